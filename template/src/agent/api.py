@@ -1,0 +1,162 @@
+"""Factor 6: launch, pause and resume with simple APIs.
+
+Every way in ends here: a trigger authenticates somebody and calls one of these. Each appends
+one fact and returns; none runs the loop. Pausing needs no call: the loop returns.
+"""
+
+import json
+from uuid import NAMESPACE_URL, uuid4, uuid5
+
+from .errors import Conflict, InvalidStep, Refused, ThreadNotFound
+from .events import Call, Event, event
+from .ports import Agent
+from .record import fact
+from .state import VERDICTS, OpenWait
+from .thread import Thread
+
+_NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
+
+
+def thread_of(trigger: str, scope: str, conversation: str) -> str:
+    """Name the thread of a conversation: the same on every machine, and no trigger's own
+    can name another's."""
+    return str(uuid5(_NAMESPACE, json.dumps([trigger, scope, conversation])))
+
+
+async def launch(
+    agent: Agent,
+    thread_id: str,
+    text: str,
+    *,
+    actor: str,
+    delivery: str,
+    source: str,
+    reply_to: str = "poll:",
+) -> Thread:
+    """Append a message to a thread, which begins with it if it is new.
+
+    `delivery` names this one message at its sender: the same one is stored once, however often
+    it arrives. When this returns, the message cannot be lost.
+    """
+    said = event("message", actor, f"in:{delivery}", text=text, source=source, reply_to=reply_to)
+    return await fact(agent.store, Thread(thread_id), lambda _: said)
+
+
+async def message(
+    agent: Agent, thread_id: str, text: str, *, actor: str, delivery: str, source: str
+) -> Thread:
+    """Append a message to a thread that exists. Raises ThreadNotFound."""
+    said = event("message", actor, f"in:{delivery}", text=text, source=source)
+    return await fact(agent.store, await agent.store.load(thread_id), lambda _: said)
+
+
+async def resume(
+    agent: Agent,
+    thread_id: str,
+    wait: int,
+    verdict: str,
+    *,
+    actor: str,
+    text: str = "",
+    digest: str = "",
+    call: Call | None = None,
+) -> Thread:
+    """Factor 7: close a wait with a person's verdict (`VERDICTS`), checked on the newest version.
+
+    `digest` is that of the call the person was shown, `call` what an `edit` puts in its place.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: the wait is closed, the actor is not asked, or the verdict does not fit.
+    """
+
+    def answer(thread: Thread) -> Event:
+        waiting = _open(thread, wait)
+        _check(waiting, verdict, actor, digest)
+        data = {"wait": wait, "verdict": verdict, "text": text}
+        if verdict == "edit":
+            data["call"] = _edited(agent, waiting, call)
+        return event("resumed", actor, f"answer:{wait}", **data)
+
+    thread = await expire(agent, await agent.store.load(thread_id))
+    return await fact(agent.store, thread, answer)
+
+
+async def expire(agent: Agent, thread: Thread) -> Thread:
+    """Close the open wait if its time is over by the store's clock."""
+    wait = thread.state.wait
+    if not wait or not wait.expires_at or wait.expires_at > await agent.store.now():
+        return thread
+    verdict = "done" if wait.kind == "timer" else "expired"
+    over = event("resumed", "system", f"answer:{wait.seq}", wait=wait.seq, verdict=verdict)
+    try:
+        return await agent.store.append(thread, over)
+    except Conflict:
+        return await agent.store.load(thread.id)
+
+
+async def cancel(agent: Agent, thread_id: str, *, actor: str, reason: str = "") -> Thread:
+    """End a thread; a tool that runs may still report, and a message opens it again.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: it has ended already.
+    """
+
+    def stop(thread: Thread) -> Event:
+        if thread.state.ended:
+            raise Refused(f"the thread is {thread.state.status} already")
+        return event("cancelled", actor, reason=reason)
+
+    return await fact(agent.store, await agent.store.load(thread_id), stop)
+
+
+async def fork(agent: Agent, thread_id: str, at: int, *, actor: str) -> Thread:
+    """Copy the first `at` events into a new thread that goes its own way.
+
+    It is cut back to before an open step and talks only to whoever follows it, so it repeats
+    no effect and answers nobody in the original's conversation.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: `at` is none of its events, or nothing is left after the cut.
+    """
+    origin = await agent.store.load(thread_id)
+    if not 1 <= at <= origin.state.version:
+        raise Refused(f"{at} is not one of the events 1 to {origin.state.version}")
+    events = origin.events[:at]
+    while (step := Thread.of("", events).state.step) or (not events):
+        if not events or step is None or step.seq == 1:
+            raise Refused(f"nothing is left of the thread before event {at}")
+        events = events[: step.seq - 1]
+    note = event("forked", actor, thread=thread_id, seq=at)
+    return await agent.store.append(Thread(str(uuid4())), *events, note)
+
+
+def _open(thread: Thread, wait: int) -> OpenWait:
+    if thread.state.wait and thread.state.wait.seq == wait:
+        return thread.state.wait
+    for past in reversed(thread.events):
+        if past.type == "resumed" and past.data["wait"] == wait:
+            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
+    raise Refused(f"{wait} is not waiting for an answer (any more)")
+
+
+def _check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
+    if not wait.admits(actor):
+        raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
+    if verdict not in VERDICTS[wait.kind]:
+        allowed = ", ".join(sorted(VERDICTS[wait.kind]))
+        raise Refused(f"{verdict!r} does not answer this {wait.kind}; possible: {allowed}")
+    if verdict in ("approve", "edit") and digest != wait.data["digest"]:
+        raise Refused("this is not the call you were shown; look again")
+
+
+def _edited(agent: Agent, wait: OpenWait, call: Call | None) -> Call:
+    intent = wait.data["call"]["intent"]
+    if call is None or call.get("intent", intent) != intent:
+        raise Refused(f"an edit changes the arguments of {intent}, nothing else")
+    try:
+        return agent.steps.validate({**call, "intent": intent}).model_dump(mode="json")
+    except InvalidStep as error:
+        raise Refused(f"the edited call is not valid: {error}") from None

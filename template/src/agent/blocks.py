@@ -1,0 +1,51 @@
+"""One block of the context window: a tag, and inside it compact YAML that cannot leave it."""
+
+import json
+import re
+from typing import Any
+
+from .events import cut
+
+MAX_BLOCK = 8_000
+"""Characters of one block; longer data is cut visibly."""
+
+_TAG = re.compile(r"<(?=\s*[/!?A-Za-z_])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
+    """Render `value` between `<tag>` and `</tag>`; text as it is, everything else as YAML."""
+    lines = _text(value) if isinstance(value, str) else _yaml(value)
+    body = _TAG.sub("&lt;", cut("\n".join(lines), limit)).replace("\n", "\n    ")
+    name = re.sub(r"\W", "_", tag)
+    return f"<{name}>\n    {body}\n</{name}>"
+
+
+def _yaml(value: Any) -> list[str]:
+    match value:
+        case dict() if value:
+            return [line for name, item in value.items() for line in _entry(_name(name), item)]
+        case list() | tuple() if value:
+            return [line for item in value for line in _indented("- ", _yaml(item))]
+    return [json.dumps(value, ensure_ascii=False)]
+
+
+def _entry(name: str, item: Any) -> list[str]:
+    match item:
+        case str() if "\n" in item:
+            return [f"{name}: |", *_indented("  ", _text(item))]
+        case dict() | list() | tuple() if item:
+            return [f"{name}:", *_indented("  ", _yaml(item))]
+    return [f"{name}: {_CONTROL.sub('', json.dumps(item, ensure_ascii=False))}"]
+
+
+def _indented(first: str, lines: list[str]) -> list[str]:
+    return [(first if place == 0 else "  ") + line for place, line in enumerate(lines)]
+
+
+def _text(text: str) -> list[str]:
+    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\t", "    ")).split("\n")
+
+
+def _name(name: str) -> str:
+    return name if re.fullmatch(r"[\w.-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,9 @@
+"""For callers who follow the log themselves: the command line, HTTP, the inbox."""
+
+from ..events import Event
+from ..thread import Thread
+
+
+class PollChannel:
+    async def send(self, thread: Thread, event: Event) -> None:
+        """Send nothing: whoever asked reads the thread."""

@@ -1,0 +1,39 @@
+"""Factor 8: own your control flow. Yours: the switch from what the model said to what happens.
+
+Match on arguments where the policy depends on them; the first case that fits wins.
+"""
+
+from typing import Any
+
+from .actions import Action, Ask, Finish, Options, Run
+from .tools import (
+    DeployBackend,
+    DoneForNow,
+    ListGitTags,
+    NextStep,
+    RequestMoreInformation,
+    deploy_backend,
+    list_git_tags,
+)
+
+
+def decide(step: NextStep) -> Action:
+    match step:
+        case DoneForNow():
+            return Finish(step.message)
+        case RequestMoreInformation():
+            return Ask(step.question, Options(step.urgency, step.format, tuple(step.choices)))
+        case ListGitTags():
+            return Run(list_git_tags, effect="read")
+        case DeployBackend(environment="staging"):
+            return Run(deploy_backend, effect="idempotent")
+        case DeployBackend():
+            return Run(deploy_backend, effect="idempotent", approvers=("owner",))
+
+
+def prefetch(message: str) -> dict[str, Any]:
+    """Factor 13: fetch what the model would ask for anyway, before its first decision.
+
+    Each name becomes a block of the context window; return nothing to fetch nothing.
+    """
+    return {"git_tags": list_git_tags()}

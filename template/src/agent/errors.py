@@ -1,0 +1,48 @@
+"""Everything raised on purpose.
+
+AgentError
+├── ThreadNotFound   no such thread
+├── Conflict         the thread grew meanwhile: look again, decide again
+├── Refused          this answer may not close this wait
+├── InvalidStep      what the model said is none of the steps it may take
+├── Unavailable      a model, a channel or the store is not reachable now
+├── Misconfigured    a setting is missing or wrong
+└── ToolError        raised by a tool that is sure that nothing happened
+"""
+
+
+class AgentError(Exception):
+    """The root: its text is meant for people and says what to do now."""
+
+
+class ThreadNotFound(AgentError):
+    """No thread has this id."""
+
+
+class Conflict(AgentError):
+    """Somebody else appended first, perhaps this very key; nothing was written."""
+
+
+class Refused(AgentError):
+    """The wait stays as it is; the text is the reason."""
+
+
+class InvalidStep(AgentError):
+    """The text tells the model what was wrong."""
+
+
+class Unavailable(AgentError):
+    """Try again later; the thread lost nothing and is charged no error."""
+
+    def __init__(self, problem: str, retry_after_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after_s = retry_after_s
+        """What the other side asked for; None where it said nothing."""
+
+
+class Misconfigured(AgentError):
+    """The text names the setting."""
+
+
+class ToolError(AgentError):
+    """Raise it in a tool only where nothing was changed; any other exception means "unknown"."""

@@ -1,0 +1,85 @@
+"""Factor 5: unify execution state and business state.
+
+One append-only list of events is all there is to know about a thread. Facts are true
+whatever else was happening; decisions are valid for the one version they were taken on.
+"""
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+Call = dict[str, Any]
+"""One step as JSON: `{"intent": …, arguments …}`."""
+
+FACTS = frozenset(
+    "message resumed tool_finished tool_failed delivered cancelled forked discarded".split()
+)
+DECISIONS = frozenset("step invalid_step tool_started paused finished compacted".split())
+
+MAX_TEXT = 100_000
+MAX_DEPTH = 40
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    type: str
+    data: dict[str, Any]
+    actor: str = "agent"
+    """Who did it, as the trigger authenticated them; never read from a payload."""
+    key: str | None = None
+    """At most one event of a thread has it."""
+    seq: int = 0
+    """Its place in the thread from 1, given by the store; the only order there is."""
+    at: datetime | None = None
+    """The store's clock, for people; never used for logic."""
+
+
+def event(type: str, actor: str = "agent", key: str | None = None, **data: Any) -> Event:
+    """Make an event not yet stored, its data made safe JSON."""
+    return Event(type, {name: _small(safe(item)) for name, item in data.items()}, actor, key)
+
+
+def safe(value: Any, depth: int = 0) -> Any:
+    """Return `value` as JSON that every store keeps alike.
+
+    NUL and lone surrogates become U+FFFD, NaN and infinities become text, and what is too
+    long or too deep is cut with a note that says so.
+    """
+    match value:
+        case str():
+            return cut(_UNSTORABLE.sub("\ufffd", value), MAX_TEXT)
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict() | list() | tuple() if depth == MAX_DEPTH:
+            return "[cut: nested too deep]"
+        case dict():
+            return {safe(str(name)): safe(item, depth + 1) for name, item in value.items()}
+        case list() | tuple():
+            return [safe(item, depth + 1) for item in value]
+        case None | bool() | int() | float():
+            return value
+    return safe(str(value))
+
+
+def _small(value: Any) -> Any:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if len(text) <= 2 * MAX_TEXT else cut(text, MAX_TEXT)
+
+
+def cut(text: str, limit: int) -> str:
+    """Keep the first and last part of `text`, and say how much is missing."""
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters cut …]\n{text[-half:]}"
+
+
+def digest(call: Call) -> str:
+    """Fingerprint of exactly this call; what an approval is bound to."""
+    canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -1,0 +1,119 @@
+"""Factor 8: own your control flow.
+
+`advance` is the only loop: it does the word that `plan` says and appends what came of it, one
+event at a time. It is safe to kill anywhere and safe to run twice: a decision is valid only
+for the version it was taken on, and what is decided here from an old one is discarded.
+"""
+
+import asyncio
+
+from .context import compaction, render
+from .errors import Conflict, InvalidStep, Unavailable
+from .events import Event, event
+from .ports import Agent, Reply
+from .record import fact, pause, responsible
+from .state import plan
+from .thread import Thread
+from .tool_calls import act, attempt, recover
+
+MAX_DELIVERIES = 5
+PREFETCH = "in:prefetch"
+PREFETCH_S = 30.0
+
+
+class Undelivered(Unavailable):
+    """A channel did not take an event; the rest of the thread goes on."""
+
+
+async def advance(
+    agent: Agent, thread: Thread, attempts: int = 0, stopping: asyncio.Event | None = None
+) -> Thread:
+    """Go on until there is nothing to do but wait, and return the thread as it is then.
+
+    `attempts`: how many runs before this one ended in `Unavailable`; once `stopping` is set,
+    return after the step at hand.
+
+    Raises:
+        Unavailable: the model, a channel or the store; what happened so far is in the log.
+    """
+    postponed: Undelivered | None = None
+    while not (stopping and stopping.is_set()):
+        try:
+            match plan(thread.state, agent.limits, deliver=not postponed):
+                case "deliver":
+                    thread = await _deliver(agent, thread, attempts)
+                case "think":
+                    thread = await _think(agent, thread)
+                case "act":
+                    thread = await act(agent, thread)
+                case "recover":
+                    thread = await recover(agent, thread)
+                case "escalate":
+                    thread = await escalate(agent, thread)
+                case "idle":
+                    break
+        except Conflict:
+            thread = await agent.store.load(thread.id)
+        except Undelivered as error:
+            postponed = error
+    if postponed:
+        raise postponed
+    return thread
+
+
+async def escalate(agent: Agent, thread: Thread, why: str = "") -> Thread:
+    """Ask a person whether to go on (factor 9: errors are limited, then somebody looks)."""
+    state = thread.state
+    why = why or f"{state.steps} steps, {state.errors} errors in a row, {state.tokens} tokens"
+    text = f"This thread is at its limit: {why}. Go on?"
+    return await pause(agent, thread, "limit", text, responsible(thread))
+
+
+async def _think(agent: Agent, thread: Thread) -> Thread:
+    if prefetched := await _prefetched(agent, thread):
+        return prefetched
+    if older := compaction(thread):
+        return await agent.store.append(thread, event("compacted", **older))
+    reply = await agent.llm(render(thread, agent.prompts), agent.steps.schema)
+    try:
+        return await agent.store.append(thread, _step(agent, reply))
+    except Conflict:
+        # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
+        spent = event("discarded", tokens=reply.tokens)
+        return await fact(agent.store, thread, lambda _: spent)
+
+
+def _step(agent: Agent, reply: Reply) -> Event:
+    cost = {"tokens": reply.tokens, "model": reply.model, "prompt_sha": agent.prompts.sha}
+    try:
+        if reply.stop != "end":
+            raise InvalidStep(f"the reply was {reply.stop}; answer with one complete JSON object")
+        return event("step", call=agent.steps.read(reply.text), **cost)
+    except InvalidStep as error:
+        return event("invalid_step", error=str(error), output=reply.text, **cost)
+
+
+async def _prefetched(agent: Agent, thread: Thread) -> Thread | None:
+    """Factor 13: fetch what the model will ask for anyway, before its first decision."""
+    begun = any(past.type == "step" or past.key == PREFETCH for past in thread.events)
+    if begun or agent.prefetch is None:
+        return None
+    outcome = await attempt(agent.prefetch, thread.events[0].data["text"], timeout_s=PREFETCH_S)
+    facts = {"prefetch_error": outcome.error} if outcome.error else outcome.output
+    found = event("message", "system", PREFETCH, source="prefetch", facts=facts)
+    return await agent.store.append(thread, found) if facts else None
+
+
+async def _deliver(agent: Agent, thread: Thread, attempts: int) -> Thread:
+    shown = thread.event(thread.state.outbox[0])
+    name = thread.state.reply_to.partition(":")[0]
+    try:
+        if name not in agent.channels:
+            raise Unavailable(f"no channel {name!r} here; it was removed from app.py")
+        await agent.channels[name].send(thread, shown)
+        told = event("delivered", key=f"told:{shown.seq}", ref=shown.seq)
+    except Unavailable as error:
+        if attempts < MAX_DELIVERIES:
+            raise Undelivered(str(error), error.retry_after_s) from None
+        told = event("delivered", key=f"told:{shown.seq}", ref=shown.seq, error=str(error))
+    return await fact(agent.store, thread, lambda _: told)

@@ -1,0 +1,135 @@
+"""The four ports: all that the core knows of the world.
+
+An adapter is one module with one class that fits, and a `from_env()`; `app.py` chooses.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from .actions import Action, Step
+from .context import Prompt, Prompts
+from .events import Call, Event
+from .state import Limits
+from .thread import Thread
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said."""
+
+    text: str
+    tokens: dict[str, int]
+    """`input` (cached included), `output`, `cached`; what is unknown is left out."""
+    stop: Literal["end", "truncated", "refused"] = "end"
+    model: str = ""
+
+
+class LLM(Protocol):
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        """Ask for one JSON object that fits `schema`.
+
+        Raises:
+            Unavailable: no answer now, after the SDK's own retries.
+        """
+
+
+class Channel(Protocol):
+    async def send(self, thread: Thread, event: Event) -> None:
+        """Show a person `paused` or `finished`; may be called twice for the same `event.seq`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A lease on a thread that is due."""
+
+    thread_id: str
+    attempts: int
+    """Runs in a row that ended in back-off."""
+    crashes: int
+    """Runs in a row that never came back."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A thread in a list."""
+
+    id: str
+    status: str
+    version: int
+    created: datetime
+    updated: datetime
+    running: bool
+    """Somebody holds its lease."""
+
+
+class Store(Protocol):
+    """Threads, and leases on them. Every method may raise `Unavailable`."""
+
+    async def load(self, thread_id: str) -> Thread:
+        """Raises ThreadNotFound."""
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        """Append all of `events` after `thread`'s last, or none; creates the thread at need.
+
+        A fact makes the thread due now. `Event.at` is kept where it is set, else the
+        store's clock.
+
+        Raises:
+            Conflict: the thread has grown since it was loaded, or a key is taken.
+        """
+
+    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
+        """List threads, last changed first; with `waiting` only those that wait for something."""
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        """Lease the thread that is due longest, or `thread_id` if that is due."""
+
+    async def renew(self, owner: str, ttl_s: float) -> None:
+        """Extend every lease of `owner`."""
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        """End the lease; `wake_at` is set only if the thread has not grown past `thread`."""
+
+    async def now(self) -> datetime:
+        """The one clock of leases and expiry; aware, UTC."""
+
+
+class Runner(Protocol):
+    def wake(self, thread_id: str) -> None:
+        """Hint that a thread is due; may be lost or doubled without harm."""
+
+    async def finish(self, thread_id: str) -> Thread:
+        """Return when the thread has nothing to do but wait, running it here if nobody does."""
+
+    async def work(self) -> None:
+        """Run due threads until cancelled; then let running steps end."""
+
+
+class Steps(Protocol):
+    """What the model may say next: the schema it gets, and how its answer is read."""
+
+    schema: dict[str, Any]
+
+    def read(self, text: str) -> Call:
+        """Return the one call in a reply. Raises InvalidStep."""
+
+    def validate(self, call: Call) -> Step:
+        """Return the typed step of a call that was read before. Raises InvalidStep."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Everything the loop needs: the ports, and what the owner wrote."""
+
+    store: Store
+    llm: LLM
+    channels: Mapping[str, Channel]
+    steps: Steps
+    decide: Callable[[Any], Action]
+    prompts: Prompts
+    prefetch: Callable[[Event], Awaitable[dict[str, Any]]] | None = None
+    limits: Limits = field(default_factory=Limits)

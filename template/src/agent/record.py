@@ -1,0 +1,61 @@
+"""The two ways into the log besides a plain append: a fact that must get in, and a pause."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from .errors import Conflict, Unavailable
+from .events import Event, event
+from .ports import Agent, Store
+from .state import is_person
+from .thread import Thread
+
+PATIENCE_S = 10.0
+"""How long a fact waits for a store that is away; shorter than a lease."""
+
+
+async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) -> Thread:
+    """Append what `make` says of the newest version, whatever happens meanwhile.
+
+    An event whose key is in the thread already is not repeated. `make` may raise to refuse.
+
+    Raises:
+        Unavailable: the store stayed away; whether the fact got in is unknown.
+    """
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + PATIENCE_S
+    while True:
+        try:
+            made = make(thread)
+            return thread if thread.has(made.key) else await store.append(thread, made)
+        except Conflict:
+            thread = await store.load(thread.id)
+        except Unavailable:
+            if clock.time() > deadline:
+                raise
+            await asyncio.sleep(0.1)
+
+
+async def pause(
+    agent: Agent,
+    thread: Thread,
+    kind: str,
+    text: str,
+    audience: tuple[str, ...],
+    expires_s: float | None = None,
+    **data: Any,
+) -> Thread:
+    """Open the wait that is the next event. Its policy is frozen here: later code cannot widen it."""
+    if expires_s is not None:
+        data["expires_at"] = (await agent.store.now() + timedelta(seconds=expires_s)).isoformat()
+    owner = thread.state.owner
+    named = sorted({owner if name == "owner" else name for name in audience})
+    return await agent.store.append(
+        thread, event("paused", kind=kind, text=text, audience=named, **data)
+    )
+
+
+def responsible(thread: Thread) -> tuple[str, ...]:
+    """Return who may decide where no approver is named: who started the thread, if a person."""
+    return (thread.state.owner,) if is_person(thread.state.owner) else ("anyone",)

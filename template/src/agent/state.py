@@ -1,0 +1,106 @@
+"""What a thread comes to: the fold of its events, and the word that says what is next.
+
+Nothing here knows a clock, a store or a model. The fold itself is `thread.reduce`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from .events import Call
+
+Word = Literal["deliver", "think", "act", "recover", "escalate", "idle"]
+
+VERDICTS: dict[str, frozenset[str]] = {
+    "question": frozenset({"answer"}),
+    "approval": frozenset({"approve", "reject", "edit"}),
+    "job": frozenset({"done"}),
+    "timer": frozenset({"done"}),
+    "limit": frozenset({"continue", "stop"}),
+    "in_doubt": frozenset({"happened", "retry", "abort"}),
+}
+"""What may close a wait of each kind; `expired` closes any, and only `system` says it."""
+
+_MACHINES = ("agent", "system", "cron", "hook")
+
+
+def is_person(actor: str) -> bool:
+    return actor.partition(":")[0] not in _MACHINES
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Factor 10: small, focused agents. Counted since the last word of a person."""
+
+    steps: int = 30
+    errors: int = 3
+    """In a row."""
+    tokens: int = 500_000
+    """In and out."""
+
+
+@dataclass(frozen=True)
+class OpenStep:
+    """The call the model chose, until its result is known."""
+
+    seq: int
+    call: Call
+    approved: bool = False
+    starts: int = 0
+
+
+@dataclass(frozen=True)
+class OpenWait:
+    """The one thing the thread waits for; `seq` is its id."""
+
+    seq: int
+    kind: str
+    text: str
+    audience: tuple[str, ...]
+    data: dict[str, Any]
+    """The whole `paused` event: options, call, digest, expires_at."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        at = self.data.get("expires_at")
+        return datetime.fromisoformat(at) if at else None
+
+    def admits(self, actor: str) -> bool:
+        return actor in self.audience or "anyone" in self.audience
+
+
+@dataclass(frozen=True)
+class State:
+    version: int = 0
+    ended: Literal["empty", "finished", "cancelled"] | None = "empty"
+    """Why nothing is to be done until the next message; None while something is."""
+    owner: str = ""
+    """Who started the thread."""
+    reply_to: str = "poll:"
+    """Where its people are told things: `channel:address`."""
+    step: OpenStep | None = None
+    wait: OpenWait | None = None
+    outbox: tuple[int, ...] = ()
+    """Events that somebody still has to be shown."""
+    steps: int = 0
+    errors: int = 0
+    tokens: int = 0
+    settled: tuple[str, ...] = ()
+    """Digests of the calls whose outcome is certain, oldest first."""
+
+    @property
+    def status(self) -> str:
+        """`waiting:<kind>`, `running`, `finished`, `cancelled` or `empty`."""
+        return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
+
+
+def plan(state: State, limits: Limits, deliver: bool = True) -> Word:
+    """Say what is to be done next; `deliver` is false while a delivery has to wait."""
+    if state.outbox and deliver:
+        return "deliver"
+    if state.wait or state.ended:
+        return "idle"
+    if state.step:
+        return "recover" if state.step.starts else "act"
+    over = state.steps >= limits.steps or state.tokens >= limits.tokens
+    return "escalate" if over or state.errors >= limits.errors else "think"

@@ -1,0 +1,95 @@
+"""Threads in a dict, for tests and first tries; gone with the process."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ..errors import Conflict, ThreadNotFound
+from ..events import FACTS, Event
+from ..ports import Claim, Summary
+from ..thread import Thread
+
+
+@dataclass
+class _Row:
+    thread: Thread
+    wake_at: float | None = None
+    owner: str | None = None
+    lease_until: float = 0.0
+    attempts: int = 0
+    crashes: int = 0
+
+
+class MemoryStore:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._clock = clock
+
+    async def load(self, thread_id: str) -> Thread:
+        if thread_id not in self._rows:
+            raise ThreadNotFound(f"there is no thread {thread_id!r}")
+        return self._rows[thread_id].thread
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        row = self._rows.get(thread.id) or _Row(Thread(thread.id))
+        version = row.thread.state.version
+        keys = [event.key for event in events if event.key]
+        if version != thread.state.version or any(row.thread.has(key) for key in keys):
+            raise Conflict(f"thread {thread.id} is at event {version}")
+        now = await self.now()
+        stored = [
+            replace(event, seq=seq, at=event.at or now)
+            for seq, event in enumerate(events, version + 1)
+        ]
+        row.thread = thread.plus(*stored)
+        self._rows[thread.id] = row
+        if any(event.type in FACTS for event in stored):
+            row.wake_at, row.attempts = self._clock(), 0
+        return row.thread
+
+    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
+        found = [_summary(row, self._clock()) for row in self._rows.values()]
+        chosen = [row for row in found if not waiting or row.status.startswith("waiting:")]
+        return sorted(chosen, key=lambda row: row.updated, reverse=True)[:limit]
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        now = self._clock()
+        due = [
+            row
+            for row in self._rows.values()
+            if row.wake_at is not None and row.wake_at <= now and row.lease_until <= now
+            if thread_id in (None, row.thread.id)
+        ]
+        if not due:
+            return None
+        row = min(due, key=lambda row: row.wake_at or 0)
+        row.crashes = row.crashes + 1 if row.owner else 0
+        row.owner, row.lease_until = owner, now + ttl_s
+        return Claim(row.thread.id, row.attempts, row.crashes)
+
+    async def renew(self, owner: str, ttl_s: float) -> None:
+        for row in self._rows.values():
+            if row.owner == owner:
+                row.lease_until = self._clock() + ttl_s
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        row = self._rows[thread.id]
+        if row.owner != owner:
+            return
+        row.owner, row.lease_until, row.attempts = None, 0.0, attempts
+        if row.thread.state.version == thread.state.version:
+            row.wake_at = wake_at and wake_at.timestamp()
+
+    async def now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _summary(row: _Row, now: float) -> Summary:
+    events, state = row.thread.events, row.thread.state
+    first, last = events[0].at, events[-1].at
+    assert first and last, "the store gives every event its time"
+    running = row.owner is not None and row.lease_until > now
+    return Summary(row.thread.id, state.status, state.version, first, last, running)

@@ -1,0 +1,173 @@
+"""Threads in one SQLite file: nothing to install, as many processes of one machine as you like.
+
+`events` is the truth: its primary key is the lock of the log and the mutex of a tool, its
+unique key makes webhooks, answers and results count once. `threads` is an index of it,
+written in the same transaction, plus the runners' hints. Not for network file systems; for
+more than one machine use PostgreSQL.
+"""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from ..errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
+from ..events import FACTS, Event
+from ..ports import Claim, Summary
+from ..settings import optional
+from ..thread import Thread
+from . import sqlite_schema as sql
+
+T = TypeVar("T")
+
+
+class SqliteStore:
+    """One connection and one thread of its own, so that no disk ever blocks the event loop."""
+
+    def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
+        self._path = Path(path)
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self._opened: sqlite3.Connection | None = None
+
+    @classmethod
+    def from_env(cls) -> Self:
+        return cls(optional("SQLITE_PATH", "data/threads.db"))
+
+    async def load(self, thread_id: str) -> Thread:
+        thread = await self._do(lambda db: _folded(thread_id, db.execute(sql.LOAD, (thread_id,))))
+        if not thread.events:
+            raise ThreadNotFound(f"there is no thread {thread_id!r}")
+        return thread
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        return await self._do(lambda db: self._append(db, thread, events))
+
+    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
+        like = "waiting:%" if waiting else "%"
+        rows = await self._do(lambda db: db.execute(sql.LIST, (like, limit)).fetchall())
+        now = self._clock()
+        return [
+            Summary(id, status, version, _time(created), _time(updated), lease_until > now)
+            for id, status, version, created, updated, lease_until in rows
+        ]
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        values = {"owner": owner, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
+        rows = await self._do(lambda db: db.execute(sql.CLAIM, values).fetchall())
+        return Claim(*rows[0]) if rows else None
+
+    async def renew(self, owner: str, ttl_s: float) -> None:
+        await self._do(lambda db: db.execute(sql.RENEW, (self._clock() + ttl_s, owner)))
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        values = {
+            "owner": owner,
+            "id": thread.id,
+            "version": thread.state.version,
+            "attempts": attempts,
+            "wake_at": wake_at and wake_at.timestamp(),
+        }
+        await self._do(lambda db: db.execute(sql.RELEASE, values))
+
+    async def now(self) -> datetime:
+        return _time(self._clock())
+
+    async def close(self) -> None:
+        await self._do(lambda db: db.close())
+        self._opened = None
+        self._thread.shutdown()
+
+    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._guarded, work)
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            return work(self._db())
+        except sqlite3.Error as error:
+            raise Unavailable(f"the database {str(self._path)!r}: {error}") from error
+
+    def _db(self) -> sqlite3.Connection:
+        if self._opened is None:
+            self._opened = _open(self._path)
+        elif not self._path.exists():  # SQLite would go on writing into the deleted file
+            raise Unavailable(f"the database {str(self._path)!r} was deleted")
+        return self._opened
+
+    def _append(self, db: sqlite3.Connection, thread: Thread, events: tuple[Event, ...]) -> Thread:
+        now = self._clock()
+        grown = thread.plus(
+            *(
+                replace(event, seq=seq, at=event.at or _time(now))
+                for seq, event in enumerate(events, thread.state.version + 1)
+            )
+        )
+        due = any(event.type in FACTS for event in events)
+        state = {"id": grown.id, "version": grown.state.version, "status": grown.state.status}
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            new = grown.events[len(thread.events) :]
+            db.executemany(sql.APPEND, (_row(thread.id, event) for event in new))
+            db.execute(sql.SAVE, {**state, "now": now, "wake_at": now if due else None})
+            db.execute("COMMIT")
+        except sqlite3.IntegrityError:
+            raise Conflict(f"thread {thread.id} grew past event {thread.state.version}") from None
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+        return grown
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Connect, and bring an older schema up to date. Raises Misconfigured for a newer one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    if db.execute("PRAGMA user_version").fetchone()[0] != len(sql.MIGRATIONS):
+        db.execute("BEGIN IMMEDIATE")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(sql.MIGRATIONS):
+            db.close()
+            known = len(sql.MIGRATIONS)
+            raise Misconfigured(
+                f"{str(path)!r} was written by a newer version of this agent (schema {version}, "
+                f"this one knows {known}): update the code, or set SQLITE_PATH to another file"
+            )
+        for script in sql.MIGRATIONS[version:]:
+            for statement in script.split(";"):
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(sql.MIGRATIONS)}")
+        db.execute("COMMIT")
+    return db
+
+
+def _row(thread_id: str, event: Event) -> tuple[Any, ...]:
+    assert event.at, "append gives every event its time"
+    data = json.dumps(event.data, ensure_ascii=False, allow_nan=False)
+    at = event.at.timestamp()
+    return (thread_id, event.seq, event.type, event.key, event.actor, data, at)
+
+
+def _folded(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
+    return Thread.of(
+        thread_id,
+        (
+            Event(type, json.loads(data), actor, key, seq, _time(at))
+            for type, data, actor, key, seq, at in rows
+        ),
+    )
+
+
+def _time(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)

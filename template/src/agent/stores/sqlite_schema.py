@@ -1,0 +1,49 @@
+"""The SQL of `stores/sqlite.py`: two tables and what is done with them."""
+
+MIGRATIONS = (
+    """
+    CREATE TABLE events (
+        thread_id TEXT, seq INTEGER, type TEXT NOT NULL, key TEXT, actor TEXT NOT NULL,
+        data TEXT NOT NULL, at REAL NOT NULL,
+        PRIMARY KEY (thread_id, seq), UNIQUE (thread_id, key)
+    );
+    CREATE TABLE threads (
+        id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL,
+        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, owner TEXT,
+        lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
+    CREATE INDEX changed ON threads (updated);
+    """,
+)
+"""One script a schema version, oldest first; never change one that was released."""
+
+LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = ? ORDER BY seq"
+APPEND = """
+    INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+SAVE = """
+    INSERT INTO threads (id, version, status, created, updated, wake_at)
+    VALUES (:id, :version, :status, :now, :now, :wake_at)
+    ON CONFLICT (id) DO UPDATE SET version = :version, status = :status, updated = :now,
+        wake_at = coalesce(:wake_at, wake_at),
+        attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
+"""
+LIST = """
+    SELECT id, status, version, created, updated, coalesce(lease_until, 0) FROM threads
+    WHERE status LIKE ? ORDER BY updated DESC LIMIT ?
+"""
+CLAIM = """
+    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
+        owner = :owner, lease_until = :now + :ttl_s
+    WHERE id = (
+        SELECT id FROM threads WHERE wake_at <= :now AND coalesce(lease_until, 0) <= :now
+            AND (:id IS NULL OR id = :id) ORDER BY wake_at LIMIT 1)
+    RETURNING id, attempts, crashes
+"""
+RENEW = "UPDATE threads SET lease_until = ? WHERE owner = ?"
+RELEASE = """
+    UPDATE threads SET owner = NULL, lease_until = NULL, attempts = :attempts,
+        wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
+    WHERE id = :id AND owner = :owner
+"""

@@ -1,0 +1,152 @@
+"""Factor 12: make your agent a stateless reducer.
+
+`reduce` is pure and total: any log folds, whoever wrote it and whenever. A `Thread` is a log
+together with its fold; it is a value, and the store holds the only state there is.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from .events import Event, digest
+from .state import OpenStep, OpenWait, State, is_person
+
+
+@dataclass(frozen=True)
+class Thread:
+    id: str
+    events: tuple[Event, ...] = ()
+    state: State = field(default_factory=State)
+
+    @classmethod
+    def of(cls, thread_id: str, events: Iterable[Event]) -> Self:
+        return cls(thread_id).plus(*events)
+
+    def plus(self, *events: Event) -> Self:
+        state = self.state
+        for event in events:
+            state = reduce(state, event)
+        return replace(self, events=self.events + events, state=state)
+
+    def event(self, seq: int) -> Event:
+        return self.events[seq - 1]
+
+    def has(self, key: str | None) -> bool:
+        return key is not None and any(event.key == key for event in self.events)
+
+
+def reduce(state: State, event: Event) -> State:
+    """Return the state after `event`."""
+    data = event.data
+    state = replace(state, version=event.seq)
+    match event.type:
+        case "message":
+            return _message(state, event)
+        case "step":
+            step = OpenStep(event.seq, data["call"])
+            return replace(_spent(state, data), step=step, steps=state.steps + 1)
+        case "invalid_step":
+            state = _spent(state, data)
+            return replace(state, errors=state.errors + 1, steps=state.steps + 1)
+        case "discarded":
+            return _spent(state, data)
+        case "tool_started" if state.step and state.step.seq == data["step"]:
+            return replace(state, step=replace(state.step, starts=state.step.starts + 1))
+        case "tool_finished" if state.step and state.step.seq == data["step"]:
+            return replace(_settle(state), errors=0)
+        case "tool_failed" if state.step and state.step.seq == data["step"]:
+            failed = _settle(state) if data.get("definite") else _close(state)
+            return replace(failed, errors=state.errors + 1)
+        case "paused":
+            audience = tuple(data.get("audience", ()))
+            wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
+            return replace(state, wait=wait, outbox=(*state.outbox, event.seq))
+        case "resumed" if state.wait and state.wait.seq == data["wait"]:
+            return _resumed(state, state.wait, event)
+        case "delivered":
+            return replace(state, outbox=_without(state.outbox, data["ref"]))
+        case "finished":
+            ended = _close(state)
+            return replace(ended, ended="finished", outbox=(*ended.outbox, event.seq))
+        case "cancelled":
+            return replace(_drop(state), ended="cancelled")
+        case "forked":
+            return replace(state, owner=event.actor, reply_to="poll:", outbox=())
+    return state
+
+
+def _message(state: State, event: Event) -> State:
+    wait, step, first = state.wait, state.step, not state.owner
+    if wait:
+        keeps = wait.kind in ("job", "in_doubt") or (
+            wait.kind == "question" and not wait.admits(event.actor)
+        )
+        state = state if keeps else _drop(state)
+    elif state.ended == "cancelled" or (step and not step.starts and not step.approved):
+        state = _close(state)
+    if first:
+        reply_to = event.data.get("reply_to", state.reply_to)
+        state = replace(state, owner=event.actor, reply_to=reply_to)
+    return replace(_heard(state, event), ended=None)
+
+
+def _resumed(state: State, wait: OpenWait, event: Event) -> State:
+    step, verdict = state.step, event.data["verdict"]
+    answered = replace(_heard(state, event), wait=None, outbox=_without(state.outbox, wait.seq))
+    match verdict:
+        case "approve" if step:
+            return replace(answered, step=replace(step, approved=True))
+        case "edit" if step:
+            return replace(answered, step=replace(step, call=event.data["call"], approved=True))
+        case "retry" if step:
+            return replace(answered, step=replace(step, starts=0))
+        case "happened":
+            return _settle(answered)
+        case "continue":
+            return answered
+        case "stop":
+            return replace(_drop(answered), ended="cancelled")
+    return _close(answered)
+
+
+def _heard(state: State, event: Event) -> State:
+    return replace(state, steps=0, errors=0, tokens=0) if is_person(event.actor) else state
+
+
+def _spent(state: State, data: dict[str, Any]) -> State:
+    tokens = data.get("tokens") or {}
+    spent = tokens.get("input", 0) + tokens.get("output", 0)
+    return replace(state, tokens=state.tokens + spent)
+
+
+def _settle(state: State) -> State:
+    call = (digest(state.step.call),) if state.step else ()
+    return replace(_close(state), settled=state.settled + call)
+
+
+def _close(state: State) -> State:
+    outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox
+    return replace(state, step=None, wait=None, outbox=outbox)
+
+
+def _drop(state: State) -> State:
+    """Close the wait and a step that did not start; one that did may still report."""
+    started = state.step if state.step and state.step.starts else None
+    return replace(_close(state), step=started)
+
+
+def _without(outbox: tuple[int, ...], ref: int) -> tuple[int, ...]:
+    return tuple(other for other in outbox if other != ref)
+
+
+def idempotency_key(thread: Thread) -> str:
+    """Name the effect of the open step.
+
+    The same when the same call is started again or proposed again after an unclear outcome;
+    a new one after an outcome that is certain.
+    """
+    assert thread.state.step, "only an open step has an effect to name"
+    call = digest(thread.state.step.call)
+    name = f"{thread.id}:{call}:{thread.state.settled.count(call)}"
+    return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -1,0 +1,151 @@
+"""Running the call the model chose: at most once where that matters, and never silently lost.
+
+`tool_started` is written before the world is touched, and winning that append is the mutex.
+A start without a result is a runner that died or stalled: what may be repeated is, with the
+same key; of what may not, a person is asked.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from .actions import Action, Ask, Finish, Run, Step, Wait
+from .errors import InvalidStep, ToolError
+from .events import Event, digest, event
+from .ports import Agent
+from .record import fact, pause, responsible
+from .state import OpenStep
+from .thread import Thread, idempotency_key
+
+MAX_STARTS = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    output: Any = None
+    error: str = ""
+    definite: bool = True
+    """False where an error leaves open whether the world was changed."""
+
+
+async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) -> Outcome:
+    """Call owner's code, sync in a thread or async, and return whatever comes of it.
+
+    A sync function cannot be stopped: after its time its result is ignored.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            if inspect.iscoroutinefunction(function):
+                output = await function(*args)
+            else:
+                output = await asyncio.to_thread(function, *args)
+        return Outcome(_json(output))
+    except ToolError as error:
+        return Outcome(error=str(error))
+    except TimeoutError:
+        return Outcome(error=f"no answer within {timeout_s:g} s", definite=False)
+    except Exception as error:
+        return Outcome(error=f"{type(error).__name__}: {error}", definite=False)
+
+
+def _json(output: Any) -> Any:
+    try:
+        return to_jsonable_python(output, serialize_unknown=True)
+    except ValueError:  # it ran, so whatever it returned is its output
+        return repr(output)
+
+
+async def act(agent: Agent, thread: Thread) -> Thread:
+    """Do what `decide` says of the open step, or ask for leave first."""
+    step = _open(thread)
+    try:
+        typed, action = _decided(agent, step)
+    except (InvalidStep, ToolError) as error:
+        nothing = event("tool_failed", step=step.seq, error=str(error), definite=True)
+        return await agent.store.append(thread, nothing)
+    match action:
+        case Finish(message):
+            return await agent.store.append(thread, event("finished", message=message))
+        case Ask(question, options, audience, expires_s):
+            shown = asdict(options)
+            return await pause(
+                agent, thread, "question", question, audience, expires_s, options=shown
+            )
+        case Wait(text, seconds, kind, audience):
+            return await pause(agent, thread, kind, text, audience, seconds)
+        case Run(approvers=approvers) if approvers and not step.approved:
+            call = {"call": step.call, "digest": digest(step.call)}
+            text = f"May I run {step.call['intent']}?"
+            return await pause(agent, thread, "approval", text, approvers, action.expires_s, **call)
+        case Run():
+            return await _run(agent, thread, action, typed)
+
+
+async def recover(agent: Agent, thread: Thread) -> Thread:
+    """Settle a call that was started and never reported: crashed, stalled or killed."""
+    step = _open(thread)
+    why = "its runner stopped before the outcome was known"
+    try:
+        typed, action = _decided(agent, step)
+    except (InvalidStep, ToolError) as error:
+        return await _doubt(agent, thread, (), f"{why}, and today {error}")
+    if not isinstance(action, Run) or action.effect == "once":
+        return await _doubt(agent, thread, getattr(action, "approvers", ()), why)
+    if step.starts < MAX_STARTS:
+        return await _run(agent, thread, action, typed)
+    why = f"{why}, {step.starts} times"
+    if action.effect == "idempotent":
+        return await _doubt(agent, thread, action.approvers, why)
+    return await _report(agent, thread, thread.state.version, Outcome(error=why, definite=False))
+
+
+def _open(thread: Thread) -> OpenStep:
+    assert thread.state.step, "plan() never says act or recover without an open step"
+    return thread.state.step
+
+
+def _decided(agent: Agent, step: OpenStep) -> tuple[Step, Action]:
+    typed = agent.steps.validate(step.call)
+    action = agent.decide(typed)
+    if action is None:
+        raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
+    return typed, action
+
+
+async def _run(agent: Agent, thread: Thread, action: Run, typed: Step) -> Thread:
+    step, key = _open(thread), idempotency_key(thread)
+    started = Event("tool_started", {"step": step.seq, "key": key})
+    thread = await agent.store.append(thread, started)
+    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)
+    if action.effect == "once" and not outcome.definite:
+        return await _doubt(agent, thread, action.approvers, outcome.error)
+    return await _report(agent, thread, thread.state.version, outcome)
+
+
+async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) -> Thread:
+    """Append the result of the start at `start`: the first result of a step counts, a later
+    one is only recorded."""
+    step = _open(thread).seq
+    key = f"result:{step}"
+
+    def result(newest: Thread) -> Event:
+        first = next((past for past in newest.events if past.key == key), None)
+        late = first is not None and first.data["start"] != start
+        kind, data = "tool_finished", {"output": outcome.output}
+        if outcome.error:
+            kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
+        named = f"late:{start}" if late else key
+        return event(kind, key=named, step=step, start=start, late=late, **data)
+
+    return await fact(agent.store, thread, result)
+
+
+async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
+    step = _open(thread)
+    text = f"Did {step.call['intent']} happen? {why}."
+    audience = approvers or responsible(thread)
+    return await pause(agent, thread, "in_doubt", text, audience, call=step.call, step=step.seq)

@@ -1,0 +1,42 @@
+"""Fixtures for every test: a clock that moves when told, a world, a store."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.stores.memory import MemoryStore
+
+from .domain import World
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Clock:
+    """The store's clock, in seconds since 1970; it moves only when told."""
+
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+    def tick(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
+    return MemoryStore(clock)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "world.db")
