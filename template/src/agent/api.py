@@ -7,7 +7,7 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from .errors import Conflict, InvalidStep, Refused, ThreadNotFound
+from .errors import Conflict, InvalidStep, Refused
 from .events import Call, Event, event
 from .ports import Agent
 from .record import fact

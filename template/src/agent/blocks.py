@@ -10,7 +10,10 @@ MAX_BLOCK = 8_000
 """Characters of one block; longer data is cut visibly."""
 
 _TAG = re.compile(r"<(?=\s*[/!?A-Za-z_])")
+_PLAIN = re.compile(r"[\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
@@ -27,7 +30,7 @@ def _yaml(value: Any) -> list[str]:
             return [line for name, item in value.items() for line in _entry(_name(name), item)]
         case list() | tuple() if value:
             return [line for item in value for line in _indented("- ", _yaml(item))]
-    return [json.dumps(value, ensure_ascii=False)]
+    return [_json(value)]
 
 
 def _entry(name: str, item: Any) -> list[str]:
@@ -36,7 +39,7 @@ def _entry(name: str, item: Any) -> list[str]:
             return [f"{name}: |", *_indented("  ", _text(item))]
         case dict() | list() | tuple() if item:
             return [f"{name}:", *_indented("  ", _yaml(item))]
-    return [f"{name}: {_CONTROL.sub('', json.dumps(item, ensure_ascii=False))}"]
+    return [f"{name}: {_CONTROL.sub('', _json(item))}"]
 
 
 def _indented(first: str, lines: list[str]) -> list[str]:
@@ -48,4 +51,4 @@ def _text(text: str) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return name if re.fullmatch(r"[\w.-]+", name) else json.dumps(name, ensure_ascii=False)
+    return name if _PLAIN.fullmatch(name) else _json(name)

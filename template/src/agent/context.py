@@ -42,6 +42,10 @@ class Prompt:
     ask: str
     """The closing question; never cached."""
 
+    @property
+    def is_too_long(self) -> bool:
+        return sum(map(len, self.blocks)) > MAX_CONTEXT
+
 
 def render(thread: Thread, prompts: Prompts) -> Prompt:
     """Turn a thread into the next prompt."""
@@ -55,16 +59,14 @@ def render(thread: Thread, prompts: Prompts) -> Prompt:
     return Prompt(prompts.system, tuple(blocks), seen, prompts.next_step)
 
 
-def compaction(thread: Thread) -> dict[str, Any] | None:
-    """Return the data of the `compacted` event that is due, if one is.
+def compacted(thread: Thread) -> dict[str, Any]:
+    """Return the data of a `compacted` event: the older half of the blocks, a line each.
 
-    The older half of the blocks becomes a line each; errors in it are left out. Only for a
-    thread with no open step or wait, so that no call is cut off from its result.
+    Errors among them are left out. Only for a thread with no open step or wait, so that no
+    call is cut off from its result.
     """
     shown = [(event, block) for event in _visible(thread) if (block := _block(thread, event))]
     half = sum(len(block) for _, block in shown) // 2
-    if half <= MAX_CONTEXT // 2:
-        return None
     cutoff, kept = len(shown), 0
     while cutoff > 1 and (kept < half or shown[cutoff][0].type not in ("step", "message")):
         cutoff -= 1

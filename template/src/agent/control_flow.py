@@ -6,15 +6,9 @@ Match on arguments where the policy depends on them; the first case that fits wi
 from typing import Any
 
 from .actions import Action, Ask, Finish, Options, Run
-from .tools import (
-    DeployBackend,
-    DoneForNow,
-    ListGitTags,
-    NextStep,
-    RequestMoreInformation,
-    deploy_backend,
-    list_git_tags,
-)
+from .tools import NextStep
+from .tools.deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
+from .tools.human import DoneForNow, RequestMoreInformation
 
 
 def decide(step: NextStep) -> Action:

@@ -39,9 +39,10 @@ class Event:
     """The store's clock, for people; never used for logic."""
 
 
-def event(type: str, actor: str = "agent", key: str | None = None, **data: Any) -> Event:
+def event(event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any) -> Event:
     """Make an event not yet stored, its data made safe JSON."""
-    return Event(type, {name: _small(safe(item)) for name, item in data.items()}, actor, key)
+    small = {name: _small(safe(item)) for name, item in data.items()}
+    return Event(event_type, small, actor, key)
 
 
 def safe(value: Any, depth: int = 0) -> Any:
@@ -67,8 +68,16 @@ def safe(value: Any, depth: int = 0) -> Any:
 
 
 def _small(value: Any) -> Any:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return value if len(text) <= 2 * MAX_TEXT else cut(text, MAX_TEXT)
+    if len(text := _text(value)) <= 2 * MAX_TEXT:
+        return value
+    if not isinstance(value, dict):
+        return cut(text, MAX_TEXT)
+    entries = {name: cut(_text(item), MAX_TEXT // 10) for name, item in value.items()}
+    return entries if len(_text(entries)) <= 2 * MAX_TEXT else {"cut": cut(text, MAX_TEXT)}
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def cut(text: str, limit: int) -> str:

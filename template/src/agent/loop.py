@@ -6,10 +6,11 @@ for the version it was taken on, and what is decided here from an old one is dis
 """
 
 import asyncio
+from typing import Any
 
-from .context import compaction, render
+from .context import compacted, render
 from .errors import Conflict, InvalidStep, Unavailable
-from .events import Event, event
+from .events import MAX_TEXT, Event, event
 from .ports import Agent, Reply
 from .record import fact, pause, responsible
 from .state import plan
@@ -72,9 +73,10 @@ async def escalate(agent: Agent, thread: Thread, why: str = "") -> Thread:
 async def _think(agent: Agent, thread: Thread) -> Thread:
     if prefetched := await _prefetched(agent, thread):
         return prefetched
-    if older := compaction(thread):
-        return await agent.store.append(thread, event("compacted", **older))
-    reply = await agent.llm(render(thread, agent.prompts), agent.steps.schema)
+    prompt = render(thread, agent.prompts)
+    if prompt.is_too_long:
+        return await agent.store.append(thread, event("compacted", **compacted(thread)))
+    reply = await agent.llm(prompt, agent.steps.schema)
     try:
         return await agent.store.append(thread, _step(agent, reply))
     except Conflict:
@@ -84,10 +86,15 @@ async def _think(agent: Agent, thread: Thread) -> Thread:
 
 
 def _step(agent: Agent, reply: Reply) -> Event:
-    cost = {"tokens": reply.tokens, "model": reply.model, "prompt_sha": agent.prompts.sha}
+    cost: dict[str, Any] = {
+        "tokens": reply.tokens,
+        "model": reply.model,
+        "prompt_sha": agent.prompts.sha,
+    }
     try:
-        if reply.stop != "end":
-            raise InvalidStep(f"the reply was {reply.stop}; answer with one complete JSON object")
+        if reply.stop != "end" or len(reply.text) > MAX_TEXT:
+            stop = "too long" if reply.stop == "end" else reply.stop
+            raise InvalidStep(f"the reply was {stop}; answer with one complete JSON object")
         return event("step", call=agent.steps.read(reply.text), **cost)
     except InvalidStep as error:
         return event("invalid_step", error=str(error), output=reply.text, **cost)
@@ -111,9 +118,9 @@ async def _deliver(agent: Agent, thread: Thread, attempts: int) -> Thread:
         if name not in agent.channels:
             raise Unavailable(f"no channel {name!r} here; it was removed from app.py")
         await agent.channels[name].send(thread, shown)
-        told = event("delivered", key=f"told:{shown.seq}", ref=shown.seq)
+        told = event("delivered", "agent", f"told:{shown.seq}", ref=shown.seq)
     except Unavailable as error:
         if attempts < MAX_DELIVERIES:
             raise Undelivered(str(error), error.retry_after_s) from None
-        told = event("delivered", key=f"told:{shown.seq}", ref=shown.seq, error=str(error))
+        told = event("delivered", "agent", f"told:{shown.seq}", ref=shown.seq, error=str(error))
     return await fact(agent.store, thread, lambda _: told)

@@ -46,7 +46,7 @@ async def pause(
     expires_s: float | None = None,
     **data: Any,
 ) -> Thread:
-    """Open the wait that is the next event. Its policy is frozen here: later code cannot widen it."""
+    """Open the wait that is the next event; who may answer is frozen with it."""
     if expires_s is not None:
         data["expires_at"] = (await agent.store.now() + timedelta(seconds=expires_s)).isoformat()
     owner = thread.state.owner

@@ -1,6 +1,7 @@
-"""What a thread comes to: the fold of its events, and the word that says what is next.
+"""Factor 10: small, focused agents. What a thread comes to, and the word that says what is next.
 
-Nothing here knows a clock, a store or a model. The fold itself is `thread.reduce`.
+`plan` maps a state to one of six words, within `Limits`. Nothing here knows a clock, a store or
+a model. The fold that makes the state is `thread.reduce`.
 """
 
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def is_person(actor: str) -> bool:
 
 @dataclass(frozen=True)
 class Limits:
-    """Factor 10: small, focused agents. Counted since the last word of a person."""
+    """What one request may take, counted since the last word of a person."""
 
     steps: int = 30
     errors: int = 3

@@ -118,7 +118,7 @@ def _decided(agent: Agent, step: OpenStep) -> tuple[Step, Action]:
 
 async def _run(agent: Agent, thread: Thread, action: Run, typed: Step) -> Thread:
     step, key = _open(thread), idempotency_key(thread)
-    started = Event("tool_started", {"step": step.seq, "key": key})
+    started = event("tool_started", step=step.seq, key=key)
     thread = await agent.store.append(thread, started)
     outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
@@ -139,7 +139,7 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
         if outcome.error:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         named = f"late:{start}" if late else key
-        return event(kind, key=named, step=step, start=start, late=late, **data)
+        return event(kind, "agent", named, step=step, start=start, late=late, **data)
 
     return await fact(agent.store, thread, result)
 

@@ -81,7 +81,7 @@ class MemoryStore:
             return
         row.owner, row.lease_until, row.attempts = None, 0.0, attempts
         if row.thread.state.version == thread.state.version:
-            row.wake_at = wake_at and wake_at.timestamp()
+            row.wake_at = wake_at.timestamp() if wake_at else None
 
     async def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -90,6 +90,7 @@ class MemoryStore:
 def _summary(row: _Row, now: float) -> Summary:
     events, state = row.thread.events, row.thread.state
     first, last = events[0].at, events[-1].at
-    assert first and last, "the store gives every event its time"
+    assert first is not None
+    assert last is not None
     running = row.owner is not None and row.lease_until > now
     return Summary(row.thread.id, state.status, state.version, first, last, running)

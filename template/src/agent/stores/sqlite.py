@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ..errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
+from ..errors import Conflict, ThreadNotFound, Unavailable
 from ..events import FACTS, Event
 from ..ports import Claim, Summary
 from ..settings import optional
@@ -54,8 +54,8 @@ class SqliteStore:
         rows = await self._do(lambda db: db.execute(sql.LIST, (like, limit)).fetchall())
         now = self._clock()
         return [
-            Summary(id, status, version, _time(created), _time(updated), lease_until > now)
-            for id, status, version, created, updated, lease_until in rows
+            Summary(name, status, version, _time(created), _time(updated), lease_until > now)
+            for name, status, version, created, updated, lease_until in rows
         ]
 
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
@@ -98,7 +98,7 @@ class SqliteStore:
 
     def _db(self) -> sqlite3.Connection:
         if self._opened is None:
-            self._opened = _open(self._path)
+            self._opened = sql.connect(self._path)
         elif not self._path.exists():  # SQLite would go on writing into the deleted file
             raise Unavailable(f"the database {str(self._path)!r} was deleted")
         return self._opened
@@ -127,31 +127,6 @@ class SqliteStore:
         return grown
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    """Connect, and bring an older schema up to date. Raises Misconfigured for a newer one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    if db.execute("PRAGMA user_version").fetchone()[0] != len(sql.MIGRATIONS):
-        db.execute("BEGIN IMMEDIATE")
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(sql.MIGRATIONS):
-            db.close()
-            known = len(sql.MIGRATIONS)
-            raise Misconfigured(
-                f"{str(path)!r} was written by a newer version of this agent (schema {version}, "
-                f"this one knows {known}): update the code, or set SQLITE_PATH to another file"
-            )
-        for script in sql.MIGRATIONS[version:]:
-            for statement in script.split(";"):
-                db.execute(statement)
-        db.execute(f"PRAGMA user_version = {len(sql.MIGRATIONS)}")
-        db.execute("COMMIT")
-    return db
-
-
 def _row(thread_id: str, event: Event) -> tuple[Any, ...]:
     assert event.at, "append gives every event its time"
     data = json.dumps(event.data, ensure_ascii=False, allow_nan=False)
@@ -163,8 +138,8 @@ def _folded(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
     return Thread.of(
         thread_id,
         (
-            Event(type, json.loads(data), actor, key, seq, _time(at))
-            for type, data, actor, key, seq, at in rows
+            Event(kind, json.loads(data), actor, key, seq, _time(at))
+            for kind, data, actor, key, seq, at in rows
         ),
     )
 

@@ -1,4 +1,9 @@
-"""The SQL of `stores/sqlite.py`: two tables and what is done with them."""
+"""The SQL of `stores/sqlite.py`: two tables, what is done with them, and how they change."""
+
+import sqlite3
+from pathlib import Path
+
+from ..errors import Misconfigured
 
 MIGRATIONS = (
     """
@@ -47,3 +52,42 @@ RELEASE = """
         wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
     WHERE id = :id AND owner = :owner
 """
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the database, made or brought up to date where it has to be.
+
+    Raises:
+        Misconfigured: a newer version of this code wrote it; it is left untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    try:
+        if _version(db) != len(MIGRATIONS):
+            _migrate(db, path)
+        # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    db.execute("BEGIN IMMEDIATE")
+    version = _version(db)
+    if version > len(MIGRATIONS):
+        raise Misconfigured(
+            f"{str(path)!r} was written by a newer version of this agent (schema {version}, this "
+            f"one knows {len(MIGRATIONS)}): update the code, or set SQLITE_PATH to another file"
+        )
+    for script in MIGRATIONS[version:]:
+        for statement in script.split(";"):
+            db.execute(statement)
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    db.execute("COMMIT")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -4,17 +4,7 @@
 docstring written to the model) and a function; `control_flow.py` says what each one means.
 """
 
-from .deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
+from .deploy import DeployBackend, ListGitTags
 from .human import DoneForNow, RequestMoreInformation
 
 NextStep = ListGitTags | DeployBackend | RequestMoreInformation | DoneForNow
-
-__all__ = [
-    "DeployBackend",
-    "DoneForNow",
-    "ListGitTags",
-    "NextStep",
-    "RequestMoreInformation",
-    "deploy_backend",
-    "list_git_tags",
-]
