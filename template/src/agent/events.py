@@ -42,7 +42,7 @@ class Event:
 def event(event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any) -> Event:
     """Make an event not yet stored, its data made safe JSON."""
     small = {name: _small(safe(item)) for name, item in data.items()}
-    return Event(event_type, small, actor, key)
+    return Event(event_type, small, safe(actor), safe(key))
 
 
 def safe(value: Any, depth: int = 0) -> Any:

@@ -84,7 +84,7 @@ class Store(Protocol):
         """List threads, last changed first; with `waiting` only those that wait for something."""
 
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        """Lease the thread that is due longest, or `thread_id` if that is due."""
+        """Lease the thread that is due longest, or `thread_id`, due or not; None if there is none."""
 
     async def renew(self, owner: str, ttl_s: float) -> None:
         """Extend every lease of `owner`."""

@@ -58,8 +58,8 @@ class MemoryStore:
         due = [
             row
             for row in self._rows.values()
-            if row.wake_at is not None and row.wake_at <= now and row.lease_until <= now
-            if thread_id in (None, row.thread.id)
+            if row.lease_until <= now
+            and (row.thread.id == thread_id if thread_id else _is_due(row, now))
         ]
         if not due:
             return None
@@ -85,6 +85,10 @@ class MemoryStore:
 
     async def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
+
+
+def _is_due(row: _Row, now: float) -> bool:
+    return row.wake_at is not None and row.wake_at <= now
 
 
 def _summary(row: _Row, now: float) -> Summary:

@@ -60,7 +60,8 @@ class SqliteStore:
 
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"owner": owner, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
-        rows = await self._do(lambda db: db.execute(sql.CLAIM, values).fetchall())
+        claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
+        rows = await self._do(lambda db: db.execute(claim, values).fetchall())
         return Claim(*rows[0]) if rows else None
 
     async def renew(self, owner: str, ttl_s: float) -> None:

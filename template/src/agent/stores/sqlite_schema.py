@@ -38,14 +38,15 @@ LIST = """
     SELECT id, status, version, created, updated, coalesce(lease_until, 0) FROM threads
     WHERE status LIKE ? ORDER BY updated DESC LIMIT ?
 """
-CLAIM = """
+_CLAIM = """
     UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
         owner = :owner, lease_until = :now + :ttl_s
     WHERE id = (
-        SELECT id FROM threads WHERE wake_at <= :now AND coalesce(lease_until, 0) <= :now
-            AND (:id IS NULL OR id = :id) ORDER BY wake_at LIMIT 1)
+        SELECT id FROM threads WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1)
     RETURNING id, attempts, crashes
 """
+CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
+CLAIM_ONE = _CLAIM.format("id = :id")
 RENEW = "UPDATE threads SET lease_until = ? WHERE owner = ?"
 RELEASE = """
     UPDATE threads SET owner = NULL, lease_until = NULL, attempts = :attempts,
