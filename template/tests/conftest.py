@@ -2,11 +2,20 @@
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from agent.stores.memory import MemoryStore
 
 from .domain import World
+
+pytest.register_assert_rewrite(f"{__package__}.stores.contract")
+
+# The same examples on every machine, and nothing left behind on the disk.
+hypothesis.settings.register_profile(
+    "fast", max_examples=60, deadline=None, derandomize=True, database=None
+)
+hypothesis.settings.load_profile("fast")
 
 
 @pytest.fixture(scope="session")

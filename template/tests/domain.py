@@ -3,17 +3,24 @@
 Its tools write into the *world*: a database of its own, in which every effect can be counted.
 """
 
+import json
 import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from agent.actions import Action, Ask, Finish, Run, Step, Wait
 from agent.channels.poll import PollChannel
-from agent.context import Prompts
-from agent.errors import ToolError
+from agent.context import Prompt, Prompts
+from agent.errors import ToolError, Unavailable
+from agent.events import Call, Event, digest, event
 from agent.llms.output import JsonSteps
-from agent.ports import LLM, Agent, Store
+from agent.ports import LLM, Agent, Reply, Store
 from agent.state import Limits
+from agent.thread import Thread
 
 
 class Look(Step):
@@ -69,8 +76,11 @@ class World:
         with self._db() as db:
             db.execute("CREATE TABLE IF NOT EXISTS effects (tool TEXT, key TEXT, value TEXT)")
 
-    def _db(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=10)
+    @contextmanager
+    def _db(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.path, timeout=10)) as db, db:
+            db.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing by it
+            yield db
 
     def put(self, step: Put, key: str) -> str:
         """Idempotent: the same key again is the same effect."""
@@ -130,3 +140,100 @@ def agent_of(store: Store, llm: LLM, world: World, **changes: Any) -> Agent:
         "limits": Limits(steps=20, errors=3, tokens=10_000),
     }
     return Agent(**parts | changes)
+
+
+class Says:
+    """A model that says what it was told to say, one after the other, and keeps its prompts.
+
+    A dict is a call, a text is said as it is, an exception is raised, and a function is awaited
+    while the model "thinks": what it returns is said.
+    """
+
+    def __init__(self, *replies: Any) -> None:
+        self.replies = list(replies)
+        self.prompts: list[Prompt] = []
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        self.prompts.append(prompt)
+        assert self.replies, "the model was asked once too often"
+        reply = self.replies.pop(0)
+        if callable(reply):
+            reply = await reply()
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, Reply):
+            return reply
+        text = reply if isinstance(reply, str) else json.dumps({"next_step": reply})
+        return Reply(text, {"input": 10, "output": 5}, model="says")
+
+
+class Shown:
+    """A channel that remembers what it was given, and fails for what it is told to fail for."""
+
+    def __init__(self, fails: Callable[[Event], bool] = lambda _: False) -> None:
+        self.fails = fails
+        self.tried: list[int] = []
+        self.sent: list[Event] = []
+        self.meanwhile: Callable[[Event], Awaitable[object]] | None = None
+
+    async def send(self, thread: Thread, event: Event) -> None:
+        self.tried.append(event.seq)
+        if self.meanwhile:
+            await self.meanwhile(event)
+        if self.fails(event):
+            raise Unavailable("the channel is away")
+        self.sent.append(event)
+
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def past(*events: Event, thread_id: str = "t") -> Thread:
+    """Return a thread to which these events happened."""
+    numbered = (replace(each, seq=seq, at=NOON) for seq, each in enumerate(events, 1))
+    return Thread.of(thread_id, numbered)
+
+
+def said(text: str = "hello", actor: str = "ana", **data: Any) -> Event:
+    return event("message", actor, **{"text": text, "source": "user", **data})
+
+
+def chose(intent: str, **arguments: Any) -> Event:
+    return event("step", call={"intent": intent, **arguments}, tokens={"input": 10, "output": 5})
+
+
+def started(step: int) -> Event:
+    return event("tool_started", step=step, key="k")
+
+
+def returned(step: int, output: Any = "ok") -> Event:
+    return event("tool_finished", "agent", f"result:{step}", step=step, output=output)
+
+
+def failed(step: int, error: str = "broken", definite: bool = True) -> Event:
+    key = f"result:{step}"
+    return event("tool_failed", "agent", key, step=step, error=error, definite=definite)
+
+
+def paused(kind: str, *audience: str, call: Call | None = None, **data: Any) -> Event:
+    """Open a wait for `audience`, the owner `ana` if nobody is named."""
+    about = {"call": call, "digest": digest(call)} if call else {}
+    named = list(audience or ("ana",))
+    return event("paused", kind=kind, text=f"{kind}?", audience=named, **about, **data)
+
+
+def resumed(wait: int, verdict: str, actor: str = "ana", **data: Any) -> Event:
+    return event("resumed", actor, f"answer:{wait}", wait=wait, verdict=verdict, **data)
+
+
+def told(ref: int, **data: Any) -> Event:
+    return event("delivered", "agent", f"told:{ref}", ref=ref, **data)
+
+
+async def stored(store: Store, *events: Event, thread_id: str = "t") -> Thread:
+    """Store a thread to which these events happened."""
+    return await store.append(Thread(thread_id), *events)
+
+
+def types(thread: Thread) -> list[str]:
+    return [each.type for each in thread.events]

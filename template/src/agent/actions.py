@@ -24,7 +24,9 @@ class Step(BaseModel):
     Give each an `intent: Literal["its_name"]`; its docstring is read by the model.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     intent: str
 

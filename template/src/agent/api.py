@@ -7,10 +7,11 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from .errors import Conflict, InvalidStep, Refused
+from .actions import Run
+from .errors import Conflict, InvalidStep, Refused, ToolError
 from .events import Call, Event, event
 from .ports import Agent
-from .record import fact
+from .record import fact, named
 from .state import VERDICTS, OpenWait
 from .thread import Thread
 
@@ -75,7 +76,7 @@ async def resume(
         _check(waiting, verdict, actor, digest)
         data = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = _edited(agent, waiting, call)
+            data["call"] = _edited(agent, thread, waiting, call, actor)
         return event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await expire(agent, await agent.store.load(thread_id))
@@ -152,11 +153,17 @@ def _check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
         raise Refused("this is not the call you were shown; look again")
 
 
-def _edited(agent: Agent, wait: OpenWait, call: Call | None) -> Call:
+def _edited(agent: Agent, thread: Thread, wait: OpenWait, call: Call | None, actor: str) -> Call:
+    """Return the call in its new form, if this person may allow that form too."""
     intent = wait.data["call"]["intent"]
     if call is None or call.get("intent", intent) != intent:
         raise Refused(f"an edit changes the arguments of {intent}, nothing else")
     try:
-        return agent.steps.validate({**call, "intent": intent}).model_dump(mode="json")
-    except InvalidStep as error:
+        step = agent.steps.validate({**call, "intent": intent})
+        action = agent.decide(step)
+    except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
+    needed = named(thread, action.approvers) if isinstance(action, Run) else ()
+    if needed and not {actor, "anyone"}.intersection(needed):
+        raise Refused(f"the edited call needs the leave of {', '.join(needed)}")
+    return step.model_dump(mode="json")

@@ -8,10 +8,10 @@ from .events import cut
 
 MAX_BLOCK = 8_000
 """Characters of one block; longer data is cut visibly."""
+MAX_LINES = 500
 
-_TAG = re.compile(r"<(?=\s*[/!?A-Za-z_])")
 _PLAIN = re.compile(r"[\w.-]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x08\t\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -19,7 +19,12 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
     """Render `value` between `<tag>` and `</tag>`; text as it is, everything else as YAML."""
     lines = _text(value) if isinstance(value, str) else _yaml(value)
-    body = _TAG.sub("&lt;", cut("\n".join(lines), limit)).replace("\n", "\n    ")
+    if len(lines) > MAX_LINES:
+        half = MAX_LINES // 2
+        note = f"[… {len(lines) - 2 * half} lines cut …]"
+        lines = [*lines[:half], note, *lines[-half:]]
+    text = _CONTROL.sub("", "\n".join(lines)).replace("<", "&lt;")
+    body = cut(text, limit).replace("\n", "\n    ")
     name = re.sub(r"\W", "_", tag)
     return f"<{name}>\n    {body}\n</{name}>"
 
@@ -39,7 +44,7 @@ def _entry(name: str, item: Any) -> list[str]:
             return [f"{name}: |", *_indented("  ", _text(item))]
         case dict() | list() | tuple() if item:
             return [f"{name}:", *_indented("  ", _yaml(item))]
-    return [f"{name}: {_CONTROL.sub('', _json(item))}"]
+    return [f"{name}: {_json(item)}"]
 
 
 def _indented(first: str, lines: list[str]) -> list[str]:
@@ -47,7 +52,7 @@ def _indented(first: str, lines: list[str]) -> list[str]:
 
 
 def _text(text: str) -> list[str]:
-    return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\t", "    ")).split("\n")
+    return text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
 
 
 def _name(name: str) -> str:

@@ -8,10 +8,9 @@ is final once it was sent, so each prompt begins with the bytes of the one befor
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
 
-from .blocks import block
-from .events import Call, Event, cut
+from .blocks import MAX_BLOCK, block
+from .events import Call, Event
 from .thread import Thread
 
 MAX_CONTEXT = 400_000
@@ -51,32 +50,18 @@ def render(thread: Thread, prompts: Prompts) -> Prompt:
     """Turn a thread into the next prompt."""
     blocks: list[str] = []
     seen = 0
-    for event in _visible(thread):
-        if event.type in ("step", "invalid_step", "discarded"):
+    events = visible(thread)
+    beginning = events[0].seq if events else 0
+    for event in events:
+        # A `discarded` reply knew less than what stands here by now: it says nothing of `seen`.
+        if event.type in ("step", "invalid_step") and event.seq > beginning:
             seen = len(blocks)
-        if block := _block(thread, event):
-            blocks.append(block)
+        blocks += blocks_of(thread, event)
     return Prompt(prompts.system, tuple(blocks), seen, prompts.next_step)
 
 
-def compacted(thread: Thread) -> dict[str, Any]:
-    """Return the data of a `compacted` event: the older half of the blocks, a line each.
-
-    Errors among them are left out. Only for a thread with no open step or wait, so that no
-    call is cut off from its result.
-    """
-    shown = [(event, block) for event in _visible(thread) if (block := _block(thread, event))]
-    half = sum(len(block) for _, block in shown) // 2
-    cutoff, kept = len(shown), 0
-    while cutoff > 1 and (kept < half or shown[cutoff][0].type not in ("step", "message")):
-        cutoff -= 1
-        kept += len(shown[cutoff][1])
-    lines = [_line(block) for event, block in shown[:cutoff] if "error" not in event.data]
-    upto = shown[cutoff][0].seq - 1
-    return {"upto": upto, "text": cut("\n".join(lines), MAX_CONTEXT // 10)}
-
-
-def _visible(thread: Thread) -> list[Event]:
+def visible(thread: Thread) -> list[Event]:
+    """Return the events the model may still read, the last `compacted` first."""
     for event in reversed(thread.events):
         if event.type == "compacted":
             later = thread.events[event.data["upto"] :]
@@ -84,41 +69,38 @@ def _visible(thread: Thread) -> list[Event]:
     return list(thread.events)
 
 
-def _line(block: str) -> str:
-    tag, _, body = block.partition("\n")
-    return f"{tag.strip('<>')}: {' '.join(body.rpartition('</')[0].split())}"
-
-
-def _block(thread: Thread, event: Event) -> str:
-    """Return the block of one event, or nothing where the model need not know of it."""
+def blocks_of(thread: Thread, event: Event) -> list[str]:
+    """Return what the model reads of one event; nothing where it need not know of it."""
     data = event.data
     match event.type:
         case "message" if "facts" in data:
-            return "\n\n".join(block(name, value) for name, value in data["facts"].items())
+            limit = 4 * MAX_BLOCK // max(4, len(data["facts"]))
+            return [block(name, value, limit) for name, value in data["facts"].items()]
         case "message":
             said = {"from": event.actor, "text": data["text"]}
-            return _not_run(thread, event) + block(f"{data.get('source', 'user')}_message", said)
+            return [*_not_run(thread, event), block(f"{data.get('source', 'user')}_message", said)]
         case "step":
-            return block(data["call"]["intent"], _call(thread, event))
+            return [block(data["call"]["intent"], _call(thread, event))]
         case "invalid_step":
-            return block("invalid_step", {"error": data["error"], "output": data["output"]})
+            return [block("invalid_step", {"error": data["error"], "output": data["output"]})]
         case "tool_finished":
-            return block(f"{_intent(thread, data['step'])}_result", data["output"])
+            return [block(f"{_intent(thread, data['step'])}_result", data["output"])]
         case "tool_failed":
-            return block("error", f"error running {_intent(thread, data['step'])}: {data['error']}")
-        case "resumed":
-            return _answer(thread, event)
+            intent = _intent(thread, data["step"])
+            return [block("error", f"error running {intent}: {data['error']}")]
+        case "resumed" if data["verdict"] != "retry":
+            return [_answer(thread, event)]
         case "cancelled":
-            return block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})
+            return [block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})]
         case "compacted":
-            return block("earlier_events", data["text"], MAX_CONTEXT)
-    return ""
+            return [block("earlier_events", data["text"], MAX_CONTEXT)]
+    return []
 
 
 def _answer(thread: Thread, event: Event) -> str:
     data = event.data
     wait = thread.event(data["wait"]).data
-    said = {"from": event.actor, "response": data["text"]} if data.get("text") else {}
+    said = {"from": event.actor} | ({"response": data["text"]} if data.get("text") else {})
     match data["verdict"]:
         case "approve" | "edit":
             return block("human_response", {"approved": True, **said})
@@ -131,22 +113,20 @@ def _answer(thread: Thread, event: Event) -> str:
         case "abort":
             return block("error", f"{wait['call']['intent']} was given up, outcome unknown")
         case "done":
-            return block("wait_result", said or "the time has come")
-        case "retry":
-            return ""
-    return block("human_response", said)
+            return block("wait_result", said)
+    return block("human_response", {"response": data["verdict"]} | said)
 
 
-def _not_run(thread: Thread, message: Event) -> str:
+def _not_run(thread: Thread, message: Event) -> list[str]:
     """Say of a call that this message overtook that it was never run."""
     for seq in range(message.seq - 1, 0, -1):
         event = thread.event(seq)
-        if event.type == "paused" and event.data["kind"] == "approval":
-            intent = event.data["call"]["intent"]
-            return block(f"{intent}_result", "not run: the next message came first") + "\n\n"
+        if event.type == "step" or (event.type == "paused" and event.data["kind"] == "approval"):
+            call = event.data["call"]
+            return [block(f"{call['intent']}_result", "not run: the next message came first")]
         if event.type != "delivered":
             break
-    return ""
+    return []
 
 
 def _call(thread: Thread, step: Event) -> Call:
@@ -155,7 +135,7 @@ def _call(thread: Thread, step: Event) -> Call:
         event = thread.event(seq)
         if event.type == "resumed" and event.data["verdict"] == "edit":
             return dict(event.data["call"])
-        if event.type not in ("paused", "delivered"):
+        if event.type in ("step", "tool_started", "finished"):
             break
     return dict(step.data["call"])
 

@@ -14,6 +14,9 @@ AgentError
 class AgentError(Exception):
     """The root: its text is meant for people and says what to do now."""
 
+    version: int | None = None
+    """What the thread was at when the loop stopped for this error."""
+
 
 class ThreadNotFound(AgentError):
     """No thread has this id."""

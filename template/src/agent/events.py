@@ -22,6 +22,8 @@ DECISIONS = frozenset("step invalid_step tool_started paused finished compacted"
 
 MAX_TEXT = 100_000
 MAX_DEPTH = 40
+MAX_BITS = 1024
+"""Of a whole number; Python refuses to write much longer ones in decimal."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -62,6 +64,8 @@ def safe(value: Any, depth: int = 0) -> Any:
             return {safe(str(name)): safe(item, depth + 1) for name, item in value.items()}
         case list() | tuple():
             return [safe(item, depth + 1) for item in value]
+        case int() if value.bit_length() > MAX_BITS:
+            return f"{value:#x}"
         case None | bool() | int() | float():
             return value
     return safe(str(value))
@@ -81,10 +85,10 @@ def _text(value: Any) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Keep the first and last part of `text`, and say how much is missing."""
+    """Keep the first and last part of `text` and say how much is missing, all within `limit`."""
     if len(text) <= limit:
         return text
-    half = limit // 2
+    half = (limit - 40) // 2
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters cut …]\n{text[-half:]}"
 
 

@@ -8,8 +8,9 @@ for the version it was taken on, and what is decided here from an old one is dis
 import asyncio
 from typing import Any
 
-from .context import compacted, render
-from .errors import Conflict, InvalidStep, Unavailable
+from .compaction import compacted
+from .context import render
+from .errors import AgentError, Conflict, InvalidStep, Unavailable
 from .events import MAX_TEXT, Event, event
 from .ports import Agent, Reply
 from .record import fact, pause, responsible
@@ -18,12 +19,8 @@ from .thread import Thread
 from .tool_calls import act, attempt, recover
 
 MAX_DELIVERIES = 5
-PREFETCH = "in:prefetch"
+PREFETCH = "prefetch"
 PREFETCH_S = 30.0
-
-
-class Undelivered(Unavailable):
-    """A channel did not take an event; the rest of the thread goes on."""
 
 
 async def advance(
@@ -35,14 +32,16 @@ async def advance(
     return after the step at hand.
 
     Raises:
-        Unavailable: the model, a channel or the store; what happened so far is in the log.
+        AgentError: the model, a channel or the store cannot go on now; what happened so far is
+            in the log, up to the error's `version`.
     """
-    postponed: Undelivered | None = None
+    first, postponed = thread.state.version, dict[int, AgentError]()
     while not (stopping and stopping.is_set()):
         try:
-            match plan(thread.state, agent.limits, deliver=not postponed):
+            match plan(thread.state, agent.limits, frozenset(postponed)):
                 case "deliver":
-                    thread = await _deliver(agent, thread, attempts)
+                    tries = attempts + 1 if thread.state.version == first else 1
+                    thread = await _deliver(agent, thread, postponed, tries)
                 case "think":
                     thread = await _think(agent, thread)
                 case "act":
@@ -55,10 +54,12 @@ async def advance(
                     break
         except Conflict:
             thread = await agent.store.load(thread.id)
-        except Undelivered as error:
-            postponed = error
-    if postponed:
-        raise postponed
+        except AgentError as error:
+            error.version = thread.state.version
+            raise
+    for undelivered in postponed.values():
+        undelivered.version = thread.state.version
+        raise undelivered
     return thread
 
 
@@ -106,21 +107,30 @@ async def _prefetched(agent: Agent, thread: Thread) -> Thread | None:
     if begun or agent.prefetch is None:
         return None
     outcome = await attempt(agent.prefetch, thread.events[0].data["text"], timeout_s=PREFETCH_S)
-    facts = {"prefetch_error": outcome.error} if outcome.error else outcome.output
+    facts = outcome.output if outcome.error is None else {"prefetch_error": outcome.error}
     found = event("message", "system", PREFETCH, source="prefetch", facts=facts)
     return await agent.store.append(thread, found) if facts else None
 
 
-async def _deliver(agent: Agent, thread: Thread, attempts: int) -> Thread:
-    shown = thread.event(thread.state.outbox[0])
+async def _deliver(
+    agent: Agent, thread: Thread, postponed: dict[int, AgentError], tries: int
+) -> Thread:
+    """Show a person one event; what fails is postponed, and after so many tries given up."""
+    ref = next(ref for ref in thread.state.outbox if ref not in postponed)
     name = thread.state.reply_to.partition(":")[0]
     try:
         if name not in agent.channels:
             raise Unavailable(f"no channel {name!r} here; it was removed from app.py")
-        await agent.channels[name].send(thread, shown)
-        told = event("delivered", "agent", f"told:{shown.seq}", ref=shown.seq)
+        await agent.channels[name].send(thread, thread.event(ref))
     except Unavailable as error:
-        if attempts < MAX_DELIVERIES:
-            raise Undelivered(str(error), error.retry_after_s) from None
-        told = event("delivered", "agent", f"told:{shown.seq}", ref=shown.seq, error=str(error))
-    return await fact(agent.store, thread, lambda _: told)
+        if tries >= MAX_DELIVERIES:
+            return await told(agent, thread, ref, error=str(error))
+        postponed[ref] = error
+        return thread
+    return await told(agent, thread, ref)
+
+
+async def told(agent: Agent, thread: Thread, ref: int, **error: str) -> Thread:
+    """Record that a person was shown event `ref`, or why that was given up."""
+    shown = event("delivered", "agent", f"told:{ref}", ref=ref, **error)
+    return await fact(agent.store, thread, lambda _: shown)

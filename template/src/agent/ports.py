@@ -80,11 +80,14 @@ class Store(Protocol):
             Conflict: the thread has grown since it was loaded, or a key is taken.
         """
 
-    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
-        """List threads, last changed first; with `waiting` only those that wait for something."""
+    async def threads(
+        self, waiting: bool = False, limit: int = 100, prefix: str = ""
+    ) -> list[Summary]:
+        """List threads whose id begins with `prefix`, last changed first; with `waiting` only
+        those that wait for something."""
 
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        """Lease the thread that is due longest, or `thread_id`, due or not; None if there is none."""
+        """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
 
     async def renew(self, owner: str, ttl_s: float) -> None:
         """Extend every lease of `owner`."""
@@ -92,7 +95,7 @@ class Store(Protocol):
     async def release(
         self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
-        """End the lease; `wake_at` is set only if the thread has not grown past `thread`."""
+        """End the lease; `wake_at` and `attempts` are set only if the thread has not grown."""
 
     async def now(self) -> datetime:
         """The one clock of leases and expiry; aware, UTC."""

@@ -25,12 +25,14 @@ async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) ->
     """
     clock = asyncio.get_running_loop()
     deadline = clock.time() + PATIENCE_S
+    stale = False
     while True:
         try:
+            thread = await store.load(thread.id) if stale else thread
             made = make(thread)
             return thread if thread.has(made.key) else await store.append(thread, made)
         except Conflict:
-            thread = await store.load(thread.id)
+            stale = True
         except Unavailable:
             if clock.time() > deadline:
                 raise
@@ -49,11 +51,15 @@ async def pause(
     """Open the wait that is the next event; who may answer is frozen with it."""
     if expires_s is not None:
         data["expires_at"] = (await agent.store.now() + timedelta(seconds=expires_s)).isoformat()
-    owner = thread.state.owner
-    named = sorted({owner if name == "owner" else name for name in audience})
+    asked = named(thread, audience)
     return await agent.store.append(
-        thread, event("paused", kind=kind, text=text, audience=named, **data)
+        thread, event("paused", kind=kind, text=text, audience=asked, **data)
     )
+
+
+def named(thread: Thread, audience: tuple[str, ...]) -> list[str]:
+    """Return an audience with `owner` as the name of who started the thread."""
+    return sorted({thread.state.owner if name == "owner" else name for name in audience})
 
 
 def responsible(thread: Thread) -> tuple[str, ...]:

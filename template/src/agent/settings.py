@@ -43,11 +43,11 @@ def name_of(kind: str, identity: str) -> str:
     path = Path(optional("PEOPLE_FILE", "people.toml"))
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
-    for name, identities in people.items():
-        if identity in _as_list(identities.get(kind)):
-            return name
+        for name, identities in people.items():
+            if identity in _as_list(identities.get(kind)):
+                return name
+    except (OSError, ValueError, AttributeError) as error:
+        raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
     return f"{kind}:{identity}"
 
 

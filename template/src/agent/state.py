@@ -95,9 +95,9 @@ class State:
         return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
 
 
-def plan(state: State, limits: Limits, deliver: bool = True) -> Word:
-    """Say what is to be done next; `deliver` is false while a delivery has to wait."""
-    if state.outbox and deliver:
+def plan(state: State, limits: Limits, postponed: frozenset[int] = frozenset()) -> Word:
+    """Say what is to be done next; deliveries that are `postponed` hold up nothing."""
+    if not postponed.issuperset(state.outbox):
         return "deliver"
     if state.wait or state.ended:
         return "idle"

@@ -83,7 +83,7 @@ def _message(state: State, event: Event) -> State:
             wait.kind == "question" and not wait.admits(event.actor)
         )
         state = state if keeps else _drop(state)
-    elif state.ended == "cancelled" or (step and not step.starts and not step.approved):
+    elif step and not step.starts and not step.approved:
         state = _close(state)
     if first:
         reply_to = event.data.get("reply_to", state.reply_to)
@@ -100,7 +100,8 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
         case "edit" if step:
             return replace(answered, step=replace(step, call=event.data["call"], approved=True))
         case "retry" if step:
-            return replace(answered, step=replace(step, starts=0))
+            # Somebody said to run it: what is said next does not take that back.
+            return replace(answered, step=replace(step, starts=0, approved=True))
         case "happened":
             return _settle(answered)
         case "continue":

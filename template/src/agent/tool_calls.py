@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from .actions import Action, Ask, Finish, Run, Step, Wait
-from .errors import InvalidStep, ToolError
+from .errors import Conflict, InvalidStep, ToolError
 from .events import Event, digest, event
 from .ports import Agent
 from .record import fact, pause, responsible
@@ -27,7 +27,7 @@ MAX_STARTS = 3
 @dataclass(frozen=True)
 class Outcome:
     output: Any = None
-    error: str = ""
+    error: str | None = None
     definite: bool = True
     """False where an error leaves open whether the world was changed."""
 
@@ -38,18 +38,26 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
     A sync function cannot be stopped: after its time its result is ignored.
     """
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s) as limit:
             if inspect.iscoroutinefunction(function):
                 output = await function(*args)
             else:
-                output = await asyncio.to_thread(function, *args)
+                output = await asyncio.to_thread(_called, function, args)
+                output = await output if inspect.isawaitable(output) else output
         return Outcome(_json(output))
     except ToolError as error:
-        return Outcome(error=str(error))
-    except TimeoutError:
-        return Outcome(error=f"no answer within {timeout_s:g} s", definite=False)
+        return Outcome(error=str(error) or "ToolError")
     except Exception as error:
-        return Outcome(error=f"{type(error).__name__}: {error}", definite=False)
+        late = isinstance(error, TimeoutError) and limit.expired()
+        why = f"no answer within {timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
+        return Outcome(error=why, definite=False)
+
+
+def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    try:
+        return function(*args)
+    except StopIteration as error:  # no future can carry one
+        raise RuntimeError("StopIteration") from error
 
 
 def _json(output: Any) -> Any:
@@ -87,13 +95,14 @@ async def act(agent: Agent, thread: Thread) -> Thread:
 
 async def recover(agent: Agent, thread: Thread) -> Thread:
     """Settle a call that was started and never reported: crashed, stalled or killed."""
-    step = _open(thread)
+    step, later = _open(thread), thread.events[_open(thread).seq :]
+    stopped = any(event.type == "cancelled" for event in later)
     why = "its runner stopped before the outcome was known"
     try:
         typed, action = _decided(agent, step)
     except (InvalidStep, ToolError) as error:
         return await _doubt(agent, thread, (), f"{why}, and today {error}")
-    if not isinstance(action, Run) or action.effect == "once":
+    if not isinstance(action, Run) or action.effect == "once" or stopped:
         return await _doubt(agent, thread, getattr(action, "approvers", ()), why)
     if step.starts < MAX_STARTS:
         return await _run(agent, thread, action, typed)
@@ -111,7 +120,7 @@ def _open(thread: Thread) -> OpenStep:
 def _decided(agent: Agent, step: OpenStep) -> tuple[Step, Action]:
     typed = agent.steps.validate(step.call)
     action = agent.decide(typed)
-    if action is None:
+    if not isinstance(action, Action):
         raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
     return typed, action
 
@@ -122,7 +131,7 @@ async def _run(agent: Agent, thread: Thread, action: Run, typed: Step) -> Thread
     thread = await agent.store.append(thread, started)
     outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
-        return await _doubt(agent, thread, action.approvers, outcome.error)
+        return await _doubt(agent, thread, action.approvers, str(outcome.error))
     return await _report(agent, thread, thread.state.version, outcome)
 
 
@@ -136,7 +145,7 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
         first = next((past for past in newest.events if past.key == key), None)
         late = first is not None and first.data["start"] != start
         kind, data = "tool_finished", {"output": outcome.output}
-        if outcome.error:
+        if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         named = f"late:{start}" if late else key
         return event(kind, "agent", named, step=step, start=start, late=late, **data)
@@ -145,7 +154,15 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
 
 
 async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
+    """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
     text = f"Did {step.call['intent']} happen? {why}."
     audience = approvers or responsible(thread)
-    return await pause(agent, thread, "in_doubt", text, audience, call=step.call, step=step.seq)
+    while thread.state.step and thread.state.step.seq == step.seq and not thread.state.wait:
+        try:
+            return await pause(
+                agent, thread, "in_doubt", text, audience, call=step.call, step=step.seq
+            )
+        except Conflict:
+            thread = await agent.store.load(thread.id)
+    return thread

@@ -4,41 +4,34 @@ One portable JSON schema goes out, one validated call comes back. Reading is str
 then tolerant where only one meaning is possible; a value that was cut off is never completed.
 """
 
-import ast
 import json
 import re
-from collections.abc import Iterator
-from typing import Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ..actions import Step
 from ..errors import InvalidStep
-from ..events import Call, cut
+from ..events import Call, cut, event
+from .objects import load, objects
+from .schema import intents, wrapped
 
-_REFUSED = frozenset(
-    "title default discriminator minLength maxLength minimum maximum exclusiveMinimum "
-    "exclusiveMaximum multipleOf pattern minItems maxItems uniqueItems format".split()
-)
-"""Keywords that one or another strict mode refuses; Pydantic still enforces them."""
+_SPEAKS = re.compile("intent|next_step|arguments|parameters", re.IGNORECASE)
 
 MAX_REPLY = 1_000_000
+"""Characters of a reply; a longer one is not read."""
 
 
 class JsonSteps:
     """The steps a model may take: `union` of `Step` classes, as schema and as reader."""
 
     def __init__(self, union: Any) -> None:
+        if get_origin(union) in (Union, UnionType):
+            union = Annotated[union, Field(discriminator="intent")]
         self._adapter: TypeAdapter[Step] = TypeAdapter(union)
-        definition = portable(self._adapter.json_schema())
-        definitions = definition.pop("$defs", {})
-        self.schema: dict[str, Any] = {
-            "type": "object",
-            "properties": {"next_step": definition},
-            "required": ["next_step"],
-            "additionalProperties": False,
-            "$defs": definitions,
-        }
+        self.schema = wrapped(self._adapter.json_schema())
+        self._intents = {name.lower(): name for name in intents(self.schema)}
 
     def validate(self, call: Call) -> Step:
         """Return the typed step of a call.
@@ -46,64 +39,76 @@ class JsonSteps:
         Raises:
             InvalidStep: it is none of today's steps, or would not be written the same again.
         """
-        try:
-            step = self._adapter.validate_python(call)
-        except ValidationError as error:
-            raise InvalidStep(_explain(error)) from None
-        if step.model_dump(mode="json") != call:
+        step = self._typed(call)
+        if step.model_dump(mode="json", by_alias=True) != call:
             raise InvalidStep("the call does not fit today's schema any more")
         return step
 
     def read(self, text: str) -> Call:
         """Return the one call in a model's reply.
 
+        Every object that speaks of an intent has to be that call.
+
         Raises:
-            InvalidStep: there is none, or more than one.
+            InvalidStep: there is none, more than one, or one beside something unreadable.
         """
-        calls, problems = [], []
-        for value in _values(text):
-            try:
-                step = self._adapter.validate_json(json.dumps(_unwrap(value)))
-            except ValidationError as error:
-                problems.append(_explain(error))
-            except (TypeError, ValueError, RecursionError):
-                problems.append("the reply is not JSON")
-            else:
-                call = step.model_dump(mode="json")
-                if call not in calls:
-                    calls.append(call)
+        calls: list[Call] = []
+        for value in self._candidates(text):
+            call = self._typed(value).model_dump(mode="json", by_alias=True)
+            if event("step", call=call).data["call"] != call:
+                raise InvalidStep("a value is too long, or holds characters that cannot be kept")
+            if call not in calls:
+                calls.append(call)
         if len(calls) > 1:
             raise InvalidStep("the reply holds more than one step; answer with exactly one")
         if not calls:
-            raise InvalidStep(problems[0] if problems else "the reply is not a JSON object")
+            known = ", ".join(self._intents.values())
+            raise InvalidStep(f'the reply holds no {{"next_step": {{"intent": …}}}}, of {known}')
         return calls[0]
 
+    def _typed(self, value: Any) -> Step:
+        try:
+            text = json.dumps(value)
+            # Strict: true is no 1. Forbid: a misspelt optional field is not the same as none.
+            return self._adapter.validate_json(text, strict=True, extra="forbid")
+        except ValidationError as error:
+            raise InvalidStep(_explain(error)) from None
+        except (ValueError, RecursionError) as error:
+            raise InvalidStep(f"the reply is not JSON: {error}") from None
 
-def portable(schema: Any, named: bool = False) -> Any:
-    """Rewrite a JSON schema into what every provider's strict mode takes.
+    def _candidates(self, text: str) -> list[Any]:
+        if len(text) > MAX_REPLY:
+            raise InvalidStep(f"the reply is longer than {MAX_REPLY} characters")
+        found: list[Any] = []
+        try:
+            for span in objects(text):
+                speaks = _SPEAKS.search(span)
+                try:
+                    value = self._unwrapped(load(span))
+                except ValueError:
+                    if speaks or found:  # after a step it could be the rest of its last text
+                        raise
+                    continue
+                found += [value] if speaks else []
+        except ValueError as error:
+            raise InvalidStep(f"the reply is not one JSON object: {error}") from None
+        return found
 
-    `named`: the keys are names of fields or models (one may be called `title`), not keywords.
-    """
-    if isinstance(schema, list):
-        return [portable(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if named:
-        return {name: portable(item) for name, item in schema.items()}
-    out = {
-        key: portable(item, key in ("properties", "$defs"))
-        for key, item in schema.items()
-        if key not in _REFUSED
-    }
-    if "oneOf" in out:
-        out["anyOf"] = out.pop("oneOf")
-    if "const" in out:
-        out["enum"] = [out.pop("const")]
-    if "properties" in out:
-        fields = out["properties"]
-        out["properties"] = {name: fields[name] for name in sorted(fields, key="intent".__ne__)}
-        out |= {"required": list(out["properties"]), "additionalProperties": False}
-    return out
+    def _unwrapped(self, value: Any) -> Any:
+        """Take the step out of the wrappings that models put around it."""
+        while True:
+            match value:
+                case {"intent": str(intent)}:
+                    return {**value, "intent": self._intents.get(intent.strip().lower(), intent)}
+                case {"next_step": inner} | [inner]:
+                    value = inner
+                case {"name": str(name), "arguments": dict(arguments)} | {
+                    "name": str(name),
+                    "parameters": dict(arguments),
+                } if "intent" not in arguments:
+                    value = {"intent": name, **arguments}
+                case _:
+                    return value
 
 
 def _explain(error: ValidationError) -> str:
@@ -112,68 +117,3 @@ def _explain(error: ValidationError) -> str:
         for problem in error.errors(include_url=False, include_input=False)
     ]
     return cut("; ".join(problems), 1000)
-
-
-def _unwrap(value: Any) -> Any:
-    """Take the step out of the wrappings that models put around it."""
-    while True:
-        match value:
-            case [only]:
-                value = only
-            case {"next_step": inner}:
-                value = inner
-            case {"name": str(name), "arguments": dict(arguments)} if "intent" not in value:
-                value = {"intent": name, **arguments}
-            case {"intent": str(intent)}:
-                return {**value, "intent": intent.strip().lower()}
-            case _:
-                return value
-
-
-def _values(text: str) -> Iterator[Any]:
-    """Yield every JSON value that stands complete in `text`, outermost only."""
-    if len(text) > MAX_REPLY:
-        return
-    try:
-        yield json.loads(text, parse_constant=_refuse)
-        return
-    except (ValueError, RecursionError):
-        pass
-    text = re.sub(r"<think(ing)?>.*?(</think(ing)?>|\Z)", "", text, flags=re.DOTALL)
-    for span in _spans(text):
-        for read in (_json, _json_with_trailing_commas, ast.literal_eval):
-            try:
-                yield read(span)
-                break
-            except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-                continue
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _json(span: str) -> Any:
-    return json.loads(span, parse_constant=_refuse)
-
-
-def _json_with_trailing_commas(span: str) -> Any:
-    return _json(re.sub(r'("(?:[^"\\]|\\.)*")|,(?=\s*[}\]])', r"\1", span))
-
-
-def _spans(text: str) -> Iterator[str]:
-    """Yield the outermost `{…}` of `text`, quotes respected; an unclosed one is no span."""
-    depth, start, quote, escaped = 0, 0, "", False
-    for place, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote and not escaped else quote
-            escaped = char == "\\" and not escaped
-        elif char in "\"'" and depth:
-            quote = char
-        elif char == "{":
-            start = place if depth == 0 else start
-            depth += 1
-        elif char == "}" and depth:
-            depth -= 1
-            if depth == 0:
-                yield text[start : place + 1]

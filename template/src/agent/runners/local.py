@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from ..api import expire
-from ..errors import Unavailable
-from ..loop import advance, escalate
+from ..errors import AgentError, Unavailable
+from ..loop import advance, escalate, told
 from ..ports import Agent, Claim
-from ..state import plan
+from ..state import State, plan
 from ..thread import Thread
 
 log = logging.getLogger(__name__)
@@ -35,90 +35,104 @@ class LocalRunner:
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
-        self._owner = uuid4().hex
+        self._leases: set[str] = set()
+        """The owners of the runs in progress; a run that broke lets its lease run out."""
         self._woken = asyncio.Event()
-        self._stopping = asyncio.Event()
 
     def wake(self, thread_id: str) -> None:
         self._woken.set()
 
     async def finish(self, thread_id: str) -> Thread:
+        stopping = asyncio.Event()
         async with self._renewing():
             while True:
-                claim = await self._agent.store.claim(self._owner, self._lease_s, thread_id)
-                if claim:
-                    await self._run(claim)
+                run = await self._claimed(stopping, thread_id)
+                if run:
+                    await _to_its_end(run, stopping)
                 thread = await self._agent.store.load(thread_id)
                 if plan(thread.state, self._agent.limits) == "idle":
                     return thread
-                if not claim:
+                if not run:
                     await asyncio.sleep(min(self._poll_s, 0.2))
 
     async def work(self) -> None:
-        running: set[asyncio.Task[None]] = set()
+        running, stopping = set[asyncio.Task[None]](), asyncio.Event()
         async with self._renewing():
             try:
                 while True:
-                    await self._start_due(running)
+                    await self._start_due(running, stopping)
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._woken.wait(), self._poll_s)
             finally:
-                self._stopping.set()
+                stopping.set()
                 if running:
                     await asyncio.wait(running, timeout=GRACE_S)
                 for task in running:
                     task.cancel()
 
-    async def _start_due(self, running: set[asyncio.Task[None]]) -> None:
+    async def _start_due(self, running: set[asyncio.Task[None]], stopping: asyncio.Event) -> None:
         self._woken.clear()
         try:
-            while len(running) < self._concurrency:
-                claim = await self._agent.store.claim(self._owner, self._lease_s)
-                if claim is None:
-                    return
-                task = asyncio.create_task(self._run(claim), name=claim.thread_id)
-                running.add(task)
-                task.add_done_callback(running.discard)
-                task.add_done_callback(self._ended)
+            while len(running) < self._concurrency and (run := await self._claimed(stopping)):
+                running.add(run)
+                run.add_done_callback(running.discard)
+                run.add_done_callback(self._ended)
         except Unavailable as error:
             log.warning("%s; trying again", error)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._woken.set()
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if isinstance(error, Unavailable):
-            log.warning("thread %s waits: %s", task.get_name(), error)
-        else:
-            log.error("thread %s failed", task.get_name(), exc_info=error)
+    async def _claimed(
+        self, stopping: asyncio.Event, thread_id: str | None = None
+    ) -> asyncio.Task[None] | None:
+        owner = uuid4().hex
+        claim = await self._agent.store.claim(owner, self._lease_s, thread_id)
+        if claim is None:
+            return None
+        self._leases.add(owner)
+        run = asyncio.create_task(self._run(claim, owner, stopping), name=claim.thread_id)
+        run.add_done_callback(lambda _: self._leases.discard(owner))
+        return run
 
-    async def _run(self, claim: Claim) -> None:
+    def _ended(self, run: asyncio.Task[None]) -> None:
+        self._woken.set()
+        if run.cancelled() or (error := run.exception()) is None:
+            return
+        if isinstance(error, AgentError):
+            log.warning("thread %s is tried again later: %s", run.get_name(), error)
+        else:
+            log.error("thread %s failed", run.get_name(), exc_info=error)
+
+    async def _run(self, claim: Claim, owner: str, stopping: asyncio.Event) -> None:
         """Advance a claimed thread and let go of it.
 
         Raises:
-            Unavailable: the thread was put back, to be tried again later.
+            AgentError: the thread was put back, to be tried again later.
             Exception: anything else counts as a crash, and the lease is left to run out.
         """
         store = self._agent.store
-        thread = await store.load(claim.thread_id)
+        loaded = await store.load(claim.thread_id)
         try:
-            thread = await self._advance(thread, claim)
-        except Unavailable as error:
-            back_off = min(2.0**claim.attempts, MAX_BACK_OFF_S)
-            delay = timedelta(seconds=error.retry_after_s or back_off)
-            thread = await store.load(claim.thread_id)
-            later = await store.now() + delay
-            await store.release(self._owner, thread, later, claim.attempts + 1)
+            thread = await self._advance(loaded, claim, stopping)
+        except AgentError as error:
+            if error.version is None:
+                raise
+            attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
+            seen = Thread(claim.thread_id, state=State(version=error.version))
+            later = await store.now() + _back_off(error, attempts)
+            await store.release(owner, seen, later, attempts)
             raise
-        await store.release(self._owner, thread, await self._due(thread), 0)
+        await store.release(owner, thread, await self._due(thread), 0)
+        log.info("thread %s: %s", thread.id, thread.state.status)
 
-    async def _advance(self, thread: Thread, claim: Claim) -> Thread:
-        thread = await expire(self._agent, thread)
-        if claim.crashes >= MAX_CRASHES and plan(thread.state, self._agent.limits) != "idle":
-            last = thread.events[-1]
-            why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
-            return await escalate(self._agent, thread, why)
-        return await advance(self._agent, thread, claim.attempts, self._stopping)
+    async def _advance(self, thread: Thread, claim: Claim, stopping: asyncio.Event) -> Thread:
+        agent, thread = self._agent, await expire(self._agent, thread)
+        word = plan(thread.state, agent.limits)
+        if claim.crashes < MAX_CRASHES or word == "idle":
+            return await advance(agent, thread, claim.attempts, stopping)
+        last = thread.events[-1]
+        why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
+        if word == "deliver":
+            return await told(agent, thread, thread.state.outbox[0], error=why)
+        return await escalate(agent, thread, why)
 
     async def _due(self, thread: Thread) -> datetime | None:
         if plan(thread.state, self._agent.limits) != "idle":
@@ -131,7 +145,8 @@ class LocalRunner:
             while True:
                 await asyncio.sleep(self._lease_s / 3)
                 try:
-                    await self._agent.store.renew(self._owner, self._lease_s)
+                    for owner in tuple(self._leases):
+                        await self._agent.store.renew(owner, self._lease_s)
                 except Unavailable as error:
                     log.warning("%s; leases may run out", error)
 
@@ -140,3 +155,19 @@ class LocalRunner:
             yield
         finally:
             task.cancel()
+
+
+async def _to_its_end(run: asyncio.Task[None], stopping: asyncio.Event) -> None:
+    """Await `run`; a cancellation lets its step end first."""
+    try:
+        await asyncio.shield(run)
+    except asyncio.CancelledError:
+        stopping.set()
+        await asyncio.wait({run}, timeout=GRACE_S)
+        run.cancel()
+        raise
+
+
+def _back_off(error: AgentError, attempts: int) -> timedelta:
+    asked = error.retry_after_s if isinstance(error, Unavailable) else None
+    return timedelta(seconds=asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S))

@@ -14,6 +14,8 @@ from ..thread import Thread
 @dataclass
 class _Row:
     thread: Thread
+    created: datetime
+    updated: datetime
     wake_at: float | None = None
     owner: str | None = None
     lease_until: float = 0.0
@@ -32,25 +34,31 @@ class MemoryStore:
         return self._rows[thread_id].thread
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
-        row = self._rows.get(thread.id) or _Row(Thread(thread.id))
+        now = await self.now()
+        row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
-        if version != thread.state.version or any(row.thread.has(key) for key in keys):
+        taken = len(set(keys)) < len(keys) or any(row.thread.has(key) for key in keys)
+        if taken or version != thread.state.version:
             raise Conflict(f"thread {thread.id} is at event {version}")
-        now = await self.now()
         stored = [
             replace(event, seq=seq, at=event.at or now)
             for seq, event in enumerate(events, version + 1)
         ]
-        row.thread = thread.plus(*stored)
+        row.thread, row.updated = thread.plus(*stored), now
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             row.wake_at, row.attempts = self._clock(), 0
         return row.thread
 
-    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
+    async def threads(
+        self, waiting: bool = False, limit: int = 100, prefix: str = ""
+    ) -> list[Summary]:
         found = [_summary(row, self._clock()) for row in self._rows.values()]
-        chosen = [row for row in found if not waiting or row.status.startswith("waiting:")]
+        status = "waiting:" if waiting else ""
+        chosen = [
+            row for row in found if row.id.startswith(prefix) and row.status.startswith(status)
+        ]
         return sorted(chosen, key=lambda row: row.updated, reverse=True)[:limit]
 
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
@@ -79,9 +87,9 @@ class MemoryStore:
         row = self._rows[thread.id]
         if row.owner != owner:
             return
-        row.owner, row.lease_until, row.attempts = None, 0.0, attempts
+        row.owner, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
-            row.wake_at = wake_at.timestamp() if wake_at else None
+            row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
 
     async def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -92,9 +100,5 @@ def _is_due(row: _Row, now: float) -> bool:
 
 
 def _summary(row: _Row, now: float) -> Summary:
-    events, state = row.thread.events, row.thread.state
-    first, last = events[0].at, events[-1].at
-    assert first is not None
-    assert last is not None
-    running = row.owner is not None and row.lease_until > now
-    return Summary(row.thread.id, state.status, state.version, first, last, running)
+    state, running = row.thread.state, row.owner is not None and row.lease_until > now
+    return Summary(row.thread.id, state.status, state.version, row.created, row.updated, running)

@@ -49,9 +49,11 @@ class SqliteStore:
     async def append(self, thread: Thread, *events: Event) -> Thread:
         return await self._do(lambda db: self._append(db, thread, events))
 
-    async def threads(self, waiting: bool = False, limit: int = 100) -> list[Summary]:
-        like = "waiting:%" if waiting else "%"
-        rows = await self._do(lambda db: db.execute(sql.LIST, (like, limit)).fetchall())
+    async def threads(
+        self, waiting: bool = False, limit: int = 100, prefix: str = ""
+    ) -> list[Summary]:
+        values = (f"{prefix}\U0010ffff", prefix, "waiting:%" if waiting else "%", limit)
+        rows = await self._do(lambda db: db.execute(sql.LIST, values).fetchall())
         now = self._clock()
         return [
             Summary(name, status, version, _time(created), _time(updated), lease_until > now)
@@ -94,7 +96,7 @@ class SqliteStore:
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
             return work(self._db())
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"the database {str(self._path)!r}: {error}") from error
 
     def _db(self) -> sqlite3.Connection:

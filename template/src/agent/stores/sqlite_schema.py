@@ -36,7 +36,7 @@ SAVE = """
 """
 LIST = """
     SELECT id, status, version, created, updated, coalesce(lease_until, 0) FROM threads
-    WHERE status LIKE ? ORDER BY updated DESC LIMIT ?
+    WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
 """
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
@@ -49,7 +49,8 @@ CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
 CLAIM_ONE = _CLAIM.format("id = :id")
 RENEW = "UPDATE threads SET lease_until = ? WHERE owner = ?"
 RELEASE = """
-    UPDATE threads SET owner = NULL, lease_until = NULL, attempts = :attempts,
+    UPDATE threads SET owner = NULL, lease_until = NULL,
+        attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
         wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
     WHERE id = :id AND owner = :owner
 """

@@ -1,0 +1,124 @@
+"""The questions and the parts, as copier.yml has them, and the flags made from them.
+
+Checks go further than Copier's, which drops an unknown choice of a list in silence.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
+
+import typer
+
+from . import source
+from .errors import UsageError
+
+NONE = "none"
+"""What stands for an empty list on the command line."""
+
+Answer = str | list[str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question of copier.yml that people may answer."""
+
+    name: str
+    help: str
+    default: str
+    """As people read it."""
+    choices: tuple[str, ...]
+    """Empty where any text will do."""
+    several: bool
+    """The answer is a list of choices."""
+
+    def check(self, given: object) -> Answer:
+        """Return the answer as Copier wants it.
+
+        Raises: UsageError on an unknown choice or a wrong type.
+        """
+        if self.several:
+            return self._check_several(given)
+        if not isinstance(given, str):
+            raise UsageError(f"{self.name}: {given!r} is not a text.", "Give one text.")
+        if self.choices and given not in self.choices:
+            raise self._unknown(given)
+        return given
+
+    def flag(self) -> inspect.Parameter:
+        """Return this question as a parameter of a Typer command."""
+        option = typer.Option(
+            help=f"{self.help}. [default: {self.default}]",
+            metavar="|".join(self._words()) or "TEXT",
+            show_default=False,
+            autocompletion=lambda: list(self._words()),
+        )
+        kind: Any = list[str] if self.several else str
+        annotation = Annotated[kind | None, option]
+        return inspect.Parameter(
+            self.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+        )
+
+    def _check_several(self, given: object) -> list[str]:
+        items = [given] if isinstance(given, str) else given
+        if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+            raise UsageError(f"{self.name}: {given!r} is not a list of choices.", self._hint())
+        chosen = {choice.strip() for item in items for choice in item.split(",")}
+        if chosen == {NONE}:
+            return []
+        if NONE in chosen:
+            raise UsageError(f"{self.name}: {NONE!r} excludes the others.", self._hint())
+        for unknown in sorted(chosen.difference(self.choices)):
+            raise self._unknown(unknown)
+        return [choice for choice in self.choices if choice in chosen]
+
+    def _unknown(self, given: str) -> UsageError:
+        return UsageError(f"{self.name}: there is no {given!r}.", self._hint())
+
+    def _hint(self) -> str:
+        return f"Choose from: {', '.join(self._words())}."
+
+    def _words(self) -> tuple[str, ...]:
+        return (*self.choices, NONE) if self.several else self.choices
+
+
+@cache
+def questions() -> tuple[Question, ...]:
+    """Read copier.yml, in its order; computed values are no questions."""
+    import yaml
+
+    with (source.folder() / "copier.yml").open("rb") as file:
+        entries = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 # the safe loader, in C where there is one
+    return tuple(
+        _question(name, entry)
+        for name, entry in entries.items()
+        if not name.startswith("_") and entry.get("when", True)
+    )
+
+
+def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one flag for each question, in the place of its `**flags`.
+
+    A question that has no choice yet gets none.
+    """
+    signature = inspect.signature(command)
+    path, *fixed, _ = signature.parameters.values()
+    flags = [one.flag() for one in questions() if one.choices or not one.several]
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined] # inspect reads it
+        parameters=[path, *flags, *fixed]
+    )
+    return command
+
+
+def _question(name: str, entry: dict[str, Any]) -> Question:
+    default = entry["default"]
+    if isinstance(default, list):
+        default = ",".join(default) or NONE
+    return Question(
+        name=name,
+        help=entry["help"],
+        default="the folder's name" if "{{" in default else default,
+        choices=tuple(dict(entry.get("choices", ())).values()),
+        several=entry.get("multiselect", False),
+    )

@@ -1,0 +1,59 @@
+"""A model that says again what another once said to the very same prompt: for evals and tests.
+
+With a model inside it asks that where nothing is recorded, and keeps the answer. Without one
+it never touches the network: a prompt, tool or schema that changed is an error, not a guess.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Self
+
+from ..context import Prompt
+from ..errors import Misconfigured
+from ..ports import LLM, Reply
+from .json_lines import read_lines
+
+
+class RecordedLLM:
+    def __init__(self, inner: LLM | None, path: str | Path) -> None:
+        self._inner = inner
+        self._path = Path(path)
+        lines = [] if inner and not self._path.exists() else read_lines(self._path)
+        try:
+            self._replies = {line["key"]: Reply(**line["reply"]) for line in lines}
+        except (KeyError, TypeError):
+            raise Misconfigured(f"{str(path)!r} is no recording of a model") from None
+
+    @classmethod
+    def from_env(cls, path: str) -> Self:
+        """`MODEL=recorded:<file>`: replay only."""
+        if not path:
+            raise Misconfigured("MODEL=recorded names no file; write MODEL=recorded:<file>")
+        return cls(None, path)
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        key = _key(prompt, schema)
+        if key not in self._replies:
+            self._replies[key] = await self._record(key, prompt, schema)
+        reply = self._replies[key]
+        return replace(reply, model=f"recorded:{reply.model}")
+
+    async def _record(self, key: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        if self._inner is None:
+            raise Misconfigured(
+                f"{str(self._path)!r} has {len(self._replies)} replies, none to this prompt: the "
+                f"prompts, the tools or the thread changed. Re-record it: delete the file and run "
+                f"once with RecordedLLM(<a model>, {str(self._path)!r})"
+            )
+        reply = await self._inner(prompt, schema)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"key": key, "reply": asdict(reply)}, ensure_ascii=False) + "\n")
+        return reply
+
+
+def _key(prompt: Prompt, schema: dict[str, Any]) -> str:
+    read = json.dumps([prompt.system, prompt.blocks, prompt.ask, schema])
+    return hashlib.sha256(read.encode()).hexdigest()[:32]

@@ -1,0 +1,84 @@
+"""The one portable JSON schema that every provider's strict mode takes.
+
+Nothing here loosens what is accepted: keywords left out of the schema are still enforced by
+Pydantic when the reply is read.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+_KEPT = frozenset(
+    "$defs $ref additionalProperties anyOf description enum items properties required type".split()
+)
+"""What all strict modes take; one or another refuses everything else."""
+
+
+def wrapped(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of `{"next_step": …}` for the schema of a step, made portable."""
+    step = portable(definition)
+    definitions = step.pop("$defs", {})
+    return {
+        "type": "object",
+        "properties": {"next_step": step},
+        "required": ["next_step"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def portable(schema: Any) -> Any:
+    """Rewrite a JSON schema: `anyOf` for `oneOf`, `enum` for `const`, `intent` first, every
+    field required, nothing besides them, no keyword beside a `$ref`."""
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: _inner(key, item) for key, item in _spelled(schema).items() if key in _KEPT}
+    if "properties" in out:
+        fields = out["properties"]
+        out["properties"] = {name: fields[name] for name in sorted(fields, key="intent".__ne__)}
+        out |= {"required": list(out["properties"]), "additionalProperties": False}
+    if "$ref" in out and "description" in out:
+        out["anyOf"] = [{"$ref": out.pop("$ref")}]
+    return out
+
+
+def shapes(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the object schema of each step that a `wrapped` schema allows."""
+    definitions = schema.get("$defs", {})
+
+    def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if "$ref" in node:
+            yield from walk(definitions[node["$ref"].rpartition("/")[2]])
+        elif "anyOf" in node:
+            for option in node["anyOf"]:
+                yield from walk(option)
+        elif "intent" in node.get("properties", {}):
+            yield node
+
+    return list(walk(schema["properties"]["next_step"]))
+
+
+def intents(schema: dict[str, Any]) -> tuple[str, ...]:
+    """Return every intent that a `wrapped` schema allows."""
+    return tuple(
+        name for shape in shapes(schema) for name in shape["properties"]["intent"].get("enum", ())
+    )
+
+
+def _spelled(schema: dict[str, Any]) -> dict[str, Any]:
+    out = dict(schema)
+    if "oneOf" in out:
+        out["anyOf"] = out.pop("oneOf")
+    if "const" in out:
+        out["enum"] = [out.pop("const")]
+    if "prefixItems" in out:
+        out["items"] = {"anyOf": out.pop("prefixItems")}
+    return out
+
+
+def _inner(key: str, item: Any) -> Any:
+    match key:
+        case "properties" | "$defs":  # its keys are names, of which one may be "title"
+            return {name: portable(inner) for name, inner in item.items()}
+        case "anyOf":
+            return [portable(option) for option in item]
+    return portable(item)

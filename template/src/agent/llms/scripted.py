@@ -1,0 +1,76 @@
+"""A model that only says what was written down before: for tests, and for runs without a key.
+
+Its place in the script is read off the prompt, so a thread may be paused, killed, forked and
+gone on with in another process. Where the script does not fit it says so; it never guesses.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ..blocks import block
+from ..context import Prompt
+from ..errors import Misconfigured
+from ..events import Call
+from ..ports import Reply
+from .json_lines import read_lines
+from .schema import intents
+
+DEMO = "sample/demo.jsonl"
+
+
+@dataclass(frozen=True)
+class Line:
+    step: Call | str
+    """A call, or the raw text of a reply that is wrong on purpose."""
+    expect: str = ""
+    """Text that has to stand in the prompt by now."""
+
+
+class ScriptedLLM:
+    def __init__(self, *lines: Line, name: str = "the script") -> None:
+        self._lines = lines
+        self._name = name
+
+    @classmethod
+    def from_env(cls, path: str) -> Self:
+        """`MODEL=scripted:<file>`, or `MODEL=scripted` for the demo."""
+        return cls.from_file(path or DEMO)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured."""
+        lines = []
+        for place, entry in enumerate(read_lines(Path(path)), 1):
+            match entry:
+                case {"step": dict() | str() as step, **rest} if rest.keys() <= {"expect"}:
+                    lines.append(Line(step, str(rest.get("expect", ""))))
+                case _:
+                    raise Misconfigured(f'step {place} of {str(path)!r} is no {{"step": …}}')
+        return cls(*lines, name=str(path))
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        place = _decisions(prompt, schema)
+        if place >= len(self._lines):
+            steps = f"has {len(self._lines)} steps, and this thread asks for another"
+            raise Misconfigured(f"{self._name} {steps}; set MODEL to a real model to go on")
+        line = self._lines[place]
+        if line.expect not in "\n".join(prompt.blocks):
+            missing = f"step {place + 1} expects {line.expect!r} in the prompt"
+            raise Misconfigured(f"{self._name} is not for this thread: {missing}")
+        said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
+        return Reply(said, tokens={}, model="scripted")
+
+
+def scripted(*steps: Call | str) -> ScriptedLLM:
+    """Make a model that answers with these, one a decision."""
+    return ScriptedLLM(*(Line(step) for step in steps))
+
+
+def _decisions(prompt: Prompt, schema: dict[str, Any]) -> int:
+    tags = (*intents(schema), "invalid_step")
+    openings = tuple(block(tag, "").partition("\n")[0] for tag in tags)
+    if any(event.startswith("<earlier_events>") for event in prompt.blocks):
+        raise Misconfigured("the thread was compacted, so its place in the script is lost")
+    return sum(event.startswith(openings) for event in prompt.blocks)

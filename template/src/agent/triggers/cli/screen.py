@@ -1,0 +1,106 @@
+"""The terminal: results on stdout, talk on stderr, questions only where somebody can answer.
+
+Whatever is printed passes through `clean`. Rich is imported only for a terminal that wants
+colours; pipes, NO_COLOR and dumb terminals get plain text that is never wrapped or cut.
+"""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from .words import clean, line
+
+Row = tuple[str, ...]
+
+_KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
+"""What arrow and control keys leave in a line."""
+
+
+class Screen:
+    def __init__(self, talk: TextIO | None = None) -> None:
+        self._talk = talk or sys.stderr
+        self.interactive = sys.stdin.isatty() and self._talk.isatty()
+        """Somebody is there to answer."""
+        self.chatty = self.interactive and sys.stdout.isatty()
+        """Somebody is there to talk: the result is not being piped elsewhere."""
+
+    def say(self, text: str = "", style: str = "") -> None:
+        """Talk; `style` is one of Rich's."""
+        _write(self._talk, clean(text), style)
+
+    def tell(self, text: str) -> None:
+        """Print a result."""
+        _write(sys.stdout, clean(text), "")
+
+    def table(self, head: Row, rows: Iterable[Row]) -> None:
+        """Print rows as results; every cell is one line."""
+        table = [head, *(tuple(clean(line(cell)) for cell in row) for row in rows)]
+        if _colourful(sys.stdout):
+            _rich_table(table)
+            return
+        widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+        for row in table:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            print("  ".join(cells).rstrip())
+
+    async def ask(self, question: str) -> str | None:
+        """Ask for one line, without its surrounding space; None at the end of input."""
+        print(clean(question), end=" ", file=self._talk, flush=True)
+        typed = await _typed()
+        if not typed:
+            self.say()
+            return None
+        return _KEYS.sub("", typed).strip()
+
+    def forget_typed(self) -> None:
+        """Drop what was typed ahead: nobody approves what they have not seen."""
+        try:
+            from termios import TCIFLUSH, tcflush
+        except ImportError:  # Windows
+            return
+        tcflush(sys.stdin, TCIFLUSH)
+
+
+async def _typed() -> str:
+    """Read a line from the terminal; may be cancelled, so that others can answer meanwhile."""
+    loop, ready, stdin = asyncio.get_running_loop(), asyncio.Event(), sys.stdin.fileno()
+    try:
+        loop.add_reader(stdin, ready.set)
+    except NotImplementedError:  # Windows
+        return await asyncio.to_thread(sys.stdin.readline)
+    try:
+        await ready.wait()
+        return os.read(stdin, 65_536).decode(errors="replace")
+    finally:
+        loop.remove_reader(stdin)
+
+
+def _colourful(stream: TextIO) -> bool:
+    dumb = os.environ.get("TERM", "dumb") == "dumb"
+    return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")
+
+
+def _write(stream: TextIO, text: str, style: str) -> None:
+    if style and _colourful(stream):
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(file=stream).print(Text(text, style), soft_wrap=True)
+    else:
+        print(text, file=stream, flush=True)
+
+
+def _rich_table(table: list[Row]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in table[0]:
+        shown.add_column(title, overflow="fold", no_wrap=title != table[0][-1])
+    for row in table[1:]:
+        shown.add_row(*(Text(cell) for cell in row))
+    Console().print(shown)

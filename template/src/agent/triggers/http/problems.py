@@ -1,0 +1,112 @@
+"""Every error leaves as `{"detail": "what is wrong and what to do now"}`."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ...errors import AgentError, Conflict, Refused, ThreadNotFound, Unavailable
+from ...events import cut
+
+MAX_BODY = 1_000_000
+"""Bytes."""
+
+_STATUSES = {ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
+_MEANINGS = {
+    400: "A header is missing or not usable, or the body is not JSON.",
+    401: "No token, or nobody's.",
+    404: "No such thread.",
+    409: "Refused; the thread is as it was.",
+    413: f"The body has more than {MAX_BODY} bytes.",
+    422: "The request does not fit, or its Idempotency-Key came with another text before.",
+    503: "The store is not reachable now; nothing was recorded, send it again later.",
+}
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
+_HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the errors of a route for OpenAPI.
+
+    By reference: FastAPI would give a model the media type of its route, wrong for a stream.
+    """
+    return {
+        status: {"description": _MEANINGS[status], "content": {"application/json": _PROBLEM}}
+        | ({"headers": {name: header()}} if (name := _HEADERS.get(status)) else {})
+        for status in statuses
+    }
+
+
+def header() -> dict[str, Any]:
+    return {"required": True, "schema": {"type": "string"}}
+
+
+def install(api: FastAPI) -> None:
+    """Give every error its status, in one place."""
+    api.add_middleware(BodyLimit)
+    api.add_exception_handler(AgentError, _agent_error)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(405, _not_allowed)
+    api.add_exception_handler(Exception, _unexpected)
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": cut(detail, 1000)}, status, headers)
+
+
+async def _agent_error(_: Request, error: Exception) -> JSONResponse:
+    retry = {}
+    if isinstance(error, Unavailable):
+        retry = {"Retry-After": str(ceil(error.retry_after_s or 1))}
+    return problem(_STATUSES.get(type(error), 500), str(error), retry)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError), "it is registered for this one alone"
+    faults = error.errors()
+    unreadable = any(fault["loc"][0] == "header" or "json" in fault["type"] for fault in faults)
+    detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    return problem(400 if unreadable else 422, detail)
+
+
+async def _not_allowed(request: Request, error: Exception) -> JSONResponse:
+    """Name every method of the path; the router knows only those of the first route it met."""
+    assert isinstance(error, HTTPException), "it is registered for 405 alone"
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = ", ".join(request.app.openapi()["paths"].get(path, {})).upper()
+    allowed = {"Allow": methods} if methods else error.headers
+    return problem(405, f"this path does not take {request.method}", allowed)
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    return problem(500, "something is broken here; the log of the server says what")
+
+
+class BodyLimit:
+    """Refuses a body that is too long before it is read, or as soon as that is known."""
+
+    def __init__(self, api: ASGIApp) -> None:
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._api(scope, receive, send)
+        left = MAX_BODY
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > MAX_BODY:
+            return await problem(413, _MEANINGS[413])(scope, receive, send)
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise HTTPException(413, _MEANINGS[413])
+            return message
+
+        await self._api(scope, counted, send)

@@ -1,0 +1,210 @@
+"""Ports that write down every moment they pass, so that something can happen at each.
+
+A moment has a name (`to append step`, `ran charge`) and a number, counted over all processes of
+a run. What happens there is one word: the first time `kill` (SIGKILL), `stop` (SIGSTOP), `hold`
+(wait until the laboratory says go on) or `hang` (wait for ever); every time `poison` (SIGKILL).
+"""
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from agent.actions import Action, Run
+from agent.context import Prompt
+from agent.errors import Unavailable
+from agent.events import Event
+from agent.ports import Claim, Reply
+from agent.stores.sqlite import SqliteStore
+from agent.thread import Thread
+
+from ..domain import World
+from .cases import Case
+
+T = TypeVar("T")
+PATIENCE_S = 20.0
+
+
+class Moments:
+    def __init__(self, log: Path, happens: Mapping[str | int, str]) -> None:
+        self._log = log
+        self._happens = happens
+
+    def passed(self) -> list[str]:
+        return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
+
+    def __call__(self, name: str) -> None:
+        with self._log.open("a", encoding="utf-8") as log:
+            log.write(f"{name}\n")
+        passed = self.passed()
+        first = passed.count(name) == 1
+        match self._happens.get(len(passed), self._happens.get(name)):
+            case "poison":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "kill" if first or len(passed) in self._happens:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop" if first:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "hold" if first:
+                self._hold(name)
+            case "hang" if first:
+                threading.Event().wait()
+
+    def _hold(self, name: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._log.with_name("go").exists():
+            assert time.monotonic() < deadline, f"held at {name!r} and nobody said go on"
+            time.sleep(0.005)
+
+
+class WatchedStore(SqliteStore):
+    """The real store, passing moments; its disk falls ill while a file of that name exists."""
+
+    def __init__(self, folder: Path, moment: Moments, clock: Callable[[], float]) -> None:
+        super().__init__(folder / "threads.db", clock)
+        self._folder = folder
+        self._moment = moment
+
+    async def load(self, thread_id: str) -> Thread:
+        with self._failing("failed to load"):
+            return await super().load(thread_id)
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        names = " ".join(event.type for event in events)
+        self._moment(f"to append {names}")
+        with self._failing(f"failed to append {names}"):
+            grown = await super().append(thread, *events)
+        self._moment(f"appended {names}")
+        return grown
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        claim = await super().claim(owner, ttl_s, thread_id)
+        if claim:
+            self._moment("claimed")
+        return claim
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        self._moment("to release")
+        with self._failing("failed to release"):
+            await super().release(owner, thread, wake_at, attempts)
+        self._moment("released")
+
+    @contextmanager
+    def _failing(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Unavailable:
+            self._moment(name)
+            raise
+
+    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def ill(db: sqlite3.Connection) -> T:
+            db.execute("PRAGMA busy_timeout = 1000")
+            db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
+            db.execute(f"PRAGMA query_only = {int((self._folder / 'read-only').exists())}")
+            with _full_disk() if (self._folder / "full").exists() else _well():
+                return work(db)
+
+        return super()._guarded(ill)
+
+
+@contextmanager
+def _full_disk() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def _well() -> Iterator[None]:
+    yield
+
+
+class Ledger(World):
+    """A world in which the effect of any tool is one row."""
+
+    def _db(self) -> sqlite3.Connection:
+        db = super()._db()
+        db.execute("PRAGMA synchronous = OFF")
+        return db
+
+    def happen(self, tool: str, key: str, again: bool, moment: Moments) -> None:
+        """Add an effect, where `again` even if one with this key is there."""
+        with closing(self._db()) as db, db:
+            db.execute("BEGIN IMMEDIATE")
+            if again or not db.execute("SELECT 1 FROM effects WHERE key = ?", (key,)).fetchone():
+                db.execute("INSERT INTO effects VALUES (?, ?, '')", (tool, key))
+            moment(f"inside {tool}")
+        moment(f"ran {tool}")
+
+    def rows(self) -> list[tuple[str, str]]:
+        with closing(self._db()) as db, db:
+            return db.execute("SELECT tool, key FROM effects ORDER BY rowid").fetchall()
+
+    def happened(self, key: str) -> bool:
+        with closing(self._db()) as db, db:
+            found = db.execute("SELECT 1 FROM effects WHERE key = ?", (key,))
+            return found.fetchone() is not None
+
+
+def watched_tools(case: Case, world: Ledger, moment: Moments) -> Callable[[Any], Action]:
+    """Return the case's `decide`, its tools replaced by effects in `world`."""
+
+    def decide(step: Any) -> Action:
+        moment(f"to decide {step.intent}")
+        action: Action = case.decide(step)
+        if not isinstance(action, Run):
+            return action
+        effect = action.effect
+
+        def tool(step: Any, key: str) -> str:
+            moment(f"to run {step.intent}")
+            if effect != "read":
+                world.happen(step.intent, key, effect == "once", moment)
+            return f"{step.intent} is done"
+
+        return replace(action, tool=tool)
+
+    return decide
+
+
+class WatchedModel:
+    """Says the next call of the case, which one it sees in the prompt: it remembers nothing."""
+
+    def __init__(self, case: Case, moment: Moments) -> None:
+        self._calls = case.calls
+        self._moment = moment
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        self._moment("to ask the model")
+        intents = {call["intent"] for call in self._calls}
+        said = sum(block.partition(">")[0][1:] in intents for block in prompt.blocks)
+        call = self._calls[min(said, len(self._calls) - 1)]
+        self._moment("the model answered")
+        return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
+
+
+class WatchedChannel:
+    """Tells people by writing into the world."""
+
+    def __init__(self, world: Ledger, moment: Moments) -> None:
+        self._world = world
+        self._moment = moment
+
+    async def send(self, thread: Thread, event: Event) -> None:
+        self._moment(f"to tell {event.type}")
+        self._world.happen("tell", f"{thread.id}:{event.seq}", False, self._moment)

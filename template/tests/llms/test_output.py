@@ -1,0 +1,283 @@
+"""Reading replies: zero wrong readings first, recovery second."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.errors import InvalidStep
+
+from .steps import COOK, SEARCH, SERVE, STEPS, say
+
+S = json.dumps(SEARCH)
+V = json.dumps(SERVE)
+WRAPPED = say(SEARCH)
+SEARCH_ARGUMENTS = '{"title": "leek soup"}'
+
+READ: dict[str, tuple[str, dict[str, Any]]] = {
+    "as asked": (WRAPPED, SEARCH),
+    "pretty": (json.dumps({"next_step": COOK}, indent=4), COOK),
+    "white space around": (f"\n\t {WRAPPED}\r\n", SEARCH),
+    "byte order mark": (f"\ufeff{WRAPPED}", SEARCH),
+    "bare step": (S, SEARCH),
+    "list of one": (f"[{S}]", SEARCH),
+    "wrapped twice": (say({"next_step": SEARCH}), SEARCH),
+    "reasons beside it": (json.dumps({"why": "it is {best}", "next_step": SEARCH}), SEARCH),
+    "fence": (f"```json\n{WRAPPED}\n```", SEARCH),
+    "fence without a language": (f"```\n{S}\n```", SEARCH),
+    "fence that is not closed": (f"```json\n{WRAPPED}", SEARCH),
+    "prose before": (f"Sure, here's my step: {WRAPPED}", SEARCH),
+    "prose after": (f"{WRAPPED}\nLet me know, it's fun!", SEARCH),
+    "prose with braces": (f"I fill {{title}} in: {S}", SEARCH),
+    "data in prose": (f'Having seen {{"found": ["leek soup"]}} I say {S}', SEARCH),
+    "said twice": (f"{S}\nAgain:\n```json\n{WRAPPED}\n```", SEARCH),
+    "tag of a tool call": (f"<tool_call>\n{S}\n</tool_call>", SEARCH),
+    "name and arguments": (f'{{"name": "search", "arguments": {SEARCH_ARGUMENTS}}}', SEARCH),
+    "name and parameters": (f'{{"name": "search", "parameters": {SEARCH_ARGUMENTS}}}', SEARCH),
+    "thinking": (f"<think>Hmm, {V}?</think>{WRAPPED}", SEARCH),
+    "thinking, upper case": (f"<THINKING>{V}</THINKING>\n{WRAPPED}", SEARCH),
+    "thinking opened in the prompt": (f"Maybe {V}.\n</think>\n{WRAPPED}", SEARCH),
+    "thinking in thinking": (f"<think>a<think>b</think>{V}</think>{WRAPPED}", SEARCH),
+    "thinking twice": (f"<think>{V}</think>x<think>{V}</think>{WRAPPED}", SEARCH),
+    "reasoning": (f"<reasoning>{V}</reasoning>{WRAPPED}", SEARCH),
+    "thinking in brackets": (f"[THINK]{V}[/THINK]{WRAPPED}", SEARCH),
+    "channels": (
+        f"<|channel|>analysis<|message|>{V}<|end|><|start|>assistant"
+        f"<|channel|>final<|message|>{WRAPPED}",
+        SEARCH,
+    ),
+    "thinking that ends open": (f"<think>like {{so</think>{WRAPPED}", SEARCH),
+    "trailing commas": ('{"next_step": {"intent": "search", "title": "leek soup",},}', SEARCH),
+    "comma before a brace in a text": (
+        '{"intent": "serve", "message": "a,}", }',
+        {"intent": "serve", "message": "a,}"},
+    ),
+    "Python": ("{'next_step': {'intent': 'search', 'title': 'leek soup'}}", SEARCH),
+    "Python's literals": (f"I say {COOK}", COOK),
+    "Python's quotes": (
+        """{'intent': 'serve', 'message': "it's \\"so\\""}""",
+        {"intent": "serve", "message": 'it\'s "so"'},
+    ),
+    "Python's text with a brace": (
+        "{'intent': 'serve', 'message': '}'}",
+        {"intent": "serve", "message": "}"},
+    ),
+    "an escaped apostrophe": (
+        """{'intent': 'serve', 'message': 'it\\'s "so"'}""",
+        {"intent": "serve", "message": 'it\'s "so"'},
+    ),
+    "names without quotes": ('{intent: "search", title: "leek soup"}', SEARCH),
+    "a line break in a text": (
+        '{"intent": "serve", "message": "a\nb"}',
+        {"intent": "serve", "message": "a\nb"},
+    ),
+    "casing of the intent": ('{"intent": " Search", "title": "leek soup"}', SEARCH),
+    "a brace too many": (WRAPPED + "}", SEARCH),
+    "a brace too many, later": (f"```\n{WRAPPED}\n}}}}\n```", SEARCH),
+    "braces in a text": (
+        'So: {"intent": "serve", "message": "}{ {\'intent\': 1}"}.',
+        {"intent": "serve", "message": "}{ {'intent': 1}"},
+    ),
+    "a tag in a text": (
+        say({"intent": "serve", "message": "</think>"}),
+        {"intent": "serve", "message": "</think>"},
+    ),
+    "escapes": (
+        '{"intent": "serve", "message": "\\u00e9\\n\\\\"}',
+        {"intent": "serve", "message": "é\n\\"},
+    ),
+    "defaults left out": (
+        json.dumps({k: v for k, v in COOK.items() if k not in ("others", "spice")}),
+        {**COOK, "spice": None},
+    ),
+}
+
+REFUSED = {
+    "nothing": "",
+    "prose": "I would search for leek soup.",
+    "null": "null",
+    "a list of nothing": "[]",
+    "another object": '{"found": 3}',
+    "unknown intent": '{"intent": "seek", "title": "a"}',
+    "no intent": '{"next_step": {"title": "a"}}',
+    "intent only in a text": 'x {"title": "my intent"}',
+    "a field is missing": '{"intent": "search"}',
+    "a field is unknown": '{"intent": "serve", "message": "a", "to": "b"}',
+    "a field of a part is unknown": json.dumps({**COOK, "main": {"title": "leek", "defualt": 2}}),
+    "a rule only Pydantic knows": '{"intent": "search", "title": ""}',
+    "true for a number": json.dumps({**COOK, "minutes": True}),
+    "a number as text": json.dumps({**COOK, "minutes": "25"}),
+    "a truth as text": json.dumps({**COOK, "vegan": "yes"}),
+    "a fraction of a minute": json.dumps({**COOK, "minutes": 2.5}),
+    "infinite": json.dumps(COOK).replace("0.5", "1e999"),
+    "Infinity": json.dumps(COOK).replace("0.5", "Infinity"),
+    "not a number": json.dumps(COOK).replace("0.5", "NaN"),
+    "another casing of a value": json.dumps({**COOK, "course": "First"}),
+    "two steps": f"{S} or {V}",
+    "two steps in a list": f"[{S}, {V}]",
+    "two steps in two fences": f"```json\n{S}\n```\n```json\n{V}\n```",
+    "the next step twice": f'{{"next_step": {S}, "next_step": {V}}}',
+    "a field twice": '{"intent": "search", "title": "a", "title": "b"}',
+    "a step and a broken one": f'{S} or {{"intent": "serve", "message": "a" "b"}}',
+    "a step and an invalid one": f'{S} or {{"intent": "serve"}}',
+    "a step and one in capitals": f'{S} or {{"INTENT": "SERVE"}}',
+    "a step and the form": f'{{"next_step": {{"intent": …}}}}: {S}',
+    "a step and a call": f'{S} {{"name": "mail", "arguments": {{"to": "bob"}}}}',
+    "two names of a step": '{"name": "cook", "arguments": {"intent": "serve", "message": ""}}',
+    "a step and the start of another": f'{S} or {{"intent": "ser',
+    "only in thinking": f"<think>{S}</think>",
+    "in thinking that is not closed": f"<think>I could say {S}",
+    "in brackets for thinking": f"[THINK]{S}",
+    "in thinking in thinking": f"<think>a <think>b</think> {S}",
+    "before thinking that is not closed": f"{S}<think>or {V}",
+    "before thinking ends": f"{S}</think> nothing",
+    "in a channel for thinking": f"<|channel|>analysis<|message|>{S}",
+    "a step before and after thinking": f"{S}<think>hm</think>{V}",
+    "thinking in the middle of a text": 'So {"intent": "search", "title": "a<think>b</think>c"}',
+    "a tag in a text, and a step": (
+        'So {"intent": "serve", "message": "<think></think> {\'intent\': \'search\', '
+        "'title': 'a'}\"}"
+    ),
+    "the end of thinking in a text": (
+        "So {\"intent\": \"serve\", \"message\": \"</think> {'intent': 'search', 'title': 'a'}\"}"
+    ),
+    "quotes in a text": '{"intent": "serve", "message": "say "hi" now"}',
+    "a quote and a brace in a text": '{"intent": "serve", "message": "a"} b"}',
+    "two texts side by side": '{"intent": "serve", "message": "a" "b"}',
+    "two Python texts": "{'intent': 'serve', 'message': 'a' 'b'}",
+    "an apostrophe that ends a text": "{'intent': 'serve', 'message': 'it's done'}",
+    "quotes of another kind": f'{{"intent": "serve", "message": `a}} {S} `}}',
+    "an expression": "{'intent': 'serve', 'message': 'a' + 'b'}",
+    "a number with underscores": str(COOK).replace("25", "2_5"),
+    "a slash escaped in Python": "{'intent': 'serve', 'message': 'a\\/b'}",
+    "a quote and braces in a text": ('{"intent": "serve", "message": "a"} b {c \\"d\\", e"}'),
+    "a brace, a quote and a tag in a text": '{"intent": "serve", "message": "a"}} <think>"}',
+    "not closed": WRAPPED[:-1],
+    "cut in a text": '{"next_step": {"intent": "search", "title": "leek',
+    "cut in a fence": '```json\n{"next_step": {"intent": "search", "title": "leek\n```',
+    "JSON in a text": json.dumps(WRAPPED),
+    "half a character": '{"intent": "serve", "message": "\\ud800"}',
+    "a character no store keeps": '{"intent": "serve", "message": "a\\u0000b"}',
+    "a text too long to keep": say({"intent": "serve", "message": "a" * 100_001}),
+    "too long": WRAPPED + " " * 1_000_001,
+    "slow to read, if read badly": "{" + "a" * 200_000 + " intent}",
+    "too deep": '{"intent": ' * 100_000,
+    "too deep, closed": "[" * 100_000 + "]" * 100_000,
+}
+
+
+@pytest.mark.parametrize(("text", "call"), READ.values(), ids=READ)
+def test_a_reply_with_one_meaning_is_read(text: str, call: dict[str, Any]) -> None:
+    assert STEPS.read(text) == call
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
+def test_every_other_reply_is_refused_with_words_for_the_model(text: str) -> None:
+    with pytest.raises(InvalidStep) as raised:
+        STEPS.read(text)
+
+    assert 5 < len(str(raised.value)) < 1200
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Hello.", "of search, cook, serve"),
+        ('{"intent": "seek"}', "'search', 'cook', 'serve'"),
+        ('{"intent": "cook"}', "cook.minutes: Field required"),
+        (f"{S}{V}", "more than one step"),
+        ('{"intent": "search", "title": "a', "not closed"),
+        ('{"intent": "serve", "message": "' + "a" * 100_001 + '"}', "too long"),
+    ],
+)
+def test_the_refusal_says_what_to_do_better(text: str, told: str) -> None:
+    with pytest.raises(InvalidStep) as raised:
+        STEPS.read(text)
+
+    assert told in str(raised.value)
+
+
+STEP = st.one_of(
+    st.builds(lambda text: {**SERVE, "message": text}, st.text(max_size=30)),
+    st.builds(lambda text: {**SEARCH, "title": "x" + text}, st.text("{}[]<>/'\"\\,:.ab ")),
+    st.builds(lambda count: {**COOK, "minutes": count}, st.integers(0, 10**6)),
+)
+DRESS = st.sampled_from(
+    [
+        "{}",
+        " {}\n",
+        "```json\n{}\n```",
+        "Here you are: {} That's it.",
+        "<think>It's 5 > 4, or {{so}}.</think>{}",
+        "<think>a<think>b</think></think>\n{}",
+    ]
+)
+NOISE = st.text("{}[]<>/'\"\\,: \nintent|THINKthink-`seravm", max_size=40)
+
+
+def reading(text: str) -> dict[str, Any] | None:
+    try:
+        return STEPS.read(text)
+    except InvalidStep:
+        return None
+
+
+@given(STEP, DRESS, st.booleans())
+def test_wherever_a_reply_is_cut_no_other_step_comes_of_it(
+    step: dict[str, Any], dress: str, wrapped: bool
+) -> None:
+    full = dress.format(say(step) if wrapped else json.dumps(step, ensure_ascii=False))
+    meant = reading(full)
+    complete = full.rstrip().rstrip("`").rstrip().removesuffix("That's it.").rstrip()
+
+    for end in range(len(full)):
+        assert reading(full[:end]) == (meant if end >= len(complete) else None)
+
+
+@given(STEP)
+def test_what_is_read_is_written_the_same_again(step: dict[str, Any]) -> None:
+    call = reading(json.dumps(step))
+
+    if call is not None:
+        assert call == step
+        assert STEPS.validate(call).model_dump(mode="json") == call
+
+
+@given(STEP, NOISE, NOISE)
+def test_noise_around_a_step_never_makes_another_of_it(
+    step: dict[str, Any], before: str, after: str
+) -> None:
+    assert reading(before + say(step) + after) in (None, reading(say(step)))
+
+
+@pytest.mark.parametrize("character", list("\"'{}\\"))
+def test_a_character_that_was_not_escaped_never_shortens_a_text(character: str) -> None:
+    text = say({**SERVE, "message": 'about {this}, and "that"\'s the end'})
+
+    for place in range(len(text)):
+        damaged = text[:place] + character + text[place:]
+        assert reading(f"So: {damaged}") in (None, reading(text), _meant(damaged))
+
+
+def _meant(text: str) -> Any:
+    """Inside a text some characters are just one character more."""
+    try:
+        return json.loads(text)["next_step"]
+    except (ValueError, KeyError):
+        return None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {**SERVE, "to": "bob"},
+        {"intent": "gone"},
+        {**COOK, "minutes": "25"},
+        {k: v for k, v in COOK.items() if k != "spice"},
+    ],
+)
+def test_a_stored_call_that_is_no_longer_the_same_does_not_run(call: dict[str, Any]) -> None:
+    with pytest.raises(InvalidStep):
+        STEPS.validate(call)

@@ -1,0 +1,108 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agent.errors import Misconfigured, Unavailable
+from agent.llms.recorded import RecordedLLM
+from agent.llms.scripted import scripted
+from agent.ports import Reply
+
+from ..domain import Says
+from .contract import LLMContract
+from .steps import PROMPT, SEARCH, SERVE, STEPS, say
+
+REPLY = Reply(say(SERVE), {"input": 100, "output": 9, "cached": 40}, model="some-model")
+
+
+class TestContract(LLMContract):
+    @pytest.fixture
+    def llm(self, tmp_path: Path) -> RecordedLLM:
+        return RecordedLLM(scripted(SEARCH, SERVE), tmp_path / "replies.jsonl")
+
+
+@pytest.fixture
+async def path(tmp_path: Path) -> Path:
+    """A recording of one reply."""
+    path = tmp_path / "very" / "deep" / "replies.jsonl"
+    await RecordedLLM(Says(REPLY), path)(PROMPT, STEPS.schema)
+    return path
+
+
+async def test_a_recorded_prompt_is_answered_without_a_model(path: Path) -> None:
+    reply = await RecordedLLM(None, path)(PROMPT, STEPS.schema)
+
+    assert reply == replace(REPLY, model="recorded:some-model")
+
+
+async def test_a_recorded_prompt_is_never_paid_for_again(path: Path) -> None:
+    model = Says(REPLY)
+
+    await RecordedLLM(model, path)(PROMPT, STEPS.schema)
+
+    assert model.prompts == []
+
+
+async def test_a_new_prompt_is_added_to_the_recording(path: Path) -> None:
+    later = replace(PROMPT, blocks=(*PROMPT.blocks, "<more>\n</more>"))
+    await RecordedLLM(Says(replace(REPLY, stop="truncated")), path)(later, STEPS.schema)
+
+    replay = RecordedLLM(None, path)
+
+    assert (await replay(PROMPT, STEPS.schema)).stop == "end"
+    assert (await replay(later, STEPS.schema)).stop == "truncated"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(PROMPT, system="You bake."),
+        replace(PROMPT, blocks=PROMPT.blocks[:1]),
+        replace(PROMPT, ask="And now?"),
+    ],
+)
+async def test_a_changed_prompt_is_an_error_that_says_how_to_record_it(
+    path: Path, changed: object
+) -> None:
+    with pytest.raises(Misconfigured, match=r"Re-record it: delete the file") as raised:
+        await RecordedLLM(None, path)(changed, STEPS.schema)  # type: ignore[arg-type]  # a Prompt
+
+    assert str(path) in str(raised.value)
+
+
+async def test_a_changed_schema_is_an_error_too(path: Path) -> None:
+    with pytest.raises(Misconfigured, match="Re-record"):
+        await RecordedLLM(None, path)(PROMPT, {"type": "object"})
+
+
+async def test_what_was_seen_before_does_not_make_it_another_prompt(path: Path) -> None:
+    reply = await RecordedLLM(None, path)(replace(PROMPT, seen=0), STEPS.schema)
+
+    assert reply.text == REPLY.text
+
+
+async def test_a_model_that_is_away_records_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+
+    with pytest.raises(Unavailable):
+        await RecordedLLM(Says(Unavailable("429")), path)(PROMPT, STEPS.schema)
+
+    assert not path.exists()
+
+
+def test_a_replay_needs_a_file(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match="names no file"):
+        RecordedLLM.from_env("")
+    with pytest.raises(Misconfigured, match="cannot be read"):
+        RecordedLLM.from_env(str(tmp_path / "none.jsonl"))
+
+
+@pytest.mark.parametrize(
+    "line", ['{"key": "a", "reply', '{"step": {}}', '{"key": "", "reply": {}}']
+)
+def test_a_file_that_is_no_recording_is_named(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "replies.jsonl"
+    path.write_text(line, "utf-8")
+
+    with pytest.raises(Misconfigured, match=r"replies\.jsonl"):
+        RecordedLLM(None, path)

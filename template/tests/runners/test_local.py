@@ -1,0 +1,568 @@
+"""The runner of this process: leases, back-off, wake-ups, stops, and threads that kill it."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from agent.actions import Action, Finish, Run
+from agent.api import cancel, launch, resume
+from agent.context import Prompt
+from agent.errors import Unavailable
+from agent.events import Call, Event
+from agent.ports import Agent, Claim, Reply
+from agent.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+
+from ..conftest import Clock
+from ..domain import Done, Says, Shown, World, agent_of, chose, paused, said, stored, types
+
+DONE = {"intent": "done", "message": "bye"}
+CALL = {"intent": "charge", "amount": 5}
+RISKY: Call = {"intent": "charge", "amount": 500}
+ASK = {"intent": "ask_person", "question": "which?"}
+
+
+class WatchedStore(MemoryStore):
+    """Says what was claimed and let go, and renews by its own clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.clock = clock
+        self.claims: list[Claim] = []
+        self.releases: list[tuple[str, datetime | None, int]] = []
+        self.renewed = 0
+        self.tick_s = 0.0
+        """How much time passes at each renewal."""
+        self.look_s = 0.0
+        """How much time passes at each look for work."""
+        self.patience = 200
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        self.clock.tick(self.look_s)
+        self.patience -= 1
+        assert self.patience, "it claims for ever"
+        claim = await super().claim(owner, ttl_s, thread_id)
+        if claim:
+            self.claims.append(claim)
+        return claim
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        await super().release(owner, thread, wake_at, attempts)
+        self.releases.append((thread.id, wake_at, attempts))
+
+    async def renew(self, owner: str, ttl_s: float) -> None:
+        await super().renew(owner, ttl_s)
+        self.renewed += 1
+        self.clock.tick(self.tick_s)
+
+
+@pytest.fixture
+def store(clock: Clock) -> WatchedStore:
+    return WatchedStore(clock)
+
+
+@asynccontextmanager
+async def working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(runner.work())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Any) -> None:
+    """Let the others run until `condition()` holds; fails after so many turns."""
+    for turn in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0 if turn < 100 else 0.001)
+    raise AssertionError("it never came to that")
+
+
+def finishes() -> Any:
+    """Return a model that is always done."""
+
+    async def say(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        return Reply(json.dumps({"next_step": DONE}), {"input": 1, "output": 1})
+
+    return say
+
+
+def status(store: MemoryStore, thread_id: str = "t") -> str:
+    return store._rows[thread_id].thread.state.status
+
+
+# One thread, here and now.
+
+
+async def test_a_thread_is_run_until_it_waits_or_ends(store: WatchedStore, world: World) -> None:
+    runner = LocalRunner(agent_of(store, Says(CALL, DONE), world))
+    await stored(store, said())
+    assert (await runner.finish("t")).state.status == "finished"
+    assert store.releases == [("t", None, 0)]
+
+
+async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, world: World) -> None:
+    runner = LocalRunner(agent_of(store, Says(Unavailable("429", 600), DONE), world))
+    await stored(store, said())
+    with pytest.raises(Unavailable):
+        await runner.finish("t")
+    assert (await runner.finish("t")).state.status == "finished"
+
+
+async def test_a_thread_that_another_one_runs_is_followed_to_its_end(
+    store: WatchedStore, world: World
+) -> None:
+    agent = agent_of(store, finishes(), world)
+    await stored(store, said())
+    await asyncio.gather(*[LocalRunner(agent, poll_s=0).finish("t") for _ in range(3)])
+    assert types(await store.load("t")).count("finished") == 1
+
+
+# Many threads.
+
+
+async def test_several_runners_share_the_work(store: WatchedStore, world: World) -> None:
+    async def charges(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        await asyncio.sleep(0)
+        charged = any("charge_result" in block for block in prompt.blocks)
+        return Reply(json.dumps({"next_step": DONE if charged else CALL}), {})
+
+    agent = agent_of(store, charges, world)
+    for number in range(10):
+        await stored(store, said(), thread_id=str(number))
+    store.patience = 2000
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(working(LocalRunner(agent, 2)))
+        await until(lambda: all(status(store, str(n)) == "finished" for n in range(10)))
+    assert world.effects("charge") == ["5"] * 10
+    assert all(types(row.thread).count("tool_started") == 1 for row in store._rows.values())
+
+
+async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, world: World) -> None:
+    now, most = 0, 0
+    go = asyncio.Event()
+
+    async def slow(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        await go.wait()
+        now -= 1
+        return Reply(json.dumps({"next_step": DONE}), {})
+
+    for number in range(5):
+        await stored(store, said(), thread_id=str(number))
+    async with working(LocalRunner(agent_of(store, slow, world), concurrency=2)):
+        await until(lambda: now == 2)
+        go.set()
+        await until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
+    assert most == 2
+
+
+async def test_a_hint_wakes_a_runner_before_its_next_look(
+    store: WatchedStore, world: World
+) -> None:
+    agent = agent_of(store, finishes(), world)
+    runner = LocalRunner(agent, poll_s=3600)
+    async with working(runner):
+        await until(lambda: store.patience < 200)
+        await launch(agent, "t", "hi", actor="ana", delivery="1", source="user")
+        runner.wake("t")
+        await until(lambda: status(store) == "finished")
+
+
+async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: World) -> None:
+    agent = agent_of(store, finishes(), world)
+    async with working(LocalRunner(agent, poll_s=0.001)):
+        await launch(agent, "t", "hi", actor="ana", delivery="1", source="user")
+        await until(lambda: status(store) == "finished")
+
+
+# Waiting.
+
+
+async def test_a_thread_that_waits_is_due_when_its_wait_is_over(
+    store: WatchedStore, world: World, clock: Clock
+) -> None:
+    sleep = {"intent": "sleep", "seconds": 60}
+    runner = LocalRunner(agent_of(store, Says(sleep, DONE), world))
+    await stored(store, said())
+    assert (await runner.finish("t")).state.status == "waiting:timer"
+    assert store.releases == [("t", await store.now() + timedelta(seconds=60), 0)]
+    clock.tick(60)
+    async with working(runner):
+        await until(lambda: status(store) == "finished")
+
+
+async def test_an_approval_that_expired_is_closed_by_the_sweep(
+    store: WatchedStore, world: World, clock: Clock
+) -> None:
+    runner = LocalRunner(agent_of(store, Says(RISKY, DONE), world))
+    await stored(store, said())
+    assert (await runner.finish("t")).state.status == "waiting:approval"
+    clock.tick(3601)
+    async with working(runner):
+        await until(lambda: status(store) == "finished")
+    thread = await store.load("t")
+    assert [each.actor for each in thread.events if each.type == "resumed"] == ["system"]
+    assert world.effects("charge") == []
+
+
+async def test_a_thread_that_waits_for_a_person_is_not_due(
+    store: WatchedStore, world: World
+) -> None:
+    runner = LocalRunner(agent_of(store, Says(ASK), world))
+    await stored(store, said())
+    await runner.finish("t")
+    assert store.releases == [("t", None, 0)]
+
+
+# Back-off.
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retry_after_s", "delay_s"),
+    [
+        (0, None, 1),
+        (1, None, 2),
+        (5, None, 32),
+        (20, None, MAX_BACK_OFF_S),
+        (0, 30.0, 30),
+        (5, 3600.0, 3600),
+    ],
+)
+async def test_what_is_away_is_tried_again_later_and_no_error_is_charged(
+    attempts: int, retry_after_s: float | None, delay_s: float, store: WatchedStore, world: World
+) -> None:
+    thread = await stored(store, said())
+    await store.claim("before", 30)
+    await store.release("before", thread, await store.now(), attempts)
+    runner = LocalRunner(agent_of(store, Says(Unavailable("429", retry_after_s)), world))
+    with pytest.raises(Unavailable):
+        await runner.finish("t")
+    again = await store.now() + timedelta(seconds=delay_s)
+    assert store.releases[-1] == ("t", again, attempts + 1)
+    assert await store.load("t") == thread
+
+
+async def test_a_model_that_was_away_for_an_hour_is_asked_again_by_whoever_looks(
+    store: WatchedStore, world: World, clock: Clock
+) -> None:
+    away = [Unavailable("429")] * 10
+    runner = LocalRunner(agent_of(store, Says(*away, DONE), world), poll_s=3600)
+    await stored(store, said())
+    store.patience = 2000
+    async with working(runner):
+        for _ in range(10):
+            before = len(store.releases)
+            await until(lambda before=before: len(store.releases) > before)
+            clock.tick(MAX_BACK_OFF_S)
+            runner.wake("t")
+        await until(lambda: status(store) == "finished")
+    assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
+
+
+async def test_an_answer_is_acted_on_at_once_even_if_the_question_could_not_be_shown(
+    store: WatchedStore, world: World
+) -> None:
+    shown = Shown(fails=lambda event: event.type == "paused")
+    agent = agent_of(store, Says(RISKY, DONE), world, channels={"poll": shown})
+
+    async def answered(event: Event) -> None:
+        if event.type == "paused":
+            digest = event.data["digest"]
+            await resume(agent, "t", event.seq, "approve", actor="ana", digest=digest)
+
+    shown.meanwhile = answered
+    await stored(store, said())
+    with contextlib.suppress(Unavailable):
+        await LocalRunner(agent).finish("t")
+    assert status(store) == "finished" or await store.claim("anybody", 30) is not None
+
+
+async def test_what_happens_while_a_thread_is_let_go_is_not_lost(
+    clock: Clock, world: World
+) -> None:
+    class Busy(WatchedStore):
+        async def release(
+            self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        ) -> None:
+            if not self.releases:
+                await self.append(await self.load("t"), said("just now"))
+            await super().release(owner, thread, wake_at, attempts)
+
+    store = Busy(clock)
+    await stored(store, said())
+    async with working(LocalRunner(agent_of(store, finishes(), world))):
+        await until(lambda: types(store._rows["t"].thread).count("finished") == 2)
+
+
+async def test_whoever_stops_waiting_for_one_thread_stops_no_other(
+    store: WatchedStore, world: World
+) -> None:
+    thinking = asyncio.Event()
+
+    async def think(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        if "slow" in prompt.blocks[0]:
+            thinking.set()
+            await asyncio.sleep(0.001)
+        return Reply(json.dumps({"next_step": DONE}), {})
+
+    runner = LocalRunner(agent_of(store, think, world))
+    await stored(store, said("slow"))
+    waiting = asyncio.create_task(runner.finish("t"))
+    await thinking.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await stored(store, said(), thread_id="other")
+    assert (await runner.finish("other")).state.status == "finished"
+
+
+# Leases, crashes and poison.
+
+
+async def test_a_lease_is_renewed_as_long_as_its_tool_runs(
+    store: WatchedStore, world: World
+) -> None:
+    running, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(step: Any, key: str) -> str:
+        running.set()
+        await go.wait()
+        return "ok"
+
+    def decide(step: Any) -> Action:
+        return Finish(step.message) if isinstance(step, Done) else Run(slow)
+
+    store.tick_s = 0.01
+    runner = LocalRunner(agent_of(store, Says(CALL, DONE), world, decide=decide), lease_s=0.03)
+    await stored(store, said())
+    async with working(runner):
+        await running.wait()
+        await until(lambda: store.renewed >= 10)
+        assert await store.claim("another", 30) is None
+        go.set()
+        await until(lambda: status(store) == "finished")
+    assert len(store.claims) == 1
+
+
+class Poison(Exception):
+    """Nobody expects it."""
+
+
+async def poison(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    raise Poison
+
+
+async def test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_lives(
+    store: WatchedStore, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.look_s = 0.0005
+    agent = agent_of(store, poison, world)
+    runner = LocalRunner(agent, lease_s=0.03, poll_s=0.001)
+    await stored(store, said())
+    store.patience = 10_000
+    async with working(runner):
+        await until(lambda: len(store.claims) >= 2 or store.renewed >= 50)
+    assert [claim.crashes for claim in store.claims][:2] == [0, 1]
+    assert "thread t failed" in caplog.text
+
+
+async def test_a_store_that_was_away_for_a_moment_strands_no_thread(
+    clock: Clock, world: World
+) -> None:
+    class Blinks(WatchedStore):
+        blinks = 1
+
+        async def load(self, thread_id: str) -> Thread:
+            if self.blinks and self.claims:
+                self.blinks -= 1
+                raise Unavailable("locked")
+            return await super().load(thread_id)
+
+    store = Blinks(clock)
+    store.look_s = 0.0005
+    store.patience = 10_000
+    runner = LocalRunner(agent_of(store, finishes(), world), lease_s=0.03, poll_s=0.001)
+    await stored(store, said())
+    async with working(runner):
+        await until(lambda: status(store) == "finished" or store.renewed >= 50)
+    assert status(store) == "finished"
+
+
+async def crashed(agent: Agent, store: WatchedStore, clock: Clock, times: int) -> None:
+    """Run a thread so often by runners that die in it."""
+    for _ in range(times):
+        with contextlib.suppress(Poison):
+            await LocalRunner(agent, lease_s=15).finish("t")
+        clock.tick(16)
+
+
+async def test_a_thread_that_kills_its_runners_is_put_to_a_person_and_says_why(
+    store: WatchedStore, world: World, clock: Clock
+) -> None:
+    agent = agent_of(store, poison, world)
+    await stored(store, said())
+    await crashed(agent, store, clock, MAX_CRASHES + 1)
+    thread = await store.load("t")
+    assert thread.state.status == "waiting:limit"
+    assert thread.state.wait is not None
+    assert "ended 5 times after event 1, message" in thread.state.wait.text
+    assert await store.claim("anybody", 30) is None
+    await resume(agent, "t", thread.state.wait.seq, "continue", actor="ana")
+    cured = replace(agent, llm=finishes())
+    assert (await LocalRunner(cured).finish("t")).state.status == "finished"
+
+
+class Deadly(Shown):
+    async def send(self, thread: Thread, event: Event) -> None:
+        self.tried.append(event.seq)
+        raise Poison
+
+
+@pytest.mark.parametrize("first", [ASK, RISKY, DONE], ids=["question", "approval", "end"])
+async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_second_wait(
+    first: dict[str, Any], store: WatchedStore, world: World, clock: Clock
+) -> None:
+    channel = Deadly()
+    agent = agent_of(store, Says(first), world, channels={"poll": channel})
+    await stored(store, said())
+    await crashed(agent, store, clock, 4 * MAX_CRASHES)
+    assert len(channel.tried) <= 2 * MAX_CRASHES
+    waits = [each for each in (await store.load("t")).events if each.type == "paused"]
+    assert len(waits) <= 1
+    assert await store.claim("anybody", 30) is None
+
+
+# Stopping.
+
+
+async def test_a_stop_lets_the_step_at_hand_end_and_begins_no_other(
+    store: WatchedStore, world: World
+) -> None:
+    running, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(step: Any, key: str) -> str:
+        running.set()
+        await go.wait()
+        return "ok"
+
+    model = Says(CALL)
+    agent = agent_of(store, model, world, decide=lambda step: Run(slow))
+    await stored(store, said())
+    task = asyncio.create_task(LocalRunner(agent).work())
+    await running.wait()
+    task.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert types(await store.load("t"))[-2:] == ["tool_started", "tool_finished"]
+    assert await store.claim("the next process", 30) == Claim("t", 0, 0)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_stop_is_not_lost_because_a_hint_comes_at_the_same_moment(
+    turns: int, store: WatchedStore, world: World
+) -> None:
+    runner = LocalRunner(agent_of(store, Says(), world), poll_s=3600)
+    task = asyncio.create_task(runner.work())
+    await until(lambda: store.patience < 200)
+    runner.wake("t")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    ended = task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended
+
+
+async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
+    store: WatchedStore, world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.runners.local.GRACE_S", 0.001)
+    running = asyncio.Event()
+
+    async def never(step: Any, key: str) -> str:
+        running.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    agent = agent_of(store, Says(CALL), world, decide=lambda step: Run(never))
+    await stored(store, said())
+    task = asyncio.create_task(LocalRunner(agent).work())
+    await running.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0)
+    clock.tick(16)
+    assert await store.claim("the next process", 30) == Claim("t", 0, 1)
+    assert types(await store.load("t"))[-1] == "tool_started"
+
+
+async def test_whoever_waits_for_a_thread_is_not_left_spinning_when_the_process_stops(
+    store: WatchedStore, world: World
+) -> None:
+    runner = LocalRunner(agent_of(store, finishes(), world))
+    async with working(runner) as task:
+        await asyncio.sleep(0)
+        task.cancel()
+    await stored(store, said())
+    with contextlib.suppress(Unavailable):
+        async with asyncio.timeout(0.01):
+            await runner.finish("t")
+    assert len(store.claims) < 5
+
+
+async def test_a_store_that_is_away_does_not_end_the_work(
+    clock: Clock, world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Away(WatchedStore):
+        away = 3
+
+        async def claim(
+            self, owner: str, ttl_s: float, thread_id: str | None = None
+        ) -> Claim | None:
+            if self.away:
+                self.away -= 1
+                raise Unavailable("the disk is full")
+            return await super().claim(owner, ttl_s, thread_id)
+
+    store = Away(clock)
+    await stored(store, said())
+    runner = LocalRunner(agent_of(store, finishes(), world), poll_s=0.001)
+    with caplog.at_level(logging.WARNING):
+        async with working(runner):
+            await until(lambda: status(store) == "finished")
+    assert caplog.text.count("the disk is full") == 3
+
+
+async def test_cancelling_a_thread_frees_its_runner(store: WatchedStore, world: World) -> None:
+    agent = agent_of(store, Says(RISKY), world)
+    await stored(store, said(), chose(**RISKY), paused("approval", call=RISKY))
+    await cancel(agent, "t", actor="ana")
+    thread = await LocalRunner(agent).finish("t")
+    assert thread.state.status == "cancelled"
+    assert store.releases == [] or store.releases[-1] == ("t", None, 0)

@@ -1,0 +1,14 @@
+"""The store that is gone with the process."""
+
+import pytest
+
+from agent.stores.memory import MemoryStore
+
+from ..conftest import Clock
+from .contract import StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def store(self, clock: Clock) -> MemoryStore:
+        return MemoryStore(clock)

@@ -1,0 +1,184 @@
+"""The store that is one file."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from agent.errors import Misconfigured, Unavailable
+from agent.stores import sqlite_schema
+from agent.stores.sqlite import SqliteStore
+
+from ..conftest import Clock
+from ..domain import said, stored, types
+from .contract import StoreContract
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture
+    async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[SqliteStore]:
+        store = SqliteStore(tmp_path / "threads.db", clock)
+        yield store
+        await store.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "threads.db"
+
+
+def query(path: Path, sql: str) -> list[tuple[object, ...]]:
+    db = sqlite3.connect(path)
+    rows = db.execute(sql).fetchall()
+    db.commit()
+    db.close()
+    return rows
+
+
+async def test_what_one_process_stores_another_one_finds(path: Path) -> None:
+    one, other = SqliteStore(path), SqliteStore(path)
+    thread = await stored(one, said())
+    assert await other.load("t") == thread
+    assert (await other.claim("other", 30)) is not None
+    assert (await one.claim("one", 30)) is None
+    await one.close()
+    await other.close()
+
+
+async def test_a_closed_store_opens_again(path: Path) -> None:
+    store = SqliteStore(path)
+    await stored(store, said())
+    await store.close()
+    store = SqliteStore(path)
+    assert types(await store.load("t")) == ["message"]
+    await store.close()
+
+
+async def test_a_commit_is_on_the_disk_before_anything_else_happens(path: Path) -> None:
+    store = SqliteStore(path)
+    await stored(store, said())
+    assert query(path, "PRAGMA journal_mode") == [("wal",)]
+    synchronous = await store._do(lambda db: db.execute("PRAGMA synchronous").fetchone())
+    assert synchronous == (2,)
+    await store.close()
+
+
+async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await stored(store, said())
+    query(path, "UPDATE threads SET status = 'wrong'")
+    assert (await store.load("t")).state.status == "running"
+    await store.append(thread, said())
+    assert (await store.threads())[0].status == "running"
+    await store.close()
+
+
+async def test_a_step_writes_no_more_at_the_end_of_a_thread_than_at_its_beginning(
+    path: Path,
+) -> None:
+    store = SqliteStore(path)
+    thread = await stored(store, *[said(str(number)) for number in range(10_000)])
+    statements: list[str] = []
+    await store._do(lambda db: db.set_trace_callback(statements.append))
+    await store.append(thread, said("one more"))
+    assert sum(map(len, statements)) < 2000
+    await store.close()
+
+
+async def test_a_database_of_an_older_version_is_migrated(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = SqliteStore(path)
+    await stored(old, said())
+    await old.close()
+    script = "ALTER TABLE threads ADD COLUMN note TEXT; UPDATE threads SET note = 'migrated'"
+    monkeypatch.setattr(sqlite_schema, "MIGRATIONS", (*sqlite_schema.MIGRATIONS, script))
+    new = SqliteStore(path)
+    assert types(await new.load("t")) == ["message"]
+    assert query(path, "SELECT note FROM threads") == [("migrated",)]
+    assert query(path, "PRAGMA user_version") == [(len(sqlite_schema.MIGRATIONS),)]
+    await new.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    store = SqliteStore(path)
+    await stored(store, said())
+    await store.close()
+    query(path, "PRAGMA user_version = 99")
+    newer = SqliteStore(path)
+    with pytest.raises(Misconfigured, match=r"newer version .*schema 99.*SQLITE_PATH"):
+        await newer.load("t")
+    assert query(path, "PRAGMA user_version") == [(99,)]
+    assert len(query(path, "SELECT * FROM events")) == 1
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = SqliteStore(path)
+    await stored(old, said())
+    await old.close()
+    script = "ALTER TABLE threads ADD COLUMN note TEXT; SELECT no_such_column FROM threads"
+    monkeypatch.setattr(sqlite_schema, "MIGRATIONS", (*sqlite_schema.MIGRATIONS, script))
+    new = SqliteStore(path)
+    with pytest.raises(Unavailable, match="no_such_column"):
+        await new.load("t")
+    monkeypatch.undo()
+    again = SqliteStore(path)
+    assert types(await again.load("t")) == ["message"]
+    assert query(path, "PRAGMA user_version") == [(len(sqlite_schema.MIGRATIONS),)]
+    await again.close()
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
+def no_database(path: Path) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database" * 100)
+
+
+def a_file_in_the_way(path: Path) -> None:
+    path.parent.write_bytes(b"")
+
+
+@pytest.mark.parametrize("trouble", [a_folder, no_database, a_file_in_the_way])
+async def test_a_database_that_cannot_be_opened_is_unavailable_and_says_which(
+    trouble: Callable[[Path], None], path: Path
+) -> None:
+    trouble(path)
+    with pytest.raises(Unavailable, match=r"threads\.db"):
+        await stored(SqliteStore(path), said())
+
+
+async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await stored(store, said())
+    path.rename(path.with_suffix(".gone"))
+    with pytest.raises(Unavailable, match="was deleted"):
+        await store.append(thread, said())
+    path.with_suffix(".gone").rename(path)
+    assert types(await store.append(thread, said("again"))) == ["message", "message"]
+    await store.close()
+
+
+async def test_a_database_that_is_locked_is_unavailable_until_it_is_not(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await stored(store, said())
+    await store._do(lambda db: db.execute("PRAGMA busy_timeout = 1"))
+    lock = sqlite3.connect(path)
+    lock.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(Unavailable, match="locked"):
+        await store.append(thread, said())
+    lock.close()
+    assert types(await store.append(thread, said("again"))) == ["message", "message"]
+    await store.close()
+
+
+def test_where_it_is_is_a_setting(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    monkeypatch.setenv("SQLITE_PATH", str(path))
+    assert SqliteStore.from_env()._path == path
+    monkeypatch.delenv("SQLITE_PATH")
+    assert SqliteStore.from_env()._path == Path("data/threads.db")

@@ -1,0 +1,461 @@
+"""Every way in: one message for one delivery, one answer for one question."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from agent.actions import Action, Finish, Run
+from agent.api import cancel, expire, fork, launch, message, resume, thread_of
+from agent.errors import Refused, ThreadNotFound, Unavailable
+from agent.events import Call, Event, digest, event
+from agent.loop import advance
+from agent.ports import Agent
+from agent.state import VERDICTS
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+
+from .conftest import Clock
+from .domain import (
+    Done,
+    Says,
+    World,
+    agent_of,
+    chose,
+    paused,
+    resumed,
+    returned,
+    said,
+    started,
+    stored,
+    told,
+    types,
+)
+
+CALL: Call = {"intent": "charge", "amount": 500}
+DIGEST = digest(CALL)
+
+
+@pytest.fixture
+def agent(store: MemoryStore, world: World) -> Agent:
+    return agent_of(store, Says({"intent": "done", "message": "bye"}), world)
+
+
+async def asking(store: MemoryStore, kind: str = "approval", *audience: str, **data: Any) -> int:
+    """Store a thread that waits, and return the id of its wait."""
+    before = [said(), chose(**CALL), *([started(2)] if kind == "in_doubt" else [])]
+    await stored(store, *before, paused(kind, *audience, call=CALL, **data))
+    return len(before) + 1
+
+
+# Messages.
+
+
+async def say(agent: Agent, delivery: str = "1", **changes: Any) -> Thread:
+    told_by = {"actor": "ana", "source": "slack", "reply_to": "slack:C1", **changes}
+    return await launch(agent, "t", "hello", delivery=delivery, **told_by)
+
+
+async def test_a_message_begins_a_thread_and_the_next_one_goes_on(agent: Agent) -> None:
+    thread = await say(agent)
+    assert thread.event(1).data == {"text": "hello", "source": "slack", "reply_to": "slack:C1"}
+    assert (thread.event(1).actor, thread.event(1).key) == ("ana", "in:1")
+    assert types(await say(agent, "2")) == ["message", "message"]
+
+
+async def test_one_delivery_is_one_message_however_often_and_from_wherever_it_comes(
+    agent: Agent, store: MemoryStore
+) -> None:
+    threads = await asyncio.gather(*[say(agent, reply_to="poll:") for _ in range(8)])
+    assert {thread.id for thread in threads} == {"t"}
+    await advance(agent, await store.load("t"))
+    again = await say(agent, reply_to="poll:")
+    assert types(again).count("message") == 1
+    assert again.state.status == "finished"
+
+
+async def test_a_message_that_was_lost_on_its_first_try_is_taken_on_its_second(
+    agent: Agent, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.record.PATIENCE_S", -1)
+    append, fails = store.append, [Unavailable("full")]
+
+    async def full_once(thread: Thread, *events: Event) -> Thread:
+        if fails:
+            raise fails.pop()
+        return await append(thread, *events)
+
+    monkeypatch.setattr(store, "append", full_once)
+    with pytest.raises(Unavailable):
+        await say(agent)
+    assert types(await say(agent)) == ["message"]
+
+
+@pytest.mark.parametrize("status", ["finished", "cancelled"])
+async def test_a_message_reopens_a_thread(status: str, agent: Agent, store: MemoryStore) -> None:
+    end = event("finished", message="bye") if status == "finished" else event("cancelled", "ana")
+    await stored(store, said(), end)
+    thread = await message(agent, "t", "more", actor="bob", delivery="2", source="user")
+    assert thread.state.status == "running"
+    assert thread.state.owner == "ana"
+
+
+async def test_a_message_by_id_needs_a_thread(agent: Agent) -> None:
+    with pytest.raises(ThreadNotFound):
+        await message(agent, "nobody", "hi", actor="ana", delivery="1", source="user")
+
+
+async def test_a_delivery_of_any_bytes_is_stored_once(agent: Agent) -> None:
+    assert await say(agent, "\0\udcff<") == await say(agent, "\0\udcff<")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [("http", "a", "b"), ("slack", "a:b", ""), ("slack", "", "a:b"), ("slack", 'a", "b', "")],
+)
+def test_no_conversation_can_name_the_thread_of_another(other: tuple[str, str, str]) -> None:
+    assert thread_of("slack", "a", "b") == thread_of("slack", "a", "b")
+    assert thread_of(*other) != thread_of("slack", "a", "b")
+
+
+def test_a_conversation_has_the_same_thread_in_every_version_of_the_code() -> None:
+    assert thread_of("slack", "T1:C1", "1.2") == "af9ed409-4c6a-5994-9b37-1797ab4bf4b4"
+
+
+# Answers.
+
+
+@pytest.mark.parametrize("kind", VERDICTS)
+@pytest.mark.parametrize("verdict", sorted({*set().union(*VERDICTS.values()), "expired", "yes"}))
+async def test_a_wait_is_closed_by_a_verdict_that_fits_its_kind(
+    kind: str, verdict: str, agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store, kind)
+    before = await store.load("t")
+    edited = {"intent": "charge", "amount": 400}
+    answer = resume(agent, "t", wait, verdict, actor="ana", digest=DIGEST, call=edited, text="ok")
+    if verdict in VERDICTS[kind]:
+        thread = await answer
+        assert thread.state.wait is None
+        last = thread.events[-1]
+        assert (last.actor, last.key, last.data["text"]) == ("ana", f"answer:{wait}", "ok")
+    else:
+        with pytest.raises(Refused, match=f"does not answer this {kind}"):
+            await answer
+        assert await store.load("t") == before
+
+
+@pytest.mark.parametrize(
+    ("audience", "actor", "allowed"),
+    [
+        ((), "ana", True),
+        ((), "bob", False),
+        (("bob", "eve"), "eve", True),
+        (("bob",), "ana", False),
+        (("anyone",), "slack:U1", True),
+        (("owner",), "owner", True),
+        (("ana",), "Ana", False),
+        (("ana",), "slack:ana", False),
+        (("ana",), "", False),
+    ],
+)
+async def test_only_whom_the_wait_names_may_answer(
+    audience: tuple[str, ...], actor: str, allowed: bool, agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store, "approval", *audience)
+    answer = resume(agent, "t", wait, "approve", actor=actor, digest=DIGEST)
+    if allowed:
+        assert (await answer).events[-1].actor == actor
+        return
+    with pytest.raises(Refused, match=r"is not asked; .* may answer"):
+        await answer
+    assert (await store.load("t")).state.status == "waiting:approval"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "shown", "allowed"),
+    [
+        ("approve", DIGEST, True),
+        ("approve", "", False),
+        ("approve", digest({**CALL, "amount": 5}), False),
+        ("edit", DIGEST, True),
+        ("edit", "", False),
+        ("edit", DIGEST[:-1], False),
+        ("reject", "", True),
+    ],
+)
+async def test_an_approval_is_one_of_exactly_the_call_that_was_shown(
+    verdict: str, shown: str, allowed: bool, agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store)
+    answer = resume(agent, "t", wait, verdict, actor="ana", digest=shown, call={"amount": 400})
+    if allowed:
+        await answer
+        return
+    with pytest.raises(Refused, match="not the call you were shown"):
+        await answer
+    assert (await store.load("t")).state.status == "waiting:approval"
+
+
+@pytest.mark.parametrize(
+    ("edited", "reason"),
+    [
+        (None, "nothing else"),
+        ({"intent": "put", "value": "x"}, "nothing else"),
+        ({"intent": "charge", "amount": "a lot"}, "not valid"),
+        ({"intent": "charge"}, "not valid"),
+        ({"intent": "charge", "amount": 1, "to": "eve"}, "not valid"),
+        ({}, "not valid"),
+    ],
+)
+async def test_an_edit_changes_arguments_and_nothing_else(
+    edited: dict[str, Any] | None, reason: str, agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store)
+    with pytest.raises(Refused, match=reason):
+        await resume(agent, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
+    assert (await store.load("t")).state.status == "waiting:approval"
+
+
+@pytest.mark.parametrize("edited", [{"amount": 400}, {"intent": "charge", "amount": 400}])
+async def test_a_valid_edit_is_the_call_from_now_on(
+    edited: dict[str, Any], agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store)
+    thread = await resume(agent, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
+    assert thread.state.step is not None
+    assert thread.state.step.call == {"intent": "charge", "amount": 400}
+
+
+async def test_an_edit_that_would_be_cut_is_refused(agent: Agent, store: MemoryStore) -> None:
+    call = {"intent": "put", "value": "x"}
+    await stored(store, said(), chose(**call), paused("approval", call=call))
+    long = {"value": "x" * 150_000}
+    with pytest.raises(Refused):
+        await resume(agent, "t", 3, "edit", actor="ana", digest=digest(call), call=long)
+
+
+CLOSED: dict[str, tuple[list[Event], str]] = {
+    "answered": ([resumed(3, "approve", "bob")], "already closed: approve by bob"),
+    "expired": ([resumed(3, "expired", "system")], "already closed: expired by system"),
+    "superseded": ([said("no")], "not waiting"),
+    "cancelled": ([event("cancelled", "ana")], "not waiting"),
+    "replaced": ([said("no"), chose(**CALL), paused("approval", call=CALL)], "not waiting"),
+}
+
+
+@pytest.mark.parametrize("case", CLOSED.values(), ids=CLOSED)
+async def test_an_answer_to_a_closed_wait_is_refused_with_the_reason(
+    case: tuple[list[Event], str], agent: Agent, store: MemoryStore
+) -> None:
+    later, reason = case
+    await asking(store)
+    before = await store.append(await store.load("t"), *later)
+    with pytest.raises(Refused, match=reason):
+        await resume(agent, "t", 3, "approve", actor="ana", digest=DIGEST)
+    assert await store.load("t") == before
+
+
+@pytest.mark.parametrize("wait", [0, 1, 2, 99, -1])
+async def test_only_the_id_of_the_open_wait_is_its_id(
+    wait: int, agent: Agent, store: MemoryStore
+) -> None:
+    await asking(store)
+    with pytest.raises(Refused):
+        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+
+
+async def test_of_two_people_the_first_one_wins_and_the_other_learns_who_was_first(
+    agent: Agent, store: MemoryStore
+) -> None:
+    wait = await asking(store, "approval", "ana", "bob")
+    answers = [
+        resume(agent, "t", wait, "approve", actor=actor, digest=DIGEST) for actor in ("ana", "bob")
+    ]
+    first, second = await asyncio.gather(*answers, return_exceptions=True)
+    assert isinstance(first, Thread)
+    assert isinstance(second, Refused)
+    assert "by ana" in str(second)
+
+
+async def test_one_button_pressed_twice_is_one_answer(agent: Agent, store: MemoryStore) -> None:
+    wait = await asking(store)
+    await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+    with pytest.raises(Refused, match="already closed: approve by ana"):
+        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+
+
+async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
+    store: MemoryStore, world: World
+) -> None:
+    def decide(step: Any) -> Action:
+        if isinstance(step, Done):
+            return Finish(step.message)
+        return Run(world.charge, approvers=("boss",) if step.amount > 1000 else ("ana",))
+
+    agent = agent_of(store, Says({"intent": "done", "message": "bye"}), world, decide=decide)
+    wait = await asking(store, "approval", "ana")
+    try:
+        await resume(
+            agent, "t", wait, "edit", actor="ana", digest=DIGEST, call={"amount": 1_000_000}
+        )
+        await advance(agent, await store.load("t"))
+    except Refused:
+        pass
+    assert world.effects("charge") == []
+
+
+# Expiry.
+
+
+async def expiring(store: MemoryStore, kind: str = "approval") -> int:
+    over = await store.now() + timedelta(seconds=60)
+    return await asking(store, kind, expires_at=over.isoformat())
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"),
+    [("approval", "expired"), ("question", "expired"), ("job", "expired"), ("timer", "done")],
+)
+async def test_a_wait_whose_time_is_over_is_closed_by_the_system(
+    kind: str, verdict: str, agent: Agent, store: MemoryStore, clock: Clock
+) -> None:
+    wait = await expiring(store, kind)
+    assert (await expire(agent, await store.load("t"))).state.wait is not None
+    clock.tick(60)
+    thread = await expire(agent, await store.load("t"))
+    last = thread.events[-1]
+    assert (last.actor, last.key) == ("system", f"answer:{wait}")
+    assert last.data == {"wait": wait, "verdict": verdict}
+    assert await expire(agent, thread) == thread
+
+
+async def test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run(
+    agent: Agent, store: MemoryStore, clock: Clock, world: World
+) -> None:
+    wait = await expiring(store)
+    clock.tick(61)
+    with pytest.raises(Refused, match="already closed: expired by system"):
+        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+    await advance(agent, await store.load("t"))
+    assert world.effects("charge") == []
+
+
+async def test_of_approval_and_expiry_exactly_one_wins_and_the_log_says_which(
+    agent: Agent, store: MemoryStore, clock: Clock
+) -> None:
+    wait = await expiring(store)
+    stale = await store.load("t")
+    approved = await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+    clock.tick(61)
+    assert await expire(agent, stale) == approved
+    assert [each.data["verdict"] for each in approved.events if each.type == "resumed"] == [
+        "approve"
+    ]
+
+
+async def test_a_clock_that_jumps_back_closes_nothing_and_reorders_nothing(
+    agent: Agent, store: MemoryStore, clock: Clock
+) -> None:
+    await expiring(store)
+    clock.tick(-3600)
+    thread = await message(agent, "t", "hm", actor="ana", delivery="2", source="user")
+    assert [each.seq for each in thread.events] == [1, 2, 3, 4]
+
+
+# The end, and another beginning.
+
+
+async def test_cancelling_ends_a_thread_once(agent: Agent, store: MemoryStore) -> None:
+    await asking(store)
+    thread = await cancel(agent, "t", actor="ana", reason="enough")
+    assert (thread.state.status, thread.state.wait, thread.state.outbox) == ("cancelled", None, ())
+    with pytest.raises(Refused, match="cancelled already"):
+        await cancel(agent, "t", actor="ana")
+
+
+async def test_a_thread_that_was_reopened_can_be_cancelled_again(
+    agent: Agent, store: MemoryStore
+) -> None:
+    await stored(store, said())
+    await cancel(agent, "t", actor="ana")
+    await message(agent, "t", "go on", actor="ana", delivery="2", source="user")
+    assert (await cancel(agent, "t", actor="ana")).state.status == "cancelled"
+
+
+async def test_a_finished_thread_has_nothing_to_cancel(agent: Agent, store: MemoryStore) -> None:
+    await stored(store, said(), chose("done"), event("finished", message="bye"))
+    with pytest.raises(Refused, match="finished already"):
+        await cancel(agent, "t", actor="ana")
+
+
+DONE_ONCE = [said(), chose("look", at="x"), started(2), returned(2)]
+OPEN = [chose(**CALL), paused("approval", call=CALL), told(6)]
+
+
+@pytest.mark.parametrize(
+    ("events", "at", "kept"),
+    [
+        (DONE_ONCE, 4, 4),
+        (DONE_ONCE, 3, 1),
+        (DONE_ONCE, 2, 1),
+        (DONE_ONCE, 1, 1),
+        ([*DONE_ONCE, *OPEN], 7, 4),
+        ([*DONE_ONCE, *OPEN, resumed(6, "approve")], 8, 4),
+        ([*DONE_ONCE, *OPEN, resumed(6, "reject")], 8, 8),
+        ([*DONE_ONCE, chose(**CALL), started(5), said("and?")], 7, 4),
+        ([*DONE_ONCE, chose(**CALL), started(5), event("cancelled", "ana")], 7, 4),
+        ([*DONE_ONCE, chose("done"), event("finished", message="bye")], 6, 6),
+        ([said(), paused("limit")], 2, 2),
+    ],
+)
+async def test_a_fork_is_cut_back_to_before_its_open_step(
+    events: list[Event], at: int, kept: int, agent: Agent, store: MemoryStore, clock: Clock
+) -> None:
+    origin = await stored(store, *events)
+    clock.tick(3600)
+    copy = await fork(agent, "t", at, actor="bob")
+    assert copy.id != "t"
+    assert copy.events[:-1] == origin.events[:kept]
+    assert copy.events[-1].data == {"thread": "t", "seq": at}
+    assert copy.state.step is None
+    assert (copy.state.owner, copy.state.reply_to, copy.state.outbox) == ("bob", "poll:", ())
+    assert await store.load("t") == origin
+
+
+async def test_a_fork_repeats_no_effect(agent: Agent, store: MemoryStore, world: World) -> None:
+    ran = [said(), chose(intent="charge", amount=5), started(2)]
+    await stored(store, *ran)
+    thread = await advance(agent, await fork(agent, "t", 3, actor="bob"))
+    assert world.effects("charge") == []
+    assert thread.state.status == "finished"
+
+
+async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
+    agent: Agent, store: MemoryStore
+) -> None:
+    await stored(store, said(), paused("limit"))
+    copy = await fork(agent, "t", 2, actor="bob")
+    said_on = await message(agent, copy.id, "go on", actor="bob", delivery="1", source="user")
+    assert said_on.state.status == "running"
+
+
+@pytest.mark.parametrize("at", [0, -1, 5])
+async def test_a_fork_begins_at_an_event_of_its_thread(
+    at: int, agent: Agent, store: MemoryStore
+) -> None:
+    await stored(store, *DONE_ONCE)
+    with pytest.raises(Refused, match="not one of the events 1 to 4"):
+        await fork(agent, "t", at, actor="bob")
+
+
+@pytest.mark.parametrize("way", ["resume", "cancel", "fork"])
+async def test_what_is_asked_of_no_thread_is_said_to_be_so(way: str, agent: Agent) -> None:
+    ways = {
+        "resume": lambda: resume(agent, "nobody", 3, "approve", actor="ana"),
+        "cancel": lambda: cancel(agent, "nobody", actor="ana"),
+        "fork": lambda: fork(agent, "nobody", 1, actor="ana"),
+    }
+    with pytest.raises(ThreadNotFound, match="nobody"):
+        await ways[way]()

@@ -1,0 +1,67 @@
+"""The sample's policy. Yours, with the sample: replace it when you replace the tools."""
+
+from typing import Any
+
+import pytest
+
+from agent.actions import Ask, Finish, Run
+from agent.control_flow import decide, prefetch
+from agent.llms.output import JsonSteps
+from agent.tools import NextStep
+
+STEPS = JsonSteps(NextStep)
+
+
+def step(intent: str, **arguments: Any) -> Any:
+    return STEPS.validate({"intent": intent, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("environment", "approvers"), [("staging", ()), ("production", ("owner",))]
+)
+def test_only_production_needs_leave(environment: str, approvers: tuple[str, ...]) -> None:
+    action = decide(step("deploy_backend", tag="v1.2.3", environment=environment))
+    assert isinstance(action, Run)
+    assert action.approvers == approvers
+    assert action.effect == "idempotent"
+
+
+def test_reading_needs_no_leave() -> None:
+    action = decide(step("list_git_tags"))
+    assert isinstance(action, Run)
+    assert (action.effect, action.approvers) == ("read", ())
+
+
+def test_a_question_is_put_as_the_model_wants_it() -> None:
+    choices = ["v1.2.3", "v1.2.2"]
+    asked = {"question": "which?", "urgency": "high", "format": "multiple_choice"}
+    action = decide(step("request_more_information", choices=choices, **asked))
+    assert isinstance(action, Ask)
+    assert action.question == "which?"
+    assert action.options.choices == tuple(choices)
+    assert (action.options.urgency, action.options.format) == ("high", "multiple_choice")
+
+
+def test_done_is_the_end() -> None:
+    assert decide(step("done_for_now", message="bye")) == Finish("bye")
+
+
+def test_every_step_has_a_case() -> None:
+    intents: dict[str, dict[str, Any]] = {
+        "list_git_tags": {},
+        "deploy_backend": {"tag": "v1", "environment": "staging"},
+        "request_more_information": {
+            "question": "?",
+            "urgency": "low",
+            "format": "free_text",
+            "choices": [],
+        },
+        "done_for_now": {"message": "bye"},
+    }
+    assert len(intents) == len(NextStep.__args__)
+    assert all(decide(step(intent, **arguments)) for intent, arguments in intents.items())
+
+
+def test_the_tags_are_known_before_the_first_decision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.control_flow.list_git_tags", lambda: [{"name": "v1.2.3"}])
+    assert prefetch("deploy the backend") == {"git_tags": [{"name": "v1.2.3"}]}

@@ -1,0 +1,532 @@
+"""Running a call: at most once where that matters, and never silently lost."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from agent.actions import Action, Finish, Run
+from agent.api import cancel, launch, message, resume
+from agent.errors import ToolError
+from agent.events import Call, event
+from agent.llms.output import JsonSteps
+from agent.loop import advance
+from agent.ports import Agent
+from agent.stores.memory import MemoryStore
+from agent.tool_calls import MAX_STARTS, attempt
+
+from .domain import (
+    Charge,
+    Done,
+    Look,
+    Put,
+    Says,
+    World,
+    agent_of,
+    chose,
+    failed,
+    paused,
+    resumed,
+    returned,
+    said,
+    started,
+    stored,
+    types,
+)
+
+DONE = {"intent": "done", "message": "bye"}
+CALL: Call = {"intent": "charge", "amount": 5}
+RISKY: Call = {"intent": "charge", "amount": 500}
+EFFECTS = ["read", "idempotent", "once"]
+
+
+@dataclass
+class Tool:
+    """A tool that answers as told, and remembers the key of each start."""
+
+    answer: Any = "ok"
+    meanwhile: Callable[[], Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.keys: list[str] = []
+        self.steps: list[Any] = []
+
+    async def __call__(self, step: Any, key: str) -> Any:
+        self.keys.append(key)
+        self.steps.append(step)
+        if self.meanwhile:
+            await self.meanwhile()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def run(self, **how: Any) -> Callable[[Any], Action]:
+        """Return a switch that runs this tool for every call but `done`."""
+
+        async def tool(step: Any, key: str) -> Any:
+            return await self(step, key)
+
+        return lambda step: Finish(step.message) if isinstance(step, Done) else Run(tool, **how)
+
+
+def agent_with(store: MemoryStore, world: World, tool: Tool, *replies: Any, **how: Any) -> Agent:
+    return agent_of(store, Says(*replies), world, decide=tool.run(**how))
+
+
+# What a tool may answer.
+
+
+class Receipt(BaseModel):
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("answer", "output"),
+    [
+        ("text", "text"),
+        (None, None),
+        (Receipt(number=7), {"number": 7}),
+        ({"a": (1, {2})}, {"a": [1, [2]]}),
+        ({1: b"x"}, {"1": "x"}),
+        (float("nan"), "nan"),
+        ("a\0b\ud800", "a\ufffdb\ufffd"),
+    ],
+)
+async def test_whatever_a_tool_returns_becomes_its_output(
+    answer: Any, output: Any, store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(answer), DONE)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.event(4).type == "tool_finished"
+    assert thread.event(4).data["output"] == output
+
+
+def circular() -> Any:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def deep() -> Any:
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [circular, deep, object, lambda: 10**5_000, lambda: "x" * 1_000_000, lambda: ["x" * 999] * 999],
+    ids=["circular", "deep", "an object", "a huge number", "1 MB of text", "1 MB in a list"],
+)
+async def test_an_output_that_is_hard_to_keep_stops_no_thread(
+    make: Callable[[], Any], store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(make()), DONE, effect="read")
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "finished"
+
+
+async def test_a_tool_may_be_sync_async_or_return_something_to_await() -> None:
+    async def later() -> str:
+        return "async"
+
+    def now() -> str:
+        return "sync"
+
+    assert (await attempt(later, timeout_s=1)).output == "async"
+    assert (await attempt(now, timeout_s=1)).output == "sync"
+    assert (await attempt(lambda: later(), timeout_s=1)).output == "async"
+
+
+async def test_a_tool_that_takes_too_long_has_an_unclear_outcome() -> None:
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    outcome = await attempt(never, timeout_s=0)
+    assert "within 0 s" in str(outcome.error)
+    assert not outcome.definite
+
+
+@pytest.mark.parametrize(
+    ("raised", "definite", "text"),
+    [
+        (ToolError("no such tag"), True, "no such tag"),
+        (ToolError(), True, "ToolError"),
+        (ValueError("odd"), False, "ValueError: odd"),
+        (ValueError(), False, "ValueError"),
+        (TimeoutError("the other side"), False, "the other side"),
+    ],
+)
+async def test_what_a_tool_raises_says_whether_anything_happened(
+    raised: Exception, definite: bool, text: str
+) -> None:
+    def broken() -> None:
+        raise raised
+
+    outcome = await attempt(broken, timeout_s=1)
+    assert text in str(outcome.error)
+    assert outcome.definite is definite
+
+
+async def test_a_sync_tool_that_runs_out_of_items_is_a_tool_that_failed() -> None:
+    def careless() -> Any:
+        return next(iter(()))
+
+    errors: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+    outcome = await attempt(careless, timeout_s=0.2)
+    assert "StopIteration" in str(outcome.error)
+    assert not errors
+
+
+# What follows from an outcome.
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+async def test_a_definite_failure_is_for_the_model_to_decide(
+    effect: str, store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(ToolError("no such tag")), DONE, effect=effect)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert types(thread)[2:5] == ["tool_started", "tool_failed", "step"]
+    assert thread.event(4).data["definite"]
+    assert thread.event(4).data["error"] == "no such tag"
+
+
+async def test_a_definite_failure_without_a_word_is_no_success(
+    store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(ToolError()), DONE)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.event(4).type == "tool_failed"
+
+
+@pytest.mark.parametrize(
+    ("effect", "follows"),
+    [("read", "tool_failed"), ("idempotent", "tool_failed"), ("once", "paused")],
+)
+async def test_an_unclear_outcome_is_for_a_person_only_where_repeating_does_harm(
+    effect: str, follows: str, store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(OSError("reset")), DONE, effect=effect)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.event(4).type == follows
+    if effect == "once":
+        assert thread.state.status == "waiting:in_doubt"
+        assert "OSError: reset" in thread.event(4).data["text"]
+    else:
+        assert not thread.event(4).data["definite"]
+
+
+async def test_the_reason_of_a_doubt_survives_a_message_that_came_meanwhile(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(OSError("reset"))
+    agent = agent_with(store, world, tool)
+    tool.meanwhile = lambda: launch(agent, "t", "hm", actor="ana", delivery="2", source="user")
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.wait is not None
+    assert "OSError: reset" in thread.state.wait.text
+
+
+@pytest.mark.parametrize(
+    ("effect", "starts", "after"),
+    [
+        ("read", 1, "tool_started"),
+        ("read", MAX_STARTS - 1, "tool_started"),
+        ("read", MAX_STARTS, "tool_failed"),
+        ("idempotent", 1, "tool_started"),
+        ("idempotent", MAX_STARTS - 1, "tool_started"),
+        ("idempotent", MAX_STARTS, "paused"),
+        ("once", 1, "paused"),
+    ],
+)
+async def test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do(
+    effect: str, starts: int, after: str, store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    agent = agent_with(store, world, tool, DONE, effect=effect)
+    await stored(store, said(), chose(**CALL), *[started(2)] * starts)
+    thread = await advance(agent, await store.load("t"))
+    assert thread.event(starts + 3).type == after
+    assert len(tool.keys) == (after == "tool_started")
+    assert thread.state.errors == 0 or after == "tool_failed"
+
+
+async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hears_of_it(
+    store: MemoryStore, world: World
+) -> None:
+    tool, model = Tool(), Says(DONE, DONE)
+    agent = agent_of(store, model, world, decide=tool.run(effect="idempotent"))
+    first = await advance(agent, await stored(store, said(), chose(**CALL)))
+    killed = MemoryStore()  # holds what was stored when its runner died
+    again = await stored(killed, *first.events[:3])
+    await advance(replace(agent, store=killed), again)
+    assert tool.keys[0] == tool.keys[1]
+    assert [block.partition("\n")[0] for block in model.prompts[1].blocks] == [
+        "<user_message>",
+        "<charge>",
+        "<charge_result>",
+    ]
+
+
+async def test_a_call_nobody_can_read_any_more_is_put_to_a_person_if_it_was_started(
+    store: MemoryStore, world: World
+) -> None:
+    agent = agent_of(store, Says(), world, steps=JsonSteps(Look | Put | Done))
+    await stored(store, said(), chose(**CALL), started(2))
+    thread = await advance(agent, await store.load("t"))
+    assert thread.state.status == "waiting:in_doubt"
+    assert thread.state.wait is not None
+    assert thread.state.wait.audience == ("ana",)
+
+
+# The names of effects (scenario 16).
+
+
+async def test_a_call_that_timed_out_keeps_its_key_until_it_is_repeated_on_purpose(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(OSError("reset"))
+    agent = agent_with(store, world, tool, CALL, CALL, CALL, DONE, effect="idempotent")
+
+    async def the_second_time_it_works() -> None:
+        if len(tool.keys) == 2:
+            tool.answer = "ok"
+
+    tool.meanwhile = the_second_time_it_works
+    await advance(agent, await stored(store, said()))
+    first, retried, repeated = tool.keys
+    assert first == retried
+    assert repeated != retried
+
+
+# Doubt and its answers.
+
+
+@pytest.mark.parametrize(
+    ("verdict", "runs", "seen"),
+    [("happened", 0, "confirmed"), ("retry", 1, "charge_result"), ("abort", 0, "given up")],
+)
+async def test_a_person_settles_a_doubt(
+    verdict: str, runs: int, seen: str, store: MemoryStore, world: World
+) -> None:
+    tool, model = Tool(), Says(DONE)
+    agent = agent_of(store, model, world, decide=tool.run())
+    await stored(store, said(), chose(**CALL), started(2), paused("in_doubt", call=CALL))
+    await resume(agent, "t", 4, verdict, actor="ana")
+    thread = await advance(agent, await store.load("t"))
+    assert len(tool.keys) == runs
+    assert seen in "".join(model.prompts[0].blocks)
+    assert thread.state.status == "finished"
+
+
+async def test_whoever_approved_a_call_is_asked_whether_it_happened(
+    store: MemoryStore, world: World
+) -> None:
+    agent = agent_with(store, world, Tool(OSError("reset")), approvers=("bob",))
+    approved = [paused("approval", "bob", call=CALL), resumed(3, "approve", "bob")]
+    await stored(store, said(), chose(**CALL), *approved)
+    thread = await advance(agent, await store.load("t"))
+    assert thread.state.wait is not None
+    assert (thread.state.wait.kind, thread.state.wait.audience) == ("in_doubt", ("bob",))
+
+
+async def test_a_retry_is_not_forgotten_when_a_message_comes_first(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    agent = agent_with(store, world, tool, DONE)
+    doubt = [chose(**CALL), started(2), paused("in_doubt", call=CALL)]
+    await stored(store, said(), *doubt, resumed(4, "retry"), said("thanks"))
+    await advance(agent, await store.load("t"))
+    assert len(tool.keys) == 1
+
+
+# Late results.
+
+
+async def stalled(store: MemoryStore, world: World, **how: Any) -> tuple[Tool, Agent, Any]:
+    """Return a tool within which another runner takes the thread over, and the agent."""
+    tool = Tool("first")
+    agent = agent_with(store, world, tool, DONE, **how)
+
+    async def taken_over() -> None:
+        tool.meanwhile = None
+        tool.answer = "second"
+        await advance(agent, await store.load("t"))
+        tool.answer = "first"
+
+    tool.meanwhile = taken_over
+    return tool, agent, await stored(store, said(), chose(**CALL))
+
+
+async def test_a_late_result_answers_the_doubt_that_another_runner_raised(
+    store: MemoryStore, world: World
+) -> None:
+    tool, agent, thread = await stalled(store, world)
+    thread = await advance(agent, thread)
+    assert len(tool.keys) == 1
+    assert types(thread)[2:6] == ["tool_started", "paused", "delivered", "tool_finished"]
+    assert thread.state.status == "finished"
+
+
+async def test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown(
+    store: MemoryStore, world: World
+) -> None:
+    tool, agent, thread = await stalled(store, world, effect="idempotent")
+    thread = await advance(agent, thread)
+    assert tool.keys[0] == tool.keys[1]
+    results = [each for each in thread.events if each.type == "tool_finished"]
+    assert [(each.key, each.data["output"]) for each in results] == [
+        ("result:2", "second"),
+        ("late:3", "first"),
+    ]
+    assert thread.state.settled.count(thread.state.settled[0]) == 1
+
+
+async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_acted_on(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool("it did work")
+    model = Says(DONE)
+    agent = agent_of(store, model, world, decide=tool.run())
+
+    async def given_up() -> None:
+        tool.meanwhile = None
+        await advance(agent, await store.load("t"))
+        await resume(agent, "t", 4, "abort", actor="ana")
+
+    tool.meanwhile = given_up
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert "it did work" in model.prompts[0].blocks[-1]
+    assert thread.state.status == "finished"
+    assert thread.state.settled == ()
+
+
+# What happens while a tool runs.
+
+
+async def test_a_message_that_comes_while_a_tool_runs_waits_its_turn(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    model = Says(DONE)
+    agent = agent_of(store, model, world, decide=tool.run())
+    tool.meanwhile = lambda: launch(
+        agent, "t", "and then?", actor="ana", delivery="2", source="user"
+    )
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert types(thread)[2:6] == ["tool_started", "message", "tool_finished", "step"]
+    assert len(model.prompts[0].blocks) == 4
+
+
+async def test_cancelling_while_a_tool_runs_keeps_its_result(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    agent = agent_with(store, world, tool)
+    tool.meanwhile = lambda: cancel(agent, "t", actor="ana", reason="enough")
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert types(thread)[2:] == ["tool_started", "cancelled", "tool_finished"]
+    assert thread.state.status == "cancelled"
+
+
+async def test_an_unclear_outcome_asks_nobody_once_the_thread_was_cancelled(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(OSError("reset"))
+    agent = agent_with(store, world, tool)
+    tool.meanwhile = lambda: cancel(agent, "t", actor="ana", reason="enough")
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "cancelled"
+    assert "paused" not in types(thread)
+
+
+async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unknown(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    agent = agent_with(store, world, tool)
+    await stored(store, said(), chose(**CALL), started(2), event("cancelled", "ana"))
+    await message(agent, "t", "do it", actor="ana", delivery="2", source="user")
+    thread = await advance(agent, await store.load("t"))
+    assert tool.keys == []
+    assert thread.state.status == "waiting:in_doubt"
+
+
+# Approval.
+
+
+async def test_a_call_that_needs_leave_does_not_run_before_it_has_it(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool()
+    agent = agent_with(store, world, tool, DONE, approvers=("owner", "bob"), expires_s=60)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert tool.keys == []
+    wait = thread.state.wait
+    assert wait is not None
+    assert (wait.kind, wait.audience, wait.data["call"]) == ("approval", ("ana", "bob"), CALL)
+    assert wait.expires_at is not None
+    await resume(agent, "t", wait.seq, "approve", actor="bob", digest=wait.data["digest"])
+    await advance(agent, await store.load("t"))
+    assert [step.amount for step in tool.steps] == [5]
+
+
+class NewCharge(Charge):
+    """Today a charge says what it is for."""
+
+    reason: str
+
+
+@pytest.mark.parametrize("today", [NewCharge | Done, Look | Done], ids=["changed", "gone"])
+async def test_an_approved_call_that_no_longer_fits_does_not_run(
+    today: Any, store: MemoryStore, world: World
+) -> None:
+    tool, model = Tool(), Says(DONE)
+    agent = agent_of(store, model, world, steps=JsonSteps(today), decide=tool.run())
+    approved = [paused("approval", call=RISKY), resumed(3, "approve")]
+    thread = await stored(store, said(), chose(**RISKY), *approved)
+    thread = await advance(agent, thread)
+    assert tool.keys == []
+    assert types(thread)[4:6] == ["tool_failed", "step"]
+    assert "error running charge" in model.prompts[0].blocks[-1]
+
+
+async def test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_sees(
+    store: MemoryStore, world: World
+) -> None:
+    tool, model = Tool(), Says(RISKY, DONE)
+    agent = agent_of(store, model, world, decide=tool.run(approvers=("owner",)))
+    thread = await advance(agent, await stored(store, said()))
+    wait = thread.state.wait
+    assert wait is not None
+    digest, edited = wait.data["digest"], {"intent": "charge", "amount": 400}
+    await resume(agent, "t", wait.seq, "edit", actor="ana", digest=digest, call=edited)
+    await advance(agent, await store.load("t"))
+    assert [step.amount for step in tool.steps] == [400]
+    assert "amount: 400" in "".join(model.prompts[1].blocks)
+    assert "500" not in "".join(model.prompts[1].blocks)
+
+
+async def test_a_step_has_one_result_however_it_went(store: MemoryStore, world: World) -> None:
+    await stored(store, said(), chose(**CALL), started(2), failed(2))
+    with pytest.raises(Exception, match=r"taken|grew|at event"):
+        await store.append(await store.load("t"), returned(2))
+
+
+async def test_a_switch_that_answers_nonsense_is_an_error_for_the_model_to_see(
+    store: MemoryStore, world: World
+) -> None:
+    def decide(step: Any) -> Any:
+        return Finish(step.message) if isinstance(step, Done) else "run it"
+
+    agent = agent_of(store, Says(DONE), world, decide=decide)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "finished"
+    assert thread.event(3).type == "tool_failed"

@@ -1,0 +1,57 @@
+"""The sample's tools. Yours, with the sample: replace it when you replace the tools."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.errors import ToolError
+from agent.tools.deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
+
+
+@pytest.fixture(autouse=True)
+def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder of its own that has two tags."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sample"
+    folder.mkdir()
+    (folder / "git_tags.json").write_text('[{"name": "v2"}, {"name": "v1"}]', "utf-8")
+    return folder
+
+
+def deploy(tag: str) -> DeployBackend:
+    return DeployBackend(intent="deploy_backend", tag=tag, environment="staging")
+
+
+def test_the_tags_are_listed() -> None:
+    step = ListGitTags(intent="list_git_tags")
+    assert list_git_tags(step, "key") == [{"name": "v2"}, {"name": "v1"}]
+
+
+def test_a_tag_is_deployed_to_one_environment(sample: Path) -> None:
+    assert deploy_backend(deploy("v1"), "key") == {"deployed": "v1", "environment": "staging"}
+    assert json.loads((sample / "deployed" / "staging.json").read_text("utf-8"))["tag"] == "v1"
+    assert not (sample / "deployed" / "production.json").exists()
+
+
+def test_deploying_again_with_the_same_key_changes_nothing(sample: Path) -> None:
+    deployed = sample / "deployed" / "staging.json"
+    deploy_backend(deploy("v1"), "key")
+    before = deployed.stat().st_mtime_ns
+    assert deploy_backend(deploy("v1"), "key") == {"deployed": "v1", "environment": "staging"}
+    assert deployed.stat().st_mtime_ns == before
+    deploy_backend(deploy("v2"), "another key")
+    assert json.loads(deployed.read_text("utf-8"))["tag"] == "v2"
+
+
+@pytest.mark.parametrize("tag", ["v3", "", "v", "../v1", "V1"])
+def test_what_does_not_exist_is_not_deployed(tag: str, sample: Path) -> None:
+    with pytest.raises(ToolError, match="there is no tag"):
+        deploy_backend(deploy(tag), "key")
+    assert not (sample / "deployed").exists()
+
+
+def test_without_its_files_the_sample_says_where_to_run_it(sample: Path) -> None:
+    (sample / "git_tags.json").unlink()
+    with pytest.raises(ToolError, match="run this in the project's folder"):
+        list_git_tags()

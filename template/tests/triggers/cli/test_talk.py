@@ -1,0 +1,226 @@
+"""Conversations with somebody at the terminal."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from agent.api import resume
+from agent.runners.local import LocalRunner
+from agent.thread import Thread
+from agent.triggers import App
+from agent.triggers.cli.questions import answer
+from agent.triggers.cli.talk import Talk
+
+from ...conftest import Clock
+from ...domain import chose, paused, said
+from .conftest import Desk, Typist, now
+
+CALL = {"intent": "charge", "amount": 500}
+DONE = {"intent": "done", "message": "bye"}
+
+
+def talk(desk: Desk, typist: Typist) -> Thread:
+    app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
+    return now(Talk(app, "ana", typist, answer).go_on(desk.thread()))
+
+
+def verdicts(thread: Thread) -> list[dict[str, Any]]:
+    return [each.data for each in thread.events if each.type == "resumed"]
+
+
+@pytest.fixture
+def charging(desk: Desk) -> Desk:
+    desk.happened(said())
+    desk.says(CALL, DONE)
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("typed", "charged"),
+    [
+        (["a"], ["500"]),
+        (["approve"], ["500"]),
+        (["", "what?", "APP"], ["500"]),
+        (["e", "90"], ["90"]),
+        (["e", ""], ["500"]),
+        (["r", "too much"], []),
+    ],
+)
+def test_an_approval_is_given_at_the_terminal(
+    charging: Desk, typed: list[str], charged: list[str]
+) -> None:
+    thread = talk(charging, Typist(*typed))
+    assert thread.state.ended == "finished"
+    assert charging.world.effects("charge") == charged
+
+
+def test_a_reason_goes_with_a_rejection(charging: Desk) -> None:
+    (data,) = verdicts(talk(charging, Typist("r", "too much")))
+    assert (data["verdict"], data["text"]) == ("reject", "too much")
+
+
+@pytest.mark.parametrize("typed", [["l"], []])
+def test_an_approval_may_be_left_for_later(charging: Desk, typed: list[str]) -> None:
+    thread = talk(charging, Typist(*typed))
+    assert thread.state.status == "waiting:approval"
+
+
+def test_an_edit_that_is_not_valid_is_asked_again(
+    charging: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk(charging, Typist("e", "lots", "e", "90"))
+    assert "Not accepted: the edited call is not valid" in capsys.readouterr().err
+    assert charging.world.effects("charge") == ["90"]
+
+
+@pytest.mark.parametrize(
+    ("options", "asked", "typed", "text"),
+    [
+        ({}, "Answer, empty for later:", "blue", "blue"),
+        ({"format": "yes_no"}, "Answer (yes or no), empty for later:", "Y", "yes"),
+        (
+            {"format": "multiple_choice", "choices": ["red", "blue"]},
+            "Answer (1 to 2 or your own words), empty for later:",
+            "2",
+            "blue",
+        ),
+    ],
+)
+def test_a_question_is_answered_at_the_terminal(
+    desk: Desk, options: dict[str, Any], asked: str, typed: str, text: str
+) -> None:
+    desk.happened(
+        said(), chose("ask_person", question="which?"), paused("question", options=options)
+    )
+    desk.says(DONE)
+    typist = Typist(typed)
+    (data,) = verdicts(talk(desk, typist))
+    assert (typist.asked, data["text"]) == ([asked], text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "menu", "typed", "status"),
+    [
+        ("limit", "[c]ontinue, [s]top, [l]ater:", "s", "cancelled"),
+        ("limit", "[c]ontinue, [s]top, [l]ater:", "c", "finished"),
+        ("in_doubt", "[a]bort, [h]appened, [r]etry, [l]ater:", "h", "finished"),
+        ("job", "[d]one, [l]ater:", "d", "finished"),
+    ],
+)
+def test_every_kind_of_wait_has_its_words(
+    desk: Desk, kind: str, menu: str, typed: str, status: str
+) -> None:
+    desk.happened(said(), chose("charge", amount=5), paused(kind, call=CALL))
+    desk.says(DONE)
+    typist = Typist(typed)
+    assert talk(desk, typist).state.status == status
+    assert typist.asked == [menu]
+
+
+class Slow(Typist):
+    """Somebody who is asked and does not answer, while `meanwhile` happens."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    async def ask(self, question: str) -> str | None:
+        await self.meanwhile()
+        await asyncio.Event().wait()
+        return None
+
+
+def test_an_answer_given_elsewhere_ends_the_question_here(
+    charging: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def elsewhere() -> None:
+        wait = (await charging.store.load("t")).state.wait
+        assert wait
+        shown = wait.data["digest"]
+        await resume(charging.plugged, "t", wait.seq, "approve", actor="ana", digest=shown)
+
+    assert talk(charging, Slow(elsewhere)).state.ended == "finished"
+    assert charging.world.effects("charge") == ["500"]
+    assert "· ana approve (approval)" in capsys.readouterr().err
+
+
+def test_a_question_ends_when_its_time_is_over(
+    charging: Desk, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def hours_pass() -> None:
+        clock.tick(7200)
+
+    assert talk(charging, Slow(hours_pass)).state.ended == "finished"
+    assert charging.world.effects("charge") == []
+    assert "· system expired (approval)" in capsys.readouterr().err
+
+
+def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
+    desk.happened(said(), chose("ask_person", question="?"), paused("question", "bob"))
+    desk.says(DONE)
+    typist = Typist("never asked")
+
+    async def both() -> Thread:
+        app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
+        talking = asyncio.create_task(Talk(app, "ana", typist, answer).go_on(desk_thread))
+        await asyncio.sleep(0)
+        await resume(desk.plugged, "t", 3, "answer", actor="bob", text="mine")
+        return await talking
+
+    desk_thread = desk.thread()
+    assert asyncio.run(both()).state.ended == "finished"
+    assert typist.asked == []
+
+
+def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
+    desk.happened(said())
+    desk.says({"intent": "sleep", "seconds": 60}, DONE)
+
+    async def both() -> Thread:
+        app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
+        talking = asyncio.create_task(Talk(app, "ana", Typist(), answer).go_on(thread))
+        while not (await desk.store.load("t")).state.wait:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        clock.tick(61)
+        return await talking
+
+    thread = desk.thread()
+    assert asyncio.run(both()).state.ended == "finished"
+
+
+def test_a_thread_that_somebody_holds_is_waited_for_and_that_is_said(
+    desk: Desk, capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.triggers.cli.talk._GLANCE_S", 0.001)
+    desk.happened(said())
+    desk.says(DONE)
+    now(desk.store.claim("somebody", 15, "t"))
+
+    class Impatient(Typist):
+        def say(self, text: str = "", style: str = "") -> None:
+            super().say(text, style)
+            clock.tick(16)
+
+    assert talk(desk, Impatient()).state.ended == "finished"
+    assert "Another process is at it" in capsys.readouterr().err
+
+
+def test_a_slow_step_is_no_other_process(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow() -> dict[str, str]:
+        await asyncio.sleep(0.1)
+        return DONE
+
+    monkeypatch.setattr("agent.triggers.cli.talk._GLANCE_S", 0.001)
+    desk.happened(said())
+    desk.says({"intent": "look", "at": "x"}, lambda: _as_text(slow()))
+    talk(desk, Typist())
+    assert "Another process" not in capsys.readouterr().err
+
+
+async def _as_text(call: Awaitable[dict[str, str]]) -> str:
+    return json.dumps({"next_step": await call})

@@ -1,0 +1,273 @@
+"""Real processes at real pseudo terminals, and pipes."""
+
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import sqlite3
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+CHARGE = {"intent": "charge", "amount": 500}
+DONE = {"intent": "done", "message": "bye"}
+PATIENCE_S = 20
+
+pytestmark = pytest.mark.crash
+
+
+def environment(*replies: Any, **changes: str) -> dict[str, str]:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "UV")}
+    ours = {
+        "PYTHONPATH": paths,
+        "MODEL": "says:x",
+        "AGENT_USER": "ana",
+        "SAYS": json.dumps(replies),
+    }
+    return kept | {"TERM": "xterm"} | ours | changes
+
+
+def program(*words: str) -> list[str]:
+    return [sys.executable, "-m", "tests.triggers.cli.program", *words]
+
+
+class Terminal:
+    """A program in a pseudo terminal, and what it wrote so far."""
+
+    def __init__(
+        self, cwd: Path, env: dict[str, str], *words: str, command: list[str] | None = None
+    ) -> None:
+        self._side, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            command or program(*words),
+            cwd=cwd,
+            env=env,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+            preexec_fn=lambda: _take_terminal(theirs),
+        )
+        os.close(theirs)
+        self.written = ""
+
+    def until(self, text: str) -> str:
+        """Read on until `text` was written, and return all that was."""
+        deadline = time.monotonic() + PATIENCE_S
+        while text not in self.written:
+            ready, _, _ = select.select([self._side], [], [], deadline - time.monotonic())
+            assert ready, f"{text!r} was never written, but: {self.written}"
+            try:
+                self.written += os.read(self._side, 65_536).decode()
+            except OSError as error:
+                raise AssertionError(f"it ended without {text!r}: {self.written}") from error
+        return self.written
+
+    def type(self, text: str) -> None:
+        os.write(self._side, text.encode())
+
+    def ends(self) -> int:
+        code = self.process.wait(PATIENCE_S)
+        os.close(self._side)
+        return code
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.ends()
+
+
+def _take_terminal(terminal: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Terminal]]:
+    terminals: list[Terminal] = []
+    yield terminals
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_an_approval_and_a_second_message_in_a_real_terminal(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    terminal = Terminal(tmp_path, environment(CHARGE, DONE, DONE), "run", "charge")
+    opened.append(terminal)
+    assert "amount: 500" in terminal.until("[l]ater:")
+    terminal.type("a\n")
+    terminal.until("\n> ")
+    terminal.type("thanks\x1b[D\n")
+    terminal.written = ""
+    terminal.until("\n> ")
+    terminal.type("\x04")
+    assert terminal.ends() == 0
+    log = piped(tmp_path, "show", "--json").stdout
+    assert [json.loads(line)["data"].get("text") for line in log.splitlines()][-4] == "thanks"
+
+
+def test_what_was_typed_before_the_question_approves_nothing(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    terminal = Terminal(tmp_path, environment(CHARGE), "run", "charge")
+    opened.append(terminal)
+    terminal.type("a\na\na\n")
+    terminal.until("[l]ater:")
+    terminal.type("l\n")
+    assert "Left waiting." in terminal.until("agent run --thread")
+    assert terminal.ends() == 3
+
+
+@pytest.mark.parametrize(
+    ("replies", "moment"), [(["never"], "Thread"), ([CHARGE], "[l]ater:"), (["stuck"], "Thread")]
+)
+def test_ctrl_c_is_clean_and_says_how_to_go_on(
+    tmp_path: Path, opened: list[Terminal], replies: list[Any], moment: str
+) -> None:
+    terminal = Terminal(tmp_path, environment(*replies), "run", "charge")
+    opened.append(terminal)
+    terminal.until(moment)
+    terminal.type("\x03")
+    written = terminal.until("agent run --thread")
+    assert "The thread is kept" in written
+    if replies == ["stuck"]:
+        terminal.type("\x03")
+    assert "Traceback" not in written
+    assert terminal.ends() == 130
+
+
+def test_a_killed_run_goes_on_at_its_question(tmp_path: Path, opened: list[Terminal]) -> None:
+    first = Terminal(tmp_path, environment(CHARGE), "run", "charge")
+    opened.append(first)
+    thread = first.until("[l]ater:").partition("Thread ")[2][:8]
+    first.process.kill()
+    assert first.ends() == -signal.SIGKILL
+    second = Terminal(tmp_path, environment(DONE), "run", "--thread", thread)
+    opened.append(second)
+    second.until("[l]ater:")
+    second.type("a\n")
+    second.until("bye")
+
+
+def test_a_terminal_gets_colours_and_data_no_say_in_them(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    said = {"intent": "done", "message": "\x1b[2J[red]x[/red]"}
+    piped(tmp_path, "run", "hi", env=environment(said))
+    terminal = Terminal(tmp_path, environment(), "show")
+    opened.append(terminal)
+    written = terminal.until("told people of")
+    assert "\x1b[1m" in written
+    assert "\x1b[2J" not in written
+    assert "\\x1b[2J[red]x[/red]" in written
+
+
+def test_a_coloured_line_takes_data_as_text(tmp_path: Path, opened: list[Terminal]) -> None:
+    look = {"intent": "look", "at": "[red]:smile:[/red]"}
+    terminal = Terminal(tmp_path, environment(look, DONE), "run", "hi")
+    opened.append(terminal)
+    assert '\x1b[36m  \u25b8 look(at="[red]:smile:[/red]")' in terminal.until("bye")
+
+
+@pytest.mark.parametrize("changes", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_that_wants_no_colours_gets_none(
+    tmp_path: Path, opened: list[Terminal], changes: dict[str, str]
+) -> None:
+    piped(tmp_path, "run", "hi", env=environment(DONE))
+    terminal = Terminal(tmp_path, environment(**changes), "show")
+    opened.append(terminal)
+    assert "\x1b" not in terminal.until("told people of")
+
+
+def piped(
+    cwd: Path, *words: str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        program(*words),
+        cwd=cwd,
+        env=env or environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:
+    ran = piped(tmp_path, "run", "hi", env=environment(DONE, COLUMNS="20"))
+    assert (ran.returncode, ran.stdout) == (0, "bye\n")
+    shown = piped(tmp_path, "show", env=environment(COLUMNS="20"))
+    assert "\x1b" not in shown.stdout + shown.stderr
+    assert all("bye" not in line or "done" in line for line in shown.stdout.splitlines())
+
+
+def test_a_terminal_of_ascii_is_no_error(tmp_path: Path) -> None:
+    look = {"intent": "look", "at": "\u4e16"}
+    ran = piped(tmp_path, "run", "hi", env=environment(look, DONE, PYTHONIOENCODING="ascii"))
+    assert (ran.returncode, ran.stdout) == (0, "bye\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_runs_what_is_due_until_it_is_told_to_stop(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    assert piped(tmp_path, "run", "charge", env=environment(CHARGE)).returncode == 3
+    assert piped(tmp_path, "approve", _only(tmp_path)).returncode == 0
+    worker = subprocess.Popen(
+        program("worker"), cwd=tmp_path, env=environment(DONE), stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while "finished" not in piped(tmp_path, "threads").stdout:
+            assert time.monotonic() < deadline
+        worker.send_signal(number)
+        _, written = worker.communicate(timeout=PATIENCE_S)
+    finally:
+        worker.kill()
+    assert worker.returncode == 0
+    assert "Stopped; nothing is lost." in written
+    assert "Traceback" not in written
+
+
+def _only(cwd: Path) -> str:
+    return piped(cwd, "threads").stdout.splitlines()[1].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "files", "problem"),
+    [
+        (("threads",), {"data/threads.db": "not a database" * 100}, "not a database"),
+        (("demo",), {}, "'sample/demo.jsonl' is not here: run this in the project's folder"),
+    ],
+)
+def test_a_broken_file_is_named(
+    tmp_path: Path, words: tuple[str, ...], files: dict[str, str], problem: str
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, "utf-8")
+    ran = piped(tmp_path, *words)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("agent: ")
+    assert problem in ran.stderr
+
+
+def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    db = sqlite3.connect(tmp_path / "data" / "threads.db")
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    ran = piped(tmp_path, "threads")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("agent: 'data/threads.db' was written by a newer version")

@@ -1,0 +1,160 @@
+"""Callers of the API, each with a token, and followers of its streams."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from agent.ports import Agent, Runner
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+from agent.triggers import App
+from agent.triggers.http import stream
+from agent.triggers.http.app import create_app
+from agent.triggers.http.tokens import Tokens
+
+from ...domain import Says, World, agent_of
+
+TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
+
+Caller = httpx2.AsyncClient
+
+
+def bearer(name: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {TOKENS[name]}"}
+
+
+def api_of(agent: Agent, runner: Runner) -> FastAPI:
+    tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
+    return create_app(App(agent, runner), Tokens.parse(tokens))
+
+
+def caller(api: FastAPI, name: str | None = None) -> Caller:
+    transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
+    headers = bearer(name) if name else {}
+    return Caller(transport=transport, base_url="http://agent", headers=headers)
+
+
+class Asleep:
+    """A runner that never runs anything and remembers whom it should have looked at."""
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def wake(self, thread_id: str) -> None:
+        self.woken.append(thread_id)
+
+    async def finish(self, thread_id: str) -> Thread:
+        raise NotImplementedError
+
+    async def work(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def runner() -> Asleep:
+    return Asleep()
+
+
+@pytest.fixture
+def agent(store: MemoryStore, world: World) -> Agent:
+    return agent_of(store, Says(), world)
+
+
+@pytest.fixture
+def api(agent: Agent, runner: Asleep) -> FastAPI:
+    return api_of(agent, runner)
+
+
+@pytest.fixture
+async def ana(api: FastAPI) -> AsyncIterator[Caller]:
+    async with caller(api, "ana") as client:
+        yield client
+
+
+@pytest.fixture
+async def bob(api: FastAPI) -> AsyncIterator[Caller]:
+    async with caller(api, "bob") as client:
+        yield client
+
+
+async def begin(who: Caller, text: str = "hello", key: str = "k", **more: Any) -> httpx2.Response:
+    body = {"text": text, **more}
+    return await who.post("/threads", json=body, headers={"Idempotency-Key": key})
+
+
+async def until(who: Caller, path: str, true: Callable[[Any], object]) -> Any:
+    """Read `path` again and again until what it says is `true`."""
+    for _ in range(500):
+        read = (await who.get(path)).json()
+        if true(read):
+            return read
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{path} never came to it: {read}")
+
+
+class Follower:
+    """Reads a stream on the bare ASGI interface; httpx2's shows nothing before the end."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.gone = asyncio.Event()
+        self._chunks: asyncio.Queue[str] = asyncio.Queue()
+        self._text = ""
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+        self._chunks.put_nowait(message.get("body", b"").decode("ascii"))
+
+    async def next(self) -> dict[str, Any]:
+        """Return the next event, its `id` with it."""
+        while "\n\n" not in self._text:
+            self._text += await asyncio.wait_for(self._chunks.get(), 5)
+        block, _, self._text = self._text.partition("\n\n")
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        return {"id": int(fields["id"]), **json.loads(fields["data"])}
+
+    def nothing_more(self) -> bool:
+        return self._chunks.empty() and not self._text.strip()
+
+
+Follow = Callable[..., AbstractAsyncContextManager[tuple[Follower, asyncio.Task[None]]]]
+
+
+@pytest.fixture
+def follow(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
+    """`async with follow("t") as (follower, request)`: ana reads the stream of a thread."""
+    monkeypatch.setattr(stream, "POLL_S", 0.01)
+
+    @asynccontextmanager
+    async def following(
+        thread_id: str, query: str = "", **headers: str
+    ) -> AsyncIterator[tuple[Follower, asyncio.Task[None]]]:
+        path = f"/threads/{thread_id}/events"
+        named = {**bearer("ana"), **{k.replace("_", "-"): v for k, v in headers.items()}}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "method": "GET",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
+        }
+        follower = Follower()
+        request = asyncio.ensure_future(api(scope, follower.receive, follower.send))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.wait_for, request, 5)
+            stack.callback(follower.gone.set)
+            yield follower, request
+
+    return following

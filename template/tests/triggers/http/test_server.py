@@ -1,0 +1,191 @@
+"""A real server in a process of its own: streams, SIGTERM and restarts."""
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from agent.errors import Misconfigured
+from agent.triggers.http import mount
+
+from ...domain import World
+from .conftest import TOKENS, bearer
+
+ROOT = Path(__file__).parents[3]
+
+server = pytest.mark.server
+
+
+class Server:
+    """`agent serve` on a free port."""
+
+    def __init__(self, folder: Path) -> None:
+        named = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-W", "error", "-m", f"{__package__}.serving"),
+                *("serve", "--port", "0", "--model", "scripted"),
+            ],
+            cwd=ROOT,
+            env={**os.environ, "API_TOKENS": named, "FOLDER": str(folder)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = ""
+
+    def caller(self) -> httpx2.Client:
+        """Wait until it listens."""
+        assert self.process.stderr
+        for line in self.process.stderr:
+            self.said += line
+            if found := re.search(r"running on (http://\S+)", line):
+                return httpx2.Client(base_url=found[1], headers=bearer("ana"), timeout=10)
+        raise AssertionError(f"it never listened:\n{self.said}")
+
+    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it and return its exit code."""
+        self.process.send_signal(sent)
+        return self.wait()
+
+    def wait(self) -> int:
+        _, rest = self.process.communicate(timeout=15)
+        self.said += rest
+        return self.process.returncode
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    started: list[Server] = []
+
+    def start() -> Server:
+        started.append(Server(tmp_path))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.wait()
+
+
+def launch(ana: httpx2.Client) -> str:
+    headers = {"Idempotency-Key": "k"}
+    answer = ana.post("/threads", json={"text": "charge"}, headers=headers)
+    assert answer.status_code == 202
+    return str(answer.json()["id"])
+
+
+def follow(ana: httpx2.Client, thread_id: str, until: str, after: int = 0) -> list[dict[str, Any]]:
+    """Read the stream up to the first event of the type `until`."""
+    events: list[dict[str, Any]] = []
+    headers = {"Last-Event-ID": str(after)}
+    with ana.stream("GET", f"/threads/{thread_id}/events", headers=headers) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: "):
+                events.append(json.loads(line.removeprefix("data: ")))
+                if events[-1]["type"] == until:
+                    break
+    return events
+
+
+@server
+def test_a_thread_outlives_its_servers_and_its_stream_loses_nothing(
+    serve: Callable[[], Server], tmp_path: Path
+) -> None:
+    first = serve()
+    with first.caller() as ana:
+        thread_id = launch(ana)
+        events = follow(ana, thread_id, "paused")
+    assert first.stop() == -signal.SIGTERM
+    second = serve()
+    with second.caller() as ana:
+        (wait,) = ana.get("/waits").json()
+        answer = {"verdict": "approve", "digest": wait["digest"]}
+        path = f"/threads/{thread_id}/waits/{wait['wait']}"
+        assert [ana.post(path, json=answer).status_code for _ in range(2)] == [202, 409]
+        events += follow(ana, thread_id, "finished", after=events[-1]["seq"])
+        assert launch(ana) == thread_id
+    assert second.stop() == -signal.SIGTERM
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert World(tmp_path / "world.db").effects("charge") == ["7", "500"]
+    assert "Traceback" not in first.said + second.said
+
+
+@server
+def test_an_open_stream_does_not_hold_up_sigterm(serve: Callable[[], Server]) -> None:
+    running = serve()
+    with running.caller() as ana:
+        thread_id = launch(ana)
+        follow(ana, thread_id, "paused")
+        with ana.stream("GET", f"/threads/{thread_id}/events") as stream:
+            lines = stream.iter_lines()
+            next(lines)
+            begun = time.monotonic()
+            running.process.send_signal(signal.SIGTERM)
+            assert list(lines)[-1] == ""  # the stream ended as it should, not in the middle
+            assert running.wait() == -signal.SIGTERM
+    assert time.monotonic() - begun < 3
+    assert "Traceback" not in running.said
+
+
+@server
+def test_sigterm_lets_a_running_tool_end(serve: Callable[[], Server], tmp_path: Path) -> None:
+    running = serve()
+    with running.caller() as ana:
+        thread_id = launch(ana)
+        follow(ana, thread_id, "tool_started")
+    assert running.stop() == -signal.SIGTERM
+    with closing(sqlite3.connect(tmp_path / "threads.db")) as db:
+        found = db.execute("SELECT type FROM events WHERE thread_id = ?", (thread_id,)).fetchall()
+    assert ("tool_finished",) in found
+    assert World(tmp_path / "world.db").effects("charge") == ["7"]
+
+
+@server
+def test_a_database_from_tomorrow_ends_the_server_with_the_reason(
+    serve: Callable[[], Server], tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "threads.db")) as db:
+        db.execute("PRAGMA user_version = 99")
+    running = serve()
+    assert running.wait() == 1
+    assert "newer version" in running.said
+
+
+@pytest.mark.parametrize(
+    ("tokens", "model", "why"),
+    [("", "scripted", "API_TOKENS is not set"), (f"ana:{TOKENS['ana']}", "", "MODEL is not set")],
+)
+def test_serve_refuses_to_start_without(
+    monkeypatch: pytest.MonkeyPatch, tokens: str, model: str, why: str
+) -> None:
+    monkeypatch.setenv("API_TOKENS", tokens)
+    monkeypatch.delenv("MODEL", raising=False)
+    cli = typer.Typer()
+    mount(cli, lambda model: pytest.fail("it was built"))
+    refused = CliRunner().invoke(cli, ["--model", model]).exception
+    assert isinstance(refused, Misconfigured)
+    assert why in str(refused)
+
+
+def test_the_command_line_does_not_import_the_web() -> None:
+    code = (
+        "import sys, typer; from agent.triggers.http import mount; mount(typer.Typer(), print);"
+        "print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"

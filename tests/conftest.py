@@ -1,0 +1,89 @@
+"""The command line as a person runs it, in this process and as a program of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from create_12_factor_agent import cli, report, source, target, terminal
+
+ROOT = Path(__file__).parents[1]
+PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_in_particular(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what the machine of whoever runs the tests would bring in."""
+    for name in (*terminal.NOBODY, "NO_COLOR", "FORCE_COLOR", "GIT_DIR", "VIRTUAL_ENV"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Run]:
+    """Run the command line in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    before = [(number, signal.getsignal(number)) for number in target.SIGNALS]
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", [source.NAME, *arguments])
+        report._talk.cache_clear()
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        code = ended.value.code
+        return Ran(code if isinstance(code, int) else 0, *capfd.readouterr())
+
+    yield run
+    for number, handler in before:
+        signal.signal(number, handler)
+
+
+@pytest.fixture(scope="session")
+def copier_template_paths() -> list[str]:
+    """What pytest-copier makes a template repository of."""
+    return ["copier.yml", "template"]
+
+
+def program(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a program of its own."""
+    return subprocess.run(
+        [*PROGRAM, *arguments],
+        cwd=cwd,
+        env=os.environ | variables,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def checked_in() -> list[str]:
+    """Return the files of this repository, as a clone would have them."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in names.split("\0") if name and (ROOT / name).is_file()]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, by its relative path."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}

@@ -1,0 +1,154 @@
+"""What people get: rendered agents pass their own checks and tests, as their owners run them."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from create_12_factor_agent import answers, catalog, generate
+
+from .conftest import ROOT, tree
+
+FULL = {
+    question.name: list(question.choices)
+    for question in catalog.questions()
+    if question.several and question.choices
+}
+"""Every part at once; today that is what people get by default too."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "full": FULL,
+    "model only": {"llm": ["openai"], "extra": []},
+    "docker only": {"llm": [], "extra": ["docker"]},
+    "ci only": {"llm": [], "extra": ["ci"]},
+}
+"""Every pair of answers is in one of them."""
+
+CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A rendered agent with an environment of its own."""
+
+    path: Path
+    environment: dict[str, str]
+
+    def run(self, command: str, *, timeout_s: float = 300) -> str:
+        ran = subprocess.run(
+            command.split(),
+            cwd=self.path, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            timeout=timeout_s,
+        )  # fmt: skip
+        assert ran.returncode == 0, f"{command}\n{ran.stdout[-6000:]}"
+        return ran.stdout
+
+
+def make(path: Path, given: dict[str, Any]) -> Agent:
+    """Render an agent and install it, as an owner does."""
+    generate.new(path, answers.check(given), ask=False)
+    ours = {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "UV_OFFLINE"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    agent = Agent(path, environment | {"PYTHONDONTWRITEBYTECODE": ""})
+    agent.run("uv sync --quiet --compile-bytecode")
+    return agent
+
+
+@pytest.fixture(scope="session", params=VARIANTS)
+def agent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    folder = tmp_path_factory.mktemp(request.param.replace(" ", "-"))
+    return make(folder / "my-agent", VARIANTS[request.param])
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    return make(tmp_path_factory.mktemp("full") / "my-agent", FULL)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_its_own_checks_pass(agent: Agent, check: str) -> None:
+    agent.run(f"uv run {check}")
+
+
+def test_its_own_tests_pass(agent: Agent) -> None:
+    assert " passed" in agent.run("uv run pytest -q")
+
+
+@pytest.mark.parametrize("mark", ["crash", "server"])
+def test_its_crash_and_server_tests_pass(full: Agent, mark: str) -> None:
+    assert " passed" in full.run(f"uv run pytest -q -m {mark}", timeout_s=420)
+
+
+def test_the_default_answers_choose_every_part() -> None:
+    """Else the default agent would need the crash and server suites of its own."""
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text())
+    assert {name: questions[name]["default"] for name in FULL} == FULL
+
+
+def test_its_tests_need_nothing_of_ours(full: Agent, tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    shutil.copytree(full.path, bare, ignore=shutil.ignore_patterns(".venv", ".*_cache"))
+    (bare / ".copier-answers.yml").unlink()
+    agent = Agent(bare, full.environment)
+    assert " passed" in agent.run("uv run pytest -q")
+    installed = agent.run("uv pip list").lower()
+    assert "copier" not in installed
+    assert "create-12-factor-agent" not in installed
+
+
+def test_its_python_is_checked_in_place_too(full: Agent) -> None:
+    """By the rules of the rendered agent, over the very files that are copied into it."""
+    template = ROOT / "template"
+    rules = f"--config {full.path / 'pyproject.toml'}"
+    full.run(f"uv run ruff check {rules} --no-cache {template}")
+    full.run(f"uv run ruff format --check {rules} --no-cache {template}")
+
+
+def test_the_rendered_python_is_the_template_s(full: Agent) -> None:
+    rendered = tree(full.path / "src") | tree(full.path / "tests")
+    for folder in ("src", "tests"):
+        for path in (ROOT / "template" / folder).rglob("*.py"):
+            assert rendered[path.relative_to(ROOT / "template" / folder).as_posix()] == (
+                path.read_bytes()
+            )
+
+
+def test_it_installs_little(full: Agent, tmp_path: Path) -> None:
+    environment = full.environment | {"UV_PROJECT_ENVIRONMENT": str(tmp_path / "venv")}
+    agent = Agent(full.path, environment)
+    agent.run("uv sync --quiet --no-dev")
+    site = next((tmp_path / "venv/lib").glob("python*/site-packages"))
+    packages = list(site.glob("*.dist-info"))
+    size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
+    assert len(packages) - 1 <= 35  # without itself
+    assert size <= 60_000_000
+
+
+def test_no_project_may_be_called_like_one_of_its_packages(full: Agent) -> None:
+    import tomllib
+
+    lock = tomllib.loads((full.path / "uv.lock").read_text())
+    packages = {package["name"] for package in lock["package"]} - {"my-agent"}
+    reserved = yaml.safe_load((ROOT / "copier.yml").read_text())["reserved_names"]["default"]
+    assert packages - set(reserved) == set()
+
+
+@pytest.mark.parametrize(
+    ("llm", "extra"), list(product(["none", "openai"], ["none", "docker", "ci", "ci,docker"]))
+)
+def test_every_combination_has_the_files_of_its_parts_and_no_more(
+    tmp_path: Path, llm: str, extra: str
+) -> None:
+    made = generate.new(tmp_path / "a", answers.check({"llm": llm, "extra": extra}), ask=False)
+    files = " ".join(made.files)
+    assert ("llms/openai.py" in files) == (llm == "openai")
+    assert ("llms/test_openai.py" in files) == (llm == "openai")
+    assert ("Dockerfile" in files) == ("compose.yaml" in files) == ("docker" in extra)
+    assert (".github/" in files) == ("ci" in extra)

@@ -1,0 +1,256 @@
+"""The rules of taste: what a machine can see of them without running the agent."""
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from pytest_copier.plugin import CopierFixture
+
+from create_12_factor_agent import catalog, generate
+
+from .conftest import ROOT, tree
+
+TEMPLATE = ROOT / "template"
+AGENT = TEMPLATE / "src/agent"
+COPIER = yaml.safe_load((ROOT / "copier.yml").read_text())
+FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners", "trigger": "triggers"}
+
+LONG_MODULES: dict[str, int] = {}
+"""Modules that may be longer than the rule, and how long."""
+
+LONG_FUNCTIONS: dict[str, int] = {}
+"""Functions that may be longer than the rule, and how long."""
+
+
+def written(folder: Path, pattern: str = "*") -> list[Path]:
+    """Return the files people wrote, not what tools left behind."""
+    left = re.compile(r"/(__pycache__|\.\w+_cache|\.venv|\.hypothesis)/")
+    return sorted(
+        path for path in folder.rglob(pattern) if path.is_file() and not left.search(str(path))
+    )
+
+
+def python_files() -> list[Path]:
+    """Return the Python of both, without the one file that is a template."""
+    return [*written(ROOT / "src", "*.py"), *written(TEMPLATE, "*.py")]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# -- the template ----------------------------------------------------------------------------
+
+
+def test_python_is_verbatim_but_for_the_composition_root() -> None:
+    assert [name(path) for path in written(TEMPLATE, "*.py.jinja")] in (
+        [],
+        ["template/src/agent/app.py.jinja"],
+    )
+
+
+def test_no_path_has_a_variable_or_a_condition() -> None:
+    odd = [path.name for path in TEMPLATE.rglob("*") if "{" in path.name]
+    assert odd == ["{{ _copier_conf.answers_file }}.jinja"]
+
+
+def test_the_project_file_is_toml_before_it_is_rendered() -> None:
+    tomllib.loads((TEMPLATE / "pyproject.toml.jinja").read_text())
+
+
+def test_a_block_tag_hides_in_a_comment_where_the_format_has_comments() -> None:
+    markdown = (".md.jinja", "}}.jinja")
+    for path in written(TEMPLATE, "*.jinja"):
+        assert path.name.endswith(markdown) or "{%" not in path.read_text(), name(path)
+
+
+def test_nothing_ever_needs_trust() -> None:
+    assert not COPIER.keys() & {"_tasks", "_migrations", "_jinja_extensions"}
+
+
+def test_lines_end_the_same_on_every_system() -> None:
+    assert [name(path) for path in written(TEMPLATE) if b"\r" in path.read_bytes()] == []
+    assert (TEMPLATE / ".gitattributes").read_text() == "* text=auto eol=lf\n"
+
+
+def test_no_lock_file_is_part_of_the_template() -> None:
+    assert not (TEMPLATE / "uv.lock").exists()
+
+
+# -- parts -----------------------------------------------------------------------------------
+
+
+def parts() -> list[tuple[str, str]]:
+    return [
+        (question.name, choice)
+        for question in catalog.questions()
+        for choice in question.choices
+        if question.name in FOLDERS
+    ]
+
+
+@pytest.mark.parametrize(("question", "choice"), parts())
+def test_a_part_is_a_module_and_a_test(question: str, choice: str) -> None:
+    folder = FOLDERS[question]
+    assert (AGENT / folder / f"{choice}.py").is_file()
+    assert written(TEMPLATE / "tests" / folder, f"test_{choice}*.py")
+
+
+@pytest.mark.parametrize("question", catalog.questions(), ids=lambda one: one.name)
+def test_what_is_not_chosen_is_left_out_by_one_guarded_entry(question: catalog.Question) -> None:
+    """The guard: Copier renders today's entries with the answers of yesterday's questions."""
+    entries = [entry for entry in COPIER["_exclude"] if f"{question.name} " in entry]
+    for choice in question.choices:
+        if (question.name, choice) != ("runner", "local"):  # always there
+            assert any(f"'{choice}'" in entry for entry in entries), choice
+    assert all(f"{{% if {question.name} is defined and" in entry for entry in entries)
+
+
+def test_part_names_are_unique() -> None:
+    names = [choice for question in catalog.questions() for choice in question.choices]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("answers", "absent", "present"),
+    [
+        ({"llm": []}, "llms/*openai*", "llms/*scripted*"),
+        ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/check.yml"),
+        ({"extra": ["docker"]}, ".github", "compose.yaml"),
+    ],
+)
+def test_copier_leaves_out_what_was_not_chosen(
+    copier: CopierFixture, tmp_path: Path, answers: dict[str, object], absent: str, present: str
+) -> None:
+    project = copier.copy(tmp_path / "my-agent", **answers)
+    assert list((project / ".").rglob(absent)) == []
+    assert list((project / ".").rglob(present)) != []
+
+
+def test_copier_alone_makes_an_agent_named_like_its_folder(
+    copier: CopierFixture, tmp_path: Path
+) -> None:
+    project = copier.copy(tmp_path / "My Agent")
+    assert project.answers["project_name"] == "my-agent"
+    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"] == "my-agent"
+
+
+def test_copier_makes_of_the_repository_what_the_program_makes(
+    copier: CopierFixture, tmp_path: Path
+) -> None:
+    made = generate.new(tmp_path / "ours/my-agent", {}, ask=False)
+    project = copier.copy(tmp_path / "theirs/my-agent")
+    ours, theirs = tree(made.path), tree(project / ".")
+    ours_, theirs_ = (
+        [line for line in files.pop(".copier-answers.yml").splitlines() if b"_src" not in line]
+        for files in (ours, theirs)
+    )
+    assert ours == theirs
+    assert [line for line in ours_ if b"_commit" not in line] == [
+        line for line in theirs_ if b"_commit" not in line
+    ]
+
+
+@pytest.mark.parametrize(
+    "description", ['He said "no"\\', "it's", "größer 🙂", "{{ 7 * 7 }} # %", "<b>"]
+)
+def test_every_description_survives(
+    copier: CopierFixture, tmp_path: Path, description: str
+) -> None:
+    project = copier.copy(tmp_path / "my-agent", description=description)
+    described = tomllib.loads((project / "pyproject.toml").read_text())["project"]["description"]
+    assert described == description
+    assert project.answers["description"] == description
+
+
+def test_an_owner_s_files_are_left_alone_by_an_update(
+    copier: CopierFixture, tmp_path: Path
+) -> None:
+    project = copier.copy(tmp_path / "my-agent", llm=[])
+    seed = project / "src/agent/control_flow.py"
+    seed.unlink()
+    project.run("git init -q && git add -A && git -c user.name=n -c user.email=e commit -qm x")
+    project.update(llm=["openai"])
+    assert not seed.exists()
+    assert (project / "src/agent/llms/openai.py").is_file()
+
+
+# -- size and shape --------------------------------------------------------------------------
+
+
+def test_modules_are_short() -> None:
+    limit = {"src": 150, "template": 160}
+    long = {
+        name(path): lines
+        for path in (*python_files(), AGENT / "app.py.jinja")
+        if (lines := len(path.read_text().splitlines())) > limit[name(path).split("/")[0]]
+        and "/tests/" not in name(path)
+    }
+    assert long == LONG_MODULES
+
+
+def test_functions_are_short() -> None:
+    long = {
+        f"{name(path)}:{node.name}": lines
+        for path in python_files()
+        if "/tests/" not in name(path)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := _code_lines(node)) > 25
+    }
+    assert long == LONG_FUNCTIONS
+
+
+def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the body without its docstring: a signature of many flags is no complexity."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_the_agent_s_core_fits_in_a_head() -> None:
+    adapters = {"llms", "stores", "channels", "runners", "triggers"}
+    core = [
+        path
+        for path in (*written(AGENT, "*.py"), AGENT / "app.py.jinja")
+        if path.relative_to(AGENT).parts[0] not in adapters
+    ]
+    assert sum(len(path.read_text().splitlines()) for path in core) <= 1000
+
+
+def test_the_default_agent_has_few_files(copier: CopierFixture, tmp_path: Path) -> None:
+    project = copier.copy(tmp_path / "my-agent")
+    files = [path for path in (project / ".").rglob("*") if path.is_file()]
+    assert len(files) <= 70
+
+
+@pytest.mark.parametrize("number", range(1, 14))
+def test_every_factor_has_a_home(number: int) -> None:
+    """The first line of a module says which factor lives there; prompts have no docstring."""
+    if number == 2:
+        assert (AGENT / "prompts").is_dir()
+        return
+    homes = [
+        name(path)
+        for path in written(AGENT, "*.py")
+        if re.match(
+            rf"Factors? .*\b{number}\b.*:", ast.get_docstring(ast.parse(path.read_text())) or ""
+        )
+    ]
+    assert homes
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        name(path)
+        for path in python_files()
+        if not ast.get_docstring(ast.parse(path.read_text())) and "/tests/" not in name(path)
+    ]
+    assert silent == []
+
+
+def test_comments_are_few_and_none_is_left_over() -> None:
+    text = "\n".join(path.read_text() for path in python_files())
+    assert not re.search(r"#.*\b(TODO|FIXME|XXX)\b", text)
