@@ -190,6 +190,7 @@ class Play:
     async def play(self) -> Thread:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("agent.context.MAX_CONTEXT", self.context)
+            patch.setattr("agent.compaction.MAX_CONTEXT", self.context)
             await self.say("ana")
             for move in self.moves:
                 with suppress(Killed):
@@ -205,7 +206,7 @@ def plays() -> st.SearchStrategy[Play]:
         meanwhile=st.lists(st.sampled_from([*[None] * len(MOVES), *MOVES]), max_size=20),
         replies=st.lists(st.sampled_from(REPLIES), min_size=2, max_size=12),
         outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=8),
-        context=st.sampled_from([3000, 400_000]),
+        context=st.sampled_from([1500, 400_000]),
     )
 
 

@@ -99,6 +99,6 @@ def test_data_is_compact_yaml(value: Any, body: str) -> None:
 )
 def test_a_long_block_is_cut_in_the_middle_and_says_so(value: Any) -> None:
     rendered = block("t", value)
-    assert "characters cut …]" in rendered
+    assert " cut …]" in rendered
     assert len(rendered) < 6 * MAX_BLOCK
     assert not re.search(r"<\s*[/!?\w]", inside(rendered, "t"))

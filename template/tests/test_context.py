@@ -191,7 +191,7 @@ SHOWN: dict[str, tuple[list[Event], str]] = {
 @pytest.mark.parametrize("case", SHOWN.values(), ids=SHOWN)
 def test_what_happened_has_a_block(case: tuple[list[Event], str]) -> None:
     events, expected = case
-    assert blocks(*events)[-1] == expected
+    assert "\n\n".join(blocks(*events)).endswith(expected)
 
 
 SILENT = {
@@ -242,7 +242,8 @@ def test_every_verdict_has_a_row() -> None:
 def test_what_a_person_said_has_a_block(kind: str, verdict: str) -> None:
     tag, body = ANSWERED[kind, verdict]
     text = "" if kind == "timer" or verdict == "expired" else "so be it"
-    closed = resumed(4, verdict, text=text, call=CALL)
+    actor = "system" if kind == "timer" or verdict == "expired" else "ana"
+    closed = resumed(4, verdict, actor, text=text, call=CALL)
     rendered = blocks(said(), chose(**CALL), started(2), paused(kind, call=CALL), closed)
     assert len(rendered) == (3 if tag else 2)
     if tag:
@@ -414,7 +415,10 @@ def steps(count: int, size: int, message_while_running: bool = False) -> list[Ev
 LONG: dict[str, list[Event]] = {
     "steps": steps(200, 5000),
     "messages": [said(f"{number} " + "x" * 5000) for number in range(200)],
-    "messages while tools run": steps(60, 9000, message_while_running=True),
+    **{
+        f"messages while tools run, {size}": steps(400_000 // size, size, True)
+        for size in (3000, 4000, 5000, 6000, 7000)
+    },
     "invalid steps": [
         said(),
         *[event("invalid_step", error="?", output="x" * 9000) for _ in range(100)],
@@ -452,7 +456,6 @@ async def test_a_prompt_is_bounded_whatever_the_thread_is_made_of(
     store = Patient()
     prompt = await run_until_it_is_done(store, world, *numbered(events))
     assert sum(map(len, prompt.blocks)) <= context.MAX_CONTEXT
-    assert types(await store.load("t")).count("compacted") >= 1
 
 
 @pytest.mark.parametrize("events", LONG.values(), ids=LONG)

@@ -16,7 +16,8 @@ from agent.llms.output import JsonSteps
 from agent.loop import advance
 from agent.ports import Agent
 from agent.stores.memory import MemoryStore
-from agent.tool_calls import MAX_STARTS, attempt
+from agent.outcome import attempt
+from agent.tool_calls import MAX_STARTS
 
 from .domain import (
     Charge,

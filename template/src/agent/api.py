@@ -7,13 +7,12 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from .actions import Run
-from .errors import Conflict, InvalidStep, Refused, ToolError
+from .errors import Conflict, Refused
 from .events import Call, Event, event
 from .ports import Agent
-from .record import fact, named
-from .state import VERDICTS, OpenWait
+from .record import fact
 from .thread import Thread
+from .verdicts import check, edited, open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
@@ -72,11 +71,11 @@ async def resume(
     """
 
     def answer(thread: Thread) -> Event:
-        waiting = _open(thread, wait)
-        _check(waiting, verdict, actor, digest)
+        waiting = open_wait(thread, wait)
+        check(waiting, verdict, actor, digest)
         data = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = _edited(agent, thread, waiting, call, actor)
+            data["call"] = edited(agent, thread, waiting, call, actor)
         return event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await expire(agent, await agent.store.load(thread_id))
@@ -132,38 +131,3 @@ async def fork(agent: Agent, thread_id: str, at: int, *, actor: str) -> Thread:
         events = events[: step.seq - 1]
     note = event("forked", actor, thread=thread_id, seq=at)
     return await agent.store.append(Thread(str(uuid4())), *events, note)
-
-
-def _open(thread: Thread, wait: int) -> OpenWait:
-    if thread.state.wait and thread.state.wait.seq == wait:
-        return thread.state.wait
-    for past in reversed(thread.events):
-        if past.type == "resumed" and past.data["wait"] == wait:
-            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
-    raise Refused(f"{wait} is not waiting for an answer (any more)")
-
-
-def _check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
-    if not wait.admits(actor):
-        raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
-    if verdict not in VERDICTS[wait.kind]:
-        allowed = ", ".join(sorted(VERDICTS[wait.kind]))
-        raise Refused(f"{verdict!r} does not answer this {wait.kind}; possible: {allowed}")
-    if verdict in ("approve", "edit") and digest != wait.data["digest"]:
-        raise Refused("this is not the call you were shown; look again")
-
-
-def _edited(agent: Agent, thread: Thread, wait: OpenWait, call: Call | None, actor: str) -> Call:
-    """Return the call in its new form, if this person may allow that form too."""
-    intent = wait.data["call"]["intent"]
-    if call is None or call.get("intent", intent) != intent:
-        raise Refused(f"an edit changes the arguments of {intent}, nothing else")
-    try:
-        step = agent.steps.validate({**call, "intent": intent})
-        action = agent.decide(step)
-    except (InvalidStep, ToolError) as error:
-        raise Refused(f"the edited call is not valid: {error}") from None
-    needed = named(thread, action.approvers) if isinstance(action, Run) else ()
-    if needed and not {actor, "anyone"}.intersection(needed):
-        raise Refused(f"the edited call needs the leave of {', '.join(needed)}")
-    return step.model_dump(mode="json")

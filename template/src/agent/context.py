@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from .blocks import MAX_BLOCK, block
 from .events import Call, Event
+from .state import is_person
 from .thread import Thread
 
 MAX_CONTEXT = 400_000
@@ -113,7 +114,7 @@ def _answer(thread: Thread, event: Event) -> str:
         case "abort":
             return block("error", f"{wait['call']['intent']} was given up, outcome unknown")
         case "done":
-            return block("wait_result", said)
+            return block("wait_result", said if is_person(event.actor) else "the time has come")
     return block("human_response", {"response": data["verdict"]} | said)
 
 

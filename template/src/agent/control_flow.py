@@ -1,5 +1,6 @@
-"""Factor 8: own your control flow. Yours: the switch from what the model said to what happens.
+"""Factor 8: own your control flow. Factor 13: pre-fetch all the context you might need.
 
+Yours: the switch from what the model said to what happens, and what is fetched beforehand.
 Match on arguments where the policy depends on them; the first case that fits wins.
 """
 
@@ -26,7 +27,7 @@ def decide(step: NextStep) -> Action:
 
 
 def prefetch(message: str) -> dict[str, Any]:
-    """Factor 13: fetch what the model would ask for anyway, before its first decision.
+    """Fetch what the model would ask for anyway, before its first decision.
 
     Each name becomes a block of the context window; return nothing to fetch nothing.
     """

@@ -12,11 +12,12 @@ from .compaction import compacted
 from .context import render
 from .errors import AgentError, Conflict, InvalidStep, Unavailable
 from .events import MAX_TEXT, Event, event
+from .outcome import attempt
 from .ports import Agent, Reply
 from .record import fact, pause, responsible
 from .state import plan
 from .thread import Thread
-from .tool_calls import act, attempt, recover
+from .tool_calls import act, recover
 
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"

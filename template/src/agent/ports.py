@@ -3,7 +3,7 @@
 An adapter is one module with one class that fits, and a `from_env()`; `app.py` chooses.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -134,5 +134,6 @@ class Agent:
     steps: Steps
     decide: Callable[[Any], Action]
     prompts: Prompts
-    prefetch: Callable[[Event], Awaitable[dict[str, Any]]] | None = None
+    prefetch: Callable[[str], Any] | None = None
+    """Sync or async: the first message's text in, facts by name out."""
     limits: Limits = field(default_factory=Limits)

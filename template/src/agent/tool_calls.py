@@ -5,66 +5,18 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
-import asyncio
-import inspect
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from pydantic_core import to_jsonable_python
+from dataclasses import asdict
 
 from .actions import Action, Ask, Finish, Run, Step, Wait
 from .errors import Conflict, InvalidStep, ToolError
 from .events import Event, digest, event
+from .outcome import Outcome, attempt
 from .ports import Agent
 from .record import fact, pause, responsible
 from .state import OpenStep
 from .thread import Thread, idempotency_key
 
 MAX_STARTS = 3
-
-
-@dataclass(frozen=True)
-class Outcome:
-    output: Any = None
-    error: str | None = None
-    definite: bool = True
-    """False where an error leaves open whether the world was changed."""
-
-
-async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) -> Outcome:
-    """Call owner's code, sync in a thread or async, and return whatever comes of it.
-
-    A sync function cannot be stopped: after its time its result is ignored.
-    """
-    try:
-        async with asyncio.timeout(timeout_s) as limit:
-            if inspect.iscoroutinefunction(function):
-                output = await function(*args)
-            else:
-                output = await asyncio.to_thread(_called, function, args)
-                output = await output if inspect.isawaitable(output) else output
-        return Outcome(_json(output))
-    except ToolError as error:
-        return Outcome(error=str(error) or "ToolError")
-    except Exception as error:
-        late = isinstance(error, TimeoutError) and limit.expired()
-        why = f"no answer within {timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
-        return Outcome(error=why, definite=False)
-
-
-def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-    try:
-        return function(*args)
-    except StopIteration as error:  # no future can carry one
-        raise RuntimeError("StopIteration") from error
-
-
-def _json(output: Any) -> Any:
-    try:
-        return to_jsonable_python(output, serialize_unknown=True)
-    except ValueError:  # it ran, so whatever it returned is its output
-        return repr(output)
 
 
 async def act(agent: Agent, thread: Thread) -> Thread:
@@ -158,7 +110,9 @@ async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: 
     step = _open(thread)
     text = f"Did {step.call['intent']} happen? {why}."
     audience = approvers or responsible(thread)
-    while thread.state.step and thread.state.step.seq == step.seq and not thread.state.wait:
+    while thread.state.step and thread.state.step.seq == step.seq:
+        if thread.state.wait or thread.state.ended:
+            break
         try:
             return await pause(
                 agent, thread, "in_doubt", text, audience, call=step.call, step=step.seq

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -110,7 +110,8 @@ class WatchedStore(SqliteStore):
 
     def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def ill(db: sqlite3.Connection) -> T:
-            db.execute("PRAGMA busy_timeout = 1000")
+            busy_ms = 100 if (self._folder / "locked").exists() else 1000
+            db.execute(f"PRAGMA busy_timeout = {busy_ms}")
             db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
             db.execute(f"PRAGMA query_only = {int((self._folder / 'read-only').exists())}")
             with _full_disk() if (self._folder / "full").exists() else _well():
@@ -137,14 +138,9 @@ def _well() -> Iterator[None]:
 class Ledger(World):
     """A world in which the effect of any tool is one row."""
 
-    def _db(self) -> sqlite3.Connection:
-        db = super()._db()
-        db.execute("PRAGMA synchronous = OFF")
-        return db
-
     def happen(self, tool: str, key: str, again: bool, moment: Moments) -> None:
         """Add an effect, where `again` even if one with this key is there."""
-        with closing(self._db()) as db, db:
+        with self._db() as db:
             db.execute("BEGIN IMMEDIATE")
             if again or not db.execute("SELECT 1 FROM effects WHERE key = ?", (key,)).fetchone():
                 db.execute("INSERT INTO effects VALUES (?, ?, '')", (tool, key))
@@ -152,11 +148,11 @@ class Ledger(World):
         moment(f"ran {tool}")
 
     def rows(self) -> list[tuple[str, str]]:
-        with closing(self._db()) as db, db:
+        with self._db() as db:
             return db.execute("SELECT tool, key FROM effects ORDER BY rowid").fetchall()
 
     def happened(self, key: str) -> bool:
-        with closing(self._db()) as db, db:
+        with self._db() as db:
             found = db.execute("SELECT 1 FROM effects WHERE key = ?", (key,))
             return found.fetchone() is not None
 

@@ -153,13 +153,17 @@ async def test_a_database_that_cannot_be_opened_is_unavailable_and_says_which(
         await stored(SqliteStore(path), said())
 
 
+def moved(path: Path, suffix: str) -> Path:
+    return path.rename(path.with_suffix(suffix))
+
+
 async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
     store = SqliteStore(path)
     thread = await stored(store, said())
-    path.rename(path.with_suffix(".gone"))
+    gone = moved(path, ".gone")
     with pytest.raises(Unavailable, match="was deleted"):
         await store.append(thread, said())
-    path.with_suffix(".gone").rename(path)
+    moved(gone, ".db")
     assert types(await store.append(thread, said("again"))) == ["message", "message"]
     await store.close()
 

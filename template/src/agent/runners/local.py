@@ -62,7 +62,9 @@ class LocalRunner:
                 while True:
                     await self._start_due(running, stopping)
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self._woken.wait(), self._poll_s)
+                        # Not wait_for: before Python 3.12 it may swallow a cancellation.
+                        async with asyncio.timeout(self._poll_s):
+                            await self._woken.wait()
             finally:
                 stopping.set()
                 if running:

@@ -10,8 +10,8 @@ from fastapi import FastAPI
 from agent import record
 from agent.errors import Unavailable
 from agent.stores.memory import MemoryStore
+from agent.triggers.http.bodies import MAX_TEXT
 from agent.triggers.http.problems import MAX_BODY
-from agent.triggers.http.shapes import MAX_TEXT
 
 from .conftest import TOKENS, Caller, begin, caller
 

@@ -11,8 +11,8 @@ from agent.events import Event
 from agent.ports import Agent
 from agent.stores.memory import MemoryStore
 from agent.stores.sqlite import SqliteStore
-from agent.triggers.http import shapes
-from agent.triggers.http.shapes import MAX_TEXT
+from agent.triggers.http import views
+from agent.triggers.http.bodies import MAX_TEXT
 
 from ...domain import Says, World, agent_of, said, stored
 from .conftest import Asleep, Caller, api_of, begin, caller
@@ -145,7 +145,7 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
 async def test_a_long_thread_is_read_page_by_page(
     ana: Caller, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shapes, "PAGE", 3)
+    monkeypatch.setattr(views, "PAGE", 3)
     await stored(store, *(said(str(number)) for number in range(7)))
     pages: list[list[int]] = []
     after: int | None = 0

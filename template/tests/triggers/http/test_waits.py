@@ -12,7 +12,7 @@ from agent.runners.local import LocalRunner
 from agent.state import VERDICTS
 from agent.stores.memory import MemoryStore
 from agent.stores.sqlite import SqliteStore
-from agent.triggers.http import shapes
+from agent.triggers.http.bodies import Verdict
 
 from ...domain import Says, World, agent_of, chose, paused, said, stored
 from .conftest import Asleep, Caller, api_of, caller, until
@@ -140,7 +140,7 @@ async def test_nobody_approves_by_get(ana: Caller, store: MemoryStore) -> None:
 
 
 async def test_every_verdict_can_be_said() -> None:
-    assert set(get_args(shapes.Verdict)) == set().union(*VERDICTS.values())
+    assert set(get_args(Verdict)) == set().union(*VERDICTS.values())
 
 
 def opened(folder: Path, world: World, *replies: Any) -> Agent:

@@ -24,7 +24,7 @@ _MEANINGS = {
     409: "Refused; the thread is as it was.",
     413: f"The body has more than {MAX_BODY} bytes.",
     422: "The request does not fit, or its Idempotency-Key came with another text before.",
-    503: "The store is not reachable now; nothing was recorded, send it again later.",
+    503: "The store is not reachable now. Send it again later, with the same key if it has one.",
 }
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}

@@ -7,23 +7,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from ... import api
 from ...events import event
 from ...thread import Thread
+from .bodies import After, Answer, Cancellation, Most, NewMessage, NewThread, Which
 from .problems import documented, header
 from .service import Actor, Delivery, Running, Service, actor
-from .shapes import (
-    After,
-    Answer,
-    Cancellation,
-    Health,
-    Most,
-    NewMessage,
-    NewThread,
-    Problem,
-    Recorded,
-    SummaryView,
-    ThreadView,
-    WaitView,
-    Which,
-)
+from .views import Health, Problem, Recorded, SummaryView, ThreadView, WaitView
 
 SOURCE = "http"
 

@@ -16,17 +16,18 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from ...errors import Unavailable
 from ...ports import Store
 from ...thread import Thread
+from .bodies import After
 from .problems import documented
 from .service import Running, actor
-from .shapes import After, EventView
+from .views import EventView
 
 POLL_S = 0.3
 
 router = APIRouter(dependencies=[Depends(actor)], responses=documented(401, 422, 503))
 
 LastEventId = Annotated[
-    int | None,
-    Header(alias="Last-Event-ID", ge=0, description="Go on after this one; wins over `after`."),
+    int,
+    Header(alias="Last-Event-ID", ge=0, description="What a client that comes back saw last."),
 ]
 
 
@@ -44,10 +45,10 @@ async def follow(
     thread: Annotated[Thread, Depends(_thread)],
     service: Running,
     query: Annotated[After, Query()],
-    last_event_id: LastEventId = None,
+    last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a thread: `id` is the event's `seq`, `data` the event as JSON."""
-    seen = query.after if last_event_id is None else last_event_id
+    seen = max(query.after, last_event_id)
     while True:
         for event in thread.events[seen:]:
             # In ASCII: many clients take U+2028 and its like for the end of a line.
@@ -62,9 +63,8 @@ async def follow(
 
 
 async def _newest(store: Store, thread: Thread) -> Thread:
-    """Load the thread again unless it stands unchanged among those that changed last: that
-    list costs the same however long a thread is."""
-    for summary in await store.threads():
-        if summary.id == thread.id and summary.version == thread.state.version:
+    """Load the thread again if it has grown: to ask costs the same however long it is."""
+    for summary in await store.threads(limit=1, prefix=thread.id):
+        if summary.version == thread.state.version:
             return thread
     return await store.load(thread.id)

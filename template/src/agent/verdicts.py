@@ -1,0 +1,49 @@
+"""Which answer may close which wait. Everything here raises `Refused`, with the reason."""
+
+from .actions import Run
+from .errors import InvalidStep, Refused, ToolError
+from .events import Call, event
+from .ports import Agent
+from .record import named
+from .state import VERDICTS, OpenWait
+from .thread import Thread
+
+
+def open_wait(thread: Thread, wait: int) -> OpenWait:
+    """Return the wait `wait` if it is the open one."""
+    if thread.state.wait and thread.state.wait.seq == wait:
+        return thread.state.wait
+    for past in reversed(thread.events):
+        if past.type == "resumed" and past.data["wait"] == wait:
+            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
+    raise Refused(f"{wait} is not waiting for an answer (any more)")
+
+
+def check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
+    """Refuse who is not asked, what does not answer, and the leave for another call."""
+    if not wait.admits(actor):
+        raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
+    if verdict not in VERDICTS[wait.kind]:
+        allowed = ", ".join(sorted(VERDICTS[wait.kind]))
+        raise Refused(f"{verdict!r} does not answer this {wait.kind}; possible: {allowed}")
+    if verdict in ("approve", "edit") and digest != wait.data["digest"]:
+        raise Refused("this is not the call you were shown; look again")
+
+
+def edited(agent: Agent, thread: Thread, wait: OpenWait, call: Call | None, actor: str) -> Call:
+    """Return the call in its new form, if this person may allow that form too."""
+    intent = wait.data["call"]["intent"]
+    if call is None or call.get("intent", intent) != intent:
+        raise Refused(f"an edit changes the arguments of {intent}, nothing else")
+    try:
+        step = agent.steps.validate({**call, "intent": intent})
+        action = agent.decide(step)
+    except (InvalidStep, ToolError) as error:
+        raise Refused(f"the edited call is not valid: {error}") from None
+    needed = named(thread, action.approvers) if isinstance(action, Run) else ()
+    if needed and not {actor, "anyone"}.intersection(needed):
+        raise Refused(f"the edited call needs the leave of {', '.join(needed)}")
+    changed: Call = step.model_dump(mode="json")
+    if event("resumed", call=changed).data["call"] != changed:
+        raise Refused("the edited call is too long to be kept as it is")
+    return changed
