@@ -13,7 +13,7 @@ pytest.register_assert_rewrite(f"{__package__}.stores.contract")
 
 # The same examples on every machine, and nothing left behind on the disk.
 hypothesis.settings.register_profile(
-    "fast", max_examples=60, deadline=None, derandomize=True, database=None
+    "fast", max_examples=30, deadline=None, derandomize=True, database=None
 )
 hypothesis.settings.load_profile("fast")
 

@@ -98,7 +98,7 @@ class Play:
             steps=STEPS,
             decide=self.decide,
             prompts=Prompts("You are a test.", "What next?"),
-            prefetch=lambda text: {"facts": "x"},  # type: ignore[arg-type, return-value]
+            prefetch=lambda text: {"facts": "x"},
             limits=LIMITS,
         )
 

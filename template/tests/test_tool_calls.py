@@ -14,9 +14,9 @@ from agent.errors import ToolError
 from agent.events import Call, event
 from agent.llms.output import JsonSteps
 from agent.loop import advance
+from agent.outcome import attempt
 from agent.ports import Agent
 from agent.stores.memory import MemoryStore
-from agent.outcome import attempt
 from agent.tool_calls import MAX_STARTS
 
 from .domain import (

@@ -46,6 +46,8 @@ def name_of(kind: str, identity: str) -> str:
         for name, identities in people.items():
             if identity in _as_list(identities.get(kind)):
                 return name
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
     return f"{kind}:{identity}"
