@@ -1,19 +1,37 @@
-"""The command line as a person runs it, in this process and as a program of its own."""
+"""The command line as a person runs it, and the agents it makes as their owners run them."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from create_12_factor_agent import cli, report, source, target, terminal
+from create_12_factor_agent import (
+    answers,
+    catalog,
+    cli,
+    generate,
+    report,
+    source,
+    target,
+    terminal,
+)
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
+
+FULL = {
+    question.name: list(question.choices)
+    for question in catalog.questions()
+    if question.several and question.choices
+}
+"""Every part at once; today that is what people get by default too."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,48 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A rendered agent with an environment of its own."""
+
+    path: Path
+    environment: dict[str, str]
+
+    def run(self, command: str, *, timeout_s: float = 300) -> str:
+        ran = subprocess.run(
+            command.split(),
+            cwd=self.path, env=self.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+            timeout=timeout_s,
+        )  # fmt: skip
+        assert ran.returncode == 0, f"{command}\n{ran.stdout[-6000:]}"
+        return ran.stdout
+
+    def copy(self, path: Path) -> "Agent":
+        """Copy what its owner would commit, and install the copy."""
+        left = shutil.ignore_patterns(".venv", "__pycache__", ".*_cache", ".hypothesis", "data")
+        shutil.copytree(self.path, path, ignore=left)
+        agent = Agent(path, self.environment)
+        agent.run("uv sync --quiet")
+        return agent
+
+
+def make(path: Path, given: dict[str, Any]) -> Agent:
+    """Render an agent and install it, as an owner does."""
+    generate.new(path, answers.check(given), ask=False)
+    ours = {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "UV_OFFLINE"}
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
+    agent = Agent(path, environment | {"PYTHONDONTWRITEBYTECODE": ""})
+    agent.run("uv sync --quiet --compile-bytecode")
+    return agent
+
+
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    """The one agent that every test may look at and none may change."""
+    return make(tmp_path_factory.mktemp("full") / "my-agent", FULL)
 
 
 @pytest.fixture(autouse=True)

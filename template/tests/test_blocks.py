@@ -102,3 +102,11 @@ def test_a_long_block_is_cut_in_the_middle_and_says_so(value: Any) -> None:
     assert " cut …]" in rendered
     assert len(rendered) < 6 * MAX_BLOCK
     assert not re.search(r"<\s*[/!?\w]", inside(rendered, "t"))
+
+
+def test_a_cut_says_how_many_lines_are_missing() -> None:
+    rendered = block("t", [*range(1500)])
+    missing = 1500 - len(rendered.splitlines()) + 3
+    assert f"\n    [… {missing} lines cut …]\n" in rendered
+    assert rendered.startswith("<t>\n    - 0\n")
+    assert rendered.endswith("\n    - 1499\n</t>")

@@ -484,15 +484,21 @@ async def test_what_is_compacted_is_a_line_each_and_errors_are_gone(
     assert lines[2].strip() == 'look: intent: "look" at: "broken"'
     assert "it is all broken" not in prompt.blocks[0]
     assert "look_result: result 0 xxx" in prompt.blocks[0]
+    assert "place 89" not in prompt.blocks[0]
     assert prompt.blocks[-1].startswith("<look_result>\n    result 89")
 
 
 async def test_what_was_compacted_before_keeps_its_lines(store: MemoryStore, world: World) -> None:
     earlier = event("compacted", upto=1, text="user_message: hello\nlook: one\nlook: two")
-    events = numbered([said(), earlier, *steps(90, 5000)[1:]])
+    events = [*numbered(steps(90, 5000)), earlier]
     prompt = await run_until_it_is_done(store, world, *events)
     lines = [line.strip() for line in prompt.blocks[0].splitlines()]
-    assert lines[1:4] == ["user_message: hello", "look: one", "look: two"]
+    assert lines[1:5] == [
+        "user_message: hello",
+        "look: one",
+        "look: two",
+        'look: intent: "look" at: "place 0"',
+    ]
 
 
 async def test_a_message_that_overtook_a_call_is_still_a_message_after_compaction(

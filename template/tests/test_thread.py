@@ -217,6 +217,11 @@ def test_budgets_count_since_the_last_word_of_a_person(
 # Who, and where to.
 
 
+def test_a_thread_begins_with_nothing_spent() -> None:
+    state = past(said(actor="cron:nightly")).state
+    assert (state.steps, state.errors, state.tokens) == (0, 0, 0)
+
+
 def test_the_first_message_says_who_owns_the_thread_and_where_it_is_answered() -> None:
     thread = past(said(reply_to="slack:C1"), said(actor="bob", reply_to="email:x"))
     assert (thread.state.owner, thread.state.reply_to) == ("ana", "slack:C1")

@@ -255,7 +255,10 @@ async def test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do
     thread = await advance(agent, await store.load("t"))
     assert thread.event(starts + 3).type == after
     assert len(tool.keys) == (after == "tool_started")
-    assert thread.state.errors == 0 or after == "tool_failed"
+    if after == "tool_failed":
+        assert not thread.event(starts + 3).data["definite"]
+    else:
+        assert thread.state.errors == 0
 
 
 async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hears_of_it(

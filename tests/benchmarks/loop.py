@@ -1,6 +1,6 @@
 """What B's loop costs beside one written by hand, as a ratio of CPU time in one run.
 
-Run it in a rendered repository: `uv run python <path to>/tests/benchmarks/loop.py [steps]`.
+In a rendered repository: `PYTHONPATH=. uv run python <path to>/tests/benchmarks/loop.py [steps]`.
 Both loops ask the same instant model for the same number of steps, validate with Pydantic, run the
 same tool and keep every event: in memory, and in SQLite with one durable commit an event.
 """

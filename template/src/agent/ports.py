@@ -48,7 +48,7 @@ class Claim:
     attempts: int
     """Runs in a row that ended in back-off."""
     crashes: int
-    """Runs in a row that never came back."""
+    """Runs in a row that never came back and left nothing in the log."""
 
 
 @dataclass(frozen=True)

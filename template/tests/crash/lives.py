@@ -118,13 +118,31 @@ def worker(life: Life) -> None:
 
 
 def sender(life: Life) -> str:
-    """Send a message as a process that is open already; return the thread it is in."""
+    """Send a message; return the thread it is in."""
 
     async def live(agent: Agent) -> str:
-        await agent.store.threads()
         return (await send(agent, delivery=life.delivery)).id
 
     return _live(life, live)
+
+
+def reader(life: Life) -> int:
+    """Open the database; return how many threads are in it."""
+
+    async def live(agent: Agent) -> int:
+        return len(await agent.store.threads())
+
+    return _live(life, live)
+
+
+def reader_and_sender(life: Life) -> None:
+    """Send a message as a process that has the database open already."""
+
+    async def live(agent: Agent) -> None:
+        await agent.store.threads()
+        await send(agent, delivery=life.delivery)
+
+    _live(life, live)
 
 
 def approver(life: Life) -> str:

@@ -83,7 +83,8 @@ def test_a_worker_recovers_alone_from_an_outage_longer_than_its_patience(
 def test_nothing_is_promised_while_the_database_is_away(outage: Outage, lab: Labs) -> None:
     run = lab("done")
     run.send()
-    sender = run.start(lives.sender, delivery="second", happens={"to append message": "stop"})
+    happens = {"to append message": "stop"}
+    sender = run.start(lives.reader_and_sender, delivery="second", happens=happens)
     run.until_stopped(sender)
     with outage(run.folder):
         run.go_on(sender)

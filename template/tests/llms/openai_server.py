@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .steps import SERVE, say
+from .contract import SERVE, say
 
 SERVES = say(SERVE)
 USAGE = {

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,26 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from agent.errors import AgentError, Misconfigured, Unavailable
 from agent.llms.openai import OPENAI, OpenaiLLM
 
-from .contract import LLMContract
+from .contract import PROMPT, SERVE, STEPS, LLMContract, say
 from .openai_server import HANG, Answer, OpenaiServer, completion, openai_server, refusal
-from .steps import PROMPT, SERVE, STEPS, say
 
-GOLDEN = Path(__file__).parent / "golden" / "openai_request.json"
+USER = """\
+<user_message>
+    from: "ana"
+    text: "soup, please"
+</user_message>
+
+<search>
+    intent: "search"
+    title: "soup"
+</search>
+
+<search_result>
+    - "leek soup"
+    - "pea soup"
+</search_result>
+
+What is the next step?"""
 
 
 @pytest.fixture
@@ -50,8 +64,16 @@ class TestContract(LLMContract):
 async def test_the_request_is_what_it_was(llm: OpenaiLLM, server: OpenaiServer) -> None:
     await llm(PROMPT, STEPS.schema)
 
-    sent = dict(sorted(server.sent[0].items()))
-    assert json.dumps(sent, indent=2) + "\n" == GOLDEN.read_text("utf-8")
+    named = {"name": "next_step", "strict": True, "schema": STEPS.schema}
+    expected = {
+        "messages": [
+            {"role": "system", "content": "You cook."},
+            {"role": "user", "content": USER},
+        ],
+        "model": "fake-1",
+        "response_format": {"type": "json_schema", "json_schema": named},
+    }
+    assert json.dumps(dict(sorted(server.sent[0].items()))) == json.dumps(expected)
     assert server.paths == ["/v1/chat/completions"]
     assert server.keys == ["Bearer sk-test"]
 

@@ -1,4 +1,5 @@
-"""Reading replies: zero wrong readings first, recovery second."""
+"""The schema that goes out, and reading what comes back: zero wrong readings first, recovery
+second."""
 
 import json
 from typing import Any
@@ -8,8 +9,97 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import InvalidStep
+from agent.llms.output import JsonSteps
+from agent.llms.schema import intents, portable
 
-from .steps import COOK, SEARCH, SERVE, STEPS, say
+from .contract import COOK, SEARCH, SERVE, STEPS, Serve, say
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "next_step": {
+            "anyOf": [
+                {"$ref": "#/$defs/Search"},
+                {"$ref": "#/$defs/Cook"},
+                {"$ref": "#/$defs/Serve"},
+            ]
+        }
+    },
+    "required": ["next_step"],
+    "additionalProperties": False,
+    "$defs": {
+        "Cook": {
+            "additionalProperties": False,
+            "description": "Cook it.",
+            "properties": {
+                "intent": {"type": "string", "enum": ["cook"]},
+                "main": {
+                    "description": "What it is made of.",
+                    "anyOf": [{"$ref": "#/$defs/Ingredient"}],
+                },
+                "others": {"items": {"$ref": "#/$defs/Ingredient"}, "type": "array"},
+                "minutes": {"type": "integer"},
+                "spice": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+                "course": {"enum": ["first", "second"], "type": "string"},
+                "vegan": {"type": "boolean"},
+            },
+            "required": ["intent", "main", "others", "minutes", "spice", "course", "vegan"],
+            "type": "object",
+        },
+        "Ingredient": {
+            "properties": {"title": {"type": "string"}, "default": {"type": "integer"}},
+            "required": ["title", "default"],
+            "type": "object",
+            "additionalProperties": False,
+        },
+        "Search": {
+            "additionalProperties": False,
+            "description": "Look a recipe up.",
+            "properties": {
+                "intent": {"type": "string", "enum": ["search"]},
+                "title": {"type": "string"},
+            },
+            "required": ["intent", "title"],
+            "type": "object",
+        },
+        "Serve": {
+            "additionalProperties": False,
+            "properties": {
+                "intent": {"type": "string", "enum": ["serve"]},
+                "message": {"type": "string"},
+            },
+            "required": ["intent", "message"],
+            "type": "object",
+        },
+    },
+}
+
+
+def test_the_schema_is_what_it_was() -> None:
+    """`intent` first, all fields required, no other allowed, no keyword that a mode refuses."""
+    assert json.dumps(STEPS.schema) == json.dumps(SCHEMA)
+
+
+def test_a_tuple_becomes_a_list_of_either() -> None:
+    pair = {"type": "array", "prefixItems": [{"type": "string"}, {"const": 1}], "minItems": 2}
+
+    assert portable(pair) == {
+        "type": "array",
+        "items": {"anyOf": [{"type": "string"}, {"enum": [1]}]},
+    }
+
+
+def test_the_root_is_an_object_also_for_a_single_step() -> None:
+    one = JsonSteps(Serve)
+
+    assert one.schema["type"] == "object"
+    assert intents(one.schema) == ("serve",)
+    assert one.read('{"next_step": {"intent": "serve", "message": "a"}}')["message"] == "a"
+
+
+def test_its_intents_are_those_of_the_steps() -> None:
+    assert intents(STEPS.schema) == ("search", "cook", "serve")
+
 
 S = json.dumps(SEARCH)
 V = json.dumps(SERVE)

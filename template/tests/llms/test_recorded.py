@@ -9,8 +9,7 @@ from agent.llms.scripted import scripted
 from agent.ports import Reply
 
 from ..domain import Says
-from .contract import LLMContract
-from .steps import PROMPT, SEARCH, SERVE, STEPS, say
+from .contract import PROMPT, SEARCH, SERVE, STEPS, LLMContract, say
 
 REPLY = Reply(say(SERVE), {"input": 100, "output": 9, "cached": 40}, model="some-model")
 

@@ -12,8 +12,7 @@ from agent.loop import advance
 from agent.stores.memory import MemoryStore
 
 from ..domain import World, agent_of
-from .contract import LLMContract
-from .steps import COOK, SEARCH, SERVE, STEPS
+from .contract import COOK, SEARCH, SERVE, STEPS, LLMContract
 
 
 def after(*blocks: str) -> Prompt:

@@ -13,7 +13,7 @@ from typing import Any, Self
 from ..context import Prompt
 from ..errors import Misconfigured
 from ..ports import LLM, Reply
-from .json_lines import read_lines
+from .scripted import read_lines
 
 
 class RecordedLLM:

@@ -14,7 +14,6 @@ from ..context import Prompt
 from ..errors import Misconfigured
 from ..events import Call
 from ..ports import Reply
-from .json_lines import read_lines
 from .schema import intents
 
 DEMO = "sample/demo.jsonl"
@@ -66,6 +65,29 @@ class ScriptedLLM:
 def scripted(*steps: Call | str) -> ScriptedLLM:
     """Make a model that answers with these, one a decision."""
     return ScriptedLLM(*(Line(step) for step in steps))
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects of a file, one a line; blank lines are left out.
+
+    Raises:
+        Misconfigured: there is no such file, or a line of it is no object.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
+    return [_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
+
+
+def _object(path: Path, place: int, line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Misconfigured(f"{str(path)!r}, line {place}, is no JSON object: correct or delete it")
+    return value
 
 
 def _decisions(prompt: Prompt, schema: dict[str, Any]) -> int:

@@ -45,7 +45,7 @@ class MemoryStore:
             replace(event, seq=seq, at=event.at or now)
             for seq, event in enumerate(events, version + 1)
         ]
-        row.thread, row.updated = thread.plus(*stored), now
+        row.thread, row.updated, row.crashes = thread.plus(*stored), now, 0
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             row.wake_at, row.attempts = self._clock(), 0

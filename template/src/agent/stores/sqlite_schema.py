@@ -1,9 +1,13 @@
 """The SQL of `stores/sqlite.py`: two tables, what is done with them, and how they change."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 from ..errors import Misconfigured
+
+BUSY_S = 5.0
+"""How long a statement waits for another process to be done."""
 
 MIGRATIONS = (
     """
@@ -31,7 +35,7 @@ SAVE = """
     INSERT INTO threads (id, version, status, created, updated, wake_at)
     VALUES (:id, :version, :status, :now, :now, :wake_at)
     ON CONFLICT (id) DO UPDATE SET version = :version, status = :status, updated = :now,
-        wake_at = coalesce(:wake_at, wake_at),
+        wake_at = coalesce(:wake_at, wake_at), crashes = 0,
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
 """
 LIST = """
@@ -63,17 +67,30 @@ def connect(path: Path) -> sqlite3.Connection:
         Misconfigured: a newer version of this code wrote it; it is left untouched.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         if _version(db) != len(MIGRATIONS):
             _migrate(db, path)
         # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
-        db.execute("PRAGMA journal_mode = WAL")
+        _use_wal(db)
         db.execute("PRAGMA synchronous = FULL")
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _use_wal(db: sqlite3.Connection) -> None:
+    """Try for as long as any statement may wait: this one does not ask the busy handler."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:

@@ -1,7 +1,12 @@
 """A desk with a terminal that is none: commands are run as from a script, by `ana`."""
 
 import asyncio
-from collections.abc import Awaitable
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +26,17 @@ from agent.triggers.cli.screen import Screen
 from ...domain import Says, World, agent_of, stored
 
 T = TypeVar("T")
+
+ROOT = Path(__file__).parents[3]
+SAMPLE = ROOT / "sample"
+PROGRAM = (sys.executable, "-m", "tests.triggers.cli.test_terminal")
+DEMO = (sys.executable, "-c", "from agent.app import main; main()", "demo")
+PATIENCE_S = 20
+
+needs_sample = pytest.mark.skipif(
+    not ((SAMPLE / "demo.jsonl").exists() and (ROOT / "src/agent/app.py").exists()),
+    reason="the sample was replaced, or nothing was rendered yet",
+)
 
 
 @dataclass
@@ -70,7 +86,7 @@ def desk(store: MemoryStore, world: World, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("AGENT_USER", "ana")
     monkeypatch.setenv("MODEL", "says:this")
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr("agent.triggers.cli.lookup.PATIENCE_S", 0)
+    monkeypatch.setattr("agent.triggers.cli.answers.PATIENCE_S", 0)
     Path("people.toml").write_text('[ana]\ncli = "ana"\n', "utf-8")
     return Desk(store, world)
 
@@ -89,3 +105,36 @@ class Typist(Screen):
 
     def forget_typed(self) -> None:
         pass
+
+
+@pytest.fixture
+def demo_folder(tmp_path: Path) -> Path:
+    shutil.copytree(SAMPLE, tmp_path / "sample", ignore=shutil.ignore_patterns("deployed"))
+    return tmp_path
+
+
+def environment(*replies: Any, **changes: str) -> dict[str, str]:
+    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "UV")}
+    ours = {
+        "PYTHONPATH": paths,
+        "MODEL": "says:x",
+        "AGENT_USER": "ana",
+        "SAYS": json.dumps(replies),
+    }
+    return kept | {"TERM": "xterm"} | ours | changes
+
+
+def piped(
+    cwd: Path, *words: str, env: dict[str, str] | None = None, command: Sequence[str] = PROGRAM
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*command, *words],
+        cwd=cwd,
+        env=env or environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )

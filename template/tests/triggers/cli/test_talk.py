@@ -1,30 +1,38 @@
-"""Conversations with somebody at the terminal."""
+"""Conversations with somebody at the terminal, and the words they are held in."""
 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.api import resume
+from agent.events import Event
 from agent.runners.local import LocalRunner
 from agent.thread import Thread
 from agent.triggers import App
-from agent.triggers.cli.questions import answer
+from agent.triggers.cli.screen import clean, line
 from agent.triggers.cli.talk import Talk
+from agent.triggers.cli.waits import ask_for
+from agent.triggers.cli.words import call_line, description, news, what, when
 
 from ...conftest import Clock
-from ...domain import chose, paused, said
+from ...domain import chose, past, paused, said, started
+from ...play import logs
 from .conftest import Desk, Typist, now
 
 CALL = {"intent": "charge", "amount": 500}
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DONE = {"intent": "done", "message": "bye"}
 
 
 def talk(desk: Desk, typist: Typist) -> Thread:
     app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-    return now(Talk(app, "ana", typist, answer).go_on(desk.thread()))
+    return now(Talk(app, "ana", typist, ask_for).go_on(desk.thread()))
 
 
 def verdicts(thread: Thread) -> list[dict[str, Any]]:
@@ -165,7 +173,7 @@ def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
 
     async def both() -> Thread:
         app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-        talking = asyncio.create_task(Talk(app, "ana", typist, answer).go_on(desk_thread))
+        talking = asyncio.create_task(Talk(app, "ana", typist, ask_for).go_on(desk_thread))
         await asyncio.sleep(0)
         await resume(desk.plugged, "t", 3, "answer", actor="bob", text="mine")
         return await talking
@@ -181,7 +189,7 @@ def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
 
     async def both() -> Thread:
         app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-        talking = asyncio.create_task(Talk(app, "ana", Typist(), answer).go_on(thread))
+        talking = asyncio.create_task(Talk(app, "ana", Typist(), ask_for).go_on(thread))
         while not (await desk.store.load("t")).state.wait:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         clock.tick(61)
@@ -224,3 +232,81 @@ def test_a_slow_step_is_no_other_process(
 
 async def _as_text(call: Awaitable[dict[str, str]]) -> str:
     return json.dumps({"next_step": await call})
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain \u00e9 \u4e16 \U0001f600", "plain \u00e9 \u4e16 \U0001f600"),
+        ("two\r\nlines", "two\nlines"),
+        ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x9b2J", "\\x9b2J"),
+        ("over\rwritten\x08\x07", "over\\rwritten\\x08\\x07"),
+        ("\u202etxt.exe", "\\u202etxt.exe"),
+        ("\u2028", " "),
+        ("\ud800", "\\ud800"),
+        ("[bold]not markup[/bold]", "[bold]not markup[/bold]"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelled_out(text: str, shown: str) -> None:
+    assert clean(text) == shown
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_whatever_is_shown_steers_nothing(text: str) -> None:
+    shown = clean(text)
+    assert all(char.isprintable() or char in "\n\u200c\u200d" for char in shown)
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (3, "just now"),
+        (42, "42 s ago"),
+        (-5, "in 5 s"),
+        (301, "5 min ago"),
+        (-3599, "in 59 min"),
+        (-3600 * 24 * 30, "2026-04-03"),
+    ],
+)
+def test_times_are_near_or_exact(seconds: float, words: str) -> None:
+    assert when(NOON - timedelta(seconds=seconds), NOON).startswith(words)
+
+
+def test_a_time_of_today_is_that_of_the_local_clock() -> None:
+    at = NOON - timedelta(hours=1, minutes=1)
+    assert when(at, NOON) == f"{at.astimezone():%H:%M}"
+
+
+def test_the_person_at_the_terminal_is_you() -> None:
+    wait = past(said(), paused("question", "ana", "bob", "anyone")).state.wait
+    assert wait
+    assert description(wait, "ana", NOON) == ["Question (for you or bob or anyone): question?"]
+
+
+def test_a_call_is_one_line_and_its_values_are_quoted() -> None:
+    call = {"intent": "put", "value": 'a\n"b"', "times": 2}
+    assert call_line(call) == 'put(value="a\\n\\"b\\"", times=2)'
+    assert line("x" * 1000, 10) == "x" * 9 + "\u2026"
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs())
+def test_every_log_can_be_told(thread: Thread) -> None:
+    seen = Thread(thread.id)
+    for each in thread.events:
+        seen = seen.plus(each)
+        assert what(thread, each)
+        assert "\n" not in news(seen, each, "ana")[0]
+
+
+def test_a_second_start_is_told_as_one() -> None:
+    first = past(said(), chose("look", at="x"), started(2))
+    assert news(first, first.events[-1], "ana")[0] == '  ▸ look(at="x")'
+    again = past(said(), chose("look", at="x"), started(2), started(2))
+    assert news(again, again.events[-1], "ana")[0].endswith("(again: its runner stopped)")
+
+
+def test_an_event_of_a_later_version_is_still_shown() -> None:
+    assert what(past(said()), Event("surprise", {"a": 1})) == 'surprise: {"a": 1}'

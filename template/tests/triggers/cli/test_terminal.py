@@ -1,5 +1,6 @@
-"""Real processes at real pseudo terminals, and pipes."""
+"""Real processes at real pseudo terminals, and pipes; started itself, this is their program."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -8,48 +9,54 @@ import select
 import signal
 import sqlite3
 import subprocess
-import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[3]
+from agent.runners.local import LocalRunner
+from agent.stores.sqlite import SqliteStore
+from agent.triggers import App
+from agent.triggers.cli import command_line
+
+from ...domain import Says, World, agent_of
+from .conftest import DEMO, PATIENCE_S, PROGRAM, environment, needs_sample, piped
+
 CHARGE = {"intent": "charge", "amount": 500}
 DONE = {"intent": "done", "message": "bye"}
-PATIENCE_S = 20
 
-pytestmark = pytest.mark.crash
-
-
-def environment(*replies: Any, **changes: str) -> dict[str, str]:
-    paths = os.pathsep.join([str(ROOT), str(ROOT / "src")])
-    kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "UV")}
-    ours = {
-        "PYTHONPATH": paths,
-        "MODEL": "says:x",
-        "AGENT_USER": "ana",
-        "SAYS": json.dumps(replies),
-    }
-    return kept | {"TERM": "xterm"} | ours | changes
+pytestmark = pytest.mark.server
 
 
-def program(*words: str) -> list[str]:
-    return [sys.executable, "-m", "tests.triggers.cli.program", *words]
+def build(model: str) -> App:
+    """Plug in the domain of the tests, a real database, and a model that says what SAYS holds."""
+    replies: list[Any] = json.loads(os.environ.get("SAYS", "[]"))
+    agent = agent_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
+    return App(agent, LocalRunner(agent, lease_s=0.5, poll_s=0.05))
+
+
+def _slow(reply: Any) -> Any:
+    async def thinking() -> Any:
+        await asyncio.sleep(600)
+
+    async def stuck() -> Any:
+        await asyncio.to_thread(time.sleep, 600)
+
+    return {"never": thinking, "stuck": stuck}.get(str(reply), reply)
 
 
 class Terminal:
     """A program in a pseudo terminal, and what it wrote so far."""
 
     def __init__(
-        self, cwd: Path, env: dict[str, str], *words: str, command: list[str] | None = None
+        self, cwd: Path, env: dict[str, str], *words: str, command: Sequence[str] = PROGRAM
     ) -> None:
         self._side, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            command or program(*words),
+            [*command, *words],
             cwd=cwd,
             env=env,
             stdin=theirs,
@@ -146,6 +153,7 @@ def test_ctrl_c_is_clean_and_says_how_to_go_on(
     assert terminal.ends() == 130
 
 
+@pytest.mark.crash
 def test_a_killed_run_goes_on_at_its_question(tmp_path: Path, opened: list[Terminal]) -> None:
     first = Terminal(tmp_path, environment(CHARGE), "run", "charge")
     opened.append(first)
@@ -189,21 +197,6 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     assert "\x1b" not in terminal.until("told people of")
 
 
-def piped(
-    cwd: Path, *words: str, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        program(*words),
-        cwd=cwd,
-        env=env or environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-
-
 def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:
     ran = piped(tmp_path, "run", "hi", env=environment(DONE, COLUMNS="20"))
     assert (ran.returncode, ran.stdout) == (0, "bye\n")
@@ -225,7 +218,7 @@ def test_a_worker_runs_what_is_due_until_it_is_told_to_stop(
     assert piped(tmp_path, "run", "charge", env=environment(CHARGE)).returncode == 3
     assert piped(tmp_path, "approve", _only(tmp_path)).returncode == 0
     worker = subprocess.Popen(
-        program("worker"), cwd=tmp_path, env=environment(DONE), stderr=subprocess.PIPE, text=True
+        [*PROGRAM, "worker"], cwd=tmp_path, env=environment(DONE), stderr=subprocess.PIPE, text=True
     )
     try:
         deadline = time.monotonic() + PATIENCE_S
@@ -271,3 +264,39 @@ def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
     ran = piped(tmp_path, "threads")
     assert ran.returncode == 1
     assert ran.stderr.startswith("agent: 'data/threads.db' was written by a newer version")
+
+
+@needs_sample
+def test_the_demo_shows_the_same_every_time(demo_folder: Path) -> None:
+    def shown() -> str:
+        return piped(demo_folder, command=DEMO).stdout
+
+    assert shown() == shown() != ""
+
+
+@needs_sample
+@pytest.mark.crash
+def test_a_demo_killed_at_its_question_goes_on_there(
+    demo_folder: Path, opened: list[Terminal]
+) -> None:
+    first = Terminal(demo_folder, environment(), command=DEMO)
+    opened.append(first)
+    first.until("[l]ater:")
+    first.process.kill()
+    first.ends()
+    second = Terminal(demo_folder, environment(), command=DEMO)
+    opened.append(second)
+    assert "Going on after event 8" in second.until("[l]ater:")
+    second.type("r\n")
+    second.until("Reason:")
+    second.type("not today\n")
+    second.until("agent show --prompt")
+    assert second.ends() == 0
+    assert not (demo_folder / "sample/deployed/production.json").exists()
+    with sqlite3.connect(demo_folder / "data/demo.db") as db:
+        assert db.execute("SELECT count(*) FROM threads").fetchall() == [(1,)]
+    db.close()
+
+
+if __name__ == "__main__":
+    command_line(build)

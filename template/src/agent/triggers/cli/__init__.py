@@ -4,8 +4,10 @@ People's mistakes end in one plain line and exit code 1, wrong usage in 2, what 
 person in 3, Ctrl-C in 130. Starting it imports neither Rich nor a model's SDK.
 """
 
+import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import wraps
 from typing import Any
 
 import typer
@@ -14,13 +16,10 @@ from typer.core import TyperGroup
 from ... import settings
 from ...errors import AgentError
 from .. import Build
-from .answers import answer, approve, edit, reject
-from .demo import demo
-from .run import run
+from .answers import answer, approve, edit, inbox, reject
+from .run import demo, run, worker
 from .screen import Screen
-from .show import show
-from .threads import cancel, fork, inbox, threads
-from .worker import worker
+from .threads import cancel, fork, show, threads
 
 Mount = Callable[[typer.Typer, Build], None]
 COMMANDS = (demo, run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
@@ -51,10 +50,18 @@ def commands(build: Build, *mounts: Mount) -> typer.Typer:
         ctx.obj = build
 
     for command in COMMANDS:
-        cli.command()(command)
+        cli.command()(_at_once(command))
     for mount in mounts:
         mount(cli, build)
     return cli
+
+
+def _at_once(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    @wraps(command)
+    def run(*values: Any, **named: Any) -> None:
+        asyncio.run(command(*values, **named))
+
+    return run
 
 
 class _Commands(TyperGroup):

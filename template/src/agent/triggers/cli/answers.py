@@ -1,4 +1,4 @@
-"""The commands that answer a wait.
+"""The commands that show what waits, and answer it.
 
 `ID` is any unique beginning of a thread's id; `ID:WAIT` names one wait of it, so that an answer
 can only ever mean the one question it was given to.
@@ -12,53 +12,73 @@ from typing import Annotated
 import typer
 
 from ... import settings
-from ...api import resume
 from ...errors import Refused
 from ...events import Call
-from .. import App
-from .lookup import Place, taken, wait_named
-from .questions import Answer, answer_in, parsed
+from ...ports import Agent
+from ...state import plan
+from ...thread import Thread
 from .screen import Screen
-from .words import call_line, command, description, short
+from .threads import summary
+from .waits import Answer, Place, answer_in, give, parsed, wait_named
+from .words import call_line, command, description, short, ways, when
+
+PATIENCE_S = 1.5
+"""How long a living worker may take to see what was appended."""
 
 Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; see `inbox`.")]
 
 
-def approve(
+async def inbox(ctx: typer.Context) -> None:
+    """Show what waits for whom, and how to answer it."""
+    store, actor, screen = ctx.obj("").agent.store, settings.local_user(), Screen()
+    now, rows = await store.now(), await store.threads(waiting=True)
+    for row in reversed(rows):
+        thread = await store.load(row.id)
+        if wait := thread.state.wait:
+            since = when(thread.event(wait.seq).at or now, now)
+            headline, *rest = description(wait, actor, now)
+            rest += ways(thread, wait) if wait.admits(actor) else []
+            screen.tell(f"{short(thread.id)}:{wait.seq}  {since}  {headline}")
+            screen.tell("\n".join(f"    {text}" for text in rest) + "\n")
+    if not rows:
+        screen.say("Nothing waits for an answer.")
+
+
+async def approve(
     ctx: typer.Context,
     name: Id,
     comment: Annotated[str, typer.Option(help="The agent reads it.")] = "",
 ) -> None:
     """Let the call run that waits, exactly as it is shown."""
-    _give(ctx, name, lambda place: Answer("approve", comment))
+    await _give(ctx, name, lambda place: Answer("approve", comment))
 
 
-def reject(
+async def reject(
     ctx: typer.Context,
     name: Id,
     reason: Annotated[list[str], typer.Argument(help="The agent reads it.")],
 ) -> None:
     """Forbid the call that waits, and say why."""
-    _give(ctx, name, lambda place: Answer("reject", " ".join(reason)))
+    await _give(ctx, name, lambda place: Answer("reject", " ".join(reason)))
 
 
-def edit(
+async def edit(
     ctx: typer.Context,
     name: Id,
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change an argument.")
     ] = None,
-    arguments: Annotated[
+    anew: Annotated[
         str, typer.Option("--json", metavar="OBJECT", help="All arguments anew, as JSON.")
     ] = "",
 ) -> None:
     """Approve the call that waits, with other arguments."""
-    if not changes and not arguments:
+    if not changes and not anew:
         raise typer.BadParameter("say what to change: --set NAME=VALUE, or --json '{…}'")
-    _give(ctx, name, lambda place: Answer("edit", call=_edited(place, changes or [], arguments)))
+    await _give(ctx, name, lambda place: Answer("edit", call=_edited(place, changes or [], anew)))
 
 
-def answer(
+async def answer(
     ctx: typer.Context,
     name: Id,
     text: Annotated[
@@ -70,35 +90,20 @@ def answer(
     ],
 ) -> None:
     """Answer whatever waits and is no approval."""
-    _give(ctx, name, lambda place: answer_in(place.wait, place.thread.id, text))
+    await _give(ctx, name, lambda place: answer_in(place, text))
 
 
-def _give(ctx: typer.Context, name: str, make: Callable[[Place], Answer]) -> None:
-    asyncio.run(_given(ctx.obj(""), settings.local_user(), Screen(), name, make))
-
-
-async def _given(
-    app: App, actor: str, screen: Screen, name: str, make: Callable[[Place], Answer]
-) -> None:
-    place = await wait_named(app.agent, name)
-    thread, wait = place.thread, place.wait
-    for text in description(wait, actor, await app.agent.store.now()):
+async def _give(ctx: typer.Context, name: str, make: Callable[[Place], Answer]) -> None:
+    agent, actor, screen = ctx.obj("").agent, settings.local_user(), Screen()
+    place = await wait_named(agent, name)
+    for text in description(place.wait, actor, await agent.store.now()):
         screen.say(text)
     given = make(place)
     if not await _sure(place, given, screen):
         raise Refused("nothing was answered")
-    thread = await resume(
-        app.agent,
-        thread.id,
-        wait.seq,
-        given.verdict,
-        actor=actor,
-        text=given.text,
-        digest=wait.data.get("digest", ""),
-        call=given.call,
-    )
+    thread = await give(agent, place.thread, place.wait, given, actor)
     screen.say(f"Recorded: {given.verdict} by {actor}.", "green")
-    if not await taken(app.agent, thread):
+    if not await _taken(agent, thread):
         go_on = command("run", "--thread", short(thread.id))
         screen.say(f"Nobody is running this thread: {go_on}, or {command('worker')}")
 
@@ -128,3 +133,18 @@ def _edited(place: Place, changes: list[str], arguments: str) -> Call:
             raise Refused(f"--set takes NAME=VALUE for one of: {names}; not {change!r}")
         edited[name] = parsed(old[name], typed)
     return edited
+
+
+async def _taken(agent: Agent, thread: Thread) -> bool:
+    """Say whether somebody goes on with a thread that this process only appended to.
+
+    A lease that a dead process left behind looks like somebody, for a few seconds.
+    """
+    if plan(thread.state, agent.limits) == "idle":
+        return True
+    for _ in range(round(PATIENCE_S / 0.1)):
+        row = await summary(agent.store, thread)
+        if row and (row.running or row.version > thread.state.version):
+            return True
+        await asyncio.sleep(0.1)
+    return False

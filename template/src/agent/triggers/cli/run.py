@@ -1,23 +1,31 @@
-"""`agent run`: say something, follow what comes of it, answer what it asks."""
+"""The commands that run threads: `run` one, `demo` that of the sample, `worker` those due."""
 
-from dataclasses import dataclass
+import asyncio
+import os
+import signal
+import sys
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
 from ... import settings
-from ...api import launch, thread_of
-from ...errors import AgentError
+from ...api import thread_of
+from ...errors import AgentError, Misconfigured, ThreadNotFound
+from ...state import OpenWait
 from ...thread import Thread
-from .. import Build
-from .interrupt import run_interruptible
-from .lookup import thread_named
-from .questions import answer
-from .screen import Screen
+from .screen import Screen, interruptible, log_to_stderr
 from .talk import Talk
-from .words import command, short, ways
+from .threads import prompt_text, thread_named
+from .waits import Answer, ask_for
+from .words import command, short, ways, what
 
+DATABASE = "data/demo.db"
+SCRIPT = "sample/demo.jsonl"
+TASK = "deploy the latest backend to production"
 LEFT_WAITING = 3
 """The exit code where a person has to answer first."""
 
@@ -26,13 +34,7 @@ Model = Annotated[
 ]
 
 
-def model_or_setting(model: str) -> str:
-    """Return the model to use. Raises Misconfigured where none is named."""
-    hint = f"Name one in .env or with --model; `{command('demo')}` runs without one."
-    return model or settings.required("MODEL", hint)
-
-
-def run(
+async def run(
     ctx: typer.Context,
     text: Annotated[list[str] | None, typer.Argument(help="What you want.")] = None,
     thread: Annotated[str, typer.Option(metavar="ID", help="Go on with this thread.")] = "",
@@ -45,73 +47,114 @@ def run(
     """
     if not text and not thread:
         raise typer.BadParameter("say what you want, or name a --thread to go on with")
-    build: Build = ctx.obj
-    chosen, actor, screen = model_or_setting(model), settings.local_user(), Screen()
-    talk = Talk(build(chosen), actor, screen, answer if screen.interactive else None)
+    chosen, actor, screen = _model_or_setting(model), settings.local_user(), Screen()
+    talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
     if chosen.startswith("scripted"):
         screen.say(f"No model decides here, but a script: {chosen}")
     thread_id = thread or thread_of("cli", actor, uuid4().hex)
     again = command("run", "--thread", short(thread_id), *(["--model", model] if model else []))
-    raise typer.Exit(Run(talk, thread_id, again).until_left(" ".join(text or ()), new=not thread))
-
-
-@dataclass(frozen=True)
-class Run:
-    talk: Talk
-    thread_id: str
-    again: str
-    """The command that goes on with it."""
-
-    def until_left(self, text: str, new: bool) -> int:
-        """Talk until the thread is over or left, and return the exit code."""
-        return self._ending(run_interruptible(self._talked(text, new), self._leaving))
-
-    async def _talked(self, text: str, new: bool) -> Thread:
-        thread = await (self._launched(text) if new else self._continued(text))
+    kept = f"The thread is kept; go on with:\n  {again}"
+    leaving = f"\nLeaving after the step at hand; Ctrl-C again does not wait for it.\n{kept}"
+    with interruptible(lambda: screen.say(leaving)):
+        begun = await _begun(talk, thread_id, " ".join(text or ()), new=not thread)
         try:
-            while True:
-                thread = await self.talk.go_on(thread)
-                ended = thread.state.wait is None and self.talk.screen.chatty
-                if not ended or not (text := await self.talk.screen.ask("\n>") or ""):
-                    return thread
-                thread = await self.talk.say(thread, text)
+            ended = await talk.converse(begun)
         except AgentError as error:
-            error.add_note(f"The thread is kept; go on with:\n  {self.again}")
+            error.add_note(kept)
             raise
+    raise typer.Exit(_ending(ended, screen, again))
 
-    async def _launched(self, text: str) -> Thread:
-        self.talk.screen.say(f"Thread {short(self.thread_id)}", "dim")
-        return await launch(
-            self.talk.app.agent,
-            self.thread_id,
-            text,
-            actor=self.talk.actor,
-            delivery=uuid4().hex,
-            source="cli",
-        )
 
-    async def _continued(self, text: str) -> Thread:
-        thread = await thread_named(self.talk.app.agent.store, self.thread_id)
-        self.talk.screen.say(f"Thread {short(thread.id)}", "dim")
-        if not text:
+async def _begun(talk: Talk, thread_id: str, text: str, new: bool) -> Thread:
+    thread = Thread(thread_id) if new else await thread_named(talk.app.agent.store, thread_id)
+    talk.screen.say(f"Thread {short(thread.id)}", "dim")
+    if not text:
+        return thread
+    return await (talk.begin(thread_id, text) if new else talk.say(thread, text))
+
+
+def _ending(thread: Thread, screen: Screen, again: str) -> int:
+    if thread.state.wait is None:
+        return 0 if thread.state.ended == "finished" else 1
+    answers = "\n".join(f"  {way}" for way in ways(thread, thread.state.wait))
+    screen.say(f"\nLeft waiting. Answer with:\n{answers}\nand go on with:\n  {again}")
+    return LEFT_WAITING
+
+
+async def demo(ctx: typer.Context) -> None:
+    """Watch the sample at work: no key, no network, no model."""
+    screen = Screen(sys.stdout)
+    talk = Talk(ctx.obj(_script()), "cli:you", screen, ask_for if screen.interactive else _alone)
+    left = f"\nStopped in the middle. It goes on where it was: {command('demo')}"
+    with interruptible(lambda: screen.say(left)):
+        thread = await talk.go_on(await _demo_begun(talk))
+    if thread.state.wait:
+        screen.say(f"Left waiting. It goes on there: {command('demo')}")
+        raise typer.Exit(LEFT_WAITING)
+    _look_back(talk, thread)
+
+
+def _script() -> str:
+    if not Path(SCRIPT).exists():
+        raise Misconfigured(f"{SCRIPT!r} is not here: run this in the project's folder")
+    os.environ["SQLITE_PATH"] = DATABASE
+    return f"scripted:{SCRIPT}"
+
+
+async def _demo_begun(talk: Talk) -> Thread:
+    """Go on with the demo that was stopped, or begin a new one."""
+    say = talk.screen.say
+    say(f"No key, no network: a script decides ({SCRIPT}), not a model. All else is real:", "bold")
+    say(f"the loop, the log ({DATABASE}), the approval. Deploying writes to sample/deployed/.")
+    for thread_id in (thread_of("cli", "demo", str(number)) for number in count(1)):
+        try:
+            thread = await talk.app.agent.store.load(thread_id)
+        except ThreadNotFound:
+            break
+        if not thread.state.ended:
+            say(f"\nGoing on after event {thread.state.version} with: {TASK}\n", "bold")
             return thread
-        match thread.state.wait and thread.state.wait.kind:
-            case "approval" | "limit" | "timer" as kind:
-                self.talk.screen.say(f"Your message takes the place of the open {kind}.")
-            case "job" | "in_doubt":
-                self.talk.screen.say("Your message is kept; first this has to be answered:")
-        return await self.talk.say(thread, text)
+    say(f"Kill it at its question, if you like: `{command('demo')}` goes on there.")
+    say(f"\n> {TASK}\n", "bold")
+    return await talk.begin(thread_id, TASK)
 
-    def _leaving(self) -> None:
-        self.talk.screen.say("\nLeaving after the step at hand; Ctrl-C again does not wait for it.")
-        self.talk.screen.say(f"The thread is kept; go on with:\n  {self.again}")
 
-    def _ending(self, thread: Thread) -> int:
-        wait, say = thread.state.wait, self.talk.screen.say
-        if wait is None:
-            return 0 if thread.state.ended == "finished" else 1
-        say("\nLeft waiting. Answer with:")
-        for way in ways(thread, wait):
-            say(f"  {way}")
-        say(f"and go on with:\n  {self.again}")
-        return LEFT_WAITING
+async def _alone(screen: Screen, wait: OpenWait) -> Answer | None:
+    if wait.kind != "approval":
+        return None
+    screen.say("There is no terminal to ask, so the demo answers itself: approve\n")
+    return Answer("approve", "said by the demo itself, for want of a terminal")
+
+
+def _look_back(talk: Talk, thread: Thread) -> None:
+    screen = talk.screen
+    screen.say("\nThe log. It is all the state there is:\n", "bold")
+    rows = [(str(event.seq), event.actor, what(thread, event)) for event in thread.events]
+    screen.table(("#", "WHO", "WHAT"), rows)
+    steps = [event.seq for event in thread.events if event.type == "step"]
+    before = Thread.of(thread.id, thread.events[: steps[-1] - 1])
+    screen.say(f"\nWhat the model would have read before its last step, {steps[-1]}:\n", "bold")
+    screen.tell(prompt_text(before, talk.app.agent.prompts))
+    screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
+    screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")
+
+
+async def worker(ctx: typer.Context, model: Model = "") -> None:
+    """Run whatever is due, until stopped.
+
+    SIGTERM and Ctrl-C let the steps at hand end first.
+    """
+    chosen, screen = _model_or_setting(model), Screen()
+    working = asyncio.create_task(ctx.obj(chosen).runner.work())
+    log_to_stderr()
+    screen.say(f"Running due threads with {chosen}; Ctrl-C stops after the steps at hand.")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+    with suppress(asyncio.CancelledError):
+        await working
+    screen.say("Stopped; nothing is lost.")
+
+
+def _model_or_setting(model: str) -> str:
+    hint = f"Name one in .env or with --model; `{command('demo')}` runs without one."
+    return model or settings.required("MODEL", hint)

@@ -1,20 +1,22 @@
 """The terminal: results on stdout, talk on stderr, questions only where somebody can answer.
 
-Whatever is printed passes through `clean`. Rich is imported only for a terminal that wants
-colours; pipes, NO_COLOR and dumb terminals get plain text that is never wrapped or cut.
+What a terminal would obey is spelled out, so that an approval shows exactly what will run. Rich
+is imported only where colours are wanted; elsewhere text is plain, never wrapped or cut.
 """
 
 import asyncio
+import logging
 import os
 import re
+import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from .words import clean, line
+import typer
 
-Row = tuple[str, ...]
-
+_UNPRINTABLE = re.compile(r"[^\n\u200c\u200d]")
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line."""
 
@@ -35,7 +37,7 @@ class Screen:
         """Print a result."""
         _write(sys.stdout, clean(text), "")
 
-    def table(self, head: Row, rows: Iterable[Row]) -> None:
+    def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
         table = [head, *(tuple(clean(line(cell)) for cell in row) for row in rows)]
         if _colourful(sys.stdout):
@@ -57,11 +59,63 @@ class Screen:
 
     def forget_typed(self) -> None:
         """Drop what was typed ahead: nobody approves what they have not seen."""
-        try:
+        with suppress(ImportError):  # Windows
             from termios import TCIFLUSH, tcflush
-        except ImportError:  # Windows
-            return
-        tcflush(sys.stdin, TCIFLUSH)
+
+            tcflush(sys.stdin, TCIFLUSH)
+
+
+def log_to_stderr() -> None:
+    """Show what the agent logs, in one line each."""
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("agent")
+    handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+class _Clean(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return clean(super().format(record))
+
+
+@contextmanager
+def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C call `leaving`, wait for the step at hand and end with exit code 130; the
+    second one ends at once. Nothing is lost by either."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task, "a command is a task"
+
+    def leave() -> None:
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+        leaving()
+        task.cancel()
+
+    with suppress(NotImplementedError):  # Windows: the first one leaves at once
+        loop.add_signal_handler(signal.SIGINT, leave)
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise typer.Exit(130) from None
+
+
+def clean(text: str) -> str:
+    r"""Spell out escape sequences, control and bidi characters: `\x1b`; keep lines and joiners."""
+    text = text.replace("\r\n", "\n").replace("\t", "    ")
+    return text if text.isprintable() else _UNPRINTABLE.sub(_spelled, text)
+
+
+def _spelled(found: re.Match[str]) -> str:
+    char = found[0]
+    if char.isprintable():
+        return char
+    return " " if char.isspace() and char > "\x9f" else char.encode("unicode_escape").decode()
+
+
+def line(text: str, limit: int = 300) -> str:
+    """Return `text` on one line, what is too long cut at its end."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 async def _typed() -> str:
@@ -93,7 +147,7 @@ def _write(stream: TextIO, text: str, style: str) -> None:
         print(text, file=stream, flush=True)
 
 
-def _rich_table(table: list[Row]) -> None:
+def _rich_table(table: list[tuple[str, ...]]) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -5,21 +5,23 @@ answer given elsewhere ends the question here.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from ...api import message, resume
+from ...api import launch, message
 from ...errors import Refused
 from ...state import OpenWait
 from ...thread import Thread
 from .. import App
-from .log import news
-from .lookup import summary
-from .questions import Answer
 from .screen import Screen
-from .words import description
+from .threads import summary
+from .waits import Answer, give
+from .words import description, news
 
+T = TypeVar("T")
 Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
 
 _GLANCE_S = 0.1
@@ -34,6 +36,19 @@ class Talk:
     answerer: Answerer | None
     """Answers waits, None for "later"; without one the conversation stops at the first."""
 
+    async def begin(self, thread_id: str, text: str) -> Thread:
+        how = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        return await launch(self.app.agent, thread_id, text, **how)
+
+    async def say(self, thread: Thread, text: str) -> Thread:
+        match thread.state.wait and thread.state.wait.kind:
+            case "approval" | "limit" | "timer" as kind:
+                self.screen.say(f"Your message takes the place of the open {kind}.")
+            case "job" | "in_doubt":
+                self.screen.say("Your message is kept; first this has to be answered:")
+        how = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        return await message(self.app.agent, thread.id, text, **how)
+
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it is over or left waiting, and return it as it is then."""
         while True:
@@ -44,33 +59,30 @@ class Talk:
             if not await self._settled(thread, thread.state.wait):
                 return thread
 
-    async def say(self, thread: Thread, text: str) -> Thread:
-        return await message(
-            self.app.agent,
-            thread.id,
-            text,
-            actor=self.actor,
-            delivery=uuid4().hex,
-            source="cli",
-        )
+    async def converse(self, thread: Thread) -> Thread:
+        """Go on, and with whatever the person says next, until they have nothing to say."""
+        while True:
+            thread = await self.go_on(thread)
+            if thread.state.wait or not self.screen.chatty:
+                return thread
+            if not (text := await self.screen.ask("\n>")):
+                return thread
+            thread = await self.say(thread, text)
 
     async def _follow(self, thread: Thread) -> Thread:
-        row = await summary(self.app.agent.store, thread)
+        store = self.app.agent.store
+        row = await summary(store, thread)
         held, quiet = bool(row and row.running), 0
-        running = asyncio.create_task(self.app.runner.finish(thread.id))
-        try:
+        async with _task(self.app.runner.finish(thread.id)) as running:
             while not running.done():
                 await asyncio.wait({running}, timeout=_GLANCE_S)
-                newest = await self.app.agent.store.load(thread.id)
+                newest = await store.load(thread.id)
                 held = held and newest.state.version == thread.state.version
                 quiet += held
                 if held and quiet == _QUIET_GLANCES:
                     self.screen.say("  Another process is at it, or was just now; waiting.")
                 thread = self._tell(thread, newest)
             return self._tell(thread, await running)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
 
     def _tell(self, seen: Thread, newest: Thread) -> Thread:
         for event in newest.events[seen.state.version :]:
@@ -88,18 +100,13 @@ class Talk:
             self.screen.say(f"  {text}")
         if self.answerer is None:
             return False
-        closing = asyncio.create_task(self._closed(thread, wait))
-        asking = asyncio.create_task(self._answered(thread, wait, self.answerer))
-        try:
-            await asyncio.wait({closing, asking}, return_when=asyncio.FIRST_COMPLETED)
+        async with _task(self._answered(thread, wait, self.answerer)) as asking:
+            while not asking.done() and await self._open(thread, wait):
+                await asyncio.wait({asking}, timeout=0.5)
             if asking.done():
                 return await asking
-            self.screen.say()
-            return True
-        finally:
-            closing.cancel()
-            asking.cancel()
-            await asyncio.gather(closing, asking, return_exceptions=True)
+        self.screen.say()
+        return True
 
     async def _answered(self, thread: Thread, wait: OpenWait, answerer: Answerer) -> bool:
         if not wait.admits(self.actor) or wait.kind == "timer":
@@ -109,26 +116,10 @@ class Talk:
         if given is None:
             return False
         try:
-            await self._resume(thread, wait, given)
+            await give(self.app.agent, thread, wait, given, self.actor)
         except Refused as error:
             self.screen.say(f"Not accepted: {error}", "red")
         return True
-
-    async def _resume(self, thread: Thread, wait: OpenWait, given: Answer) -> Thread:
-        return await resume(
-            self.app.agent,
-            thread.id,
-            wait.seq,
-            given.verdict,
-            actor=self.actor,
-            text=given.text,
-            digest=wait.data.get("digest", ""),
-            call=given.call,
-        )
-
-    async def _closed(self, thread: Thread, wait: OpenWait) -> None:
-        while await self._open(thread, wait):  # noqa: ASYNC110  # another process answers
-            await asyncio.sleep(0.5)
 
     async def _open(self, thread: Thread, wait: OpenWait) -> bool:
         store = self.app.agent.store
@@ -143,3 +134,14 @@ def last_words(thread: Thread) -> str:
     if last and last.type == "finished":
         return str(last.data["message"])
     return f"Stopped: {last.actor} ended it." if last else ""
+
+
+@asynccontextmanager
+async def _task(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Do `work` meanwhile; leaving ends it."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,78 +1,90 @@
-"""The commands that list threads, copy one or end one."""
+"""The commands that list threads, show one, copy one or end one.
 
-import asyncio
+People name a thread by any unique beginning of its id.
+"""
+
+import json
 from typing import Annotated
 
 import typer
 
-from ... import settings
-from ...api import cancel as cancel_thread
-from ...api import fork as fork_thread
-from ...ports import Store
-from .lookup import thread_named
-from .screen import Screen
-from .words import command, description, line, short, status, ways, when
+from ... import api, settings
+from ...compaction import compacted
+from ...context import Prompts, render
+from ...errors import ThreadNotFound
+from ...events import Event
+from ...ports import Agent, Store, Summary
+from ...thread import Thread
+from .screen import Screen, line
+from .words import command, description, short, ways, what, when
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
 
 
-def inbox(ctx: typer.Context) -> None:
-    """Show what waits for whom, and how to answer it."""
-    asyncio.run(_inbox(ctx.obj("").agent.store, settings.local_user(), Screen()))
-
-
-async def _inbox(store: Store, actor: str, screen: Screen) -> None:
-    now, rows = await store.now(), await store.threads(waiting=True)
-    for row in reversed(rows):
-        thread = await store.load(row.id)
-        if wait := thread.state.wait:
-            since = when(thread.event(wait.seq).at or now, now)
-            headline, *rest = description(wait, actor, now)
-            rest += ways(thread, wait) if wait.admits(actor) else []
-            screen.tell(f"{short(thread.id)}:{wait.seq}  {since}  {headline}")
-            screen.tell("\n".join(f"    {text}" for text in rest) + "\n")
-    if not rows:
-        screen.say("Nothing waits for an answer.")
-
-
-def threads(
+async def threads(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    asyncio.run(_threads(ctx.obj("").agent.store, limit, Screen()))
-
-
-async def _threads(store: Store, limit: int, screen: Screen) -> None:
+    store, screen = ctx.obj("").agent.store, Screen()
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         first = (await store.load(row.id)).events[0]
         about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), status(row), when(row.updated, now), first.actor, about))
+        rows.append((short(row.id), _status(row), when(row.updated, now), first.actor, about))
     if rows:
         screen.table(("ID", "STATUS", "CHANGED", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
 
 
-def fork(
+async def show(
+    ctx: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="[ID]", help="Any unique beginning; none: the last changed.")
+    ] = "",
+    prompt: Annotated[
+        bool, typer.Option("--prompt", help="What the model would be sent next, exactly.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One event a line, complete.")] = False,
+) -> None:
+    """Show the log of a thread."""
+    agent, screen = ctx.obj("").agent, Screen()
+    thread = await (thread_named(agent.store, name) if name else _newest(agent.store))
+    if as_json:
+        for event in thread.events:
+            screen.tell(_json_line(event))
+    elif prompt:
+        screen.tell(prompt_text(thread, agent.prompts))
+    else:
+        await _show_log(agent, thread, screen)
+
+
+async def _show_log(agent: Agent, thread: Thread, screen: Screen) -> None:
+    now, row = await agent.store.now(), await summary(agent.store, thread)
+    screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
+    told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
+    rows = [(str(event.seq), at, event.actor, what(thread, event)) for event, at in told]
+    screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
+    if wait := thread.state.wait:
+        shown = [*description(wait, settings.local_user(), now), *ways(thread, wait)]
+        screen.say("\n" + "\n".join(shown))
+
+
+async def fork(
     ctx: typer.Context,
     name: Id,
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
     """Copy a thread up to event N into a new one; print its id."""
-
-    async def copied() -> str:
-        agent = ctx.obj("").agent
-        origin = await thread_named(agent.store, name)
-        return (await fork_thread(agent, origin.id, at, actor=settings.local_user())).id
-
-    thread_id, screen = asyncio.run(copied()), Screen()
-    screen.tell(thread_id)
-    screen.say(f"Go on with: {command('run', '--thread', short(thread_id), 'TEXT')}")
+    agent, screen = ctx.obj("").agent, Screen()
+    origin = await thread_named(agent.store, name)
+    copied = await api.fork(agent, origin.id, at, actor=settings.local_user())
+    screen.tell(copied.id)
+    screen.say(f"Go on with: {command('run', '--thread', short(copied.id), 'TEXT')}")
 
 
-def cancel(
+async def cancel(
     ctx: typer.Context,
     name: Id,
     reason: Annotated[str, typer.Option(help="Kept in the log; the agent reads it.")] = "",
@@ -81,11 +93,56 @@ def cancel(
 
     A tool that runs may still report; a message opens the thread again.
     """
+    agent = ctx.obj("").agent
+    thread = await thread_named(agent.store, name)
+    await api.cancel(agent, thread.id, actor=settings.local_user(), reason=reason)
+    Screen().say(f"Cancelled {short(thread.id)}.")
 
-    async def ended() -> str:
-        agent = ctx.obj("").agent
-        thread = await thread_named(agent.store, name)
-        actor = settings.local_user()
-        return (await cancel_thread(agent, thread.id, actor=actor, reason=reason)).id
 
-    Screen().say(f"Cancelled {short(asyncio.run(ended()))}.")
+async def thread_named(store: Store, name: str) -> Thread:
+    """Load the thread whose id begins with `name`. Raises ThreadNotFound."""
+    try:
+        return await store.load(name)
+    except ThreadNotFound:
+        found = [row.id for row in await store.threads(limit=4, prefix=name)]
+    match found:
+        case [only]:
+            return await store.load(only)
+        case []:
+            hint = f"`{command('threads')}` lists them"
+            raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
+    fit = ", ".join(found[:3])
+    raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
+
+
+async def summary(store: Store, thread: Thread) -> Summary | None:
+    return next(iter(await store.threads(limit=1, prefix=thread.id)), None)
+
+
+def prompt_text(thread: Thread, prompts: Prompts) -> str:
+    """Return what the model reads when it chooses the next step of `thread`."""
+    prompt = render(thread, prompts)
+    if prompt.is_too_long:
+        shorter = Event("compacted", compacted(thread), seq=thread.state.version + 1)
+        prompt = render(thread.plus(shorter), prompts)
+    return "\n\n".join(part.strip("\n") for part in (prompt.system, *prompt.blocks, prompt.ask))
+
+
+async def _newest(store: Store) -> Thread:
+    if rows := await store.threads(limit=1):
+        return await store.load(rows[0].id)
+    raise ThreadNotFound(f"there are no threads yet; begin one with: {command('run', 'TEXT')}")
+
+
+def _status(row: Summary) -> str:
+    if row.status == "running" and not row.running:
+        return "nobody runs it"
+    kind = row.status.removeprefix("waiting:").replace("_", " ")
+    return f"waits: {kind}" if row.status.startswith("waiting:") else row.status
+
+
+def _json_line(event: Event) -> str:
+    """Return an event as one line of JSON in ASCII."""
+    at = event.at.isoformat() if event.at else None
+    shown = {"seq": event.seq, "type": event.type, "at": at, "actor": event.actor}
+    return json.dumps({**shown, "key": event.key, "data": event.data})

@@ -1,0 +1,516 @@
+"""Every command, run as from a script: without a terminal."""
+
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.context import MAX_CONTEXT
+from agent.errors import Unavailable
+from agent.events import Event, event
+
+from ...conftest import Clock
+from ...domain import chose, paused, resumed, returned, said, started, types
+from .conftest import DEMO, Desk, environment, needs_sample, now, piped
+
+CALL = {"intent": "charge", "amount": 500}
+LOOK = {"intent": "look", "at": "the sky"}
+DONE = {"intent": "done", "message": "it is blue"}
+
+
+def test_every_command_has_a_line_of_help(desk: Desk) -> None:
+    shown = desk.agent("--help").stdout
+    for name in "demo run inbox approve reject edit answer threads show fork cancel worker".split():
+        assert f"\n  {name} " in shown
+    assert "..." not in shown.partition("Commands:")[2]
+
+
+def test_settings_are_read_from_the_env_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MODEL")
+    Path(".env").write_text("MODEL=says:from-the-file\n", "utf-8")
+    desk.says({"intent": "done", "message": "bye"})
+    assert desk.agent("run", "hi").exit_code == 0
+    assert desk.built == ["says:from-the-file"]
+    monkeypatch.delenv("MODEL")
+
+
+@pytest.mark.parametrize("words", [("inbox",), ("threads",), ("show",)])
+def test_what_does_not_think_needs_no_model(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("MODEL")
+    desk.agent(*words)
+    assert desk.built == [""]
+
+
+def test_steps_are_talk_and_the_last_word_is_the_result(desk: Desk) -> None:
+    desk.says(LOOK, DONE)
+    ran = desk.agent("run", "look", "up")
+    assert (ran.exit_code, ran.stdout) == (0, "it is blue\n")
+    assert 'look(at="the sky")' in ran.stderr
+    assert "→ saw the sky" in ran.stderr
+    assert desk.only().events[0].data["text"] == "look up"
+
+
+def test_the_person_at_the_terminal_owns_the_thread(desk: Desk) -> None:
+    desk.says(DONE)
+    desk.agent("run", "hello")
+    assert desk.only().state.owner == "ana"
+
+
+def test_without_a_terminal_a_wait_ends_in_code_3_and_commands_that_work(desk: Desk) -> None:
+    desk.says(CALL, DONE)
+    ran = desk.agent("run", "charge them")
+    assert (ran.exit_code, ran.stdout) == (3, "")
+    assert "amount: 500" in ran.stderr
+    approve, go_on = (
+        next(line.split() for line in ran.stderr.splitlines() if line.startswith(f"  agent {verb}"))
+        for verb in ("approve", "run")
+    )
+    assert desk.agent(*approve[1:]).exit_code == 0
+    went_on = desk.agent(*go_on[1:])
+    assert (went_on.exit_code, went_on.stdout) == (0, "it is blue\n")
+    assert desk.world.effects("charge") == ["500"]
+
+
+def test_the_way_on_names_the_model_that_was_named(desk: Desk) -> None:
+    desk.says(CALL)
+    ran = desk.agent("run", "charge", "--model", "says:that")
+    assert desk.built == ["says:that"]
+    assert ran.stderr.rstrip().endswith("--model says:that")
+
+
+def test_a_thread_goes_on_by_the_beginning_of_its_id(desk: Desk) -> None:
+    desk.says(DONE, LOOK, DONE)
+    desk.agent("run", "hello")
+    thread = desk.only()
+    assert desk.agent("run", "--thread", thread.id[:5], "and now?").exit_code == 0
+    assert [each.data["text"] for each in desk.only().events if each.type == "message"] == [
+        "hello",
+        "and now?",
+    ]
+
+
+def test_a_finished_thread_without_a_message_says_its_last_word_again(desk: Desk) -> None:
+    desk.says(DONE)
+    desk.agent("run", "hello")
+    ran = desk.agent("run", "--thread", desk.only().id)
+    assert (ran.exit_code, ran.stdout) == (0, "it is blue\n")
+
+
+def test_a_message_takes_the_place_of_an_approval(desk: Desk) -> None:
+    desk.says(CALL, DONE)
+    desk.agent("run", "charge")
+    ran = desk.agent("run", "--thread", desk.only().id, "leave it")
+    assert "takes the place of the open approval" in ran.stderr
+    assert (ran.exit_code, desk.world.effects("charge")) == (0, [])
+
+
+def test_a_message_during_doubt_is_kept_and_the_doubt_asked_first(desk: Desk) -> None:
+    desk.happened(said(), chose("charge", amount=1), paused("in_doubt", call=CALL))
+    ran = desk.agent("run", "--thread", "t", "well?")
+    assert ran.exit_code == 3
+    assert "Your message is kept" in ran.stderr
+    assert "agent answer t:3 happened" in ran.stderr
+
+
+def test_a_cancelled_thread_ends_in_code_1(desk: Desk) -> None:
+    desk.happened(said(), paused("question"))
+    desk.agent("cancel", "t", "--reason", "enough")
+    ran = desk.agent("run", "--thread", "t")
+    assert (ran.exit_code, ran.stdout) == (1, "Stopped: ana ended it.\n")
+
+
+def test_an_outage_keeps_the_thread_and_says_how_to_go_on(desk: Desk) -> None:
+    desk.says(Unavailable("the model answers 503"), DONE)
+    ran = desk.agent("run", "hello")
+    assert ran.exit_code == 1
+    assert "agent: the model answers 503" in ran.stderr
+    assert f"agent run --thread {desk.only().id[:8]}" in ran.stderr
+
+
+def test_a_script_never_passes_for_a_model(desk: Desk) -> None:
+    desk.says(DONE)
+    assert "No model decides here" in desk.agent("run", "hi", "--model", "scripted:x").stderr
+
+
+def test_what_others_do_to_the_thread_is_told(desk: Desk) -> None:
+    async def interrupt() -> str:
+        await desk.store.append(await desk.store.load("t"), said("me too", "bob"))
+        return "never read"
+
+    desk.happened(said())
+    desk.says(interrupt, DONE)
+    ran = desk.agent("run", "--thread", "t")
+    assert "· bob said: me too" in ran.stderr
+    assert "dropped a reply that a message overtook" in ran.stderr
+    assert types(desk.thread())[-2:] == ["finished", "delivered"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        ((), 2, "say what you want"),
+        (("--thread", "nope"), 1, "no thread's id begins with 'nope'"),
+        (("--nope",), 2, "No such option"),
+    ],
+)
+def test_wrong_use_ends_in_one_plain_line(
+    desk: Desk, words: tuple[str, ...], code: int, problem: str
+) -> None:
+    ran = desk.agent("run", *words)
+    assert (ran.exit_code, ran.stdout) == (code, "")
+    assert problem in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_without_a_model_it_says_where_to_name_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL")
+    ran = desk.agent("run", "hi")
+    assert ran.exit_code == 1
+    assert ran.stderr == (
+        "agent: MODEL is not set. Name one in .env or with --model; "
+        "`agent demo` runs without one.\n"
+    )
+
+
+@pytest.fixture
+def waiting(desk: Desk) -> Desk:
+    """Thread `t` waits at 3 for `ana` to allow a charge."""
+    desk.happened(said(), chose("charge", amount=500), paused("approval", call=CALL))
+    return desk
+
+
+def test_an_approval_shows_the_call_and_is_recorded(waiting: Desk) -> None:
+    ran = waiting.agent("approve", "t:3", "--comment", "fine")
+    assert ran.exit_code == 0
+    assert "amount: 500" in ran.stderr
+    assert "Recorded: approve by ana." in ran.stderr
+    answer = waiting.thread().events[-1]
+    assert (answer.actor, answer.key) == ("ana", "answer:3")
+    assert (answer.data["verdict"], answer.data["text"]) == ("approve", "fine")
+
+
+def test_the_thread_alone_names_the_wait_that_is_open(waiting: Desk) -> None:
+    assert waiting.agent("reject", "t", "too", "much").exit_code == 0
+    assert waiting.thread().events[-1].data == {"wait": 3, "verdict": "reject", "text": "too much"}
+
+
+@pytest.mark.parametrize("words", [("--set", "amount=90"), ("--json", '{"amount": 90}')])
+def test_an_edit_replaces_the_arguments(waiting: Desk, words: tuple[str, ...]) -> None:
+    ran = waiting.agent("edit", "t:3", *words)
+    assert "With your changes: charge(amount=90)" in ran.stderr
+    assert waiting.thread().events[-1].data["call"] == {"intent": "charge", "amount": 90}
+
+
+def question(**options: Any) -> Event:
+    return paused("question", options=options)
+
+
+@pytest.mark.parametrize(
+    ("wait", "words", "verdict", "text"),
+    [
+        (question(), ["two", "words"], "answer", "two words"),
+        (question(), ["2"], "answer", "2"),
+        (question(format="yes_no"), ["y"], "answer", "yes"),
+        (question(format="yes_no"), ["perhaps"], "answer", "perhaps"),
+        (question(format="multiple_choice", choices=["a", "b"]), ["2"], "answer", "b"),
+        (question(format="multiple_choice", choices=["a", "b"]), ["3"], "answer", "3"),
+        (question(format="multiple_choice", choices=["2", "1"]), ["2"], "answer", "2"),
+        (paused("limit"), ["continue"], "continue", ""),
+        (paused("limit"), ["stop", "it's", "late"], "stop", "it's late"),
+        (paused("in_doubt", call=CALL), ["happened"], "happened", ""),
+        (paused("job"), ["done", "12", "rows"], "done", "12 rows"),
+        (paused("timer"), ["done"], "done", ""),
+    ],
+)
+def test_everything_else_is_answered_in_words(
+    desk: Desk, wait: Event, words: list[str], verdict: str, text: str
+) -> None:
+    desk.happened(said(), chose("charge", amount=500), wait)
+    assert desk.agent("answer", "t:3", *words).exit_code == 0
+    assert desk.thread().events[-1].data == {"wait": 3, "verdict": verdict, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        (("approve", "nope"), 1, "no thread's id begins with 'nope'; `agent threads` lists them"),
+        (("approve", "t:2"), 1, "'t:2' is not waiting for an answer; it waits at t:3 now"),
+        (("approve", "t:x"), 1, "'t:x' is not waiting for an answer"),
+        (("answer", "t:3", "yes"), 1, "an approval is no question: agent approve t:3 or"),
+        (("reject", "t:3"), 2, "Missing argument"),
+        (("edit", "t:3"), 2, "say what to change"),
+        (("edit", "t:3", "--set", "amount=lots"), 1, "the edited call is not valid: charge.amount"),
+        (("edit", "t:3", "--set", "intent=put"), 1, "one of: amount; not 'intent=put'"),
+        (("edit", "t:3", "--set", "amount"), 1, "--set takes NAME=VALUE for one of: amount"),
+        (("edit", "t:3", "--json", "[1]"), 1, "--json takes one JSON object"),
+        (("edit", "t:3", "--json", "{"), 1, "--json takes one JSON object"),
+        (("edit", "t:3", "--json", '{"intent": "put", "value": "x"}'), 1, "nothing else"),
+    ],
+)
+def test_a_mistake_ends_in_one_plain_line_and_the_wait_stays_open(
+    waiting: Desk, words: tuple[str, ...], code: int, problem: str
+) -> None:
+    ran = waiting.agent(*words)
+    assert ran.exit_code == code
+    assert problem in ran.stderr
+    assert waiting.thread().state.wait
+
+
+def test_who_was_slower_reads_who_was_first(waiting: Desk) -> None:
+    waiting.agent("reject", "t:3", "no")
+    ran = waiting.agent("approve", "t:3")
+    assert (ran.exit_code, ran.stderr) == (1, "agent: already closed: reject by ana\n")
+
+
+def test_a_wait_that_was_replaced_is_not_answered_by_its_old_name(waiting: Desk) -> None:
+    waiting.happened(
+        said(),
+        chose("charge", amount=500),
+        paused("approval", call=CALL),
+        resumed(3, "reject", "bob"),
+        chose("charge", amount=900),
+        paused("approval", call=CALL | {"amount": 900}),
+        resumed(6, "approve", "eve"),
+        thread_id="u",
+    )
+    ran = waiting.agent("approve", "u:3")
+    assert (ran.exit_code, ran.stderr) == (1, "agent: already closed: reject by bob\n")
+
+
+def test_only_who_is_asked_may_answer(waiting: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT_USER", "bob")
+    ran = waiting.agent("approve", "t:3")
+    assert (ran.exit_code, "cli:bob is not asked; ana may answer" in ran.stderr) == (1, True)
+
+
+def test_the_beginning_of_two_ids_names_none(desk: Desk) -> None:
+    desk.happened(said(), thread_id="abc1")
+    desk.happened(said(), thread_id="abc2")
+    ran = desk.agent("approve", "abc")
+    assert (ran.exit_code, "several threads begin with 'abc': abc" in ran.stderr) == (1, True)
+
+
+def test_it_says_when_nobody_goes_on_with_the_thread(waiting: Desk) -> None:
+    ran = waiting.agent("approve", "t:3")
+    assert "Nobody is running this thread: agent run --thread t, or agent worker" in ran.stderr
+
+
+def test_it_is_silent_where_somebody_goes_on(
+    waiting: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.triggers.cli.answers.PATIENCE_S", 0.1)
+    assert now(waiting.store.claim("a worker", 15, "t"))
+    assert "Nobody" not in waiting.agent("approve", "t:3").stderr
+
+
+def test_after_a_verdict_that_leaves_nothing_to_do_nobody_is_missed(desk: Desk) -> None:
+    desk.happened(said(), paused("limit"))
+    assert "Nobody" not in desk.agent("answer", "t:2", "stop").stderr
+
+
+def test_the_inbox_says_what_waits_for_whom_since_when_and_how_to_answer(
+    desk: Desk, clock: Clock
+) -> None:
+    soon = (datetime.fromtimestamp(clock(), UTC) + timedelta(minutes=42)).isoformat()
+    desk.happened(
+        said(), chose("charge", amount=500), paused("approval", call=CALL, expires_at=soon)
+    )
+    clock.tick(300)
+    ran = desk.agent("inbox")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert ran.stdout == (
+        "t:3  5 min ago  Approval (for you, until in 37 min): approval?\n"
+        "      amount: 500\n"
+        "    agent approve t:3\n"
+        "    agent reject t:3 'REASON'\n"
+        "    agent edit t:3 --set amount=VALUE\n\n"
+    )
+
+
+def test_what_waits_for_others_is_shown_without_commands(desk: Desk) -> None:
+    options = {"urgency": "high", "format": "multiple_choice", "choices": ["red", "blue"]}
+    desk.happened(said(), paused("question", "bob", "cli:eve", options=options))
+    ran = desk.agent("inbox")
+    assert "Question (for bob or cli:eve, high urgency): question?" in ran.stdout
+    assert "  1. red\n" in ran.stdout
+    assert "agent answer" not in ran.stdout
+
+
+def test_what_waits_longest_comes_first(desk: Desk, clock: Clock) -> None:
+    desk.happened(said(), paused("question"), thread_id="older")
+    clock.tick(60)
+    desk.happened(said(), paused("question"), thread_id="newer")
+    shown = desk.agent("inbox").stdout
+    assert shown.index("older:2") < shown.index("newer:2")
+
+
+def test_a_broken_people_file_is_named(desk: Desk) -> None:
+    Path("people.toml").write_text("[ana", "utf-8")
+    ran = desk.agent("inbox")
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("agent: 'people.toml' ")
+
+
+def test_an_empty_inbox_says_so(desk: Desk) -> None:
+    ran = desk.agent("inbox")
+    assert (ran.stdout, ran.stderr) == ("", "Nothing waits for an answer.\n")
+
+
+def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None:
+    desk.happened(said("the first"), paused("in_doubt", call=CALL), thread_id="first-of-all")
+    clock.tick(120)
+    desk.happened(said("the second", "bob"), thread_id="second")
+    ran = desk.agent("threads")
+    assert ran.stdout == (
+        "ID        STATUS           CHANGED    FROM  ABOUT\n"
+        "second    nobody runs it   just now   bob   the second\n"
+        "first-of  waits: in doubt  2 min ago  ana   the first\n"
+    )
+
+
+def test_no_threads_is_no_error(desk: Desk) -> None:
+    assert "There are no threads yet" in desk.agent("threads").stderr
+
+
+def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
+    desk.happened(said(), said("more"), event("finished", message="bye"))
+    ran = desk.agent("fork", "t", "--at", "2")
+    forked = desk.thread(ran.stdout.strip())
+    assert [each.type for each in forked.events] == ["message", "message", "forked"]
+    assert f"agent run --thread {forked.id[:8]}" in ran.stderr
+
+
+def test_cancelling_is_said_by_whom_and_why(desk: Desk) -> None:
+    desk.happened(said(), paused("question"))
+    assert desk.agent("cancel", "t", "--reason", "enough").stderr == "Cancelled t.\n"
+    last = desk.thread().events[-1]
+    assert (last.type, last.actor, last.data) == ("cancelled", "ana", {"reason": "enough"})
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("fork", "t", "--at", "9"), "9 is not one of the events 1 to 2"),
+        (("fork", "nope", "--at", "1"), "no thread's id begins with 'nope'"),
+        (("cancel", "t"), "the thread is finished already"),
+        (("show", "nope"), "no thread's id begins with 'nope'"),
+    ],
+)
+def test_a_thread_that_is_not_there_or_over_ends_in_one_plain_line(
+    desk: Desk, words: tuple[str, ...], problem: str
+) -> None:
+    desk.happened(said(), event("finished", message="bye"))
+    ran = desk.agent(*words)
+    assert (ran.exit_code, ran.stdout) == (1, "")
+    assert ran.stderr.startswith("agent: ")
+    assert problem in ran.stderr
+
+
+def test_the_log_is_one_line_an_event(desk: Desk) -> None:
+    desk.happened(
+        said("hi\nthere"), chose("look", at="x"), started(2), returned(2, {"sky": "blue"})
+    )
+    ran = desk.agent("show", "t")
+    assert [" ".join(line.split()[1:]) for line in ran.stdout.splitlines()] == [
+        "WHEN WHO WHAT",
+        "just now ana said: hi there",
+        'just now agent next step: look(at="x")',
+        "just now agent started look",
+        'just now agent look returned: {"sky": "blue"}',
+    ]
+    assert ran.stderr == "Thread t: nobody runs it\n\n"
+
+
+def test_an_open_wait_is_shown_with_the_way_to_answer_it(desk: Desk) -> None:
+    desk.happened(said(), paused("question"))
+    assert desk.agent("show", "t").stderr.endswith("agent answer t:2 'TEXT'\n")
+
+
+def test_no_id_means_the_thread_that_changed_last(desk: Desk) -> None:
+    assert "there are no threads yet" in desk.agent("show").stderr
+    desk.happened(said("only one"))
+    assert "only one" in desk.agent("show").stdout
+
+
+def test_as_json_every_event_is_complete_and_on_a_line(desk: Desk) -> None:
+    thread = desk.happened(said("caf\u00e9\n\x1b[2J"), paused("question"))
+    ran = desk.agent("show", "t", "--json")
+    assert ran.stdout.isascii()
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [line["data"] for line in lines] == [each.data for each in thread.events]
+    assert lines[0].keys() == {"seq", "type", "at", "actor", "key", "data"}
+
+
+def test_the_prompt_is_what_the_model_is_sent(desk: Desk) -> None:
+    desk.happened(said("look up"))
+    shown = desk.agent("show", "t", "--prompt").stdout
+    desk.says({"intent": "done", "message": "bye"})
+    desk.agent("run", "--thread", "t")
+    (sent,) = desk.llm.prompts
+    assert shown == "\n\n".join([sent.system, *sent.blocks, sent.ask]) + "\n"
+
+
+def test_the_prompt_of_a_long_thread_is_the_compacted_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.context.MAX_CONTEXT", 1000)
+    assert MAX_CONTEXT > 1000
+    desk.happened(*(said(f"message {number} " + "blah " * 20) for number in range(20)))
+    assert "<earlier_events>" in desk.agent("show", "t", "--prompt").stdout
+    assert len(desk.thread().events) == 20
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07\u202e[red]x[/red]\n  9  now  ana  approve (approval)"
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "t"), ("threads",), ("inbox",), ("show", "t", "--prompt")]
+)
+def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
+    desk: Desk, words: tuple[str, ...]
+) -> None:
+    call = {"intent": "put", "value": HOSTILE}
+    about = {"call": call, "digest": "x", "options": {"choices": [HOSTILE]}}
+    wait = event("paused", kind="approval", text=HOSTILE, audience=[HOSTILE], **about)
+    desk.happened(said(HOSTILE), event("step", call=call), wait)
+    ran = desk.agent(*words)
+    assert ran.exit_code == 0
+    shown = ran.stdout + ran.stderr
+    assert shown.replace("\n", "").isprintable()
+    assert not [text for text in shown.splitlines() if text.startswith("  9  now")]
+
+
+def test_markup_in_data_is_text(desk: Desk) -> None:
+    desk.happened(said("[red]x[/red] :smile:"))
+    assert "said: [red]x[/red] :smile:" in desk.agent("show", "t").stdout
+
+
+@needs_sample
+def test_the_demo_needs_no_key_network_or_terminal_and_shows_how(demo_folder: Path) -> None:
+    env = {name: value for name, value in environment().items() if name != "MODEL"}
+    ran = piped(demo_folder, env=env, command=DEMO)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    shown = ran.stdout
+    assert "a script decides (sample/demo.jsonl), not a model" in shown
+    assert "There is no terminal to ask, so the demo answers itself: approve" in shown
+    assert 'deploy_backend returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
+    assert "<human_response>\n    approved: true" in shown
+    deployed = (demo_folder / "sample/deployed/production.json").read_text("utf-8")
+    assert json.loads(deployed)["tag"] == "v1.2.3"
+
+
+def test_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:
+    code = (
+        "import sys; from tests.triggers.cli.test_terminal import build, command_line\n"
+        "try: command_line(build)\n"
+        "finally: print({'rich', 'openai', 'fastapi', 'uvicorn', 'httpx'} & {*sys.modules})"
+    )
+    ran = piped(tmp_path, "--help", command=(sys.executable, "-c", code))
+    assert ran.stdout.endswith("set()\n")

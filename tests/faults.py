@@ -1,0 +1,327 @@
+"""Deliberate faults of the emitted agent, and the test of its own that each turns red.
+
+The old text stands exactly once in its file. Where several tests go red, the quickest is named.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    name: str
+    file: str
+    """Under `template/src/agent`."""
+    old: str
+    new: str
+    red: str
+    """Under `template/tests`."""
+
+
+SQLITE = "stores/test_sqlite.py::TestSqliteStore"
+MEMORY = "stores/test_memory.py::TestMemoryStore"
+
+FAULTS = [
+    # -- who may allow what --
+    Fault(
+        "the digest is not checked",
+        "verdicts.py",
+        'if verdict in ("approve", "edit") and digest != wait.data["digest"]:',
+        "if False:",
+        "test_api.py::test_an_approval_is_one_of_exactly_the_call_that_was_shown",
+    ),
+    Fault(
+        "the audience is not checked",
+        "verdicts.py",
+        "    if not wait.admits(actor):",
+        "    if False:",
+        "test_api.py::test_only_whom_the_wait_names_may_answer",
+    ),
+    Fault(
+        "an edit is not held to the approvers of the edited call",
+        "verdicts.py",
+        '    if needed and not {actor, "anyone"}.intersection(needed):',
+        "    if False:",
+        "test_api.py::test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs",
+    ),
+    Fault(
+        "no leave is asked for",
+        "tool_calls.py",
+        "case Run(approvers=approvers) if approvers and not step.approved:",
+        "case Run(approvers=approvers) if False:",
+        "test_tool_calls.py::test_a_call_that_needs_leave_does_not_run_before_it_has_it",
+    ),
+    Fault(
+        "the expiry is not looked at before an answer",
+        "api.py",
+        "    thread = await expire(agent, await agent.store.load(thread_id))\n",
+        "    thread = await agent.store.load(thread_id)\n",
+        "test_api.py::test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run",
+    ),
+    Fault(
+        "nothing expires",
+        "api.py",
+        "    if not wait or not wait.expires_at or wait.expires_at > await agent.store.now():\n",
+        "    if not wait or True:\n",
+        "test_api.py::test_a_wait_whose_time_is_over_is_closed_by_the_system",
+    ),
+    # -- what a message does --
+    Fault(
+        "a message supersedes nothing",
+        "thread.py",
+        "        state = state if keeps else _drop(state)",
+        "        state = state",
+        "test_thread.py::test_a_message_supersedes_what_a_person_may_change_their_mind_about",
+    ),
+    Fault(
+        "a message does not supersede a call that was not started",
+        "thread.py",
+        "    elif step and not step.starts and not step.approved:",
+        "    elif False:",
+        "test_loop.py::test_an_old_version_is_looked_at_again_before_anything_is_decided",
+    ),
+    Fault(
+        "a retry is forgotten when a message comes first",
+        "thread.py",
+        "replace(step, starts=0, approved=True)",
+        "replace(step, starts=0)",
+        "test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
+    ),
+    # -- one effect, once --
+    Fault(
+        "the write-ahead comes after the tool",
+        "tool_calls.py",
+        "    thread = await agent.store.append(thread, started)\n"
+        "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n",
+        "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n"
+        "    thread = await agent.store.append(thread, started)\n",
+        "test_tool_calls.py::test_a_late_result_answers_the_doubt_that_another_runner_raised",
+    ),
+    Fault(
+        "each start has a key of its own",
+        "tool_calls.py",
+        "step, key = _open(thread), idempotency_key(thread)",
+        'step, key = _open(thread), __import__("uuid").uuid4().hex + idempotency_key(thread)[:0]',
+        "test_tool_calls.py::"
+        "test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hears_of_it",
+    ),
+    Fault(
+        "the key does not know what is settled",
+        "thread.py",
+        "{thread.state.settled.count(call)}",
+        "0",
+        "test_thread.py::test_an_effect_keeps_its_name_until_its_outcome_is_certain",
+    ),
+    Fault(
+        "what may run once is recovered like what may run again",
+        "tool_calls.py",
+        'if not isinstance(action, Run) or action.effect == "once" or stopped:',
+        "if not isinstance(action, Run) or stopped:",
+        "test_tool_calls.py::"
+        "test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do",
+    ),
+    Fault(
+        "what may run again is started for ever",
+        "tool_calls.py",
+        "    if step.starts < MAX_STARTS:\n",
+        "    if step.starts < 1000:\n",
+        "crash/test_tool_outcomes.py::"
+        "test_a_tool_that_always_kills_its_worker_is_given_up_after_three_starts",
+    ),
+    Fault(
+        "a late result has the key of the first",
+        "tool_calls.py",
+        'named = f"late:{start}" if late else key',
+        "named = key",
+        "test_tool_calls.py::test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
+    ),
+    # -- facts, and what is told --
+    Fault(
+        "a fact is not made anew for the version that won",
+        "record.py",
+        "        except Conflict:",
+        "        except ZeroDivisionError:",
+        "test_record.py::test_a_fact_is_appended_to_whatever_the_thread_has_become",
+    ),
+    Fault(
+        "a fact is dropped where another one was quicker",
+        "record.py",
+        "            stale = True\n",
+        "            return await store.load(thread.id)\n",
+        "test_record.py::test_a_fact_is_made_anew_for_each_version",
+    ),
+    Fault(
+        "a fact does not wait for a store that is away",
+        "record.py",
+        "            if clock.time() > deadline:\n",
+        "            if True:\n",
+        "test_record.py::test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment",
+    ),
+    Fault(
+        "the outbox is not looked at",
+        "state.py",
+        "    if not postponed.issuperset(state.outbox):\n",
+        "    if False:\n",
+        "test_loop.py::test_it_goes_on_until_there_is_nothing_to_do_but_wait",
+    ),
+    Fault(
+        "a closed wait stays in the outbox",
+        "thread.py",
+        "    outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox",
+        "    outbox = state.outbox",
+        "test_loop.py::test_a_closed_wait_is_not_shown_any_more",
+    ),
+    Fault(
+        "a question replaces the one that cannot be shown",
+        "runners/local.py",
+        '        if word == "deliver":\n',
+        "        if False:\n",
+        "runners/test_local.py::"
+        "test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_second_wait",
+    ),
+    Fault(
+        "there are no limits",
+        "state.py",
+        'return "escalate" if over or state.errors >= limits.errors else "think"',
+        'return "think"',
+        "test_state.py::test_the_plan_is_one_word",
+    ),
+    # -- what the model reads --
+    Fault(
+        "data is not escaped",
+        "blocks.py",
+        '.replace("<", "&lt;")',
+        "",
+        "test_blocks.py::test_a_forged_tag_is_text",
+    ),
+    Fault(
+        "an edit does not replace the call in the context",
+        "context.py",
+        'if event.type == "resumed" and event.data["verdict"] == "edit":',
+        "if False:",
+        "test_tool_calls.py::"
+        "test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_sees",
+    ),
+    Fault(
+        "compaction splits a step from its result",
+        "compaction.py",
+        "upto = event.seq - 1 if event.seq - 1 in whole else upto",
+        "upto = event.seq - 1",
+        "test_context.py::test_compaction_never_splits_a_step_from_its_result",
+    ),
+    Fault(
+        "a fork keeps its open step",
+        "api.py",
+        "        events = events[: step.seq - 1]\n",
+        "        break\n",
+        "test_api.py::test_a_fork_is_cut_back_to_before_its_open_step",
+    ),
+    # -- the stores --
+    Fault(
+        "two may append the same version",
+        "stores/sqlite_schema.py",
+        "PRIMARY KEY (thread_id, seq), UNIQUE (thread_id, key)",
+        "UNIQUE (thread_id, key)",
+        f"{SQLITE}::test_an_old_version_cannot_be_appended_to",
+    ),
+    Fault(
+        "a key may be there twice",
+        "stores/sqlite_schema.py",
+        "PRIMARY KEY (thread_id, seq), UNIQUE (thread_id, key)",
+        "PRIMARY KEY (thread_id, seq)",
+        f"{SQLITE}::test_a_key_is_taken_once_in_a_thread",
+    ),
+    Fault(
+        "a key may be there twice, in memory",
+        "stores/memory.py",
+        "if taken or version != thread.state.version:",
+        "if version != thread.state.version:",
+        f"{MEMORY}::test_a_key_is_taken_once_in_a_thread",
+    ),
+    Fault(
+        "the lease of another is no obstacle",
+        "stores/sqlite_schema.py",
+        "WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1",
+        "WHERE {} LIMIT 1",
+        f"{SQLITE}::test_a_claimed_thread_is_claimed_by_nobody_else",
+    ),
+    Fault(
+        "crashes are not counted",
+        "stores/sqlite_schema.py",
+        "ELSE crashes + 1 END",
+        "ELSE 0 END",
+        f"{SQLITE}::test_a_lease_that_ran_out_is_a_crash",
+    ),
+    Fault(
+        "a release forgets what came in meanwhile",
+        "stores/sqlite_schema.py",
+        "wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END",
+        "wake_at = :wake_at",
+        f"{SQLITE}::test_a_release_of_an_old_version_loses_no_wake_up",
+    ),
+    Fault(
+        "a release forgets what came in meanwhile, in memory",
+        "stores/memory.py",
+        "if row.thread.state.version == thread.state.version:",
+        "if True:",
+        f"{MEMORY}::test_a_release_of_an_old_version_loses_no_wake_up",
+    ),
+    Fault(
+        "a fact does not make its thread due",
+        "stores/sqlite.py",
+        '"wake_at": now if due else None',
+        '"wake_at": now if due and grown.state.version == 1 else None',
+        f"{SQLITE}::test_every_fact_makes_its_thread_due",
+    ),
+    Fault(
+        "a database that was deleted is written on",
+        "stores/sqlite.py",
+        "elif not self._path.exists():",
+        "elif False:",
+        "stores/test_sqlite.py::test_a_database_that_was_deleted_is_unavailable",
+    ),
+    Fault(
+        "a newer database is used",
+        "stores/sqlite_schema.py",
+        "    if version > len(MIGRATIONS):\n",
+        "    if False:\n",
+        "stores/test_sqlite.py::test_a_database_of_a_newer_version_is_refused_and_left_alone",
+    ),
+    Fault(
+        "a migration is not one transaction",
+        "stores/sqlite_schema.py",
+        '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n',
+        '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n    db.execute("COMMIT")\n',
+        "stores/test_sqlite.py::test_a_migration_that_fails_changes_nothing",
+    ),
+    # -- the runner --
+    Fault(
+        "leases are not renewed",
+        "runners/local.py",
+        "await asyncio.sleep(self._lease_s / 3)",
+        "await asyncio.sleep(self._lease_s * 300)",
+        "crash/test_many_processes.py::test_a_lease_is_renewed_while_a_tool_takes_longer_than_it",
+    ),
+    Fault(
+        "the lease of a run that broke is renewed for ever",
+        "runners/local.py",
+        "        run.add_done_callback(lambda _: self._leases.discard(owner))\n",
+        "",
+        "runners/test_local.py::"
+        "test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_lives",
+    ),
+    Fault(
+        "a worker told to stop goes on",
+        "runners/local.py",
+        "                stopping.set()\n",
+        "                pass\n",
+        "runners/test_local.py::test_a_stop_lets_the_step_at_hand_end_and_begins_no_other",
+    ),
+    Fault(
+        "a worker told to stop does not wait for its steps",
+        "runners/local.py",
+        "                    await asyncio.wait(running, timeout=GRACE_S)\n",
+        "                    await asyncio.sleep(0)\n",
+        "crash/test_stopping.py::"
+        "test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest",
+    ),
+]
