@@ -302,8 +302,6 @@ NextStep = TakeNote | RequestMoreInformation | DoneForNow
 NOTES = '''"""Notes, in a file."""
 
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 from typing import Literal
 
 from ..actions import Step

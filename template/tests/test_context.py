@@ -272,6 +272,19 @@ def test_an_edit_replaces_the_call_whatever_was_recorded_meanwhile(between: list
     assert "500" not in rendered
 
 
+@pytest.mark.parametrize(
+    "between",
+    [[], [told(5)], [event("discarded", tokens={})], [returned(2)]],
+    ids=["nothing", "delivered", "discarded", "a late result"],
+)
+def test_an_overtaken_call_is_said_not_to_have_run_whatever_was_recorded_meanwhile(
+    between: list[Event],
+) -> None:
+    unclear = [said(), chose("look"), failed(2, definite=False)]
+    waiting = [*unclear, chose(**CALL), paused("approval", call=CALL), *between]
+    assert "not run" in "".join(blocks(*waiting, said("rather not")))
+
+
 # Data is data (scenario 17).
 
 EVIL = (

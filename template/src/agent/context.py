@@ -120,14 +120,21 @@ def _answer(thread: Thread, event: Event) -> str:
 
 def _not_run(thread: Thread, message: Event) -> list[str]:
     """Say of a call that this message overtook that it was never run."""
+    reported = set()
     for seq in range(message.seq - 1, 0, -1):
         event = thread.event(seq)
-        if event.type == "step" or (event.type == "paused" and event.data["kind"] == "approval"):
-            call = event.data["call"]
-            return [block(f"{call['intent']}_result", "not run: the next message came first")]
-        if event.type != "delivered":
+        if event.type.startswith("tool_"):
+            reported.add(event.data["step"])
+        elif event.type == "step" and seq not in reported:
+            intent = event.data["call"]["intent"]
+            return [block(f"{intent}_result", "not run: the next message came first")]
+        elif event.type not in ("paused", "delivered", "discarded") or _asks(event):
             break
     return []
+
+
+def _asks(event: Event) -> bool:
+    return event.type == "paused" and event.data["kind"] != "approval"
 
 
 def _call(thread: Thread, step: Event) -> Call:
@@ -136,7 +143,7 @@ def _call(thread: Thread, step: Event) -> Call:
         event = thread.event(seq)
         if event.type == "resumed" and event.data["verdict"] == "edit":
             return dict(event.data["call"])
-        if event.type in ("step", "tool_started", "finished"):
+        if event.type == "step":
             break
     return dict(step.data["call"])
 

@@ -35,7 +35,10 @@ def required(name: str, hint: str) -> str:
 
 def local_user() -> str:
     """Return the actor at this terminal: a name of `people.toml`, else `cli:<login>`."""
-    return name_of("cli", optional("AGENT_USER") or getpass.getuser())
+    try:
+        return name_of("cli", optional("AGENT_USER") or getpass.getuser())
+    except (KeyError, OSError):
+        raise Misconfigured("nobody knows this user; set AGENT_USER to a name") from None
 
 
 def name_of(kind: str, identity: str) -> str:

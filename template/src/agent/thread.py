@@ -1,7 +1,8 @@
 """Factor 12: make your agent a stateless reducer.
 
-`reduce` is pure and total: any log folds, whoever wrote it and whenever. A `Thread` is a log
-together with its fold; it is a value, and the store holds the only state there is.
+`reduce` is pure and total: any log folds, however its events came to follow each other. A
+`Thread` is a log together with its fold; it is a value, and the store holds the only state there
+is.
 """
 
 import hashlib

@@ -85,7 +85,8 @@ class SqliteStore:
         return _time(self._clock())
 
     async def close(self) -> None:
-        await self._do(lambda db: db.close())
+        if self._opened:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._opened.close)
         self._opened = None
         self._thread.shutdown()
 
