@@ -21,13 +21,16 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners", "trigger": "tr
 CORE_LINES = 1000
 """Of code; see docs/decisions.md for what counts."""
 
-FILES, TEST_FILES = 75, 45
+FILES, TEST_FILES = 80, 60
 """How many files people get by default, beside `tests/` and in it."""
 
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer than the rule, and how long."""
 
-LONG_FUNCTIONS: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {
+    "template/src/agent/loop.py:advance": 26,  # the loop, on one screen
+    "template/src/agent/thread.py:reduce": 36,  # one case for each event
+}
 """Functions that may be longer than the rule, and how long."""
 
 
@@ -217,12 +220,11 @@ def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def test_the_code_of_the_agent_s_core_fits_in_a_head(copier: CopierFixture, tmp_path: Path) -> None:
-    """Blank lines and docstrings are not counted: explaining costs no budget."""
+    """What the owner replaces is not counted, nor what explains: blank lines and docstrings."""
     agent = Path(copier.copy(tmp_path / "my-agent") / "src/agent")
     adapters = {"llms", "stores", "channels", "runners", "triggers"}
-    core = [
-        path for path in agent.rglob("*.py") if path.relative_to(agent).parts[0] not in adapters
-    ]
+    others = adapters | {"tools", "control_flow.py", "app.py"}
+    core = [path for path in agent.rglob("*.py") if path.relative_to(agent).parts[0] not in others]
     assert sum(lines_of_code(path.read_text()) for path in core) <= CORE_LINES
 
 

@@ -13,12 +13,13 @@ from .context import render
 from .errors import AgentError, Conflict, InvalidStep, Unavailable
 from .events import MAX_TEXT, Event, event
 from .outcome import attempt
-from .ports import Agent, Reply
+from .ports import Agent, Claim, Reply
 from .record import fact, pause, responsible
 from .state import plan
 from .thread import Thread
 from .tool_calls import act, recover
 
+MAX_CRASHES = 5
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
 PREFETCH_S = 30.0
@@ -62,6 +63,20 @@ async def advance(
         undelivered.version = thread.state.version
         raise undelivered
     return thread
+
+
+async def run_claimed(
+    agent: Agent, thread: Thread, claim: Claim, stopping: asyncio.Event
+) -> Thread:
+    """Advance a thread for a runner; what keeps ending its runners is given up or asked about."""
+    word = plan(thread.state, agent.limits)
+    if claim.crashes < MAX_CRASHES or word == "idle":
+        return await advance(agent, thread, claim.attempts, stopping)
+    last = thread.events[-1]
+    why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
+    if word == "deliver":
+        return await told(agent, thread, thread.state.outbox[0], error=why)
+    return await escalate(agent, thread, why)
 
 
 async def escalate(agent: Agent, thread: Thread, why: str = "") -> Thread:

@@ -17,8 +17,9 @@ from agent.api import cancel, launch, resume
 from agent.context import Prompt
 from agent.errors import Unavailable
 from agent.events import Call, Event
+from agent.loop import MAX_CRASHES
 from agent.ports import Agent, Claim, Reply
-from agent.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
+from agent.runners.local import MAX_BACK_OFF_S, LocalRunner
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
 

@@ -1,8 +1,6 @@
 """Runs threads as tasks of this process: nothing to install, and any number of processes of
-one machine may do it side by side.
-
-A lease keeps two runners from paying for the same step; safety never depends on it. What a
-dead runner held is taken over when its lease ends.
+one machine may do it side by side. A lease keeps two runners from paying for the same step;
+safety never depends on it. What a dead runner held is taken over when its lease ends.
 """
 
 import asyncio
@@ -14,14 +12,15 @@ from uuid import uuid4
 
 from ..api import expire
 from ..errors import AgentError, Unavailable
-from ..loop import advance, escalate, told
+from ..loop import run_claimed
 from ..ports import Agent, Claim
 from ..state import State, plan
 from ..thread import Thread
 
+Run = asyncio.Task[None]
+
 log = logging.getLogger(__name__)
 
-MAX_CRASHES = 5
 MAX_BACK_OFF_S = 300.0
 GRACE_S = 10.0
 """How long a stop waits for the steps that run; what takes longer is recovered by others."""
@@ -35,8 +34,8 @@ class LocalRunner:
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
+        # The owners of the runs in progress; a run that broke lets its lease run out.
         self._leases: set[str] = set()
-        """The owners of the runs in progress; a run that broke lets its lease run out."""
         self._woken = asyncio.Event()
 
     def wake(self, thread_id: str) -> None:
@@ -56,7 +55,7 @@ class LocalRunner:
                     await asyncio.sleep(min(self._poll_s, 0.2))
 
     async def work(self) -> None:
-        running, stopping = set[asyncio.Task[None]](), asyncio.Event()
+        running, stopping = set[Run](), asyncio.Event()
         async with self._renewing():
             try:
                 while True:
@@ -82,25 +81,21 @@ class LocalRunner:
         except Unavailable as error:
             log.warning("%s; trying again", error)
 
-    async def _claimed(
-        self, stopping: asyncio.Event, thread_id: str | None = None
-    ) -> asyncio.Task[None] | None:
+    async def _claimed(self, stopping: asyncio.Event, thread_id: str | None = None) -> Run | None:
         owner = uuid4().hex
-        claim = await self._agent.store.claim(owner, self._lease_s, thread_id)
-        if claim is None:
+        if not (claim := await self._agent.store.claim(owner, self._lease_s, thread_id)):
             return None
         self._leases.add(owner)
         run = asyncio.create_task(self._run(claim, owner, stopping), name=claim.thread_id)
         run.add_done_callback(lambda _: self._leases.discard(owner))
         return run
 
-    def _ended(self, run: asyncio.Task[None]) -> None:
+    def _ended(self, run: Run) -> None:
         self._woken.set()
-        if run.cancelled() or (error := run.exception()) is None:
-            return
+        error = None if run.cancelled() else run.exception()
         if isinstance(error, AgentError):
             log.warning("thread %s is tried again later: %s", run.get_name(), error)
-        else:
+        elif error:
             log.error("thread %s failed", run.get_name(), exc_info=error)
 
     async def _run(self, claim: Claim, owner: str, stopping: asyncio.Event) -> None:
@@ -113,7 +108,8 @@ class LocalRunner:
         store = self._agent.store
         loaded = await store.load(claim.thread_id)
         try:
-            thread = await self._advance(loaded, claim, stopping)
+            thread = await expire(self._agent, loaded)
+            thread = await run_claimed(self._agent, thread, claim, stopping)
         except AgentError as error:
             if error.version is None:
                 raise
@@ -124,17 +120,6 @@ class LocalRunner:
             raise
         await store.release(owner, thread, await self._due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)
-
-    async def _advance(self, thread: Thread, claim: Claim, stopping: asyncio.Event) -> Thread:
-        agent, thread = self._agent, await expire(self._agent, thread)
-        word = plan(thread.state, agent.limits)
-        if claim.crashes < MAX_CRASHES or word == "idle":
-            return await advance(agent, thread, claim.attempts, stopping)
-        last = thread.events[-1]
-        why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
-        if word == "deliver":
-            return await told(agent, thread, thread.state.outbox[0], error=why)
-        return await escalate(agent, thread, why)
 
     async def _due(self, thread: Thread) -> datetime | None:
         if plan(thread.state, self._agent.limits) != "idle":
@@ -159,7 +144,7 @@ class LocalRunner:
             task.cancel()
 
 
-async def _to_its_end(run: asyncio.Task[None], stopping: asyncio.Event) -> None:
+async def _to_its_end(run: Run, stopping: asyncio.Event) -> None:
     """Await `run`; a cancellation lets its step end first."""
     try:
         await asyncio.shield(run)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.api import resume
-from agent.events import Event
+from agent.events import Event, event
 from agent.runners.local import LocalRunner
 from agent.thread import Thread
 from agent.triggers import App
@@ -306,6 +306,12 @@ def test_a_second_start_is_told_as_one() -> None:
     assert news(first, first.events[-1], "ana")[0] == '  ▸ look(at="x")'
     again = past(said(), chose("look", at="x"), started(2), started(2))
     assert news(again, again.events[-1], "ana")[0].endswith("(again: its runner stopped)")
+
+
+def test_a_result_that_came_too_late_says_so() -> None:
+    late = event("tool_finished", step=2, output="ok", late=True)
+    thread = past(said(), chose("look", at="x"), started(2), late)
+    assert what(thread, thread.events[-1]) == "look returned, too late to count: ok"
 
 
 def test_an_event_of_a_later_version_is_still_shown() -> None:
