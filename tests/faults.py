@@ -172,9 +172,9 @@ FAULTS = [
     ),
     Fault(
         "a question replaces the one that cannot be shown",
-        "runners/local.py",
-        '        if word == "deliver":\n',
-        "        if False:\n",
+        "loop.py",
+        '    if word == "deliver":\n',
+        "    if False:\n",
         "runners/test_local.py::"
         "test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_second_wait",
     ),
