@@ -4,7 +4,7 @@ Checks go further than Copier's, which drops an unknown choice of a list in sile
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
@@ -28,8 +28,8 @@ class Question:
     help: str
     default: str
     """As people read it."""
-    choices: tuple[str, ...]
-    """Empty where any text will do."""
+    choices: Mapping[str, str]
+    """What each is, in words; empty where any text will do."""
     several: bool
     """The answer is a list of choices."""
 
@@ -80,21 +80,23 @@ class Question:
         return f"Choose from: {', '.join(self._words())}."
 
     def _words(self) -> tuple[str, ...]:
-        return (*self.choices, NONE) if self.several else self.choices
+        return (*self.choices, NONE) if self.several else (*self.choices,)
 
 
 @cache
-def questions() -> tuple[Question, ...]:
-    """Read copier.yml, in its order; computed values are no questions."""
-    import yaml
-
-    with (source.folder() / "copier.yml").open("rb") as file:
-        entries = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 # the safe loader, in C where there is one
+def questions(text: str = "") -> tuple[Question, ...]:
+    """Read a copier.yml, this installation's own by default; computed values are no questions."""
     return tuple(
         _question(name, entry)
-        for name, entry in entries.items()
+        for name, entry in _entries(text).items()
         if not name.startswith("_") and entry.get("when", True)
     )
+
+
+def seeds(text: str) -> tuple[str, ...]:
+    """Return the files and folders that a copier.yml leaves to the owner after the first day."""
+    listing = next(entry for entry in _entries(text)["_exclude"] if "_copier_operation" in entry)
+    return tuple(line[1:] for line in listing.splitlines() if line.startswith("/"))
 
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
@@ -119,6 +121,18 @@ def _question(name: str, entry: dict[str, Any]) -> Question:
         name=name,
         help=entry["help"],
         default="the folder's name" if "{{" in default else default,
-        choices=tuple(dict(entry.get("choices", ())).values()),
+        choices={choice: label for label, choice in dict(entry.get("choices", ())).items()},
         several=entry.get("multiselect", False),
     )
+
+
+def _entries(text: str) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    entries: dict[str, Any] = yaml.load(text or _own(), loader)  # noqa: S506 # the safe loader, in C where there is one
+    return entries
+
+
+def _own() -> str:
+    return (source.folder() / "copier.yml").read_text("utf-8")

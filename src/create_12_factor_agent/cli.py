@@ -3,10 +3,11 @@
 Each question of copier.yml is a flag here; what no flag answers is asked in a terminal and
 takes its default elsewhere. Knows no Copier and prints nothing itself.
 
-`create` is the only command, so it goes without a name. Commands for existing repositories
-will be an app beside this one, chosen by `main` when the first word is one of theirs.
+`create` goes without a name. The commands for existing repositories are an app of their own,
+which `main` chooses when the first word is one of theirs.
 """
 
+import os
 import shlex
 import signal
 import sys
@@ -20,6 +21,9 @@ from . import answers as answering
 from . import catalog, finish, generate, report, source, target, terminal
 from .errors import UsageError, UserError
 
+COMMANDS = ("add", "remove", "update", "status", "parts", "doctor")
+"""What is not a folder to make; `./add` is."""
+
 app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -32,13 +36,24 @@ def main() -> None:
     for number in target.SIGNALS:
         signal.signal(number, _stop)
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(_app()(standalone_mode=False))
     except typer.TyperException as error:
         failure: UserError = UsageError(error.format_message(), f"See: {source.NAME} --help")
     except UserError as error:
         failure = error
     report.failed(failure)
     sys.exit(failure.code)
+
+
+def _app() -> typer.Typer:
+    """Choose by the first word; a shell that completes gives the words in a variable."""
+    shells = (os.environ.get(name, "") for name in ("_TYPER_COMPLETE_ARGS", "COMP_WORDS"))
+    words = next((line.split() for line in shells if line), sys.argv)
+    if words[1:2] and words[1] in COMMANDS:
+        from . import commands
+
+        return commands.app
+    return app
 
 
 def _stop(number: int, _frame: FrameType | None) -> NoReturn:
@@ -56,7 +71,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.command()
+@app.command(epilog=f"In a repository that was made before: {', '.join(COMMANDS)}.")
 @catalog.with_flags
 def create(
     path: Annotated[

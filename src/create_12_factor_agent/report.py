@@ -63,6 +63,11 @@ def created(
     data(str(path))
 
 
+def say(text: str, style: str = "") -> None:
+    """Tell a person something."""
+    _talk().print(text, style=style)
+
+
 def failed(error: UserError) -> None:
     """Tell what went wrong and what to do now."""
     _talk().print(f"Error: {error.problem}", style="red")

@@ -1,19 +1,13 @@
-"""Where the template comes from: the folder in the wheel, or the checkout.
+"""This installation: its template, the folder in the wheel or the checkout, and its version.
 
-Also what a repository made from it records of its origin. Knows no question and no Copier.
-What takes long to import is imported where it is used, here and in all other modules:
-`--help` and `--version` stay fast.
+Knows no question and no Copier. What takes long to import is imported where it is used, here and in
+all other modules: `--help` and `--version` stay fast.
 """
 
 import json
-import re
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
 
@@ -29,26 +23,21 @@ _CHECKOUT = Path(__file__).parents[2]
 def folder() -> Path:
     """Find the folder that holds `copier.yml` and `template/`."""
     for place in (_WHEEL, _CHECKOUT):
-        if (place / "copier.yml").is_file() and (place / "template").is_dir():
+        if _is_template(place):
             return place
     raise UserError("This installation has lost its template.", f"Reinstall {NAME}.")
 
 
-@contextmanager
-def template() -> Iterator[Path]:
-    """Give the template as a plain folder: Copier would clone a folder with a `.git`."""
-    place = folder()
-    if not (place / ".git").exists():
-        yield place
-        return
-    from tempfile import TemporaryDirectory
+def bundle() -> Path | None:
+    """Find the releases that came with this installation, as git can clone them."""
+    releases = _WHEEL.with_suffix(".bundle")
+    return releases if releases.is_file() else None
 
-    with TemporaryDirectory(prefix=f"{NAME}-") as temporary:
-        copy = Path(temporary)
-        shutil.copy2(place / "copier.yml", copy)
-        skip = shutil.ignore_patterns("__pycache__", ".*_cache", ".venv")
-        shutil.copytree(place / "template", copy / "template", symlinks=True, ignore=skip)
-        yield copy
+
+def checkout() -> Path | None:
+    """Find the folder this program stands in or was installed from, if it holds a template."""
+    place = _CHECKOUT if folder() == _CHECKOUT else _local(str(direct_url().get("url", "")))
+    return place if place and _is_template(place) else None
 
 
 def version() -> str:
@@ -62,49 +51,36 @@ def url() -> str:
     return str(next(link.split(", ")[1] for link in links if link.startswith("Repository, ")))
 
 
-def ref() -> str:
-    """Return what `_commit` records: a release's tag, a commit, or a version that is neither.
-
-    A changed checkout says `-dirty` or carries a date, so that nothing claims to be
-    a state of the template that somebody else could fetch.
-    """
-    if folder() == _CHECKOUT and (described := _describe(_CHECKOUT)):
-        return described
-    now = version()
-    if re.fullmatch(r"\d+\.\d+\.\d+", now):
-        return f"v{now}"
-    commit = re.fullmatch(r".*\+g([0-9a-f]+)", now)
-    return commit[1] if commit else now
+def direct_url() -> dict[str, Any]:
+    """Return what the installer recorded of a source that is no index (PEP 610)."""
+    found: dict[str, Any] = json.loads(_distribution().read_text("direct_url.json") or "{}")
+    return found
 
 
 def launcher() -> str:
     """Return the command that starts this program again, from where this one came."""
-    from urllib.request import url2pathname
-
-    origin = json.loads(_distribution().read_text("direct_url.json") or "{}")
-    match origin:
+    match direct_url():
         case {"url": address, "vcs_info": {"vcs": vcs, "commit_id": commit}}:
             place = f"{vcs}+{address}@{commit}"
-        case {"url": str(address)} if address.startswith("file:"):
-            place = url2pathname(address.removeprefix("file://"))
         case {"url": str(address)}:
-            place = address
+            place = str(_local(address) or address)
         case _:
             return f"uvx {NAME}"
     return f"uvx --from {shlex.quote(place)} {NAME}"
+
+
+def _is_template(place: Path) -> bool:
+    return (place / "copier.yml").is_file() and (place / "template").is_dir()
+
+
+def _local(address: str) -> Path | None:
+    from urllib.request import url2pathname
+
+    plain = address.startswith("file://")
+    return Path(url2pathname(address.removeprefix("file://"))) if plain else None
 
 
 def _distribution() -> "Distribution":
     from importlib.metadata import distribution
 
     return distribution(NAME)
-
-
-def _describe(checkout: Path) -> str:
-    if not (checkout / ".git").exists():
-        return ""
-    command = ["git", "-C", str(checkout), "describe", "--tags", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

@@ -65,7 +65,7 @@ def publish(made: Path, target: Path) -> None:
     """Move what was made to its place: all of it, or nothing."""
     parents = [folder for folder in target.parents if not folder.exists()]
     moved: list[Path] = []
-    with _signals_held():
+    with signals_held():
         try:
             if not target.exists():
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def publish(made: Path, target: Path) -> None:
 
 
 @contextmanager
-def _signals_held() -> Iterator[None]:
+def signals_held() -> Iterator[None]:
     """Ignore signals for the few milliseconds that could not be undone halfway."""
     before = [signal.signal(one, signal.SIG_IGN) for one in SIGNALS]
     try:

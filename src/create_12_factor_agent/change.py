@@ -1,0 +1,145 @@
+"""Bring a repository to other parts or to a newer state of the template, the owner's edits kept.
+
+Copier merges, in a draft. What it keeps silent about is found by comparing both states of the
+template with what the owner has: edited files that go away, and removed files that would have
+changed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from . import catalog, changelog, draft, engine, source
+from .history import NEW, OLD, History
+from .project import Project
+
+ENV = ".env.example"
+
+State = Mapping[str, bytes | None]
+"""Files by name; None for one that is not there."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change does to a repository. Files are relative to it, with slashes, sorted."""
+
+    before: str
+    after: str
+    answers: Mapping[str, Any]
+    files: tuple[str, ...]
+    """All that become different."""
+    conflicts: tuple[str, ...]
+    """Changed here and there: both versions stand in the file, between markers."""
+    lost: tuple[str, ...]
+    """Edited by the owner, and no longer part of the template: deleted."""
+    missed: tuple[str, ...]
+    """Deleted by the owner, and changed in the template: still deleted."""
+    news: changelog.News
+    needs: tuple[str, ...]
+    """The lines that `.env.example` got."""
+    diff: str
+    """What changed in the template, without the owner's files and edits."""
+
+
+@contextmanager
+def drafted(
+    owned: Project, history: History, answers: Mapping[str, Any]
+) -> Iterator[tuple[Change, Path]]:
+    """Work out a change: what it does, and the draft to publish. Nothing is changed yet."""
+    both = {OLD: owned.answers, NEW: {**owned.answers, **answers}}
+    with draft.of(owned.path) as place:
+        old, new = (_rendered(history, tag, given) for tag, given in both.items())
+        mine = {name: _read(place / name) for name in {*old, *new, ENV}}
+        engine.stamp(place, str(history.path), OLD)
+        draft.record(place)
+        engine.merge(place, answers)
+        engine.stamp(place, owned.src_path, history.after)
+        yield _compare(history, place, mine, old, new), place
+
+
+def news(history: History, answers: Mapping[str, Any]) -> changelog.News:
+    """Return what the changelog says of the way from the old state to the new."""
+    then, now = (history.read(tag, changelog.FILE) for tag in (OLD, NEW))
+    return changelog.news(then, now, answers)
+
+
+def states(owned: Project, history: History) -> dict[str, str]:
+    """Tell of each file of the template, by name, what its owner did to it."""
+    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+        engine.render_state(history, OLD, Path(folder), owned.answers)
+        came = {name: path.read_bytes() for name, path in _files(Path(folder))}
+    seeds = catalog.seeds(history.read(OLD, "copier.yml"))
+    return {
+        name: "yours" if _is_seed(name, seeds) else _state(came[name], _read(owned.path / name))
+        for name in sorted(came)
+    }
+
+
+def _state(came: bytes, is_now: bytes | None) -> str:
+    if is_now is None:
+        return "deleted"
+    return "pristine" if is_now == came else "edited"
+
+
+def _compare(history: History, place: Path, mine: State, old: State, new: State) -> Change:
+    import yaml
+
+    stored = yaml.safe_load((place / engine.ANSWERS).read_bytes())
+    answers = {name: stored[name] for name in stored if not name.startswith("_")}
+    changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return Change(
+        before=history.before,
+        after=history.after,
+        answers=answers,
+        files=draft.changed(place),
+        conflicts=draft.conflicts(place),
+        lost=tuple(
+            name for name in changed if name not in new and mine[name] not in (None, old[name])
+        ),
+        missed=tuple(name for name in changed if name in old and mine[name] is None),
+        news=news(history, answers),
+        needs=_added(mine[ENV], _read(place / ENV)),
+        diff="".join(_diff(name, old.get(name), new.get(name)) for name in changed),
+    )
+
+
+def _rendered(history: History, tag: str, answers: Mapping[str, Any]) -> dict[str, bytes]:
+    """Render one state and return its files, without those that are the owner's from the start."""
+    seeds = catalog.seeds(history.read(NEW, "copier.yml"))
+    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+        engine.render_state(history, tag, Path(folder), answers)
+        files = _files(Path(folder))
+        return {name: path.read_bytes() for name, path in files if not _is_seed(name, seeds)}
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != engine.ANSWERS:
+            yield name, path
+
+
+def _is_seed(name: str, seeds: tuple[str, ...]) -> bool:
+    return any(name == seed or name.startswith(f"{seed}/") for seed in seeds)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _added(before: bytes | None, after: bytes | None) -> tuple[str, ...]:
+    known = set((before or b"").splitlines())
+    lines = (line for line in (after or b"").splitlines() if line not in known)
+    return tuple(line.decode(errors="replace") for line in lines)
+
+
+def _diff(name: str, before: bytes | None, after: bytes | None) -> str:
+    old, new = ((side or b"").decode(errors="replace").splitlines() for side in (before, after))
+    names = ("/dev/null" if before is None else f"a/{name}",
+             "/dev/null" if after is None else f"b/{name}")  # fmt: skip
+    lines = unified_diff(old, new, *names, lineterm="")
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,113 @@
+"""The commands for a repository that was made before. Prints nothing itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import catalog, change, doctor, history, parts, project, summary
+from .errors import UsageError
+from .upkeep import Wanted, carry_out
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Own an agent repository and keep it current.",
+)
+
+SOMETHING_NEWER = 4
+
+Parts = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PART...",
+        help="Parts by name; `parts` lists them.",
+        autocompletion=lambda: [part for one in catalog.questions() for part in one.choices],
+    ),
+]
+Folder = Annotated[
+    Path, typer.Option("--project", help="The repository.", show_default="where you are")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and ask nothing.")]
+Install = Annotated[bool, typer.Option(help="Install what it needs then (uv sync).")]
+Check = Annotated[
+    bool, typer.Option("--check", help="Only tell: exit code 0 is current, 4 is something newer.")
+]
+
+
+@app.command()
+def add(
+    names: Parts,
+    *,
+    folder: Folder = Path(),
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    install: Install = True,
+) -> None:
+    """Add parts, in the version the repository has; your edits stay."""
+    wanted = Wanted(yes=yes, dry_run=dry_run, as_json=as_json, install=install)
+    carry_out(folder, wanted, lambda answers, known: parts.added(answers, names, known))
+
+
+@app.command()
+def remove(
+    names: Parts,
+    *,
+    folder: Folder = Path(),
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    install: Install = True,
+) -> None:
+    """Remove parts; asks first where you edited their files."""
+    wanted = Wanted(yes=yes, dry_run=dry_run, as_json=as_json, install=install)
+    carry_out(folder, wanted, lambda answers, known: parts.removed(answers, names, known))
+
+
+@app.command()
+def update(
+    *,
+    folder: Folder = Path(),
+    check: Check = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+    install: Install = True,
+) -> None:
+    """Bring the repository to the newest version; your edits stay."""
+    if not check:
+        carry_out(folder, Wanted(yes=True, dry_run=dry_run, as_json=as_json, install=install))
+        return
+    owned = project.find(folder)
+    with history.since(owned.src_path, owned.commit, newest=True) as past:
+        summary.newer(past.before, past.after, change.news(past, owned.answers), as_json=as_json)
+        raise typer.Exit(SOMETHING_NEWER if past.moves else 0)
+
+
+@app.command()
+def status(folder: Folder = Path(), as_json: Json = False) -> None:
+    """Tell of each file of the template whether it is as it came, edited, deleted or yours."""
+    owned = project.find(folder)
+    with history.since(owned.src_path, owned.commit, newest=False) as past:
+        summary.status(past.before, change.states(owned, past), as_json=as_json)
+
+
+@app.command(name="parts")
+def list_parts(folder: Folder = Path(), as_json: Json = False) -> None:
+    """List the parts of this version, and which of them the repository has."""
+    try:
+        answers = project.find(folder).answers
+    except UsageError:
+        answers = {}
+    summary.parts(parts.listing(answers, catalog.questions()), as_json=as_json)
+
+
+@app.command(name="doctor")
+def examine(folder: Folder = Path(), as_json: Json = False) -> None:
+    """Look for what keeps the repository from running or changing; exit code 1 if there is any."""
+    found = doctor.examine(folder)
+    summary.findings(found, as_json=as_json)
+    raise typer.Exit(int(any(finding.state == "bad" for finding in found)))

@@ -1,0 +1,80 @@
+"""What keeps a repository from running or changing, found by looking only."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from . import git, history, project, source
+from .errors import UserError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: Literal["good", "note", "bad"]
+    detail: str
+    hint: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Look at the tools, then at the repository that `folder` is in."""
+    found = [_tool("git", "Install it: add, remove and update need it."),
+             _tool("uv", "Install it: pip install uv")]  # fmt: skip
+    try:
+        owned = project.find(folder)
+    except UserError as error:
+        return [*found, Finding("repository", "bad", error.problem, error.hint)]
+    found.append(Finding("repository", "good", f"{owned.path}, made from {owned.commit}"))
+    if git.installed():
+        found += [_clean(owned), _merged(owned), _current(owned)]
+    return [*found, *_unset(owned.path)]
+
+
+def _tool(name: str, hint: str) -> Finding:
+    place = shutil.which(name)
+    return Finding(name, "good", place) if place else Finding(name, "bad", "not installed", hint)
+
+
+def _clean(owned: project.Project) -> Finding:
+    try:
+        project.check_clean(owned)
+    except UserError as error:
+        return Finding("commits", "note", error.problem, error.hint)
+    return Finding("commits", "good", "everything is committed")
+
+
+def _merged(owned: project.Project) -> Finding:
+    found = git.run(owned.path, "grep", "-l", "-I", "-E", "^(<{7}|>{7}) ", "--", ".")
+    names = ", ".join(os.fsdecode(found.stdout).split("\n")[:-1])
+    if names:
+        return Finding("merges", "bad", f"Conflict markers in {names}.", "Merge them by hand.")
+    return Finding("merges", "good", "no conflict markers")
+
+
+def _current(owned: project.Project) -> Finding:
+    try:
+        with history.since(owned.src_path, owned.commit, newest=True) as past:
+            if not past.moves:
+                return Finding("version", "good", "nothing newer is known here")
+            return Finding("version", "note", f"{past.after} is newer.", f"{source.NAME} update")
+    except UserError as error:
+        return Finding("version", "note", error.problem, error.hint)
+
+
+def _unset(path: Path) -> Iterator[Finding]:
+    """Tell which variables of `.env.example` have to be filled in, and are not."""
+    lines = {name: _text(path / name) for name in (".env.example", ".env")}
+    asked = re.findall(r"^# ?([A-Z][A-Z0-9_]*)=(?:.*<.*>.*)?$", lines[".env.example"], re.MULTILINE)
+    given = re.findall(r"^(?:export )?([A-Z][A-Z0-9_]*)=.+$", lines[".env"], re.MULTILINE)
+    if unset := [name for name in asked if name not in given and not os.environ.get(name)]:
+        yield Finding("variables", "note", f"Not set: {', '.join(unset)}.", "See: .env.example")
+
+
+def _text(file: Path) -> str:
+    return file.read_text("utf-8", errors="replace") if file.is_file() else ""

@@ -1,0 +1,99 @@
+"""Where a repository comes from and is updated from: a release, a fork, or a checkout.
+
+Knows no question and no Copier.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from tarfile import TarFile
+from tempfile import TemporaryDirectory
+
+from . import git, source
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The template as this installation has it, and what an answers file says of that."""
+
+    url: str
+    """`_src_path`: an address or a folder that git can fetch from."""
+    ref: str
+    """`_commit`: a release's tag or a commit; a version where there is neither."""
+    checkout: Path | None = None
+    """The template is the commit `ref` of this one, not the installation's folder."""
+
+
+def here() -> Origin:
+    """Find out where this installation came from.
+
+    A checkout is where it was run in or installed from (PEP 610), as it stands now.
+    """
+    if checkout := _checkout():
+        described = describe(checkout, _state(checkout))
+        return Origin(str(checkout), described, checkout)
+    match source.direct_url():
+        case {"url": str(address), "vcs_info": {"vcs": "git", "commit_id": str(commit)}}:
+            return Origin(address if address.endswith(".git") else f"git+{address}", commit)
+    version = source.version()
+    release = re.fullmatch(r"\d+\.\d+\.\d+", version)
+    return Origin(source.url(), f"v{version}" if release else version)
+
+
+@contextmanager
+def template(origin: Origin) -> Iterator[Path]:
+    """Give the template as a plain folder: Copier would clone a folder with a `.git`."""
+    if not origin.checkout:
+        yield source.folder()
+        return
+    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+        names = ("copier.yml", "template")
+        archive = git.run(origin.checkout, "archive", origin.ref, *names).stdout
+        TarFile(fileobj=BytesIO(archive)).extractall(folder, filter="tar")
+        yield Path(folder)
+
+
+def repository(src_path: str) -> str:
+    """Return what git can clone for the `_src_path` of an answers file."""
+    bundle = source.bundle()
+    if bundle and src_path == source.url():
+        return str(bundle)
+    if short := re.fullmatch(r"(gh|gl):/?(.*?)(?:\.git)?", src_path):
+        host = {"gh": "github.com", "gl": "gitlab.com"}[short[1]]
+        return f"https://{host}/{short[2]}.git"
+    return src_path.removeprefix("git+") if ":" in src_path else str(Path(src_path).expanduser())
+
+
+def describe(repository: Path, commit: str) -> str:
+    """Return what Copier records for a commit: a release, one and a distance, or an id."""
+    return git.call(repository, "describe", "--tags", "--always", commit)
+
+
+def _checkout() -> Path | None:
+    place = source.checkout()
+    if not place or not (place / ".git").exists() or not git.installed():
+        return None
+    return place if git.run(place, "rev-parse", "--verify", "HEAD").returncode == 0 else None
+
+
+def _state(checkout: Path) -> str:
+    """Return the commit that is checked out, or a snapshot of a checkout with changes in it.
+
+    A snapshot stands in the place of the commit it changes, under a reference of its own:
+    nothing of the checkout moves, and whoever clones it finds the snapshot again.
+    """
+    if not git.call(checkout, "status", "--porcelain"):
+        return git.call(checkout, "rev-parse", "HEAD")
+    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+        index = Path(folder, "index")
+        git.call(checkout, "read-tree", "HEAD", index=index)
+        git.call(checkout, "add", "--all", index=index)
+        tree = git.call(checkout, "write-tree", index=index)
+    snapshot = git.commit_tree(
+        checkout, tree, *git.call(checkout, "log", "-1", "--format=%P").split()
+    )
+    git.call(checkout, "update-ref", f"refs/{source.NAME}/{snapshot}", snapshot)
+    return snapshot
