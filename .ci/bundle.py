@@ -24,6 +24,7 @@ class BundleHook(BuildHookInterface):
     """Adds the bundle to what is built, where there is one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Find or write the bundle, and name it to hatch."""
         if version == "editable":
             return
         self.folder = Path(mkdtemp())
@@ -36,7 +37,8 @@ class BundleHook(BuildHookInterface):
             place = wheel if self.target_name == "wheel" else NAME
             build_data["force_include"][str(bundle)] = place
 
-    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+    def finalize(self, version: str, *_: object) -> None:
+        """Tidy up."""
         if version != "editable":
             shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
+from importlib.metadata import PackageMetadata
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ class Ran:
 
 
 Run = Callable[..., Ran]
+Installed = Callable[..., None]
+OURS = metadata.metadata(source.NAME)
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,31 @@ def run(
     yield run
     for number, handler in before:
         signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What `importlib.metadata` knows of an installation."""
+
+    version: str
+    origin: str | None
+
+    def read_text(self, name: str) -> str | None:
+        return self.origin if name == "direct_url.json" else None
+
+    @property
+    def metadata(self) -> PackageMetadata:
+        return OURS
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Installed:
+    """Pretend to be another version, or installed from somewhere else (its direct_url.json)."""
+
+    def pretend(version: str, origin: str | None = None) -> None:
+        monkeypatch.setattr(metadata, "distribution", lambda _: Distribution(version, origin))
+
+    return pretend
 
 
 @pytest.fixture(scope="session")

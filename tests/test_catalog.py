@@ -4,9 +4,9 @@ from create_12_factor_agent import answers, catalog
 from create_12_factor_agent.catalog import Question
 from create_12_factor_agent.errors import UsageError
 
-MANY = Question("tool", "Tools", "a", ("a", "b"), several=True)
-ONE = Question("size", "Size", "s", ("s", "l"), several=False)
-TEXT = Question("name", "Name", "me", (), several=False)
+MANY = Question("tool", "Tools", "a", {"a": "A", "b": "B"}, several=True)
+ONE = Question("size", "Size", "s", {"s": "S", "l": "L"}, several=False)
+TEXT = Question("name", "Name", "me", {}, several=False)
 
 
 def test_the_questions_are_those_that_people_may_answer() -> None:

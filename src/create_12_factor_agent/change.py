@@ -50,9 +50,13 @@ def drafted(
     owned: Project, history: History, answers: Mapping[str, Any]
 ) -> Iterator[tuple[Change, Path]]:
     """Work out a change: what it does, and the draft to publish. Nothing is changed yet."""
+    seeds = catalog.seeds(history.read(NEW, "copier.yml"))
     both = {OLD: owned.answers, NEW: {**owned.answers, **answers}}
     with draft.of(owned.path) as place:
-        old, new = (_rendered(history, tag, given) for tag, given in both.items())
+        old, new = (
+            {name: held for name, held in rendered.items() if not _is_seed(name, seeds)}
+            for rendered in (_rendered(history, tag, given) for tag, given in both.items())
+        )
         mine = {name: _read(place / name) for name in {*old, *new, ENV}}
         engine.stamp(place, str(history.path), OLD)
         draft.record(place)
@@ -69,9 +73,7 @@ def news(history: History, answers: Mapping[str, Any]) -> changelog.News:
 
 def states(owned: Project, history: History) -> dict[str, str]:
     """Tell of each file of the template, by name, what its owner did to it."""
-    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        engine.render_state(history, OLD, Path(folder), owned.answers)
-        came = {name: path.read_bytes() for name, path in _files(Path(folder))}
+    came = _rendered(history, OLD, owned.answers)
     seeds = catalog.seeds(history.read(OLD, "copier.yml"))
     return {
         name: "yours" if _is_seed(name, seeds) else _state(came[name], _read(owned.path / name))
@@ -108,19 +110,13 @@ def _compare(history: History, place: Path, mine: State, old: State, new: State)
 
 
 def _rendered(history: History, tag: str, answers: Mapping[str, Any]) -> dict[str, bytes]:
-    """Render one state and return its files, without those that are the owner's from the start."""
-    seeds = catalog.seeds(history.read(NEW, "copier.yml"))
-    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        engine.render_state(history, tag, Path(folder), answers)
-        files = _files(Path(folder))
-        return {name: path.read_bytes() for name, path in files if not _is_seed(name, seeds)}
-
-
-def _files(folder: Path) -> Iterator[tuple[str, Path]]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name != engine.ANSWERS:
-            yield name, path
+    """Render one state of the template and return its files by name, without the answers file."""
+    with history.template(tag) as template, TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+        engine.render(template, Path(folder), answers)
+        paths = [path for path in Path(folder).rglob("*") if path.is_file()]
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    files.pop(engine.ANSWERS)
+    return files
 
 
 def _is_seed(name: str, seeds: tuple[str, ...]) -> bool:

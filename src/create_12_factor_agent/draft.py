@@ -47,7 +47,7 @@ def tree(drafted: Path) -> str:
     with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
         index = Path(folder, "index")
         git.call(drafted, "read-tree", "HEAD", index=index)
-        git.call(drafted, "add", "--all", index=index)
+        git.call(drafted, "add", "--all", "--force", index=index)  # ignored or not, it is new
         return git.call(drafted, "write-tree", index=index)
 
 
@@ -72,7 +72,8 @@ def publish(project: Path, drafted: Path) -> None:
             git.call(top, "update-index", "-z", "--index-info", feed=_entries(unmerged))
         except BaseException:
             with suppress(UserError):
-                git.call(top, "read-tree", "--reset", "-u", "HEAD")
+                for back in ((made,), ("-u", "HEAD")):
+                    git.call(top, "read-tree", "--reset", *back)
             raise
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import source
 from .errors import UsageError, UserError
-from .history import NEW, History
+from .history import NEW
 
 ANSWERS = ".copier-answers.yml"
 
@@ -28,14 +28,6 @@ def render(
     with _in_our_words(), local.env(PATH=""):
         done = run_copy(str(template), target, dict(answers), defaults=not ask, **_options())
     return dict(done.answers.combined)
-
-
-def render_state(history: History, tag: str, target: Path, answers: Mapping[str, Any]) -> None:
-    """Render one state of the template into `target`, with answers of that state."""
-    from copier import run_copy
-
-    with _in_our_words():
-        run_copy(str(history.path), target, dict(answers), vcs_ref=tag, defaults=True, **_options())
 
 
 def merge(project: Path, answers: Mapping[str, Any]) -> None:

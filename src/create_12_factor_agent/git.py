@@ -3,7 +3,9 @@
 import os
 import shutil
 import subprocess
+from io import BytesIO
 from pathlib import Path
+from tarfile import TarFile
 
 from .errors import UserError
 
@@ -58,6 +60,12 @@ def commit_tree(folder: Path, tree: str, *parents: str) -> str:
     lines = [f"tree {tree}", *above, f"author {_NOBODY}", f"committer {_NOBODY}", "", "Template\n"]
     write = ("hash-object", "-t", "commit", "-w", "--stdin")
     return call(folder, *write, feed="\n".join(lines).encode())
+
+
+def extract(repository: Path, commit: str, folder: Path, *names: str) -> None:
+    """Write files and folders of a commit into `folder`."""
+    archive = run(repository, "archive", commit, *names).stdout
+    TarFile(fileobj=BytesIO(archive)).extractall(folder, filter="tar")
 
 
 def installed() -> bool:

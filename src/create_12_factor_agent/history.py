@@ -38,6 +38,13 @@ class History:
         done = git.run(self.path, "show", f"{tag}:{name}")
         return done.stdout.decode() if done.returncode == 0 else ""
 
+    @contextmanager
+    def template(self, tag: str) -> Iterator[Path]:
+        """Give the template of one state as a plain folder."""
+        with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
+            git.extract(self.path, tag, Path(folder), *origin.FILES)
+            yield Path(folder)
+
     def _tree(self, tag: str) -> str:
         return git.call(self.path, "rev-parse", f"{tag}:template", f"{tag}:copier.yml")
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from tarfile import TarFile
 from tempfile import TemporaryDirectory
 
 from . import git, source
+
+FILES = ("copier.yml", "template")
+"""What a repository is rendered from."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,7 @@ def template(origin: Origin) -> Iterator[Path]:
         yield source.folder()
         return
     with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        names = ("copier.yml", "template")
-        archive = git.run(origin.checkout, "archive", origin.ref, *names).stdout
-        TarFile(fileobj=BytesIO(archive)).extractall(folder, filter="tar")
+        git.extract(origin.checkout, origin.ref, Path(folder), *FILES)
         yield Path(folder)
 
 

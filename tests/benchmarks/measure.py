@@ -11,14 +11,14 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from create_12_factor_agent import source
+from create_12_factor_agent import origin
 
 PROGRAM = ("-m", "create_12_factor_agent")
 COPIER = "import sys, copier; copier.run_copy(*sys.argv[1:], defaults=True, quiet=True)"
 
 
 def main() -> None:
-    with TemporaryDirectory() as folder, source.template() as template:
+    with TemporaryDirectory() as folder, origin.template(origin.here()) as template:
         place = Path(folder, "my-agent")
         python = cost(place, "-c", "pass")
         version = cost(place, *PROGRAM, "--version")

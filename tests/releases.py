@@ -1,0 +1,124 @@
+"""The template as it was: releases to update from.
+
+The newest is the working tree. Those before it are made from it, backwards: each lacks what the
+next one brings. The releases that this repository has tags of come before all of these.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .conftest import ROOT, checked_in
+from .templates import commit, git
+
+KEPT = ("copier.yml", "template/", "docs/changelog.md", ".gitattributes", ".gitignore")
+
+Undo = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release and what it brought."""
+
+    tag: str
+    brought: str
+    undo: Undo
+    """Takes a working tree back to the release before."""
+
+
+def _swap(name: str, new: str, old: str) -> Undo:
+    def undo(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert text.count(new) == 1, f"{new!r} is {text.count(new)} times in {name}"
+        (folder / name).write_text(text.replace(new, old))
+
+    return undo
+
+
+def _all(*steps: Undo) -> Undo:
+    def undo(folder: Path) -> None:
+        for step in steps:
+            step(folder)
+
+    return undo
+
+
+def _no_checks(folder: Path) -> None:
+    """Take the part `ci` away."""
+    questions = (folder / "copier.yml").read_text()
+    questions = re.sub(r"^    Checks on every push.*\n", "", questions, flags=re.MULTILINE)
+    questions = re.sub(r"^  - .*/\.github.*\n", "", questions, flags=re.MULTILINE)
+    questions = questions.replace("default: [docker, ci]", "default: [docker]")
+    (folder / "copier.yml").write_text(questions)
+    (folder / "template/.github/workflows/check.yml").unlink()
+
+
+def _another_module(folder: Path) -> None:
+    """Give it a module that is gone by now."""
+    (folder / "template/src/agent/legacy.py").write_text('"""What is no longer needed."""\n')
+
+
+LOOP = "template/src/agent/loop.py"
+SCHEMA = "template/src/agent/stores/sqlite_schema.py"
+
+RELEASES = (
+    Release("v90.2.0", "Deliveries are tried more often.", _all(
+        _swap(LOOP, "MAX_DELIVERIES = 5\n", "MAX_DELIVERIES = 3\n"),
+        _swap(LOOP, '        case "escalate":\n', '        case "escalate" | "limit":\n'),
+        _another_module,
+    )),
+    Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
+        _swap(SCHEMA, ", crashes INTEGER NOT NULL DEFAULT 0\n", "\n"),
+        _swap(SCHEMA, "wake_at), crashes = 0,\n", "wake_at),\n"),
+    )),
+    Release("v90.4.0", "A new part: `ci`.", _no_checks),
+    Release("v90.5.0", "A newer Rich.", _swap(
+        "template/pyproject.toml.jinja", '    "rich>=14",\n', '    "rich>=13.9",\n'
+    )),
+)  # fmt: skip
+"""Oldest first; the last is the working tree."""
+
+FIRST = "v90.1.0"
+
+
+def build(folder: Path) -> list[str]:
+    """Make a repository of all releases in `folder`; return their tags, oldest first."""
+    tags, states = [FIRST, *(release.tag for release in RELEASES)], [_files(ROOT, checked_in())]
+    for release in reversed(RELEASES):
+        work = _write(folder.with_name(f"before-{release.tag}"), states[0])
+        release.undo(work)
+        names = [path.relative_to(work).as_posix() for path in work.rglob("*") if path.is_file()]
+        states.insert(0, _files(work, names))
+    brought = ["What it was.", *(release.brought for release in RELEASES)]
+    news = states[-1]["docs/changelog.md"].decode()
+    for tag, state, item in zip(tags, states, brought, strict=True):
+        news = news.replace("\n## ", f"\n## {tag[1:]}\n\n- {item}\n\n## ", 1)
+        state["docs/changelog.md"] = news.encode()
+    real = [tag for tag in git(ROOT, "tag").split() if re.fullmatch(r"v\d+\.\d+\.\d+", tag)]
+    real.sort(key=lambda tag: [int(number) for number in tag[1:].split(".")])
+    for tag, state in zip([*real, *tags], [*map(_released, real), *states], strict=True):
+        for name in git(folder, "ls-files").splitlines() if (folder / ".git").exists() else ():
+            (folder / name).unlink()
+        commit(_write(folder, state), {}, tag)
+    return [*real, *tags]
+
+
+def _released(tag: str) -> dict[str, bytes]:
+    names = git(ROOT, "ls-tree", "-r", "--name-only", tag).splitlines()
+    return {
+        name: git(ROOT, "show", f"{tag}:{name}").encode() + b"\n"
+        for name in names
+        if name.startswith(KEPT)
+    }
+
+
+def _files(folder: Path, names: list[str]) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in names if name.startswith(KEPT)}
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, held in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(held)
+    return folder

@@ -1,0 +1,402 @@
+"""What `add`, `remove` and `update` do to a repository, and what they leave to its owner."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from create_12_factor_agent import source
+
+from .conftest import Ran, Run, tree
+from .templates import FILES, commit, git, write
+
+LOOP = FILES["template/src/agent/loop.py"]
+FIXED = LOOP.replace("line_15 = 15", "line_15 = 'fixed'")
+MINE = LOOP.replace("line_2 = 2", "line_2 = 'mine'")
+CONFLICTING = LOOP.replace("line_15 = 15", "line_15 = 'mine'")
+
+
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "template"
+    commit(folder, FILES, "v0.1.0")
+    monkeypatch.setattr(source, "_CHECKOUT", folder)
+    return folder
+
+
+@pytest.fixture
+def project(template: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    assert run("my-agent", "--yes", "--no-install", "--extra", "none").code == 0
+    monkeypatch.chdir(template.with_name("my-agent"))
+    return template.with_name("my-agent")
+
+
+@pytest.fixture
+def without(project: Path, run: Run) -> Path:
+    """Give a project without the part."""
+    assert change(run, "remove", "openai").code == 0
+    commit(project, {})
+    return project
+
+
+def change(run: Run, *arguments: str) -> Ran:
+    return run(*arguments, "--no-install")
+
+
+def files(project: Path) -> dict[str, bytes]:
+    return {name: held for name, held in tree(project).items() if not name.startswith(".git/")}
+
+
+# -- add -------------------------------------------------------------------------------------
+
+
+def test_a_part_arrives_and_edits_stay(without: Path, run: Run) -> None:
+    commit(without, {"src/agent/loop.py": MINE, "src/agent/mine.py": "mine"})
+    ran = change(run, "add", "openai")
+    assert ran.code == 0
+    assert git(without, "status", "--short").splitlines() == [
+        " M .copier-answers.yml",
+        " M .env.example",
+        " M pyproject.toml",
+        "?? src/agent/llms/",
+    ]
+    assert '"openai>=2"' in (without / "pyproject.toml").read_text()
+    assert (without / "src/agent/loop.py").read_text() == MINE
+    assert "# OPENAI_API_KEY=" in ran.err
+
+
+@pytest.mark.usefixtures("without")
+def test_a_part_can_be_added_in_words_for_machines(run: Run) -> None:
+    told = json.loads(change(run, "add", "openai", "--json").out)
+    assert told["answers"]["llm"] == ["openai"]
+    assert "src/agent/llms/openai.py" in told["files"]
+    assert told["conflicts"] == []
+
+
+def test_what_is_there_is_not_added_again(project: Path, run: Run) -> None:
+    before = files(project)
+    ran = change(run, "add", "openai")
+    assert (ran.code, files(project)) == (0, before)
+    assert "Nothing to change" in ran.err
+
+
+def test_a_part_keeps_the_version_the_repository_has(
+    without: Path, template: Path, run: Run
+) -> None:
+    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    assert change(run, "add", "openai").code == 0
+    assert (without / "src/agent/loop.py").read_text() == LOOP
+    assert "_commit: v0.1.0\n" in (without / ".copier-answers.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("add", "nothing"), "no part 'nothing'"),
+        (("add", "anew"), "no part 'anew' in this version of the template"),
+        (("remove", "nothing"), "no part 'nothing'"),
+        (("remove", "docker"), "no 'docker' here to remove"),
+        (("remove", "sqlite"), "needs one store"),
+        (("add",), "PART"),
+        (("add", "openai", "--colour"), "--colour"),
+    ],
+)
+def test_a_part_that_cannot_be_added_or_removed_is_told(
+    project: Path, template: Path, run: Run, command: tuple[str, ...], told: str
+) -> None:
+    newer = FILES["copier.yml"].replace(
+        "choices: []\n  default: []", "choices:\n    New: anew\n  default: []"
+    )
+    commit(template, {"copier.yml": newer}, "v0.2.0")
+    before = files(project)
+    ran = run(*command)
+    assert (ran.code, files(project)) == (2, before)
+    assert told in ran.err
+
+
+# -- remove ----------------------------------------------------------------------------------
+
+
+def test_adding_and_removing_leaves_what_was_there(project: Path, run: Run) -> None:
+    before = git(project, "rev-parse", "HEAD^{tree}")
+    assert change(run, "remove", "openai").code == 0
+    assert not (project / "src/agent/llms").exists()
+    commit(project, {})
+    assert change(run, "add", "openai").code == 0
+    commit(project, {})
+    assert git(project, "rev-parse", "HEAD^{tree}") == before
+
+
+def test_edited_files_of_a_part_go_only_when_told(project: Path, run: Run) -> None:
+    commit(project, {"src/agent/llms/openai.py": "# mine"})
+    before = files(project)
+    ran = change(run, "remove", "openai")
+    assert (ran.code, files(project)) == (2, before)
+    assert "You edited what would go away: src/agent/llms/openai.py" in ran.err
+    assert change(run, "remove", "openai", "--yes").code == 0
+    assert not (project / "src/agent/llms/openai.py").exists()
+
+
+# -- update ----------------------------------------------------------------------------------
+
+
+def test_an_update_brings_what_is_new_and_keeps_what_is_yours(
+    project: Path, template: Path, run: Run
+) -> None:
+    commit(project, {"src/agent/loop.py": MINE, "README.md": "mine"})
+    commit(template, {
+        "template/src/agent/loop.py": FIXED,
+        "template/src/agent/tools/deploy.py": "# a better sample\n",
+        "template/README.md": "# A better one\n",
+        "docs/changelog.md": "# Changelog\n\n## 0.2.0\n\n- The loop\n  is fixed.\n",
+    }, "v0.2.0")  # fmt: skip
+    ran = change(run, "update")
+    assert ran.code == 0
+    assert (project / "src/agent/loop.py").read_text() == MINE.replace("15 = 15", "15 = 'fixed'")
+    assert (project / "README.md").read_text() == "mine"
+    assert (project / "src/agent/tools/deploy.py").read_text() == "# a sample\n"
+    assert "_commit: v0.2.0\n" in (project / ".copier-answers.yml").read_text()
+    assert "  - The loop is fixed.\n" in ran.err
+    commit(project, {})
+    assert "Nothing to change" in change(run, "update").err
+
+
+def test_a_conflict_is_left_to_merge_and_told(project: Path, template: Path, run: Run) -> None:
+    commit(project, {"src/agent/loop.py": CONFLICTING})
+    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    ran = change(run, "update")
+    assert ran.code == 3
+    assert "  src/agent/loop.py\n" in ran.err
+    assert "UU src/agent/loop.py" in git(project, "status", "--short")
+    merged = (project / "src/agent/loop.py").read_text()
+    assert "line_15 = 'mine'" in merged
+    assert "line_15 = 'fixed'" in merged
+    git(project, "checkout", "--theirs", "src/agent/loop.py")
+    assert (project / "src/agent/loop.py").read_text() == FIXED
+    assert "Conflict markers" not in run("doctor").out
+
+
+def test_what_copier_is_silent_about_is_told(project: Path, template: Path, run: Run) -> None:
+    commit(project, {"src/agent/llms/openai.py": "# mine", "src/agent/loop.py": None})
+    commit(template, {
+        "template/src/agent/llms/openai.py": None, "template/src/agent/loop.py": FIXED,
+    }, "v0.2.0")  # fmt: skip
+    ran = change(run, "update", "--json")
+    told = json.loads(ran.out)
+    assert ran.code == 3
+    assert (told["lost"], told["missed"]) == (["src/agent/llms/openai.py"], ["src/agent/loop.py"])
+    assert not (project / "src/agent/loop.py").exists()
+    assert git(project, "show", "HEAD:src/agent/llms/openai.py") == "# mine"
+
+
+@pytest.mark.parametrize("edits", [MINE, CONFLICTING, None])
+def test_plain_copier_makes_the_same(
+    project: Path, template: Path, run: Run, tmp_path: Path, edits: str | None
+) -> None:
+    from copier import run_update
+
+    commit(project, {"src/agent/loop.py": edits})
+    subprocess.run(["cp", "-r", project, tmp_path / "theirs"], check=True)
+    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    change(run, "update")
+    run_update(tmp_path / "theirs", defaults=True, overwrite=True, quiet=True)
+    ours, theirs = project, tmp_path / "theirs"
+    for listing in (("status", "--short"), ("ls-files", "--stage")):
+        assert git(ours, *listing) == git(theirs, *listing)
+    files = tree(ours / "src") | {"answers": (ours / ".copier-answers.yml").read_bytes()}
+    assert files == tree(theirs / "src") | {
+        "answers": (theirs / ".copier-answers.yml").read_bytes()
+    }
+
+
+def test_checking_tells_and_changes_nothing(project: Path, template: Path, run: Run) -> None:
+    before = files(project)
+    assert run("update", "--check").code == 0
+    news = "# Changelog\n\n### Behaviour\n\n- `llm=openai`: New.\n- `extra=docker`: Not for us.\n"
+    commit(template, {"docs/changelog.md": news, "template/new.txt": "new"}, "v0.2.0")
+    ran = run("update", "--check", "--json")
+    told = json.loads(ran.out)
+    assert ran.code == 4
+    assert (told["before"], told["after"]) == ("v0.1.0", "v0.2.0")
+    assert told["news"] == {"changes": [], "behaviour": ["New."]}
+    assert files(project) == before
+
+
+def test_a_dry_run_shows_what_is_new_and_not_what_is_mine(
+    project: Path, template: Path, run: Run
+) -> None:
+    commit(project, {"src/agent/loop.py": CONFLICTING})
+    write(project, {"not-committed": "mine"})
+    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    before = files(project)
+    ran = run("update", "--dry-run")
+    assert (ran.code, files(project)) == (0, before)
+    assert "-line_15 = 15\n+line_15 = 'fixed'\n" in ran.out
+    assert "mine" not in ran.out
+    assert "merge by hand" in ran.err
+
+
+def test_a_repository_in_a_folder_of_another_is_changed_alone(
+    template: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outer = tmp_path / "outer"
+    commit(outer, {"other": ""})
+    assert run("outer/agents/mine", "--yes", "--no-install").code == 0
+    commit(outer, {"other": "one", "agents/mine/src/agent/loop.py": CONFLICTING})
+    write(outer, {"other": "not committed"})
+    commit(template, {"template/src/agent/loop.py": FIXED, "template/n ä.txt": "new"}, "v0.2.0")
+    monkeypatch.chdir(outer / "agents/mine/src")
+    ran = change(run, "update")
+    assert ran.code == 3
+    assert git(outer, "-c", "core.quotePath=off", "status", "--short").splitlines() == [
+        " M agents/mine/.copier-answers.yml",
+        "UU agents/mine/src/agent/loop.py",
+        " M other",
+        '?? "agents/mine/n ä.txt"',
+    ]
+    assert (outer / "other").read_text() == "not committed"
+
+
+# -- what is refused -------------------------------------------------------------------------
+
+
+def answers(project: Path, old: str, new: str) -> None:
+    file = project / ".copier-answers.yml"
+    commit(project, {".copier-answers.yml": file.read_text().replace(old, new)})
+
+
+REFUSED: dict[str, Callable[[Path], object]] = {
+    "changes that are not committed": lambda p: write(p, {"src/agent/loop.py": MINE}),
+    "no commit to come back to": lambda p: git(p, "update-ref", "-d", "HEAD"),
+    "there is no .copier-answers.yml": lambda p: (p / ".copier-answers.yml").unlink(),
+    "cannot be read": lambda p: write(p, {".copier-answers.yml": "a: [b"}),
+    "holds no answers": lambda p: write(p, {".copier-answers.yml": "text"}),
+    "is it of another template?": lambda p: write(
+        p, {".copier-answers.yml": "_commit: v1\nname: x"}
+    ),
+    "no state of the template": lambda p: answers(p, "v0.1.0", "v7.7.7"),
+    "--exec=x is no state of the template": lambda p: answers(p, "v0.1.0", "--exec=x"),
+}
+
+
+@pytest.mark.parametrize("told", REFUSED)
+def test_what_cannot_be_changed_is_told(project: Path, run: Run, told: str) -> None:
+    REFUSED[told](project)
+    before = files(project)
+    ran = run("update")
+    assert (ran.code, files(project)) == (2, before)
+    assert told in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_template_that_is_gone_is_told(project: Path, run: Run) -> None:
+    answers(project, "_src_path: ", "_src_path: /nowhere")
+    ran = run("update")
+    assert ran.code == 1
+    assert "cannot be had from /nowhere" in ran.err
+
+
+def test_a_project_that_is_ahead_is_not_taken_back(project: Path, template: Path, run: Run) -> None:
+    commit(template, {"template/new.txt": "new"}, "v0.2.0")
+    assert change(run, "update").code == 0
+    commit(project, {})
+    git(template, "checkout", "--quiet", "v0.1.0")
+    ran = run("update")
+    assert ran.code == 2
+    assert "v0.2.0" in ran.err
+
+
+@pytest.mark.usefixtures("project")
+def test_without_git_nothing_is_changed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    ran = run("update")
+    assert ran.code == 2
+    assert "git is not installed" in ran.err
+
+
+def test_an_ignored_file_is_not_written_over(project: Path, template: Path, run: Run) -> None:
+    commit(project, {".gitignore": ".env\nlocal*\n"})
+    write(project, {"local": "mine"})
+    commit(template, {"template/local": "new", "template/local-2": "new"}, "v0.2.0")
+    ran = run("update")
+    assert ran.code == 1
+    assert "local is in the way" in ran.err
+    assert (project / "local").read_text() == "mine"
+    assert git(project, "status", "--short") == ""
+    (project / "local").unlink()
+    assert change(run, "update").code == 0
+    assert (project / "local-2").read_text() == "new"
+
+
+# -- signals ---------------------------------------------------------------------------------
+
+STARTED = """
+import sys, time
+from pathlib import Path
+from create_12_factor_agent import change, draft, engine, git, history, source
+source._CHECKOUT = Path(sys.argv.pop(1))
+def slow(module, name):
+    real = getattr(module, name)
+    def wrapper(*given, **options):
+        print('waiting', flush=True)
+        time.sleep(60)
+    setattr(module, name, wrapper)
+{patch}
+from create_12_factor_agent.__main__ import main
+main()
+"""
+
+MOMENTS = {
+    "while the template is fetched": "slow(history, '_find')",
+    "with a draft": "slow(draft, 'record')",
+    "in the middle of the merge": "import copier._main as m; slow(m, 'dircmp')",
+    "just before it is published": "slow(draft, '_check_free')",
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_signal_leaves_everything_as_it_was(
+    project: Path, template: Path, number: signal.Signals, moment: str
+) -> None:
+    commit(project, {"src/agent/loop.py": CONFLICTING})
+    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    before = tree(project / "src"), git(project, "status", "--short")
+    code = STARTED.replace("{patch}", MOMENTS[moment])
+    with subprocess.Popen(
+        [sys.executable, "-c", code, template, "update"],
+        cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in err
+    assert (tree(project / "src"), git(project, "status", "--short")) == before
+    assert git(project, "worktree", "list").count("\n") == 0
+
+
+def test_a_disk_that_fails_while_it_is_published_leaves_everything(
+    project: Path, template: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    from create_12_factor_agent import git as ours
+    from create_12_factor_agent.errors import UserError
+
+    call = ours.call
+
+    def fail_late(folder: Path, *arguments: str, **options: object) -> str:
+        if arguments[0] == "update-index":
+            raise UserError("No space left on device", "Make room.")
+        return call(folder, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ours, "call", fail_late)
+    assert run("update").code == 1
+    assert git(project, "status", "--short") == ""
+    assert (project / "src/agent/loop.py").read_text() == LOOP
+    assert not (project / "new.txt").exists()
