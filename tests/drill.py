@@ -43,11 +43,9 @@ def rename(project: Path, files: list[str]) -> None:
     git(project, "mv", "tests/test_actions.py", "tests/test_our_actions.py")
     for name in files:
         path = project / name
-        old, new = (
-            ('"blocks"', '"passages"') if path.suffix == ".toml" else (".blocks ", ".passages ")
-        )
         if path.is_file() and path.suffix in (".py", ".toml"):
-            path.write_text(path.read_text().replace(old, new))
+            text = path.read_text().replace(".blocks import", ".passages import")
+            path.write_text(text.replace('"blocks",', '"passages",'))
 
 
 def reformat(project: Path, files: list[str]) -> None:

@@ -1,0 +1,177 @@
+"""What is published: the wheel works alone and offline, and agrees with the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from create_12_factor_agent import source
+
+from .conftest import ROOT, checked_in, tree
+from .templates import commit, git
+
+VARIANTS: tuple[dict[str, object], ...] = (
+    {},
+    {"llm": [], "extra": []},
+    {"llm": ["openai"], "extra": ["ci"]},
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A repository with two releases, and a wheel of each."""
+
+    repository: Path
+    wheels: dict[str, Path]
+
+    def run(self, version: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+        """Run a release as its users do, without a network."""
+        return subprocess.run(
+            ["uvx", "--quiet", "--offline", "--from", str(self.wheels[version]), source.NAME, *arguments],
+            cwd=cwd, env=os.environ | {"CI": "1"}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
+    folder = tmp_path_factory.mktemp("published")
+    repository = folder / "repository"
+    for name in checked_in():
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, repository / name)
+    loop = (repository / "template/src/agent/loop.py").read_text()
+    changes = {"v91.0.0": loop, "v91.1.0": loop.replace("MAX_CRASHES = 5", "MAX_CRASHES = 6")}
+    wheels = {}
+    for tag, text in changes.items():
+        log = (repository / "docs/changelog.md").read_text()
+        log = log.replace("## Unreleased\n", f"## Unreleased\n\n- What {tag} brings.\n", 1)
+        commit(repository, {"template/src/agent/loop.py": text, "docs/changelog.md": log})
+        release(repository, tag[1:])
+        wheels[tag] = Path(shutil.copy(next((repository / "dist").glob("*.whl")), folder))
+    return Published(repository, wheels)
+
+
+def release(repository: Path, version: str) -> subprocess.CompletedProcess[str]:
+    people, facts = ("AUTHOR", "COMMITTER"), ("NAME", "EMAIL")
+    identity = {f"GIT_{who}_{fact}": "n" for who in people for fact in facts}
+    return subprocess.run(
+        [sys.executable, ROOT / ".ci/release.py", version, "--no-tests"],
+        cwd=repository, env=os.environ | identity, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def _build(kind: str, project: Path, out: Path) -> Path:
+    build = ["uv", "build", "--quiet", kind, "--out-dir", str(out), str(project)]
+    subprocess.run(build, check=True, capture_output=True)
+    return next(file for file in out.iterdir() if file.suffix in (".whl", ".gz"))
+
+
+def test_a_release_makes_adds_and_updates_offline(published: Published, tmp_path: Path) -> None:
+    made = published.run("v91.0.0", "p", "--yes", "--no-install", "--llm", "none", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    project = tmp_path / "p"
+    answers = (project / ".copier-answers.yml").read_text()
+    assert f"_commit: v91.0.0\n_src_path: {source.url()}\n" in answers
+    added = published.run("v91.1.0", "add", "openai", "--no-install", cwd=project)
+    assert added.returncode == 0, added.stderr
+    assert "_commit: v91.0.0\n" in (project / ".copier-answers.yml").read_text()
+    commit(project, {})
+    assert published.run("v91.1.0", "update", "--check", cwd=project).returncode == 4
+    updated = published.run("v91.1.0", "update", "--no-install", cwd=project)
+    assert updated.returncode == 0, updated.stderr
+    assert "MAX_CRASHES = 6" in (project / "src/agent/loop.py").read_text()
+    commit(project, {})
+    behind = published.run("v91.0.0", "update", cwd=project)
+    assert behind.returncode == 2
+    assert f"uvx {source.NAME}@latest" in behind.stderr
+
+
+def test_plain_copier_updates_what_a_release_made(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from copier import run_update
+    from plumbum import local
+
+    published.run("v91.0.0", "p", "--yes", "--no-install", cwd=tmp_path)
+    shutil.copytree(tmp_path / "p", tmp_path / "theirs")
+    published.run("v91.1.0", "update", "--no-install", cwd=tmp_path / "p")
+    monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
+    online = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{published.repository}.insteadOf",
+        "GIT_CONFIG_VALUE_0": source.url(),
+    }
+    with local.env(**online):
+        run_update(tmp_path / "theirs", defaults=True, overwrite=True, quiet=True)
+    ours, theirs = (_without_git(tmp_path / name) for name in ("p", "theirs"))
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_folder_bundle_and_tag_render_the_same(
+    published: Published, tmp_path: Path, variant: dict[str, object]
+) -> None:
+    from copier import Settings, run_copy
+
+    package = _unpacked(published.wheels["v91.1.0"], tmp_path)
+    places = {
+        "folder": (package / "_template", None),
+        "bundle": (package / "_template.bundle", "v91.1.0"),
+        "tag": (published.repository, "v91.1.0"),
+    }
+    for name, (place, ref) in places.items():
+        run_copy(
+            str(place), tmp_path / name, {**variant, "project_name": "p"}, vcs_ref=ref,
+            defaults=True, quiet=True, settings=Settings(),
+        )  # fmt: skip
+        (tmp_path / name / ".copier-answers.yml").unlink()
+    assert tree(tmp_path / "folder") == tree(tmp_path / "bundle") == tree(tmp_path / "tag")
+    assert "MAX_CRASHES = 6" in (tmp_path / "tag/src/agent/loop.py").read_text()
+
+
+def test_an_sdist_builds_the_same_wheel_without_git(published: Published, tmp_path: Path) -> None:
+    sdist = _build("--sdist", published.repository, tmp_path / "sdist")
+    shutil.unpack_archive(sdist, tmp_path / "source", filter="data")
+    wheel = _build("--wheel", next((tmp_path / "source").iterdir()), tmp_path / "wheel")
+    ours = _unpacked(wheel, tmp_path / "a")
+    assert "v91.0.0" in git(ours, "bundle", "list-heads", "_template.bundle")
+    assert tree(ours) == tree(_unpacked(published.wheels["v91.1.0"], tmp_path / "b"))
+
+
+def _without_git(folder: Path) -> dict[str, bytes]:
+    return {name: held for name, held in tree(folder).items() if not name.startswith(".git/")}
+
+
+def _unpacked(wheel: Path, folder: Path) -> Path:
+    shutil.unpack_archive(wheel, folder, "zip")
+    return folder / "create_12_factor_agent"
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("1.2", "no version"), ("91.0.0", "is there already"), ("92.0.0", "nothing under")],
+)
+def test_a_release_that_cannot_be_made_is_told(
+    published: Published, version: str, told: str
+) -> None:
+    ran = release(published.repository, version)
+    assert ran.returncode == 1
+    assert told in ran.stderr
+    assert f"v{version}" not in git(published.repository, "tag").replace("v91.0.0", "").split()
+
+
+def test_a_release_that_fails_is_taken_back(published: Published, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    git(tmp_path, "clone", "--quiet", str(published.repository), str(repository))
+    broken = (repository / "pyproject.toml").read_text().replace("hatchling.build", "nothing.build")
+    log = (repository / "docs/changelog.md").read_text()
+    log = log.replace("## Unreleased\n", "## Unreleased\n\n- More.\n", 1)
+    before = commit(repository, {"pyproject.toml": broken, "docs/changelog.md": log})
+    assert release(repository, "92.0.0").returncode != 0
+    assert git(repository, "rev-parse", "HEAD") == before
+    assert git(repository, "status", "--short") == ""
+    assert "v92.0.0" not in git(repository, "tag")
