@@ -120,6 +120,24 @@ def run(
         signal.signal(number, handler)
 
 
+@pytest.fixture
+def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a small template with one release, and let the program come from it."""
+    from .templates import FILES, commit
+
+    commit(tmp_path / "template", FILES, "v0.1.0")
+    monkeypatch.setattr(source, "_CHECKOUT", tmp_path / "template")
+    return tmp_path / "template"
+
+
+@pytest.fixture
+def project(template: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a repository of the small template, and go there."""
+    assert run("my-agent", "--yes", "--no-install", "--extra", "none").code == 0
+    monkeypatch.chdir(template.with_name("my-agent"))
+    return template.with_name("my-agent")
+
+
 @dataclass(frozen=True)
 class Distribution:
     """What `importlib.metadata` knows of an installation."""

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from create_12_factor_agent import source
-
 from .conftest import Ran, Run, tree
 from .templates import FILES, commit, git, write
 
@@ -18,21 +16,6 @@ LOOP = FILES["template/src/agent/loop.py"]
 FIXED = LOOP.replace("line_15 = 15", "line_15 = 'fixed'")
 MINE = LOOP.replace("line_2 = 2", "line_2 = 'mine'")
 CONFLICTING = LOOP.replace("line_15 = 15", "line_15 = 'mine'")
-
-
-@pytest.fixture
-def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "template"
-    commit(folder, FILES, "v0.1.0")
-    monkeypatch.setattr(source, "_CHECKOUT", folder)
-    return folder
-
-
-@pytest.fixture
-def project(template: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
-    assert run("my-agent", "--yes", "--no-install", "--extra", "none").code == 0
-    monkeypatch.chdir(template.with_name("my-agent"))
-    return template.with_name("my-agent")
 
 
 @pytest.fixture

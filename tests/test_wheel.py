@@ -30,8 +30,9 @@ class Published:
 
     def run(self, version: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         """Run a release as its users do, without a network."""
+        offline = ["uvx", "--quiet", "--offline", "--from", str(self.wheels[version])]
         return subprocess.run(
-            ["uvx", "--quiet", "--offline", "--from", str(self.wheels[version]), source.NAME, *arguments],
+            [*offline, source.NAME, *arguments],
             cwd=cwd, env=os.environ | {"CI": "1"}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 

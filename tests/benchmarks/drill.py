@@ -1,4 +1,4 @@
-"""Print the outcome of the drill: what an update from the oldest release does to edited repositories.
+"""Print what an update from the oldest release does to repositories that their owners edited.
 
 From the repository: `uv run python -m tests.benchmarks.drill`.
 """
