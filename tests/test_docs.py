@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from create_12_factor_agent import catalog
+from create_12_factor_agent import catalog, cli
 
 from .conftest import ROOT, checked_in
+from .templates import commit
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TESTS = "python -m pip install uv && uv run pytest"
@@ -47,6 +48,7 @@ def test_its_commands_run_and_print_what_it_says(
     for name in checked_in():
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         (clone / name).write_bytes((ROOT / name).read_bytes())
+    commit(clone, {})
     for command, output in commands(document):
         if "pytest" in command:
             continue  # this is it
@@ -84,11 +86,14 @@ def test_its_links_lead_somewhere(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_the_flags_and_files_it_names_exist(document: Path) -> None:
     text = document.read_text()
-    ours = subprocess.run(
-        [sys.executable, "-m", "create_12_factor_agent", "--help"],
-        capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    others = {"--from", "--trust", "--trigger"}
+    ours = "".join(
+        subprocess.run(
+            [sys.executable, "-m", "create_12_factor_agent", *command, "--help"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for command in ([], *([name] for name in cli.COMMANDS))
+    )  # fmt: skip
+    others = {"--from", "--trust", "--trigger", "--theirs", "--ours", "--force", "--defaults"}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in ours, flag
     for path in re.findall(r"`((?:src|template|tests|docs)/[\w./-]+)`", text):
