@@ -17,12 +17,14 @@ import pytest
 from create_12_factor_agent import (
     answers,
     catalog,
-    cli,
     generate,
     report,
     source,
     target,
     terminal,
+)
+from create_12_factor_agent import (
+    program as entry,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -111,7 +113,7 @@ def run(
         report._talk.cache_clear()
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            entry.main()
         code = ended.value.code
         return Ran(code if isinstance(code, int) else 0, *capfd.readouterr())
 

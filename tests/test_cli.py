@@ -219,7 +219,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
     code = (
         "import sys, atexit\nsys.argv[1:] = [sys.argv[1]]\n"
         "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
-        "from create_12_factor_agent.cli import main\nmain()"
+        "from create_12_factor_agent.program import main\nmain()"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code, flag], capture_output=True, text=True, check=True

@@ -1,5 +1,5 @@
-"""Create an agent repository, yours from then on.
+"""Create an agent repository, yours from then on, and keep it current.
 
-`cli` reads flags, `catalog` knows the questions and `answers` what was answered, `source` has the
-template and `target` the place, `generate` renders, `finish` runs git and uv, `report` talks.
+`cli` makes a repository and `commands` change one; `generate` and `change` say what happens,
+`engine` is Copier, `origin` and `history` know where the template is and was.
 """

@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line; Ctrl-C while it is still loading is no error either."""
     try:
-        from .cli import main as run
+        from .program import main as run
 
         run()
     except KeyboardInterrupt:

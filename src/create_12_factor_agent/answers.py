@@ -40,6 +40,6 @@ def read(place: str) -> dict[str, object]:
         raise UsageError(problem, "Correct it.") from error
     if not isinstance(answers, dict):
         raise UsageError(f"{place} holds no answers.", 'Write, for example: {"llm": ["openai"]}')
-    if answers.get("_src_path", source.url()) != source.url():
+    if "_src_path" in answers and "project_name" not in answers:
         raise UsageError(f"{place} is for another template.", f"This one is {source.url()}")
     return {name: answer for name, answer in answers.items() if not str(name).startswith("_")}

@@ -1,19 +1,12 @@
-"""The command line: flags in, one call to `generate`, words out.
+"""The command that makes a repository: flags in, one call to `generate`, words out.
 
 Each question of copier.yml is a flag here; what no flag answers is asked in a terminal and
 takes its default elsewhere. Knows no Copier and prints nothing itself.
-
-`create` goes without a name. The commands for existing repositories are an app of their own,
-which `main` chooses when the first word is one of theirs.
 """
 
-import os
 import shlex
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -21,8 +14,8 @@ from . import answers as answering
 from . import catalog, finish, generate, report, source, target, terminal
 from .errors import UsageError, UserError
 
-COMMANDS = ("add", "remove", "update", "status", "parts", "doctor")
-"""What is not a folder to make; `./add` is."""
+OTHERS = ("add", "remove", "update", "status", "parts", "doctor")
+"""The commands of `commands`: what is not a folder to make; `./add` is."""
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -31,47 +24,13 @@ app = typer.Typer(
 )
 
 
-def main() -> None:
-    """Run the program; every mistake ends here, in words and with an exit code."""
-    for number in target.SIGNALS:
-        signal.signal(number, _stop)
-    try:
-        sys.exit(_app()(standalone_mode=False))
-    except typer.TyperException as error:
-        failure: UserError = UsageError(error.format_message(), f"See: {source.NAME} --help")
-    except UserError as error:
-        failure = error
-    report.failed(failure)
-    sys.exit(failure.code)
-
-
-def _app() -> typer.Typer:
-    """Choose by the first word; a shell that completes gives the words in a variable."""
-    shells = (os.environ.get(name, "") for name in ("_TYPER_COMPLETE_ARGS", "COMP_WORDS"))
-    words = next((line.split() for line in shells if line), sys.argv)
-    if words[1:2] and words[1] in COMMANDS:
-        from . import commands
-
-        return commands.app
-    return app
-
-
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """Stop once: a second signal would hit the tidying up."""
-    for one in target.SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         report.data(f"{source.NAME} {source.version()}")
         raise typer.Exit
 
 
-@app.command(epilog=f"In a repository that was made before: {', '.join(COMMANDS)}.")
+@app.command(epilog=f"In a repository that was made before: {', '.join(OTHERS)}.")
 @catalog.with_flags
 def create(
     path: Annotated[
