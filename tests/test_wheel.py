@@ -112,6 +112,22 @@ def test_plain_copier_updates_what_a_release_made(
     assert ours == theirs
 
 
+def test_what_came_from_a_fork_is_updated_from_the_fork(
+    published: Published, tmp_path: Path
+) -> None:
+    fork = tmp_path / "fork"
+    git(tmp_path, "clone", "--quiet", str(published.repository), str(fork))
+    first = commit(fork, {"template/ours.md": "ours\n"})
+    program = ["uvx", "--quiet", "--from", f"git+file://{fork}", "--refresh", source.NAME]
+    subprocess.run([*program, "p", "--yes", "--no-install"], cwd=tmp_path, check=True)
+    project = tmp_path / "p"
+    answers = (project / ".copier-answers.yml").read_text()
+    assert f"_commit: {first}\n_src_path: git+file://{fork}\n" in answers
+    commit(fork, {"template/ours.md": "ours, and better\n"})
+    subprocess.run([*program, "update", "--no-install"], cwd=project, check=True)
+    assert (project / "ours.md").read_text() == "ours, and better\n"
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_folder_bundle_and_tag_render_the_same(
     published: Published, tmp_path: Path, variant: dict[str, object]

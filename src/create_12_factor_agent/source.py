@@ -36,8 +36,12 @@ def bundle() -> Path | None:
 
 def checkout() -> Path | None:
     """Find the folder this program stands in or was installed from, if it holds a template."""
-    place = _CHECKOUT if folder() == _CHECKOUT else _local(str(direct_url().get("url", "")))
-    return place if place and _is_template(place) else None
+    if folder() == _CHECKOUT:
+        return _CHECKOUT
+    match direct_url():
+        case {"url": str(address), "dir_info": _} if place := _local(address):
+            return place if _is_template(place) else None
+    return None
 
 
 def version() -> str:
