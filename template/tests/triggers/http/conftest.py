@@ -1,9 +1,7 @@
-"""Callers of the API, each with a token, and followers of its streams."""
+"""Callers of the API, each with a token, and a runner that only remembers."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -14,9 +12,8 @@ from agent.ports import Agent, Runner
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
 from agent.triggers import App
-from agent.triggers.http import stream
-from agent.triggers.http.app import create_app
-from agent.triggers.http.tokens import Tokens
+from agent.triggers.http.server import create_app
+from agent.triggers.http.service import Tokens
 
 from ...domain import Says, World, agent_of
 
@@ -83,9 +80,10 @@ async def bob(api: FastAPI) -> AsyncIterator[Caller]:
         yield client
 
 
-async def begin(who: Caller, text: str = "hello", key: str = "k", **more: Any) -> httpx2.Response:
-    body = {"text": text, **more}
-    return await who.post("/threads", json=body, headers={"Idempotency-Key": key})
+async def begin(
+    who: Caller, text: str = "hello", key: str = "k", path: str = "/threads", **more: Any
+) -> httpx2.Response:
+    return await who.post(path, json={"text": text, **more}, headers={"Idempotency-Key": key})
 
 
 async def until(who: Caller, path: str, true: Callable[[Any], object]) -> Any:
@@ -96,65 +94,3 @@ async def until(who: Caller, path: str, true: Callable[[Any], object]) -> Any:
             return read
         await asyncio.sleep(0.01)
     raise AssertionError(f"{path} never came to it: {read}")
-
-
-class Follower:
-    """Reads a stream on the bare ASGI interface; httpx2's shows nothing before the end."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.gone = asyncio.Event()
-        self._chunks: asyncio.Queue[str] = asyncio.Queue()
-        self._text = ""
-
-    async def receive(self) -> dict[str, Any]:
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        self.status = message.get("status", self.status)
-        self._chunks.put_nowait(message.get("body", b"").decode("ascii"))
-
-    async def next(self) -> dict[str, Any]:
-        """Return the next event, its `id` with it."""
-        while "\n\n" not in self._text:
-            self._text += await asyncio.wait_for(self._chunks.get(), 5)
-        block, _, self._text = self._text.partition("\n\n")
-        fields = dict(line.split(": ", 1) for line in block.split("\n"))
-        return {"id": int(fields["id"]), **json.loads(fields["data"])}
-
-    def nothing_more(self) -> bool:
-        return self._chunks.empty() and not self._text.strip()
-
-
-Follow = Callable[..., AbstractAsyncContextManager[tuple[Follower, asyncio.Task[None]]]]
-
-
-@pytest.fixture
-def follow(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
-    """`async with follow("t") as (follower, request)`: ana reads the stream of a thread."""
-    monkeypatch.setattr(stream, "POLL_S", 0.01)
-
-    @asynccontextmanager
-    async def following(
-        thread_id: str, query: str = "", **headers: str
-    ) -> AsyncIterator[tuple[Follower, asyncio.Task[None]]]:
-        path = f"/threads/{thread_id}/events"
-        named = {**bearer("ana"), **{k.replace("_", "-"): v for k, v in headers.items()}}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "method": "GET",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
-        }
-        follower = Follower()
-        request = asyncio.ensure_future(api(scope, follower.receive, follower.send))
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.wait_for, request, 5)
-            stack.callback(follower.gone.set)
-            yield follower, request
-
-    return following

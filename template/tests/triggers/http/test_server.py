@@ -1,5 +1,7 @@
-"""A real server in a process of its own: streams, SIGTERM and restarts."""
+"""Who may call, and a real server in a process of its own; started itself, this is the server."""
 
+import asyncio
+import hmac
 import json
 import os
 import re
@@ -18,15 +20,118 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from agent.actions import Action, Run
 from agent.errors import Misconfigured
-from agent.triggers.http import mount
+from agent.llms.scripted import scripted
+from agent.ports import Agent
+from agent.runners.local import LocalRunner
+from agent.stores.sqlite import SqliteStore
+from agent.triggers import App
+from agent.triggers.http import mount, service
+from agent.triggers.http.service import Tokens
 
-from ...domain import World
-from .conftest import TOKENS, bearer
+from ...domain import Charge, World, agent_of, decide_in
+from .conftest import TOKENS, Asleep, api_of, bearer, caller
 
 ROOT = Path(__file__).parents[3]
+GOOD = "0f1e2d3c4b5a69788796"
+SCRIPT = (
+    {"intent": "charge", "amount": 7},
+    {"intent": "charge", "amount": 500},
+    {"intent": "done", "message": "bye"},
+)
 
 server = pytest.mark.server
+
+
+def test_a_token_names_its_actor() -> None:
+    known = Tokens.parse(f" ana:{GOOD} , ana:new-{GOOD},bob:a:{GOOD},")
+    assert known.name(GOOD) == known.name(f"new-{GOOD}") == "ana"
+    assert known.name(f"a:{GOOD}") == "bob"
+
+
+@pytest.mark.parametrize("given", ["", GOOD[:-1], GOOD + "x", GOOD.upper(), "ana", "\xe9" * 20])
+def test_nobody_else_has_a_name(given: str) -> None:
+    assert Tokens.parse(f"ana:{GOOD}").name(given) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "holds no token"),
+        (" , ", "holds no token"),
+        (GOOD, "not name:token"),
+        (f":{GOOD}", "not name:token"),
+        ("ana:", "not name:token"),
+        ("ana:short", "too easy to guess"),
+        ("ana:0f1e2d3c4b5a697", "too easy to guess"),
+        ("ana:" + "ab" * 20, "too easy to guess"),
+        ("ana:<make one with: openssl rand -hex 32>", "placeholder"),
+        ("ana:make one with: openssl rand -hex 32", "placeholder"),
+        ("ana:change-me-change-me-0123", "placeholder"),
+        ("ana:YOUR-TOKEN-0123456789ab", "placeholder"),
+        (f"anyone:{GOOD}", "names nobody"),
+        (f"owner:{GOOD}", "names nobody"),
+        (f"system:{GOOD}", "names nobody"),
+        (f"agent:{GOOD}", "names nobody"),
+        (f"ana:{GOOD},bob:{GOOD}", "entry 2: another name has this token"),
+    ],
+)
+def test_tokens_that_protect_nothing_are_refused(text: str, problem: str) -> None:
+    with pytest.raises(Misconfigured, match=problem) as raised:
+        Tokens.parse(text)
+    assert GOOD not in str(raised.value)
+
+
+def test_without_tokens_the_message_says_how_to_make_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("API_TOKENS", raising=False)
+    with pytest.raises(Misconfigured, match=r"API_TOKENS is not set\..*openssl rand -hex 32"):
+        Tokens.from_env()
+
+
+def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def counted(known: bytes, given: bytes) -> bool:
+        compared.append(len(given))
+        return hmac.compare_digest(known, given)
+
+    monkeypatch.setattr(service, "compare_digest", counted)
+    known = Tokens.parse(f"ana:{GOOD},bob:b{GOOD},eve:e{GOOD}")
+    for given in (GOOD, f"e{GOOD}", "x"):
+        known.name(given)
+    assert compared == [32] * 9
+
+
+async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
+    class Broken(Asleep):
+        async def work(self) -> None:
+            raise Misconfigured("the database is from tomorrow")
+
+    api = api_of(agent, Broken())
+    async with api.router.lifespan_context(api), caller(api) as anybody:
+        await asyncio.sleep(0)
+        answer = await anybody.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["detail"] == "the runner stopped: the database is from tomorrow"
+
+
+def build(model: str) -> App:
+    """Plug in the domain of the tests; charging 7 takes a second."""
+    folder = Path(os.environ["FOLDER"])
+    world = World(folder / "world.db")
+    decide = decide_in(world)
+
+    def slowly(step: Charge, key: str) -> str:
+        time.sleep(1)
+        return world.charge(step, key)
+
+    def decide_slowly(step: Any) -> Action | None:
+        return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step)
+
+    store = SqliteStore(folder / "threads.db")
+    agent = agent_of(store, scripted(*SCRIPT), world, decide=decide_slowly)
+    return App(agent, LocalRunner(agent, poll_s=0.1))
 
 
 class Server:
@@ -36,8 +141,8 @@ class Server:
         named = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-W", "error", "-m", f"{__package__}.serving"),
-                *("serve", "--port", "0", "--model", "scripted"),
+                *(sys.executable, "-W", "error", "-m", "tests.triggers.http.test_server"),
+                *("--port", "0", "--model", "scripted"),
             ],
             cwd=ROOT,
             env={**os.environ, "API_TOKENS": named, "FOLDER": str(folder)},
@@ -134,11 +239,9 @@ def test_an_open_stream_does_not_hold_up_sigterm(serve: Callable[[], Server]) ->
         with ana.stream("GET", f"/threads/{thread_id}/events") as stream:
             lines = stream.iter_lines()
             next(lines)
-            begun = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             assert list(lines)[-1] == ""  # the stream ended as it should, not in the middle
             assert running.wait() == -signal.SIGTERM
-    assert time.monotonic() - begun < 3
     assert "Traceback" not in running.said
 
 
@@ -189,3 +292,9 @@ def test_the_command_line_does_not_import_the_web() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"
+
+
+if __name__ == "__main__":
+    cli = typer.Typer()
+    mount(cli, build)
+    cli()

@@ -19,7 +19,6 @@ import typer
 
 from ...settings import required
 from .. import Build
-from .tokens import Tokens
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")]
@@ -32,9 +31,10 @@ def mount(cli: typer.Typer, build: Build) -> None:
     @cli.command()
     def serve(host: Host = "127.0.0.1", port: Port = 8000, model: Model = "") -> None:
         """Serve HTTP and run the threads; API_TOKENS says who may call."""
+        from .server import listen  # FastAPI would slow down every other command
+        from .service import Tokens
+
         tokens = Tokens.from_env()
         app = build(model or required("MODEL", "Set it in .env, or name one with --model."))
-        from .server import listen  # FastAPI would slow down every other command
-
         with suppress(KeyboardInterrupt):
             asyncio.run(listen(app, tokens, host, port))

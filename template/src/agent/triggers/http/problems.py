@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +29,13 @@ _MEANINGS = {
 }
 _PROBLEM = {"schema": {"$ref": "#/components/schemas/Problem"}}
 _HEADERS = {401: "WWW-Authenticate", 503: "Retry-After"}
+
+
+class Problem(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    detail: str
+    """What is wrong and what to do now."""
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

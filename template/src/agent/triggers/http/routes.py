@@ -1,21 +1,28 @@
 """The routes: each is one call of `api` and one line of HTTP."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ... import api
+from ...errors import Unavailable
 from ...events import event
+from ...ports import Store
 from ...thread import Thread
-from .bodies import After, Answer, Cancellation, Most, NewMessage, NewThread, Which
+from . import wire
 from .problems import documented, header
-from .service import Actor, Delivery, Running, Service, actor
-from .views import Health, Problem, Recorded, SummaryView, ThreadView, WaitView
+from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, actor
 
 SOURCE = "http"
+POLL_S = 0.3
+"""How long a stream that has told everything waits before it looks again."""
 
 router = APIRouter(dependencies=[Depends(actor)], responses=documented(401, 422, 503))
-public = APIRouter()
 
 Wait = Annotated[int, Path(ge=1, description="The `wait` of one of `GET /waits`.")]
 _RECORDED: dict[str, Any] = {
@@ -27,8 +34,8 @@ _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": head
 
 @router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 413))
 async def launch(
-    body: NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
-) -> Recorded:
+    body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
+) -> wire.Recorded:
     """Begin a thread with a message, or go on with the `conversation` it belongs to."""
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
     thread = await api.launch(
@@ -45,8 +52,8 @@ async def launch(
 
 @router.post("/threads/{thread_id}/messages", **_RECORDED, responses=documented(400, 404, 413))
 async def message(
-    thread_id: str, body: NewMessage, service: Running, name: Actor, delivery: Delivery
-) -> Recorded:
+    thread_id: str, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
+) -> wire.Recorded:
     """Say something in a thread; it closes an open question and never approves."""
     thread = await api.message(
         service.app.agent, thread_id, body.text, actor=name, delivery=delivery, source=SOURCE
@@ -55,32 +62,36 @@ async def message(
 
 
 @router.get("/threads", response_description="The threads that changed last.")
-async def threads(service: Running, query: Annotated[Which, Query()]) -> list[SummaryView]:
+async def threads(
+    service: Running, query: Annotated[wire.Which, Query()]
+) -> list[wire.SummaryView]:
     """List threads, last changed first; with `waiting` only those that wait for something."""
     found = await service.app.agent.store.threads(query.waiting, query.limit)
-    return [SummaryView.model_validate(summary) for summary in found]
+    return [wire.SummaryView.model_validate(summary) for summary in found]
 
 
 @router.get("/threads/{thread_id}", response_description="The thread.", responses=documented(404))
-async def read(thread_id: str, service: Running, query: Annotated[After, Query()]) -> ThreadView:
+async def read(
+    thread_id: str, service: Running, query: Annotated[wire.After, Query()]
+) -> wire.ThreadView:
     """Say how a thread stands, and what happened in it."""
-    return ThreadView.of(await service.app.agent.store.load(thread_id), query.after)
+    return wire.ThreadView.of(await service.app.agent.store.load(thread_id), query.after)
 
 
 @router.get("/waits", response_description="The open waits.")
-async def waits(service: Running, query: Annotated[Most, Query()]) -> list[WaitView]:
+async def waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
     """List what people are asked, in the threads that changed last."""
     store = service.app.agent.store
     asked = [await store.load(found.id) for found in await store.threads(True, query.limit)]
-    return [WaitView.of(thread, thread.state.wait) for thread in asked if thread.state.wait]
+    return [wire.WaitView.of(thread, thread.state.wait) for thread in asked if thread.state.wait]
 
 
 @router.post(
     "/threads/{thread_id}/waits/{wait}", **_RECORDED, responses=documented(400, 404, 409, 413)
 )
 async def answer(
-    thread_id: str, wait: Wait, body: Answer, service: Running, name: Actor
-) -> Recorded:
+    thread_id: str, wait: Wait, body: wire.Answer, service: Running, name: Actor
+) -> wire.Recorded:
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
     thread = await api.resume(service.app.agent, thread_id, wait, actor=name, **given)
@@ -89,28 +100,54 @@ async def answer(
 
 @router.post("/threads/{thread_id}/cancel", **_RECORDED, responses=documented(400, 404, 409, 413))
 async def cancel(
-    thread_id: str, service: Running, name: Actor, body: Cancellation | None = None
-) -> Recorded:
+    thread_id: str, service: Running, name: Actor, body: wire.Cancellation | None = None
+) -> wire.Recorded:
     """End a thread; a tool that runs may still report, and a message opens it again."""
     reason = body.reason if body else ""
     thread = await api.cancel(service.app.agent, thread_id, actor=name, reason=reason)
     return _recorded(service, thread, thread.state.version)
 
 
-@public.get(
-    "/healthz",
-    response_description="Both do.",
-    responses={503: documented(503)[503] | {"model": Problem}},
+@router.get(
+    "/threads/{thread_id}/events",
+    response_class=EventSourceResponse,
+    response_description="The events so far, then each new one, until you leave.",
+    responses=documented(400, 404),
 )
-async def healthz(service: Running) -> Health:
-    """Say whether the store answers and the runner runs; no model is asked."""
-    await service.app.agent.store.threads(limit=1)
-    if service.failure:
-        raise HTTPException(503, f"the runner stopped: {service.failure}", {"Retry-After": "10"})
-    return Health()
+async def follow(
+    thread: Loaded,
+    service: Running,
+    query: Annotated[wire.After, Query()],
+    last_event_id: LastEventId = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a thread: `id` is the event's `seq`, `data` the event as JSON.
+
+    The stream stays open while the thread rests, because a message may open it again; `paused`,
+    `finished` and `cancelled` tell you when to leave.
+    """
+    seen = max(query.after, last_event_id)
+    while True:
+        for told in thread.events[seen:]:
+            # In ASCII: many clients take U+2028 and its like for the end of a line.
+            data = json.dumps(wire.EventView.model_validate(told).model_dump(mode="json"))
+            yield ServerSentEvent(id=str(told.seq), raw_data=data)
+        seen = max(seen, thread.state.version)
+        if service.closing:
+            return
+        await asyncio.sleep(POLL_S)
+        with suppress(Unavailable):
+            thread = await _newest(service.app.agent.store, thread)
 
 
-def _message(service: Service, thread: Thread, delivery: str, text: str) -> Recorded:
+async def _newest(store: Store, thread: Thread) -> Thread:
+    """Load the thread again if it has grown: to ask costs the same however long it is."""
+    for summary in await store.threads(limit=1, prefix=thread.id):
+        if summary.version == thread.state.version:
+            return thread
+    return await store.load(thread.id)
+
+
+def _message(service: Service, thread: Thread, delivery: str, text: str) -> wire.Recorded:
     """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
     said = next(past for past in thread.events if past.key == f"in:{delivery}")
     if said.data["text"] != event("message", text=text).data["text"]:
@@ -118,6 +155,6 @@ def _message(service: Service, thread: Thread, delivery: str, text: str) -> Reco
     return _recorded(service, thread, said.seq)
 
 
-def _recorded(service: Service, thread: Thread, seq: int) -> Recorded:
+def _recorded(service: Service, thread: Thread, seq: int) -> wire.Recorded:
     service.app.runner.wake(thread.id)
-    return Recorded(id=thread.id, seq=seq)
+    return wire.Recorded(id=thread.id, seq=seq)

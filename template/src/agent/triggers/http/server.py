@@ -1,17 +1,76 @@
-"""uvicorn, told what it cannot know: streams never end by themselves, and a server whose
-runner is broken should not go on taking messages."""
+"""The HTTP API as an ASGI application, its runner in the background, and uvicorn to serve it.
 
+uvicorn is told what it cannot know: streams never end by themselves, and a server whose runner
+is broken should not go on taking messages.
+"""
+
+import asyncio
+import logging
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI, HTTPException
 
+from ...errors import AgentError
 from .. import App
-from .app import create_app
-from .service import Service
-from .tokens import Tokens
+from . import problems, routes
+from .problems import Problem, documented
+from .service import Running, Service, Tokens
 
 DRAIN_S = 5
 """How long requests may take to end once the server stops."""
+
+_UNHEALTHY: dict[int | str, dict[str, Any]] = {503: documented(503)[503] | {"model": Problem}}
+
+log = logging.getLogger(__name__)
+
+_DESCRIPTION = """\
+A message begins a **thread** or goes on with one; what happens in it is a list of **events**.
+Where a person has to decide, the thread opens a **wait** and rests until somebody answers it.
+
+202 means recorded, not done. Follow `/threads/{thread_id}/events`, or read the thread again with
+`after` set to the last event you know. Chat text never approves: approvals go to the wait, with
+the digest of the call that was shown.
+"""
+
+
+def create_app(app: App, tokens: Tokens) -> FastAPI:
+    """Return the API of an agent; while it is up the runner works, when it stops steps end."""
+    service = Service(app, tokens)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        service.work = asyncio.create_task(app.runner.work(), name="runner")
+        service.work.add_done_callback(_log)
+        try:
+            yield
+        finally:
+            service.work.cancel()
+            await asyncio.wait([service.work])
+
+    api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    api.state.service = service
+    problems.install(api)
+    api.include_router(routes.router)
+    api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
+    return api
+
+
+async def healthz(service: Running) -> dict[str, str]:
+    """Say whether the store answers and the runner runs; no model is asked."""
+    await service.app.agent.store.threads(limit=1)
+    if service.failure:
+        raise HTTPException(503, f"the runner stopped: {service.failure}", {"Retry-After": "10"})
+    return {"status": "ok"}
+
+
+def _log(work: asyncio.Task[None]) -> None:
+    if not work.cancelled() and (error := work.exception()):
+        trace = None if isinstance(error, AgentError) else error
+        log.critical("the runner stopped: %s", error, exc_info=trace)
 
 
 class _Server(uvicorn.Server):

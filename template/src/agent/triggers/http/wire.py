@@ -1,0 +1,157 @@
+"""What goes over the wire: what a caller may send, and what is shown; never the event itself.
+
+Text is made safe before it is checked, so that NUL and lone surrogates neither fail nor get in.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from ...events import Call, safe
+from ...state import VERDICTS, OpenWait
+from ...thread import Thread
+
+MAX_TEXT = 80_000
+"""Characters; it fits into `problems.MAX_BODY` even if each of them is escaped."""
+PAGE = 500
+"""Events in one answer."""
+
+Safe = BeforeValidator(safe)
+Text = Annotated[str, Safe, Field(max_length=MAX_TEXT)]
+Said = Annotated[Text, Field(min_length=1, examples=["deploy the backend to staging"])]
+Name = Annotated[str, Safe, Field(min_length=1, max_length=255)]
+Verdict = Literal[
+    "answer", "approve", "reject", "edit", "done", "continue", "stop", "happened", "retry", "abort"
+]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class After(_Request):
+    after: Annotated[int, Field(ge=0)] = 0
+    """Only events with a higher `seq`."""
+
+
+class Most(_Request):
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class Which(Most):
+    waiting: bool = False
+    """Only those that wait for something."""
+
+
+class NewMessage(_Request):
+    text: Said
+
+
+class NewThread(NewMessage):
+    conversation: Annotated[Name | None, Field(examples=["ticket-42"])] = None
+    """Your name for the thread: what you send under it later goes on with the same thread.
+    Without it each Idempotency-Key begins a thread of its own."""
+
+
+class Answer(_Request):
+    verdict: Verdict
+    """One of the wait's `verdicts`."""
+    text: Annotated[Text, Field(examples=["yes, but not before noon"])] = ""
+    digest: Annotated[str, Safe, Field(max_length=64)] = ""
+    """To approve or edit: the wait's `digest`, so that you decide on the call you were shown."""
+    call: Annotated[dict[str, Any], Safe] | None = None
+    """To edit: the arguments that replace those of the call."""
+
+
+class Cancellation(_Request):
+    reason: Text = ""
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(from_attributes=True, use_attribute_docstrings=True)
+
+
+class Recorded(_View):
+    id: str
+    """The thread."""
+    seq: int
+    """The event that was recorded; what comes of it has a higher one."""
+
+
+class EventView(_View):
+    seq: int
+    """Its place in the thread, from 1."""
+    type: str
+    actor: str
+    at: datetime | None
+    data: dict[str, Any]
+
+
+class WaitView(_View):
+    """What somebody is asked, and everything needed to answer."""
+
+    thread: str
+    wait: int
+    kind: str
+    text: str
+    verdicts: list[str]
+    """What may be answered."""
+    audience: list[str]
+    """Who may answer."""
+    options: dict[str, Any] | None
+    """How to ask a question: urgency, format, choices."""
+    call: Call | None
+    """What an approval or a doubt is about."""
+    digest: str | None
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, thread: Thread, wait: OpenWait) -> "WaitView":
+        return cls(
+            thread=thread.id,
+            wait=wait.seq,
+            kind=wait.kind,
+            text=wait.text,
+            verdicts=sorted(VERDICTS.get(wait.kind, ())),
+            audience=list(wait.audience),
+            expires_at=wait.expires_at,
+            **{name: wait.data.get(name) for name in ("options", "call", "digest")},
+        )
+
+
+class ThreadView(_View):
+    id: str
+    status: Annotated[str, Field(examples=["waiting:approval"])]
+    """`running`, `waiting:<kind>`, `finished` or `cancelled`."""
+    version: int
+    """The `seq` of the last event."""
+    owner: str
+    """Who started it."""
+    wait: WaitView | None
+    events: list[EventView]
+    next: int | None
+    """Ask again with `after` set to it for more events; null when these were the last."""
+
+    @classmethod
+    def of(cls, thread: Thread, after: int) -> "ThreadView":
+        state, page = thread.state, thread.events[after : after + PAGE]
+        return cls(
+            id=thread.id,
+            status=state.status,
+            version=state.version,
+            owner=state.owner,
+            wait=WaitView.of(thread, state.wait) if state.wait else None,
+            events=[EventView.model_validate(event) for event in page],
+            next=page[-1].seq if page and page[-1].seq < state.version else None,
+        )
+
+
+class SummaryView(_View):
+    id: str
+    status: str
+    version: int
+    created: datetime
+    updated: datetime
+    running: bool
+    """A runner is at it this moment."""
