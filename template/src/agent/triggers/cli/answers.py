@@ -12,14 +12,15 @@ from typing import Annotated
 import typer
 
 from ... import settings
+from ...api import expire
 from ...errors import Refused
 from ...events import Call
 from ...ports import Agent
-from ...state import plan
+from ...state import OpenWait, plan
 from ...thread import Thread
 from .screen import Screen
-from .threads import summary
-from .waits import Answer, Place, answer_in, give, parsed, wait_named
+from .threads import summary, thread_named
+from .waits import Answer, answer_in, give, parsed
 from .words import call_line, command, description, short, ways, when
 
 PATIENCE_S = 1.5
@@ -50,7 +51,7 @@ async def approve(
     comment: Annotated[str, typer.Option(help="The agent reads it.")] = "",
 ) -> None:
     """Let the call run that waits, exactly as it is shown."""
-    await _give(ctx, name, lambda place: Answer("approve", comment))
+    await _give(ctx, name, lambda *_: Answer("approve", comment))
 
 
 async def reject(
@@ -59,7 +60,7 @@ async def reject(
     reason: Annotated[list[str], typer.Argument(help="The agent reads it.")],
 ) -> None:
     """Forbid the call that waits, and say why."""
-    await _give(ctx, name, lambda place: Answer("reject", " ".join(reason)))
+    await _give(ctx, name, lambda *_: Answer("reject", " ".join(reason)))
 
 
 async def edit(
@@ -75,7 +76,7 @@ async def edit(
     """Approve the call that waits, with other arguments."""
     if not changes and not anew:
         raise typer.BadParameter("say what to change: --set NAME=VALUE, or --json '{…}'")
-    await _give(ctx, name, lambda place: Answer("edit", call=_edited(place, changes or [], anew)))
+    await _give(ctx, name, lambda _, wait: Answer("edit", call=_edited(wait, changes or [], anew)))
 
 
 async def answer(
@@ -90,49 +91,56 @@ async def answer(
     ],
 ) -> None:
     """Answer whatever waits and is no approval."""
-    await _give(ctx, name, lambda place: answer_in(place, text))
+    await _give(ctx, name, lambda thread, wait: answer_in(thread, wait, text))
 
 
-async def _give(ctx: typer.Context, name: str, make: Callable[[Place], Answer]) -> None:
+async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]) -> None:
     agent, actor, screen = ctx.obj("").agent, settings.local_user(), Screen()
-    place = await wait_named(agent, name)
-    for text in description(place.wait, actor, await agent.store.now()):
+    thread, wait = await _named(agent, name)
+    for text in description(wait, actor, await agent.store.now()):
         screen.say(text)
-    given = make(place)
-    if not await _sure(place, given, screen):
-        raise Refused("nothing was answered")
-    thread = await give(agent, place.thread, place.wait, given, actor)
+    given = make(thread, wait)
+    if given.call:
+        screen.say(f"With your changes: {call_line(given.call)}")
+    if ":" not in name and given.verdict in ("approve", "edit") and screen.interactive:
+        screen.forget_typed()
+        sure = await screen.ask(f"{given.verdict.capitalize()} this? [y/N]") or "n"
+        if sure[0] not in "yY":
+            raise Refused("nothing was answered")
+    thread = await give(agent, thread, wait, given, actor)
     screen.say(f"Recorded: {given.verdict} by {actor}.", "green")
     if not await _taken(agent, thread):
         go_on = command("run", "--thread", short(thread.id))
         screen.say(f"Nobody is running this thread: {go_on}, or {command('worker')}")
 
 
-async def _sure(place: Place, given: Answer, screen: Screen) -> bool:
-    """Show what an edit makes of the call; where no wait was named, ask before it may run."""
-    if given.call:
-        screen.say(f"With your changes: {call_line(given.call)}")
-    if place.exact or given.verdict not in ("approve", "edit") or not screen.interactive:
-        return True
-    screen.forget_typed()
-    return (await screen.ask(f"{given.verdict.capitalize()} this? [y/N]") or "n")[0] in "yY"
+async def _named(agent: Agent, name: str) -> tuple[Thread, OpenWait]:
+    """Find the open wait that `THREAD` or `THREAD:WAIT` names."""
+    prefix, _, number = name.partition(":")
+    thread = await expire(agent, await thread_named(agent.store, prefix))
+    wait = thread.state.wait
+    if wait and number in ("", str(wait.seq)):
+        return thread, wait
+    for past in reversed(thread.events):
+        if past.type == "resumed" and number in ("", str(past.data["wait"])):
+            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
+    now = f"it waits at {short(thread.id)}:{wait.seq} now" if wait else "it waits for nothing"
+    raise Refused(f"{name!r} is not waiting for an answer; {now}")
 
 
-def _edited(place: Place, changes: list[str], arguments: str) -> Call:
-    old: Call = place.wait.data.get("call", {})
-    edited: Call = dict(old)
-    if arguments:
-        try:
-            edited = {"intent": old.get("intent"), **json.loads(arguments)}
-        except (ValueError, TypeError) as error:
-            raise Refused(f"--json takes one JSON object: {error}") from None
+def _edited(wait: OpenWait, changes: list[str], arguments: str) -> Call:
+    old: Call = wait.data.get("call", {})
+    try:
+        edited = {**(json.loads(arguments) if arguments else old)}
+    except (ValueError, TypeError) as error:
+        raise Refused(f"--json takes one JSON object: {error}") from None
     for change in changes:
         name, equals, typed = change.partition("=")
         if not equals or name not in old or name == "intent":
             names = ", ".join(field for field in old if field != "intent")
             raise Refused(f"--set takes NAME=VALUE for one of: {names}; not {change!r}")
         edited[name] = parsed(old[name], typed)
-    return edited
+    return {"intent": old.get("intent"), **edited}
 
 
 async def _taken(agent: Agent, thread: Thread) -> bool:

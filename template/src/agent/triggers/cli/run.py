@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from itertools import count
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -14,7 +13,7 @@ import typer
 
 from ... import settings
 from ...api import thread_of
-from ...errors import AgentError, Misconfigured, ThreadNotFound
+from ...errors import AgentError, Misconfigured
 from ...state import OpenWait
 from ...thread import Thread
 from .screen import Screen, interruptible, log_to_stderr
@@ -51,26 +50,19 @@ async def run(
     talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
     if chosen.startswith("scripted"):
         screen.say(f"No model decides here, but a script: {chosen}")
-    thread_id = thread or thread_of("cli", actor, uuid4().hex)
-    again = command("run", "--thread", short(thread_id), *(["--model", model] if model else []))
+    store, new = talk.app.agent.store, Thread(thread_of("cli", actor, uuid4().hex))
+    begun = await thread_named(store, thread) if thread else new
+    again = command("run", "--thread", short(begun.id), *(["--model", model] if model else []))
     kept = f"The thread is kept; go on with:\n  {again}"
     leaving = f"\nLeaving after the step at hand; Ctrl-C again does not wait for it.\n{kept}"
     with interruptible(lambda: screen.say(leaving)):
-        begun = await _begun(talk, thread_id, " ".join(text or ()), new=not thread)
+        screen.say(f"Thread {short(begun.id)}", "dim")
         try:
-            ended = await talk.converse(begun)
+            ended = await talk.converse(await talk.say(begun, " ".join(text)) if text else begun)
         except AgentError as error:
             error.add_note(kept)
             raise
     raise typer.Exit(_ending(ended, screen, again))
-
-
-async def _begun(talk: Talk, thread_id: str, text: str, new: bool) -> Thread:
-    thread = Thread(thread_id) if new else await thread_named(talk.app.agent.store, thread_id)
-    talk.screen.say(f"Thread {short(thread.id)}", "dim")
-    if not text:
-        return thread
-    return await (talk.begin(thread_id, text) if new else talk.say(thread, text))
 
 
 def _ending(thread: Thread, screen: Screen, again: str) -> int:
@@ -106,17 +98,15 @@ async def _demo_begun(talk: Talk) -> Thread:
     say = talk.screen.say
     say(f"No key, no network: a script decides ({SCRIPT}), not a model. All else is real:", "bold")
     say(f"the loop, the log ({DATABASE}), the approval. Deploying writes to sample/deployed/.")
-    for thread_id in (thread_of("cli", "demo", str(number)) for number in count(1)):
-        try:
-            thread = await talk.app.agent.store.load(thread_id)
-        except ThreadNotFound:
-            break
+    store = talk.app.agent.store
+    for row in await store.threads(limit=1):
+        thread = await store.load(row.id)
         if not thread.state.ended:
             say(f"\nGoing on after event {thread.state.version} with: {TASK}\n", "bold")
             return thread
     say(f"Kill it at its question, if you like: `{command('demo')}` goes on there.")
     say(f"\n> {TASK}\n", "bold")
-    return await talk.begin(thread_id, TASK)
+    return await talk.say(Thread(thread_of("cli", "demo", uuid4().hex)), TASK)
 
 
 async def _alone(screen: Screen, wait: OpenWait) -> Answer | None:

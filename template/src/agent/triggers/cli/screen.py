@@ -40,13 +40,10 @@ class Screen:
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
         table = [head, *(tuple(clean(line(cell)) for cell in row) for row in rows)]
-        if _colourful(sys.stdout):
-            _rich_table(table)
-            return
-        widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-            print("  ".join(cells).rstrip())
+            _write(sys.stdout, "  ".join(cells).rstrip(), "bold" if row is head else "")
 
     async def ask(self, question: str) -> str | None:
         """Ask for one line, without its surrounding space; None at the end of input."""
@@ -145,16 +142,3 @@ def _write(stream: TextIO, text: str, style: str) -> None:
         Console(file=stream).print(Text(text, style), soft_wrap=True)
     else:
         print(text, file=stream, flush=True)
-
-
-def _rich_table(table: list[tuple[str, ...]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in table[0]:
-        shown.add_column(title, overflow="fold", no_wrap=title != table[0][-1])
-    for row in table[1:]:
-        shown.add_row(*(Text(cell) for cell in row))
-    Console().print(shown)

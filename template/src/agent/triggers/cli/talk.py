@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -36,25 +37,23 @@ class Talk:
     answerer: Answerer | None
     """Answers waits, None for "later"; without one the conversation stops at the first."""
 
-    async def begin(self, thread_id: str, text: str) -> Thread:
-        how = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
-        return await launch(self.app.agent, thread_id, text, **how)
-
     async def say(self, thread: Thread, text: str) -> Thread:
+        """Say something in a thread, which begins with it if it is new."""
         match thread.state.wait and thread.state.wait.kind:
             case "approval" | "limit" | "timer" as kind:
                 self.screen.say(f"Your message takes the place of the open {kind}.")
             case "job" | "in_doubt":
                 self.screen.say("Your message is kept; first this has to be answered:")
-        how = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
-        return await message(self.app.agent, thread.id, text, **how)
+        way, delivery = message if thread.events else launch, uuid4().hex
+        sender = {"actor": self.actor, "delivery": delivery, "source": "cli"}
+        return await way(self.app.agent, thread.id, text, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it is over or left waiting, and return it as it is then."""
         while True:
             thread = await self._follow(thread)
             if thread.state.wait is None:
-                self.screen.tell(last_words(thread))
+                self.screen.tell(_last_words(thread))
                 return thread
             if not await self._settled(thread, thread.state.wait):
                 return thread
@@ -72,14 +71,13 @@ class Talk:
     async def _follow(self, thread: Thread) -> Thread:
         store = self.app.agent.store
         row = await summary(store, thread)
-        held, quiet = bool(row and row.running), 0
+        held, glances = bool(row and row.running), count(1)
         async with _task(self.app.runner.finish(thread.id)) as running:
             while not running.done():
                 await asyncio.wait({running}, timeout=_GLANCE_S)
                 newest = await store.load(thread.id)
                 held = held and newest.state.version == thread.state.version
-                quiet += held
-                if held and quiet == _QUIET_GLANCES:
+                if held and next(glances) == _QUIET_GLANCES:
                     self.screen.say("  Another process is at it, or was just now; waiting.")
                 thread = self._tell(thread, newest)
             return self._tell(thread, await running)
@@ -128,8 +126,7 @@ class Talk:
         return not over and now is not None and now.seq == wait.seq
 
 
-def last_words(thread: Thread) -> str:
-    """Return how a thread ended."""
+def _last_words(thread: Thread) -> str:
     last = next((past for past in reversed(thread.events) if past.type != "delivered"), None)
     if last and last.type == "finished":
         return str(last.data["message"])

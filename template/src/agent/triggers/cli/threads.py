@@ -4,6 +4,8 @@ People name a thread by any unique beginning of its id.
 """
 
 import json
+from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -53,7 +55,8 @@ async def show(
     thread = await (thread_named(agent.store, name) if name else _newest(agent.store))
     if as_json:
         for event in thread.events:
-            screen.tell(_json_line(event))
+            whole = {"seq": event.seq, **asdict(event)}
+            screen.tell(json.dumps(whole, default=datetime.isoformat))
     elif prompt:
         screen.tell(prompt_text(thread, agent.prompts))
     else:
@@ -105,14 +108,12 @@ async def thread_named(store: Store, name: str) -> Thread:
         return await store.load(name)
     except ThreadNotFound:
         found = [row.id for row in await store.threads(limit=4, prefix=name)]
-    match found:
-        case [only]:
-            return await store.load(only)
-        case []:
-            hint = f"`{command('threads')}` lists them"
-            raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
-    fit = ", ".join(found[:3])
-    raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
+    if len(found) == 1:
+        return await store.load(found[0])
+    if fit := ", ".join(found[:3]):
+        raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
+    hint = f"`{command('threads')}` lists them"
+    raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
 
 
 async def summary(store: Store, thread: Thread) -> Summary | None:
@@ -139,10 +140,3 @@ def _status(row: Summary) -> str:
         return "nobody runs it"
     kind = row.status.removeprefix("waiting:").replace("_", " ")
     return f"waits: {kind}" if row.status.startswith("waiting:") else row.status
-
-
-def _json_line(event: Event) -> str:
-    """Return an event as one line of JSON in ASCII."""
-    at = event.at.isoformat() if event.at else None
-    shown = {"seq": event.seq, "type": event.type, "at": at, "actor": event.actor}
-    return json.dumps({**shown, "key": event.key, "data": event.data})

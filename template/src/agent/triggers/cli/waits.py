@@ -1,4 +1,4 @@
-"""A wait at the terminal: find the one a person means, read their answer, or ask for it.
+"""Answers to a wait: from a command's words, or asked for at the terminal.
 
 The same words answer a wait in a conversation and in `agent answer`.
 """
@@ -6,14 +6,13 @@ The same words answer a wait in a conversation and in `agent answer`.
 import json
 from dataclasses import dataclass
 
-from ...api import expire, resume
+from ...api import resume
 from ...errors import Refused
 from ...events import Call
 from ...ports import Agent
 from ...state import VERDICTS, OpenWait
 from ...thread import Thread
 from .screen import Screen
-from .threads import thread_named
 from .words import command, short
 
 
@@ -24,34 +23,6 @@ class Answer:
     verdict: str
     text: str = ""
     call: Call | None = None
-
-
-@dataclass(frozen=True)
-class Place:
-    """An open wait, and whether the person named it or only its thread."""
-
-    thread: Thread
-    wait: OpenWait
-    exact: bool
-
-
-async def wait_named(agent: Agent, name: str) -> Place:
-    """Find the open wait that `THREAD` or `THREAD:WAIT` names.
-
-    Raises:
-        ThreadNotFound: no such thread.
-        Refused: it waits for nothing, or for something else by now; says who was first.
-    """
-    prefix, _, number = name.partition(":")
-    thread = await expire(agent, await thread_named(agent.store, prefix))
-    wait = thread.state.wait
-    if wait and number in ("", str(wait.seq)):
-        return Place(thread, wait, bool(number))
-    for past in reversed(thread.events):
-        if past.type == "resumed" and number in ("", str(past.data["wait"])):
-            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
-    now = f"it waits at {short(thread.id)}:{wait.seq} now" if wait else "it waits for nothing"
-    raise Refused(f"{name!r} is not waiting for an answer; {now}")
 
 
 async def give(agent: Agent, thread: Thread, wait: OpenWait, given: Answer, actor: str) -> Thread:
@@ -67,49 +38,23 @@ async def ask_for(screen: Screen, wait: OpenWait) -> Answer | None:
     if wait.kind == "question":
         text = await screen.ask(f"Answer{_hint(wait)}, empty for later:")
         return Answer("answer", _chosen(wait, text)) if text else None
-    verdict = await _verdict(screen, sorted(VERDICTS[wait.kind]))
-    match verdict:
+    match await _verdict(screen, [*sorted(VERDICTS[wait.kind]), "later"]):
+        case "later":
+            return None
         case "reject":
             return Answer("reject", await screen.ask("Reason:") or "")
         case "edit":
             return Answer("edit", call=await _edited(screen, wait.data["call"]))
-        case "later":
-            return None
-    return Answer(verdict)
+        case verdict:
+            return Answer(verdict)
 
 
-def answer_in(place: Place, words: list[str]) -> Answer:
-    """Read an answer from the words of a command. Raises Refused, and says what would fit."""
-    wait, name = place.wait, f"{short(place.thread.id)}:{place.wait.seq}"
-    allowed = sorted(VERDICTS[wait.kind])
-    if wait.kind == "question":
-        return Answer("answer", _chosen(wait, " ".join(words)))
-    if wait.kind == "approval":
-        ways = " or ".join(command(verdict, name) for verdict in allowed)
-        raise Refused(f"an approval is no question: {ways}")
-    if words[0] not in allowed:
-        raise Refused(f"{words[0]!r} does not answer it; possible: {', '.join(allowed)}")
-    return Answer(words[0], " ".join(words[1:]))
-
-
-def parsed(old: object, typed: str) -> object:
-    """Read a typed value as the kind the old one is: text stays text, all else is JSON."""
-    if isinstance(old, str):
-        return typed
-    try:
-        return json.loads(typed)
-    except ValueError:
-        return typed
-
-
-async def _verdict(screen: Screen, verdicts: list[str]) -> str:
-    words = [*verdicts, "later"]
+async def _verdict(screen: Screen, words: list[str]) -> str:
     menu = ", ".join(f"[{word[0]}]{word[1:]}" for word in words)
-    while True:
-        typed = await screen.ask(f"{menu}:")
-        fits = [word for word in words if typed and word.startswith(typed.lower())]
-        if typed is None or fits:
-            return fits[0] if fits else "later"
+    while (typed := await screen.ask(f"{menu}:")) is not None:
+        if fits := [word for word in words if typed and word.startswith(typed.lower())]:
+            return fits[0]
+    return "later"
 
 
 async def _edited(screen: Screen, call: Call) -> Call:
@@ -123,11 +68,26 @@ async def _edited(screen: Screen, call: Call) -> Call:
     return edited
 
 
-def _hint(wait: OpenWait) -> str:
-    options = wait.data.get("options", {})
-    numbers = f"1 to {len(options.get('choices', ()))}"
-    hints = {"multiple_choice": f" ({numbers} or your own words)", "yes_no": " (yes or no)"}
-    return hints.get(options.get("format"), "")
+def answer_in(thread: Thread, wait: OpenWait, words: list[str]) -> Answer:
+    """Read an answer from words. Raises Refused, and says what would fit."""
+    if wait.kind == "question":
+        return Answer("answer", _chosen(wait, " ".join(words)))
+    allowed = sorted(VERDICTS[wait.kind])
+    if wait.kind == "approval":
+        name = f"{short(thread.id)}:{wait.seq}"
+        ways = " or ".join(command(verdict, name) for verdict in allowed)
+        raise Refused(f"an approval is no question: {ways}")
+    if words[0] not in allowed:
+        raise Refused(f"{words[0]!r} does not answer it; possible: {', '.join(allowed)}")
+    return Answer(words[0], " ".join(words[1:]))
+
+
+def parsed(old: object, typed: str) -> object:
+    """Read a typed value as the kind the old one is: text stays text, all else is JSON."""
+    try:
+        return typed if isinstance(old, str) else json.loads(typed)
+    except ValueError:
+        return typed
 
 
 def _chosen(wait: OpenWait, text: str) -> str:
@@ -140,3 +100,10 @@ def _chosen(wait: OpenWait, text: str) -> str:
         case "yes_no":
             return {"y": "yes", "n": "no"}.get(text.lower(), text)
     return text
+
+
+def _hint(wait: OpenWait) -> str:
+    options = wait.data.get("options", {})
+    numbers = f"1 to {len(options.get('choices', ()))}"
+    hints = {"multiple_choice": f" ({numbers} or your own words)", "yes_no": " (yes or no)"}
+    return hints.get(options.get("format"), "")
