@@ -124,7 +124,7 @@ FAULTS = [
         "tool_calls.py",
         "    if step.starts < MAX_STARTS:\n",
         "    if step.starts < 1000:\n",
-        "crash/test_tool_outcomes.py::"
+        "crash/test_kills.py::"
         "test_a_tool_that_always_kills_its_worker_is_given_up_after_three_starts",
     ),
     Fault(
@@ -299,7 +299,7 @@ FAULTS = [
         "runners/local.py",
         "await asyncio.sleep(self._lease_s / 3)",
         "await asyncio.sleep(self._lease_s * 300)",
-        "crash/test_many_processes.py::test_a_lease_is_renewed_while_a_tool_takes_longer_than_it",
+        "crash/test_races.py::test_a_lease_is_renewed_while_a_tool_takes_longer_than_it",
     ),
     Fault(
         "the lease of a run that broke is renewed for ever",
@@ -321,7 +321,7 @@ FAULTS = [
         "runners/local.py",
         "                    await asyncio.wait(running, timeout=GRACE_S)\n",
         "                    await asyncio.sleep(0)\n",
-        "crash/test_stopping.py::"
+        "crash/test_kills.py::"
         "test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest",
     ),
 ]

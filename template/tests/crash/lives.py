@@ -1,7 +1,13 @@
-"""What a process does between its start and its end, natural or not.
+"""What the processes do that are killed, from their start to their end, natural or not.
 
-Each function here is the whole life of one process. None knows whether it is the first: it
-does everything from the beginning, as a sender, a worker and a person would after a crash.
+To put your own tools through the sweep, add one line to `SWEPT`, with `decide` from your
+`agent.control_flow` and `NextStep` from your `agent.tools`; write out every field of a call:
+
+    "mine": Case([{"intent": "list_git_tags"}, …, {"intent": "done_for_now", …}],
+                 JsonSteps(NextStep), decide),
+
+Your tools are not run: each becomes one row in the world, under the effect and the approvers
+that your `decide` gives it. So the sweep shows what crashes do to *your* policy.
 """
 
 import asyncio
@@ -9,28 +15,74 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from agent import api, record
+from agent.actions import Action
 from agent.context import Prompts
 from agent.errors import Refused
+from agent.events import Call
 from agent.loop import advance
-from agent.ports import Agent
+from agent.ports import Agent, Steps
 from agent.runners import local
 from agent.runners.local import LocalRunner
 from agent.state import Limits
 from agent.stores import sqlite_schema
 from agent.thread import Thread
 
-from .cases import CASES
-from .moments import Ledger, Moments, WatchedChannel, WatchedModel, WatchedStore, watched_tools
+from ..domain import STEPS, World, decide_in
+from .moments import (
+    Ledger,
+    Moments,
+    WatchedChannel,
+    WatchedModel,
+    WatchedStore,
+    watch_statements,
+    watched_tools,
+)
 
 T = TypeVar("T")
 
 THREAD = api.thread_of("test", "", "one")
 VERDICT = {"approval": "approve", "limit": "continue", "question": "answer"}
 PROMPTS = Prompts("You are a test.", "What next?")
+
+_decide = decide_in(World(":memory:"))
+
+
+def _broken(step: Any) -> Action:
+    raise KeyError("a mistake in the owner's switch")
+
+
+@dataclass(frozen=True)
+class Case:
+    calls: list[Call]
+    """What the model says, one step after the other; the last one finishes."""
+    steps: Steps = STEPS
+    decide: Callable[[Any], Any] = _decide
+
+
+LOOK: Call = {"intent": "look", "at": "the door"}
+PUT: Call = {"intent": "put", "value": "a lamp"}
+CHARGE: Call = {"intent": "charge", "amount": 7}
+CHARGE_A_LOT: Call = {"intent": "charge", "amount": 500}
+ASK: Call = {"intent": "ask_person", "question": "Which door?"}
+DONE: Call = {"intent": "done", "message": "Done."}
+
+SWEPT = {
+    "approval": Case([LOOK, PUT, CHARGE_A_LOT, DONE]),
+    "question": Case([ASK, CHARGE, PUT, PUT, DONE]),
+}
+
+CASES = SWEPT | {
+    "charge": Case([CHARGE, DONE]),
+    "put": Case([PUT, DONE]),
+    "leave": Case([PUT, CHARGE_A_LOT, DONE]),
+    "done": Case([DONE]),
+    "broken": Case([DONE], decide=_broken),
+}
 
 
 @dataclass(frozen=True)
@@ -50,10 +102,8 @@ class Life:
     """How long a worker told to stop waits for its tools."""
     delivery: str = "first"
     """The name of the message it sends, where it sends one."""
-    digest: str = ""
-    """That of the call it approves, where it is not the one that was asked about."""
     scripts: tuple[str, ...] = ()
-    """Schema changes that its code knows more."""
+    """Schema changes that its code knows more; then it passes each statement of SQL too."""
     log: str = "moments.log"
 
     def moments(self) -> Moments:
@@ -64,136 +114,102 @@ class Life:
         world = Ledger(self.folder / "world.db")
         return Agent(
             store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
-            llm=WatchedModel(case, moments),
+            llm=WatchedModel(case.calls, moments),
             channels={"watched": WatchedChannel(world, moments)},
             steps=case.steps,
-            decide=watched_tools(case, world, moments),
+            decide=watched_tools(case.decide, world, moments),
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
 
+    def runner(self, agent: Agent) -> LocalRunner:
+        return LocalRunner(agent, lease_s=self.lease_s, poll_s=0.05)
 
-def whole(life: Life) -> None:
+
+def a_life(live: Callable[[Agent, Life], Awaitable[T]]) -> Callable[[Life], T]:
+    """Make the whole life of one process. It does not know whether it is the first: it does
+    everything from the beginning, as a sender, a worker and a person would after a crash."""
+
+    @wraps(live)
+    def lived(life: Life) -> T:
+        record.PATIENCE_S, local.GRACE_S = life.patience_s, life.grace_s
+        if life.scripts:
+            sqlite_schema.MIGRATIONS += life.scripts  # type: ignore[assignment]
+            watch_statements(life.moments())
+
+        async def living() -> T:
+            agent = life.agent()
+            result = await live(agent, life)
+            await agent.store.close()  # type: ignore[attr-defined] # it is ours
+            return result
+
+        return asyncio.run(living())
+
+    return lived
+
+
+@a_life
+async def whole(agent: Agent, life: Life) -> None:
     """Send the message, run the thread, answer what it asks, until it is over."""
-
-    async def live(agent: Agent) -> None:
-        runner = LocalRunner(agent, lease_s=life.lease_s, poll_s=0.05)
-        await send(agent)
-        while (thread := await runner.finish(THREAD)).state.wait:
-            await answer(agent, thread, Ledger(life.folder / "world.db"))
-
-    _live(life, live)
+    runner = life.runner(agent)
+    await send(agent)
+    while (thread := await runner.finish(THREAD)).state.wait:
+        await answer(agent, thread, Ledger(life.folder / "world.db"))
 
 
-def until_it_waits(life: Life) -> None:
+@a_life
+async def until_it_waits(agent: Agent, life: Life) -> None:
     """Send the message and run the thread, but answer nothing."""
-
-    async def live(agent: Agent) -> None:
-        await send(agent)
-        await LocalRunner(agent, lease_s=life.lease_s, poll_s=0.05).finish(THREAD)
-
-    _live(life, live)
+    await send(agent)
+    await life.runner(agent).finish(THREAD)
 
 
-def without_lease(life: Life) -> None:
+@a_life
+async def without_lease(agent: Agent, life: Life) -> None:
     """Advance the thread, whoever else does."""
-
-    async def live(agent: Agent) -> None:
-        await advance(agent, await agent.store.load(THREAD))
-
-    _live(life, live)
+    await advance(agent, await agent.store.load(THREAD))
 
 
-def worker(life: Life) -> None:
+@a_life
+async def worker(agent: Agent, life: Life) -> None:
     """Run whatever is due until SIGTERM."""
-
-    async def live(agent: Agent) -> None:
-        work = asyncio.ensure_future(LocalRunner(agent, lease_s=life.lease_s, poll_s=0.05).work())
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
-        await asyncio.wait([work])
-        if not work.cancelled():
-            work.result()
-
-    _live(life, live)
+    work = asyncio.ensure_future(life.runner(agent).work())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+    await asyncio.wait([work])
+    if not work.cancelled():
+        work.result()
 
 
-def sender(life: Life) -> str:
-    """Send a message; return the thread it is in."""
-
-    async def live(agent: Agent) -> str:
-        return (await send(agent, delivery=life.delivery)).id
-
-    return _live(life, live)
+@a_life
+async def sender(agent: Agent, life: Life) -> str:
+    """Send a message, the database already open; return the thread it is in."""
+    await agent.store.threads()
+    return (await send(agent, delivery=life.delivery)).id
 
 
-def reader(life: Life) -> int:
+@a_life
+async def reader(agent: Agent, life: Life) -> int:
     """Open the database; return how many threads are in it."""
-
-    async def live(agent: Agent) -> int:
-        return len(await agent.store.threads())
-
-    return _live(life, live)
+    return len(await agent.store.threads())
 
 
-def reader_and_sender(life: Life) -> None:
-    """Send a message as a process that has the database open already."""
-
-    async def live(agent: Agent) -> None:
-        await agent.store.threads()
-        await send(agent, delivery=life.delivery)
-
-    _live(life, live)
-
-
-def approver(life: Life) -> str:
+@a_life
+async def approver(agent: Agent, life: Life) -> str:
     """Approve the call that was last asked about; return what came of it."""
-
-    async def live(agent: Agent) -> str:
-        thread = await agent.store.load(THREAD)
-        asked = [event for event in thread.events if event.type == "paused"][-1]
-        digest = life.digest or asked.data["digest"]
-        try:
-            await api.resume(agent, THREAD, asked.seq, "approve", actor="ana", digest=digest)
-        except Refused as error:
-            return str(error)
-        return "approved"
-
-    return _live(life, live)
+    thread = await agent.store.load(THREAD)
+    asked = [event for event in thread.events if event.type == "paused"][-1]
+    shown = asked.data["digest"]
+    try:
+        await api.resume(agent, THREAD, asked.seq, "approve", actor="ana", digest=shown)
+    except Refused as error:
+        return str(error)
+    return "approved"
 
 
-def expirer(life: Life) -> str:
+@a_life
+async def expirer(agent: Agent, life: Life) -> str:
     """Close the wait if its time is over."""
-
-    async def live(agent: Agent) -> str:
-        thread = await api.expire(agent, await agent.store.load(THREAD))
-        return thread.state.status
-
-    return _live(life, live)
-
-
-def migrator(life: Life) -> str:
-    """Send a message with a code that knows `scripts` more; return what is in the thread then."""
-    sqlite_schema.MIGRATIONS = (*sqlite_schema.MIGRATIONS, *life.scripts)  # type: ignore[assignment]
-
-    async def live(agent: Agent) -> str:
-        thread = await send(agent, delivery=life.delivery)
-        return " ".join(event.type for event in thread.events)
-
-    return _live(life, live)
-
-
-def _live(life: Life, live: Callable[[Agent], Awaitable[T]]) -> T:
-    """Live with the life's own patience, and close the store at a natural end."""
-    record.PATIENCE_S = life.patience_s
-    local.GRACE_S = life.grace_s
-
-    async def living() -> T:
-        agent = life.agent()
-        result = await live(agent)
-        await agent.store.close()  # type: ignore[attr-defined] # it is ours
-        return result
-
-    return asyncio.run(living())
+    return (await api.expire(agent, await agent.store.load(THREAD))).state.status
 
 
 async def send(agent: Agent, thread_id: str = THREAD, delivery: str = "first") -> Thread:
@@ -215,7 +231,7 @@ async def answer(agent: Agent, thread: Thread, world: Ledger) -> Thread:
     verdict = VERDICT.get(wait.kind, "done")
     if wait.kind == "in_doubt":
         keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
-        verdict = "happened" if world.happened(keys[-1]) else "retry"
+        verdict = "happened" if any(key == keys[-1] for _, key in world.rows()) else "retry"
     digest = wait.data.get("digest", "")
     text = "the left one" if verdict == "answer" else ""
     return await api.resume(

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,13 +22,12 @@ from typing import Any, TypeVar
 from agent.actions import Action, Run
 from agent.context import Prompt
 from agent.errors import Unavailable
-from agent.events import Event
+from agent.events import Call, Event
 from agent.ports import Claim, Reply
 from agent.stores.sqlite import SqliteStore
 from agent.thread import Thread
 
 from ..domain import World
-from .cases import Case
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
@@ -64,6 +63,18 @@ class Moments:
         while not self._log.with_name("go").exists():
             assert time.monotonic() < deadline, f"held at {name!r} and nobody said go on"
             time.sleep(0.005)
+
+
+def watch_statements(moment: Moments) -> None:
+    """Pass a moment before every statement of SQL that this process runs from now on."""
+    connect = sqlite3.connect
+
+    def watched(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        db: sqlite3.Connection = connect(*arguments, **options)
+        db.set_trace_callback(lambda sql: moment(f"to execute {' '.join(sql.split())}"))
+        return db
+
+    sqlite3.connect = watched  # type: ignore[assignment]
 
 
 class WatchedStore(SqliteStore):
@@ -114,7 +125,7 @@ class WatchedStore(SqliteStore):
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
             db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
             db.execute(f"PRAGMA query_only = {int((self._folder / 'read-only').exists())}")
-            with _full_disk() if (self._folder / "full").exists() else _well():
+            with _full_disk() if (self._folder / "full").exists() else nullcontext():
                 return work(db)
 
         return super()._guarded(ill)
@@ -130,11 +141,6 @@ def _full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@contextmanager
-def _well() -> Iterator[None]:
-    yield
-
-
 class Ledger(World):
     """A world in which the effect of any tool is one row."""
 
@@ -148,21 +154,19 @@ class Ledger(World):
         moment(f"ran {tool}")
 
     def rows(self) -> list[tuple[str, str]]:
+        """Return each effect: whose it is, and its key."""
         with self._db() as db:
             return db.execute("SELECT tool, key FROM effects ORDER BY rowid").fetchall()
 
-    def happened(self, key: str) -> bool:
-        with self._db() as db:
-            found = db.execute("SELECT 1 FROM effects WHERE key = ?", (key,))
-            return found.fetchone() is not None
 
+def watched_tools(
+    decide: Callable[[Any], Action], world: Ledger, moment: Moments
+) -> Callable[[Any], Action]:
+    """Return `decide`, its tools replaced by effects in `world`."""
 
-def watched_tools(case: Case, world: Ledger, moment: Moments) -> Callable[[Any], Action]:
-    """Return the case's `decide`, its tools replaced by effects in `world`."""
-
-    def decide(step: Any) -> Action:
+    def watched(step: Any) -> Action:
         moment(f"to decide {step.intent}")
-        action: Action = case.decide(step)
+        action = decide(step)
         if not isinstance(action, Run):
             return action
         effect = action.effect
@@ -175,14 +179,14 @@ def watched_tools(case: Case, world: Ledger, moment: Moments) -> Callable[[Any],
 
         return replace(action, tool=tool)
 
-    return decide
+    return watched
 
 
 class WatchedModel:
-    """Says the next call of the case, which one it sees in the prompt: it remembers nothing."""
+    """Says the next of its calls, which one it sees in the prompt: it remembers nothing."""
 
-    def __init__(self, case: Case, moment: Moments) -> None:
-        self._calls = case.calls
+    def __init__(self, calls: list[Call], moment: Moments) -> None:
+        self._calls = calls
         self._moment = moment
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:

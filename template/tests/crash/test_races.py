@@ -1,18 +1,14 @@
-"""Many processes want the same thing at the same moment: one gets it, nothing is lost."""
+"""Many processes and clocks want the same thing: one gets it, nothing is lost."""
 
 import random
 
 import pytest
 
 from agent import api
-from agent.errors import Conflict
-from agent.events import event
-from agent.ports import Agent
 
 from . import lives
-from .conftest import Labs
+from .conftest import KILLED, Lab, Labs
 from .lives import THREAD
-from .processes import KILLED, Lab
 
 pytestmark = pytest.mark.crash
 
@@ -24,7 +20,7 @@ def test_one_delivery_that_arrives_eight_times_at_once_and_again_later_is_one_me
     assert run.together(*[(lives.sender, {})] * 8) == [THREAD] * 8
     assert run.types() == ["message"]
 
-    assert run.lives(lives.until_it_waits) == 0
+    run.goes_on()
     ended = run.types()
     assert run.together(*[(lives.sender, {})] * 8) == [THREAD] * 8
     assert run.types() == ended == ["message", "step", "finished", "delivered"]
@@ -37,19 +33,6 @@ def test_eight_messages_at_once_are_eight_messages(lab: Labs) -> None:
     assert [past.seq for past in run.thread().events] == [*range(1, 9)]
 
 
-def test_the_database_itself_refuses_a_second_event_of_one_key(lab: Labs) -> None:
-    run = lab("done")
-    run.send()
-
-    async def again(agent: Agent) -> None:
-        newest = await agent.store.load(THREAD)
-        await agent.store.append(newest, event("message", "ana", "in:first", text="again"))
-
-    with pytest.raises(Conflict):
-        run.with_agent(again)
-    assert run.types() == ["message"]
-
-
 def test_a_worker_with_nothing_to_do_goes_on_when_another_process_stores_the_answer(
     lab: Labs,
 ) -> None:
@@ -60,8 +43,7 @@ def test_a_worker_with_nothing_to_do_goes_on_when_another_process_stores_the_ans
     run.until_passed("released")
     assert run.said(run.start(lives.approver)) == "approved"
     run.until(lambda: run.types()[-2:] == ["finished", "delivered"], "the end of the thread")
-    run.terminate(worker)
-    assert run.ended(worker) == 0
+    run.stop(worker)
 
 
 def test_processes_forced_onto_one_thread_run_its_tool_once(lab: Labs) -> None:
@@ -95,21 +77,6 @@ def test_processes_forced_onto_one_thread_repeat_an_idempotent_tool_with_one_key
     assert run.world.effects("put") == [""], run.story()
 
 
-def test_a_thread_that_is_leased_is_not_handed_to_a_second_runner(lab: Labs) -> None:
-    run = lab("charge")
-    run.send()
-    first = run.start(lives.worker, happens={"inside charge": "hold"})
-    run.until_passed("inside charge")
-    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0)) is None
-    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0, THREAD)) is None
-
-    run.go_on()
-    run.until(lambda: run.types()[-1] == "delivered", "the end of the thread")
-    assert "paused" not in run.types()
-    run.terminate(first)
-    assert run.ended(first) == 0
-
-
 def test_a_lease_is_renewed_while_a_tool_takes_longer_than_it(lab: Labs) -> None:
     run = lab("charge")
     run.send()
@@ -119,13 +86,14 @@ def test_a_lease_is_renewed_while_a_tool_takes_longer_than_it(lab: Labs) -> None
     third = run.start(lives.until_it_waits, lease_s=0.3)
     third.join(1.0)  # more than three leases; nobody may get the thread meanwhile
     assert third.exitcode is None
+    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0)) is None
+    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0, THREAD)) is None
 
     run.go_on()
     assert run.ended(third) == 0
     assert "paused" not in run.types(), run.story()
     for process in (first, second):
-        run.terminate(process)
-        assert run.ended(process) == 0
+        run.stop(process)
 
 
 def test_workers_that_die_all_the_time_lose_no_message_and_run_no_tool_twice(lab: Labs) -> None:
@@ -152,10 +120,102 @@ def test_workers_that_die_all_the_time_lose_no_message_and_run_no_tool_twice(lab
         assert types.count("message") == 3, run.story()
         assert "tool_failed" not in types, run.story()
     for process in workers:
-        run.terminate(process)
-        assert run.ended(process) == 0
+        run.stop(process)
 
 
 def _keys(run: Lab, thread_id: str) -> set[str]:
     events = run.thread(thread_id).events
     return {past.data["key"] for past in events if past.type == "tool_started"}
+
+
+# -- expiry, leases and a clock that cannot be trusted --
+
+HOUR = 3600.0
+
+
+def test_an_approval_and_its_expiry_at_the_same_moment_have_one_winner(lab: Labs) -> None:
+    for _ in range(8):
+        run = lab("leave")
+        run.goes_on()
+        said, _ = run.together((lives.approver, {}), (lives.expirer, {"later_s": HOUR + 1}))
+        assert said in ("approved", "already closed: expired by system"), run.story()
+        _check_one_winner(run, "approve" if said == "approved" else "expired")
+
+
+def test_an_approval_that_comes_after_the_expiry_was_stored_is_refused(lab: Labs) -> None:
+    run = lab("leave")
+    run.goes_on()
+    late = run.stalled(lives.approver, "to append resumed")
+    assert run.lives(lives.expirer, later_s=HOUR + 1) == 0
+
+    run.wake(late)
+    assert run.said(late) == "already closed: expired by system"
+    _check_one_winner(run, "expired")
+
+
+def test_an_expiry_that_comes_after_the_approval_was_stored_is_dropped(lab: Labs) -> None:
+    run = lab("leave")
+    run.goes_on()
+    late = run.stalled(lives.expirer, "to append resumed", later_s=HOUR + 1)
+    assert run.said(run.start(lives.approver)) == "approved"
+
+    run.wake(late)
+    assert run.said(late) == "running"
+    _check_one_winner(run, "approve")
+
+
+def test_a_worker_closes_a_wait_whose_time_is_over_and_the_call_does_not_run(lab: Labs) -> None:
+    run = lab("leave")
+    run.goes_on()
+    worker = run.start(lives.worker, later_s=HOUR + 1)
+    run.until(lambda: run.status() == "finished", "the end of the thread")
+    run.stop(worker)
+    _check_one_winner(run, "expired")
+
+
+def test_a_clock_that_jumps_back_an_hour_expires_nothing(lab: Labs) -> None:
+    run = lab("leave")
+    run.goes_on()
+    assert run.said(run.start(lives.expirer, later_s=-HOUR)) == "waiting:approval"
+    assert run.with_agent(lambda agent: agent.store.claim("any", 15.0), later_s=-HOUR) is None
+
+
+def test_a_clock_that_jumps_back_an_hour_steals_no_lease(lab: Labs) -> None:
+    run = lab("charge")
+    run.send()
+    holder = run.start(lives.until_it_waits, happens={"inside charge": "hold"})
+    run.until_passed("inside charge")
+    run.send(delivery="after the jump", later_s=-HOUR)
+    assert run.with_agent(lambda agent: agent.store.claim("any", 15.0), later_s=-HOUR) is None
+    run.go_on()
+    assert run.ended(holder) == 0
+    assert len(run.world.effects("charge")) == 1
+
+
+def test_events_keep_their_order_when_the_clock_jumps_back(lab: Labs) -> None:
+    run = lab("done")
+    run.send(delivery="before")
+    run.send(delivery="after", later_s=-HOUR)
+    before, after = run.thread().events
+    assert (before.key, after.key) == ("in:before", "in:after")
+    assert before.at
+    assert after.at
+    assert before.at > after.at
+
+
+def test_a_message_between_the_last_look_and_the_release_wakes_the_thread_again(lab: Labs) -> None:
+    run = lab("done")
+    run.send()
+    worker = run.stalled(lives.worker, "to release")
+    run.send(delivery="in between")
+    run.wake(worker)
+    run.until(lambda: run.types().count("delivered") == 2, "an answer to each message")
+    run.stop(worker)
+
+
+def _check_one_winner(run: Lab, verdict: str) -> None:
+    run.goes_on()
+    answers = [event for event in run.thread().events if event.type == "resumed"]
+    assert [event.data["verdict"] for event in answers] == [verdict], run.story()
+    assert len(run.world.effects("charge")) == (verdict == "approve"), run.story()
+    assert run.status() == "finished", run.story()
