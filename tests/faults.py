@@ -321,7 +321,6 @@ FAULTS = [
         "runners/local.py",
         "                    await asyncio.wait(running, timeout=GRACE_S)\n",
         "                    await asyncio.sleep(0)\n",
-        "crash/test_kills.py::"
-        "test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest",
+        "crash/test_kills.py::test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest",
     ),
 ]
