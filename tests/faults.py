@@ -140,21 +140,21 @@ FAULTS = [
         "record.py",
         "        except Conflict:",
         "        except ZeroDivisionError:",
-        "test_record.py::test_a_fact_is_appended_to_whatever_the_thread_has_become",
+        "test_api.py::test_a_fact_is_appended_to_whatever_the_thread_has_become",
     ),
     Fault(
         "a fact is dropped where another one was quicker",
         "record.py",
         "            stale = True\n",
         "            return await store.load(thread.id)\n",
-        "test_record.py::test_a_fact_is_made_anew_for_each_version",
+        "test_api.py::test_a_fact_is_made_anew_for_each_version",
     ),
     Fault(
         "a fact does not wait for a store that is away",
         "record.py",
         "            if clock.time() > deadline:\n",
         "            if True:\n",
-        "test_record.py::test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment",
+        "test_api.py::test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment",
     ),
     Fault(
         "the outbox is not looked at",
@@ -183,7 +183,7 @@ FAULTS = [
         "state.py",
         'return "escalate" if over or state.errors >= limits.errors else "think"',
         'return "think"',
-        "test_state.py::test_the_plan_is_one_word",
+        "test_thread.py::test_the_plan_is_one_word",
     ),
     # -- what the model reads --
     Fault(

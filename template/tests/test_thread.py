@@ -1,14 +1,31 @@
-"""The fold: what each event makes of a thread, and what no order of events can break."""
+"""The log and its fold: whatever is in an event, it is kept; whatever the log, it folds."""
 
+import json
+import math
 from copy import deepcopy
 from dataclasses import replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.events import Call, Event, digest, event
-from agent.state import VERDICTS, Limits, State, plan
+from agent.actions import Wait
+from agent.events import (
+    DECISIONS,
+    FACTS,
+    MAX_DEPTH,
+    MAX_TEXT,
+    Call,
+    Event,
+    cut,
+    digest,
+    event,
+    safe,
+)
+from agent.state import VERDICTS, Limits, OpenStep, OpenWait, State, Word, is_person, plan
 from agent.thread import Thread, idempotency_key, reduce
 
 from .domain import (
@@ -23,6 +40,131 @@ from .domain import (
     told,
 )
 from .play import logs
+
+# -- an event --
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=()))
+    | st.binary(),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(st.characters(exclude_categories=())) | st.integers(), inner)
+    ),
+    max_leaves=12,
+)
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+def nested(depth: int) -> Any:
+    value: Any = "deep"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_no_event_is_both_a_fact_and_a_decision() -> None:
+    assert not FACTS & DECISIONS
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        ("plain", "plain"),
+        ("a\0b", "a\ufffdb"),
+        ("a\ud800b", "a\ufffdb"),
+        ("\U0001f600 é", "\U0001f600 é"),
+        (math.nan, "nan"),
+        (-math.inf, "-inf"),
+        ((1, (2,)), [1, [2]]),
+        ({1: "one", None: 0, "a\0": True}, {"1": "one", "None": 0, "a\ufffd": True}),
+        (Colour.RED, "Colour.RED"),
+        (b"\xff", "b'\\xff'"),
+        ({}, {}),
+        (10**30, 10**30),
+    ],
+)
+def test_data_becomes_json(value: Any, kept: Any) -> None:
+    assert safe(value) == kept
+
+
+@given(anything)
+def test_what_is_safe_is_json_and_stays_as_it_is(value: Any) -> None:
+    kept = safe(value)
+    assert json.loads(json.dumps(kept, allow_nan=False)) == kept
+    assert safe(kept) == kept
+    kept_in_event = event("message", text=value).data
+    json.dumps(kept_in_event, ensure_ascii=False, allow_nan=False).encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * (MAX_TEXT + 1),
+        ["x" * (3 * MAX_TEXT)],
+        {"x" * (2 * MAX_TEXT): 1},
+        nested(MAX_DEPTH + 5),
+        nested(100_000),
+        10**5_000,
+    ],
+    ids=["text", "text inside", "name", "deep", "very deep", "a number of 5000 digits"],
+)
+def test_what_is_too_big_is_cut_once_and_then_stays_as_it_is(value: Any) -> None:
+    kept = safe(value)
+    assert len(json.dumps(kept)) < MAX_TEXT + 1000
+    assert safe(kept) == kept
+
+
+def test_an_event_has_a_bound_whatever_it_is_given() -> None:
+    many = event("tool_finished", output=["x" * 1000] * 10_000)
+    assert len(json.dumps(many.data)) <= 2 * MAX_TEXT + 1000
+    assert "characters cut" in json.dumps(many.data, ensure_ascii=False)
+
+
+def test_who_did_it_and_the_key_are_made_safe_as_well() -> None:
+    odd = event("message", "slack:\ud800", "in:\0\udcff", text="")
+    assert odd.actor == "slack:\ufffd"
+    assert odd.key == "in:\ufffd\ufffd"
+    assert event("message", text="").key is None
+
+
+@pytest.mark.parametrize("size", [101, 1000, 1_000_000])
+def test_a_cut_keeps_both_ends_and_says_how_much_is_missing(size: int) -> None:
+    text = "a" * (size - size // 2) + "b" * (size // 2)
+    kept = cut(text, 100)
+    assert len(kept) <= 100
+    start, note, end = kept.split("\n")
+    assert text.startswith(start)
+    assert text.endswith(end)
+    assert note == f"[… {size - len(start) - len(end)} characters cut …]"
+    assert cut(text, size) == text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"intent": "charge", "amount": 2},
+        {"intent": "charge", "amount": "1"},
+        {"intent": "charge", "amount": 1, "to": None},
+        {"intent": "put", "amount": 1},
+    ],
+)
+def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
+    call = {"intent": "charge", "amount": 1}
+    assert digest(call) == digest({"amount": 1, "intent": "charge"})
+    assert digest(call) != digest(other)
+
+
+# -- the fold --
+
 
 LIMITS = Limits(steps=10, errors=3, tokens=1000)
 CHARGE: Call = {"intent": "charge", "amount": 500}
@@ -359,3 +501,97 @@ def test_an_event_of_another_version_changes_nothing_but_the_version(event_type:
     thread = past(said(), STEP)
     later = thread.plus(Event(event_type, {"odd": 1}, seq=3))
     assert later.state == replace(thread.state, version=3)
+
+
+# -- what it comes to, and what is next --
+
+
+RUNNING = State(version=1, ended=None, owner="ana")
+OPEN_STEP = OpenStep(2, {"intent": "look"})
+OPEN_WAIT = OpenWait(3, "question", "?", ("ana",), {})
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (State(), "idle"),
+        (RUNNING, "think"),
+        (replace(RUNNING, step=OPEN_STEP), "act"),
+        (replace(RUNNING, step=replace(OPEN_STEP, approved=True)), "act"),
+        (replace(RUNNING, step=replace(OPEN_STEP, starts=1)), "recover"),
+        (replace(RUNNING, wait=OPEN_WAIT), "idle"),
+        (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP), "idle"),
+        (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP, outbox=(3,)), "deliver"),
+        (replace(RUNNING, ended="finished"), "idle"),
+        (replace(RUNNING, ended="finished", outbox=(3,)), "deliver"),
+        (replace(RUNNING, ended="cancelled", step=replace(OPEN_STEP, starts=1)), "idle"),
+        (replace(RUNNING, step=OPEN_STEP, steps=10, errors=3, tokens=1000), "act"),
+        (replace(RUNNING, outbox=(3,), steps=10), "deliver"),
+        (replace(RUNNING, steps=9, errors=2, tokens=999), "think"),
+        (replace(RUNNING, steps=10), "escalate"),
+        (replace(RUNNING, errors=3), "escalate"),
+        (replace(RUNNING, tokens=1000), "escalate"),
+    ],
+)
+def test_the_plan_is_one_word(state: State, word: Word) -> None:
+    assert plan(state, LIMITS) == word
+    assert word in get_args(Word)
+
+
+def test_a_delivery_that_has_to_wait_keeps_nothing_else_from_happening() -> None:
+    told_later = replace(RUNNING, outbox=(3,))
+    assert plan(told_later, LIMITS, frozenset({3})) == "think"
+    assert plan(replace(told_later, step=OPEN_STEP), LIMITS, frozenset({3})) == "act"
+    assert plan(replace(told_later, outbox=(3, 4)), LIMITS, frozenset({3})) == "deliver"
+    assert plan(replace(told_later, wait=OPEN_WAIT), LIMITS, frozenset({3})) == "idle"
+
+
+@pytest.mark.parametrize(
+    ("actor", "person"),
+    [
+        ("ana", True),
+        ("slack:U1", True),
+        ("cli:ana", True),
+        ("agent", False),
+        ("system", False),
+        ("cron:nightly", False),
+        ("hook:github", False),
+        ("systematic", True),
+    ],
+)
+def test_only_a_person_gives_a_thread_a_new_budget(actor: str, person: bool) -> None:
+    assert is_person(actor) is person
+
+
+@pytest.mark.parametrize(
+    ("audience", "admitted"),
+    [(("ana",), True), (("bob", "ana"), True), (("bob",), False), (("anyone",), True), ((), False)],
+)
+def test_a_wait_admits_whom_it_names(audience: tuple[str, ...], admitted: bool) -> None:
+    assert replace(OPEN_WAIT, audience=audience).admits("ana") is admitted
+
+
+def test_a_wait_knows_when_it_is_over() -> None:
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    assert OPEN_WAIT.expires_at is None
+    assert replace(OPEN_WAIT, data={"expires_at": noon.isoformat()}).expires_at == noon
+
+
+def test_every_wait_that_control_flow_can_open_has_its_verdicts() -> None:
+    kinds = {"question", "approval", "limit", "in_doubt"}
+    assert kinds | set(get_args(Wait.__annotations__["kind"])) == set(VERDICTS)
+    assert not any("expired" in verdicts for verdicts in VERDICTS.values())
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (State(), "empty"),
+        (RUNNING, "running"),
+        (replace(RUNNING, wait=OPEN_WAIT), "waiting:question"),
+        (replace(RUNNING, ended="finished"), "finished"),
+        (replace(RUNNING, ended="cancelled"), "cancelled"),
+    ],
+)
+def test_the_status_is_computed(state: State, status: str) -> None:
+    assert state.status == status

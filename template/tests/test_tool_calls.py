@@ -1,14 +1,14 @@
-"""Running a call: at most once where that matters, and never silently lost."""
+"""Running a call: at most once where that matters, never silently lost, and safe by default."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from agent.actions import Action, Finish, Run
+from agent.actions import Action, Ask, Finish, Options, Run, Step, Wait
 from agent.api import cancel, launch, message, resume
 from agent.errors import ToolError
 from agent.events import Call, event
@@ -37,6 +37,45 @@ from .domain import (
     stored,
     types,
 )
+
+# -- the shapes the model fills in, and the orders a policy may give --
+
+
+class Pay(Step):
+    intent: Literal["pay"]
+    amount: float
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"intent": "pay", "amount": 1, "to": "eve"}',
+        '{"intent": "pay", "amount": NaN}',
+        '{"intent": "pay", "amount": 1e999}',
+        '{"intent": "pay"}',
+        '{"intent": "repay", "amount": 1}',
+    ],
+)
+def test_a_step_is_exactly_its_fields(said: str) -> None:
+    with pytest.raises(ValidationError):
+        Pay.model_validate_json(said)
+
+
+def test_a_step_cannot_be_changed_once_it_was_said() -> None:
+    step = Pay(intent="pay", amount=1)
+    with pytest.raises(ValidationError):
+        step.amount = 2
+
+
+def test_what_is_not_said_is_the_safe_thing() -> None:
+    run = Run(lambda step, key: None)
+    assert (run.effect, run.approvers, run.expires_s) == ("once", (), None)
+    assert Ask("?").options == Options("medium", "free_text", ())
+    assert Wait("a nap").kind == "timer"
+
+
+# -- running them --
+
 
 DONE = {"intent": "done", "message": "bye"}
 CALL: Call = {"intent": "charge", "amount": 5}
