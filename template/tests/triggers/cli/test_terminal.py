@@ -256,24 +256,6 @@ def test_a_broken_file_is_named(
     assert problem in ran.stderr
 
 
-def test_a_database_from_the_future_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    db = sqlite3.connect(tmp_path / "data" / "threads.db")
-    db.execute("PRAGMA user_version = 99")
-    db.close()
-    ran = piped(tmp_path, "threads")
-    assert ran.returncode == 1
-    assert ran.stderr.startswith("agent: 'data/threads.db' was written by a newer version")
-
-
-@needs_sample
-def test_the_demo_shows_the_same_every_time(demo_folder: Path) -> None:
-    def shown() -> str:
-        return piped(demo_folder, command=DEMO).stdout
-
-    assert shown() == shown() != ""
-
-
 @needs_sample
 @pytest.mark.crash
 def test_a_demo_killed_at_its_question_goes_on_there(
