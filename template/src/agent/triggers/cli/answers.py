@@ -102,7 +102,8 @@ async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait]
     given = make(thread, wait)
     if given.call:
         screen.say(f"With your changes: {call_line(given.call)}")
-    if ":" not in name and given.verdict in ("approve", "edit") and screen.interactive:
+    exact = name.partition(":")[2]
+    if not exact and given.verdict in ("approve", "edit") and screen.interactive:
         screen.forget_typed()
         sure = await screen.ask(f"{given.verdict.capitalize()} this? [y/N]") or "n"
         if sure[0] not in "yY":
