@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Awaitable, Sequence
@@ -28,15 +27,8 @@ from ...domain import Says, World, agent_of, stored
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
-SAMPLE = ROOT / "sample"
 PROGRAM = (sys.executable, "-m", "tests.triggers.cli.test_terminal")
-DEMO = (sys.executable, "-c", "from agent.app import main; main()", "demo")
 PATIENCE_S = 20
-
-needs_sample = pytest.mark.skipif(
-    not ((SAMPLE / "demo.jsonl").exists() and (ROOT / "src/agent/app.py").exists()),
-    reason="the sample was replaced, or nothing was rendered yet",
-)
 
 
 @dataclass
@@ -105,12 +97,6 @@ class Typist(Screen):
 
     def forget_typed(self) -> None:
         pass
-
-
-@pytest.fixture
-def demo_folder(tmp_path: Path) -> Path:
-    shutil.copytree(SAMPLE, tmp_path / "sample", ignore=shutil.ignore_patterns("deployed"))
-    return tmp_path
 
 
 def environment(*replies: Any, **changes: str) -> dict[str, str]:

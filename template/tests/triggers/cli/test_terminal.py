@@ -7,11 +7,10 @@ import os
 import pty
 import select
 import signal
-import sqlite3
 import subprocess
 import termios
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from agent.triggers import App
 from agent.triggers.cli import command_line
 
 from ...domain import Says, World, agent_of
-from .conftest import DEMO, PATIENCE_S, PROGRAM, environment, needs_sample, piped
+from .conftest import PATIENCE_S, PROGRAM, environment, piped
 
 CHARGE = {"intent": "charge", "amount": 500}
 DONE = {"intent": "done", "message": "bye"}
@@ -51,12 +50,10 @@ def _slow(reply: Any) -> Any:
 class Terminal:
     """A program in a pseudo terminal, and what it wrote so far."""
 
-    def __init__(
-        self, cwd: Path, env: dict[str, str], *words: str, command: Sequence[str] = PROGRAM
-    ) -> None:
+    def __init__(self, cwd: Path, env: dict[str, str], *words: str) -> None:
         self._side, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            [*command, *words],
+            [*PROGRAM, *words],
             cwd=cwd,
             env=env,
             stdin=theirs,
@@ -254,30 +251,6 @@ def test_a_broken_file_is_named(
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith("agent: ")
     assert problem in ran.stderr
-
-
-@needs_sample
-@pytest.mark.crash
-def test_a_demo_killed_at_its_question_goes_on_there(
-    demo_folder: Path, opened: list[Terminal]
-) -> None:
-    first = Terminal(demo_folder, environment(), command=DEMO)
-    opened.append(first)
-    first.until("[l]ater:")
-    first.process.kill()
-    first.ends()
-    second = Terminal(demo_folder, environment(), command=DEMO)
-    opened.append(second)
-    assert "Going on after event 8" in second.until("[l]ater:")
-    second.type("r\n")
-    second.until("Reason:")
-    second.type("not today\n")
-    second.until("agent show --prompt")
-    assert second.ends() == 0
-    assert not (demo_folder / "sample/deployed/production.json").exists()
-    with sqlite3.connect(demo_folder / "data/demo.db") as db:
-        assert db.execute("SELECT count(*) FROM threads").fetchall() == [(1,)]
-    db.close()
 
 
 if __name__ == "__main__":
