@@ -40,7 +40,7 @@ def delete(project: Path, files: list[str]) -> None:
 def rename(project: Path, files: list[str]) -> None:
     """A module, with everything that imports it, and a test."""
     git(project, "mv", "src/agent/blocks.py", "src/agent/passages.py")
-    git(project, "mv", "tests/test_actions.py", "tests/test_our_actions.py")
+    git(project, "mv", "tests/test_settings.py", "tests/test_our_settings.py")
     for name in files:
         path = project / name
         if path.is_file() and path.suffix in (".py", ".toml"):

@@ -174,7 +174,12 @@ async def without_lease(agent: Agent, life: Life) -> None:
 async def worker(agent: Agent, life: Life) -> None:
     """Run whatever is due until SIGTERM."""
     work = asyncio.ensure_future(life.runner(agent).work())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+
+    def stop() -> None:
+        life.moments()("told to stop")
+        work.cancel()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
     await asyncio.wait([work])
     if not work.cancelled():
         work.result()

@@ -304,6 +304,7 @@ def test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest(lab: La
     worker = run.start(lives.worker, happens={"inside charge": "hold"})
     run.until_passed("inside charge")
     run.signal(worker, signal.SIGTERM)
+    run.until_passed("told to stop")
     run.go_on()
     assert run.ended(worker) == 0
     assert run.types() == ["message", "step", "tool_started", "tool_finished"], run.story()
