@@ -323,9 +323,12 @@ CONTROL_FLOW = '''"""Factor 8: own your control flow. Yours."""
 from typing import Any
 
 from .actions import Action, Ask, Finish, Run
+from .state import Limits
 from .tools import NextStep
 from .tools.human import DoneForNow, RequestMoreInformation
 from .tools.notes import TakeNote, take_note
+
+LIMITS = Limits(steps=10)
 
 
 def decide(step: NextStep) -> Action:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from agent.actions import Action, Ask, Finish, Run, Step, Wait
 from agent.channels.poll import PollChannel
+from agent.compaction import Summarize
 from agent.context import Prompt, Prompts
 from agent.errors import ToolError, Unavailable
 from agent.events import Call, Event, digest, event
@@ -66,6 +67,7 @@ class Done(Step):
 
 
 STEPS = JsonSteps(Look | Put | Charge | AskPerson | Sleep | Unhandled | Done)
+SUMMARIES = JsonSteps(Summarize)
 
 
 class World:
@@ -135,8 +137,9 @@ def agent_of(store: Store, llm: LLM, world: World, **changes: Any) -> Agent:
         "llm": llm,
         "channels": {"poll": PollChannel()},
         "steps": STEPS,
+        "summaries": SUMMARIES,
         "decide": decide_in(world),
-        "prompts": Prompts("You are a test.", "What next?"),
+        "prompts": Prompts("You are a test.", "What next?", "In short?"),
         "limits": Limits(steps=20, errors=3, tokens=10_000),
     }
     return Agent(**parts | changes)

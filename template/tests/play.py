@@ -7,10 +7,9 @@ tool runs or a channel sends. Among them is a second runner that takes the threa
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import pytest
 from hypothesis import strategies as st
 
 from agent.actions import Ask, Finish, Run, Wait
@@ -24,7 +23,7 @@ from agent.state import VERDICTS, Limits
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
 
-from .domain import STEPS, AskPerson, Charge, Done, Look, Put, Says, Sleep
+from .domain import STEPS, SUMMARIES, AskPerson, Charge, Done, Look, Put, Says, Sleep
 
 LIMITS = Limits(steps=6, errors=2, tokens=200)
 OUTCOMES: list[Exception | str] = ["ok", ToolError("no"), ValueError("who knows"), ToolError()]
@@ -37,6 +36,7 @@ REPLIES: list[Any] = [
     {"intent": "sleep", "seconds": 60},
     {"intent": "unhandled"},
     {"intent": "no such step"},
+    {"intent": "summarize", "summary": "in short: " + "blah " * 20},
     {"intent": "done", "message": "bye"},
     Unavailable("429"),
 ]
@@ -81,7 +81,7 @@ class Play:
     replies: list[Any]
     outcomes: list[Exception | str]
     context: int
-    """What `MAX_CONTEXT` is during this play."""
+    """Tokens of a prompt; a longer one is compacted."""
     time: float = 1_800_000_000.0
     messages: int = 0
     runs: int = 0
@@ -96,10 +96,11 @@ class Play:
             llm=self.think,
             channels={"poll": self},
             steps=STEPS,
+            summaries=SUMMARIES,
             decide=self.decide,
-            prompts=Prompts("You are a test.", "What next?"),
+            prompts=Prompts("You are a test.", "What next?", "In short?"),
             prefetch=lambda text: {"facts": "x"},
-            limits=LIMITS,
+            limits=replace(LIMITS, context=self.context),
         )
 
     async def think(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
@@ -188,14 +189,11 @@ class Play:
         self.runs -= 1
 
     async def play(self) -> Thread:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("agent.context.MAX_CONTEXT", self.context)
-            patch.setattr("agent.compaction.MAX_CONTEXT", self.context)
-            await self.say("ana")
-            for move in self.moves:
-                with suppress(Killed):
-                    await self.move(move)
-            return await self.store.load("t")
+        await self.say("ana")
+        for move in self.moves:
+            with suppress(Killed):
+                await self.move(move)
+        return await self.store.load("t")
 
 
 def plays() -> st.SearchStrategy[Play]:
@@ -206,7 +204,7 @@ def plays() -> st.SearchStrategy[Play]:
         meanwhile=st.lists(st.sampled_from([*[None] * len(MOVES), *MOVES]), max_size=20),
         replies=st.lists(st.sampled_from(REPLIES), min_size=2, max_size=12),
         outcomes=st.lists(st.sampled_from(OUTCOMES), max_size=8),
-        context=st.sampled_from([1500, 400_000]),
+        context=st.sampled_from([200, 100_000]),
     )
 
 

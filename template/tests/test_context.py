@@ -1,5 +1,6 @@
 """What the model reads: the guide's own examples, byte for byte, and what no thread can break."""
 
+import asyncio
 import json
 import os
 import re
@@ -11,7 +12,6 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 
-from agent import context
 from agent.actions import Action, Ask, Run, Step
 from agent.api import launch, resume
 from agent.context import Prompt, Prompts, render
@@ -20,7 +20,7 @@ from agent.events import DECISIONS, FACTS, Call, Event, event
 from agent.llms.output import JsonSteps
 from agent.loop import advance
 from agent.ports import Agent, Reply
-from agent.state import VERDICTS, Limits, State, plan
+from agent.state import VERDICTS, State, plan
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread, reduce
 
@@ -38,9 +38,8 @@ from .domain import (
     started,
     stored,
     told,
-    types,
 )
-from .play import LIMITS, logs
+from .play import LIMITS, Play, logs, plays
 
 PROMPTS = Prompts("You are a test.", "What next?")
 CALL: Call = {"intent": "charge", "amount": 500}
@@ -357,6 +356,14 @@ def test_each_prompt_begins_with_the_bytes_of_the_one_before_until_it_is_compact
             assert later.blocks[: len(earlier.blocks)] == earlier.blocks
 
 
+@given(plays())
+def test_a_run_sends_what_a_fresh_start_would_send(play: Play) -> None:
+    thread = asyncio.run(play.play())
+    fresh = [prompt for _, prompt in prompts_of(thread)]
+    sent = [prompt for prompt in play.llm.prompts if prompt.ask == PROMPTS.next_step]
+    assert [prompt for prompt in sent if prompt not in fresh] == []
+
+
 @given(logs())
 def test_what_was_seen_is_a_beginning_that_some_prompt_before_had(thread: Thread) -> None:
     prompts = prompts_of(thread)
@@ -397,155 +404,6 @@ def test_every_result_stands_after_its_call(thread: Thread) -> None:
 def test_the_prompt_of_the_day_has_its_name() -> None:
     assert PROMPTS.sha == Prompts("You are a test.", "What next?").sha
     assert len({PROMPTS.sha, Prompts("You are", " a test.").sha, Prompts("", "").sha}) == 3
-
-
-# Compaction.
-
-
-async def run_until_it_is_done(store: MemoryStore, world: World, *events: Event) -> Prompt:
-    """Store a thread and think once; return the prompt of that."""
-    model = Says({"intent": "done", "message": "bye"})
-    agent = agent_of(store, model, world, limits=Limits(10**9, 10**9, 10**9))
-    await advance(agent, await stored(store, *events))
-    return model.prompts[0]
-
-
-def steps(count: int, size: int, message_while_running: bool = False) -> list[Event]:
-    events = [said("the first word")]
-    for number in range(count):
-        seq = len(events) + 1
-        events += [chose("look", at=f"place {number}"), started(seq)]
-        if message_while_running:
-            events.append(said(f"word {number}" + "z" * size))
-        events.append(returned(seq, f"result {number} " + "x" * size))
-    return events
-
-
-LONG: dict[str, list[Event]] = {
-    "steps": steps(200, 5000),
-    "messages": [said(f"{number} " + "x" * 5000) for number in range(200)],
-    **{
-        f"messages while tools run, {size}": steps(400_000 // size, size, True)
-        for size in (3000, 4000, 5000, 6000, 7000)
-    },
-    "invalid steps": [
-        said(),
-        *[event("invalid_step", error="?", output="x" * 9000) for _ in range(100)],
-    ],
-    "one huge prefetch": [
-        said(),
-        event("message", "system", facts={f"f{n}": "\n" * 4000 for n in range(20)}),
-        *steps(20, 9000)[1:],
-    ],
-}
-
-
-def numbered(events: list[Event]) -> list[Event]:
-    """Let each result name the place of its step."""
-    step, result = 0, []
-    for seq, each in enumerate(events, 1):
-        step = seq if each.type == "step" else step
-        result.append(returned(step, each.data["output"]) if each.type == "tool_finished" else each)
-    return result
-
-
-class Patient(MemoryStore):
-    """Loses its patience with a loop that only appends."""
-
-    async def append(self, thread: Thread, *events: Event) -> Thread:
-        grown = await super().append(thread, *events)
-        assert types(grown).count("compacted") < 10, "it compacts for ever"
-        return grown
-
-
-@pytest.mark.parametrize("events", LONG.values(), ids=LONG)
-async def test_a_prompt_is_bounded_whatever_the_thread_is_made_of(
-    events: list[Event], world: World
-) -> None:
-    store = Patient()
-    prompt = await run_until_it_is_done(store, world, *numbered(events))
-    assert sum(map(len, prompt.blocks)) <= context.MAX_CONTEXT
-
-
-@pytest.mark.parametrize("events", LONG.values(), ids=LONG)
-async def test_compaction_never_splits_a_step_from_its_result(
-    events: list[Event], world: World
-) -> None:
-    store = Patient()
-    await run_until_it_is_done(store, world, *numbered(events))
-    thread = await store.load("t")
-    for each in thread.events:
-        if each.type == "compacted":
-            cut = Thread.of("t", thread.events[: each.data["upto"]]).state
-            assert cut.step is None
-            assert cut.wait is None
-
-
-async def test_what_is_compacted_is_a_line_each_and_errors_are_gone(
-    store: MemoryStore, world: World
-) -> None:
-    bad = [chose("look", at="broken"), started(2), failed(2, "it is all broken")]
-    events = numbered([said("the first word"), *bad, *steps(90, 5000)[1:]])
-    prompt = await run_until_it_is_done(store, world, *events)
-    lines = prompt.blocks[0].splitlines()
-    assert lines[0] == "<earlier_events>"
-    assert lines[1].strip() == 'user_message: from: "ana" text: "the first word"'
-    assert lines[2].strip() == 'look: intent: "look" at: "broken"'
-    assert "it is all broken" not in prompt.blocks[0]
-    assert "look_result: result 0 xxx" in prompt.blocks[0]
-    assert "place 89" not in prompt.blocks[0]
-    assert prompt.blocks[-1].startswith("<look_result>\n    result 89")
-
-
-async def test_what_was_compacted_before_keeps_its_lines(store: MemoryStore, world: World) -> None:
-    earlier = event("compacted", upto=1, text="user_message: hello\nlook: one\nlook: two")
-    events = [*numbered(steps(90, 5000)), earlier]
-    prompt = await run_until_it_is_done(store, world, *events)
-    lines = [line.strip() for line in prompt.blocks[0].splitlines()]
-    assert lines[1:5] == [
-        "user_message: hello",
-        "look: one",
-        "look: two",
-        'look: intent: "look" at: "place 0"',
-    ]
-
-
-async def test_a_message_that_overtook_a_call_is_still_a_message_after_compaction(
-    store: MemoryStore, world: World
-) -> None:
-    overtaken = [chose(**CALL), paused("approval", call=CALL), said("rather not")]
-    events = numbered([said(), *overtaken, *steps(90, 5000)[1:]])
-    prompt = await run_until_it_is_done(store, world, *events)
-    assert re.search(r'^ *user_message: .*"rather not"', prompt.blocks[0], re.MULTILINE)
-
-
-async def test_after_compaction_nothing_was_seen(store: MemoryStore, world: World) -> None:
-    prompt = await run_until_it_is_done(store, world, *numbered(steps(200, 5000)))
-    assert prompt.seen == 0
-
-
-async def test_a_thread_of_ten_thousand_events_thinks_once_and_appends_a_few_events(
-    world: World,
-) -> None:
-    events = numbered(steps(3333, 100))
-    store = Patient()
-    prompt = await run_until_it_is_done(store, world, *events)
-    thread = await store.load("t")
-    assert len(events) == 10_000
-    assert sum(map(len, prompt.blocks)) <= context.MAX_CONTEXT
-    assert [each.type for each in thread.events[10_000:]] == [
-        "compacted",
-        "step",
-        "finished",
-        "delivered",
-    ]
-    assert len(json.dumps(thread.event(10_001).data)) < context.MAX_CONTEXT / 5
-    assert thread.state == Thread.of("t", thread.events).state
-
-
-async def test_a_short_thread_is_never_compacted(store: MemoryStore, world: World) -> None:
-    await run_until_it_is_done(store, world, *numbered(steps(20, 1000)))
-    assert "compacted" not in types(await store.load("t"))
 
 
 async def test_a_reply_that_is_cut_off_is_shown_as_it_came(

@@ -230,21 +230,34 @@ async def test_facts_are_fetched_once_before_the_first_decision(
     assert model.prompts[0].blocks[1] == '<tags>\n    - "v1"\n</tags>'
 
 
-async def test_a_prefetch_that_finds_nothing_or_fails_keeps_nobody_from_deciding(
-    store: MemoryStore, world: World
+@pytest.mark.parametrize(
+    ("found", "block"),
+    [
+        (KeyError("gone"), "<prefetch_error>\n    KeyError: 'gone'\n</prefetch_error>"),
+        (["a list"], '<prefetched>\n    - "a list"\n</prefetched>'),
+        ({}, None),
+        (None, None),
+    ],
+)
+async def test_whatever_a_prefetch_finds_it_is_asked_once_and_keeps_nobody_from_deciding(
+    found: Any, block: str | None, store: MemoryStore, world: World
 ) -> None:
-    def broken(text: str) -> dict[str, Any]:
-        raise KeyError("gone")
+    asked: list[str] = []
 
-    async def nothing(text: str) -> dict[str, Any]:
-        return {}
+    async def prefetch(text: str) -> Any:
+        asked.append(text)
+        if isinstance(found, Exception):
+            raise found
+        return found
 
-    for name, prefetch in {"broken": broken, "nothing": nothing}.items():
-        model = Says(DONE)
-        agent = agent_of(store, model, world, prefetch=prefetch)
-        thread = await advance(agent, await stored(store, said(), thread_id=name))
-        assert thread.state.status == "finished"
-        assert ("KeyError" in "".join(model.prompts[0].blocks)) is (name == "broken")
+    model = Says(Unavailable("429"), "what?", DONE)
+    agent = agent_of(store, model, world, prefetch=prefetch)
+    with pytest.raises(Unavailable):
+        await advance(agent, await stored(store, said("deploy")))
+    thread = await advance(agent, await store.load("t"))
+    assert thread.state.status == "finished"
+    assert asked == ["deploy"]
+    assert list(model.prompts[1].blocks[1:]) == ([block] if block else [])
 
 
 async def test_a_prefetch_without_measure_is_cut_and_not_in_the_way(

@@ -1,40 +1,77 @@
-"""A context window that grew too long gets a new beginning: its older blocks as a line each."""
+"""A context window that grew too long gets a new beginning: its older half, told in short.
 
-from typing import Any
+The model is asked to, with the owner's `prompts/compact.md`. Where it cannot or will not, each
+older block becomes a line. Errors that were overcome are left out either way.
+"""
 
-from .context import MAX_CONTEXT, blocks_of, visible
-from .events import Event, cut
-from .state import State
-from .thread import Thread, reduce
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Literal
+
+from .actions import Step
+from .context import Prompt, estimate, render, visible
+from .errors import InvalidStep, Misconfigured
+from .events import Event, cut, event
+from .ports import Agent
+from .rendering import blocks_of
+from .thread import Thread
 
 
-def compacted(thread: Thread) -> dict[str, Any]:
-    """Return the data of a `compacted` event: the older blocks as a line each.
+class Summarize(Step):
+    """Tell in short what happened so far."""
 
-    Errors among them are left out, and no call is cut off from its result.
+    intent: Literal["summarize"]
+    summary: str
+
+
+def next_prompt(agent: Agent, thread: Thread) -> Prompt:
+    """Return what the model would be asked next: for a step, or first for a summary."""
+    prompt = render(thread, agent.prompts)
+    return _question(agent, thread, prompt)[1] if prompt.exceeds(agent.limits.context) else prompt
+
+
+async def compact(agent: Agent, thread: Thread, prompt: Prompt) -> Event:
+    """Return the `compacted` event after which the prompt of `thread` fits again.
+
+    Raises:
+        Unavailable: the model cannot be asked now.
     """
-    whole, state = {0}, State()
-    for event in thread.events:
-        state = reduce(state, event)
-        if not state.step and not state.wait:
-            whole.add(event.seq)
-    kept, upto = 0, thread.state.version
-    for event in reversed(visible(thread)):
-        kept += sum(map(len, blocks_of(thread, event)))
-        if kept > MAX_CONTEXT // 2 or event.type == "compacted":
+    upto, question = _question(agent, thread, prompt)
+    text, cost = "\n".join(_line(block) for block in question.blocks), dict[str, Any]()
+    with suppress(InvalidStep, Misconfigured):  # a script has no line for it, a recording no reply
+        reply = await agent.llm(question, agent.summaries.schema)
+        cost = {"tokens": reply.tokens, "model": reply.model}
+        if reply.stop == "end":
+            text = agent.summaries.read(reply.text)["summary"].strip() or text
+    shorter = cut(text, 200 + sum(map(len, question.blocks)) // 10)
+    return event("compacted", upto=upto, text=shorter, **cost)
+
+
+def _question(agent: Agent, thread: Thread, prompt: Prompt) -> tuple[int, Prompt]:
+    """Choose up to which event all is told in short, and ask for that.
+
+    What stays begins with a step, so none is split from its result.
+    """
+    shown = [(past, blocks_of(thread, past)) for past in visible(thread)]
+    room = sum(estimate(*blocks) for _, blocks in shown) // 2
+    upto = thread.state.version
+    for past, blocks in reversed(shown):
+        room -= estimate(*blocks)
+        if room < 0:
             break
-        upto = event.seq - 1 if event.seq - 1 in whole else upto
-    lines = [
-        line
-        for event in visible(thread)
-        if (event.seq <= upto or event.type == "compacted") and "error" not in event.data
-        for line in _lines(thread, event)
-    ]
-    return {"upto": upto, "text": cut("\n".join(lines), MAX_CONTEXT // 10)}
+        upto = past.seq - 1 if past.type in ("step", "invalid_step") else upto
+    succeeded = max((past.seq for past in thread.events if past.type == "tool_finished"), default=0)
+    older = tuple(
+        block
+        for past, blocks in shown
+        if past.seq <= upto or past.type == "compacted"
+        for block in blocks
+        if "error" not in past.data or past.seq > succeeded
+    )
+    return upto, replace(prompt, blocks=older, seen=0, ask=agent.prompts.compact)
 
 
-def _lines(thread: Thread, event: Event) -> list[str]:
-    if event.type == "compacted":
-        return str(event.data["text"]).split("\n")
-    tagged = (block.partition("\n") for block in blocks_of(thread, event))
-    return [f"{tag[1:-1]}: {' '.join(body.rpartition('</')[0].split())}" for tag, _, body in tagged]
+def _line(block: str) -> str:
+    tag, _, rest = block.partition("\n")
+    lines = [line.strip() for line in rest.splitlines()[:-1]]
+    return "\n".join(lines) if tag == "<earlier_events>" else f"{tag[1:-1]}: {' '.join(lines)}"

@@ -1,15 +1,20 @@
 """Factor 8: own your control flow. Factor 13: pre-fetch all the context you might need.
 
-Yours: the switch from what the model said to what happens, and what is fetched beforehand.
-Match on arguments where the policy depends on them; the first case that fits wins.
+Yours: the switch from what the model said to what happens, what is fetched beforehand, and how
+much one request may take. Match on arguments where the policy depends on them; the first case
+that fits wins.
 """
 
 from typing import Any
 
 from .actions import Action, Ask, Finish, Options, Run
+from .state import Limits
 from .tools import NextStep
 from .tools.deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
 from .tools.human import DoneForNow, RequestMoreInformation
+
+LIMITS = Limits(steps=30, errors=3, tokens=500_000, context=100_000)
+"""Beyond the first three a person is asked, beyond the last the older events are told in short."""
 
 
 def decide(step: NextStep) -> Action:

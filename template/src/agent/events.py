@@ -25,6 +25,7 @@ MAX_DEPTH = 40
 MAX_BITS = 1024
 """Of a whole number; Python refuses to write much longer ones in decimal."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,11 @@ class Event:
     """Its place in the thread from 1, given by the store; the only order there is."""
     at: datetime | None = None
     """The store's clock, for people; never used for logic."""
+
+    @property
+    def tokens(self) -> dict[str, int]:
+        """What asking the model for it cost; see `ports.Reply`. Empty where it was not asked."""
+        return self.data.get("tokens") or {}
 
 
 def event(event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any) -> Event:
@@ -81,7 +87,7 @@ def _small(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else _json(value)
 
 
 def cut(text: str, limit: int) -> str:

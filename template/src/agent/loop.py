@@ -6,14 +6,13 @@ for the version it was taken on, and what is decided here from an old one is dis
 """
 
 import asyncio
-from typing import Any
 
-from .compaction import compacted
-from .context import render
+from .compaction import compact
+from .context import Prompt, Window
 from .errors import AgentError, Conflict, InvalidStep, Unavailable
 from .events import MAX_TEXT, Event, event
 from .outcome import attempt
-from .ports import Agent, Claim, Reply
+from .ports import Agent, Claim
 from .record import fact, pause, responsible
 from .state import plan
 from .thread import Thread
@@ -37,7 +36,7 @@ async def advance(
         AgentError: the model, a channel or the store cannot go on now; what happened so far is
             in the log, up to the error's `version`.
     """
-    first, postponed = thread.state.version, dict[int, AgentError]()
+    first, postponed, window = thread.state.version, dict[int, AgentError](), Window()
     while not (stopping and stopping.is_set()):
         try:
             match plan(thread.state, agent.limits, frozenset(postponed)):
@@ -45,7 +44,7 @@ async def advance(
                     tries = attempts + 1 if thread.state.version == first else 1
                     thread = await _deliver(agent, thread, postponed, tries)
                 case "think":
-                    thread = await _think(agent, thread)
+                    thread = await _think(agent, thread, window)
                 case "act":
                     thread = await act(agent, thread)
                 case "recover":
@@ -87,27 +86,23 @@ async def escalate(agent: Agent, thread: Thread, why: str = "") -> Thread:
     return await pause(agent, thread, "limit", text, responsible(thread))
 
 
-async def _think(agent: Agent, thread: Thread) -> Thread:
+async def _think(agent: Agent, thread: Thread, window: Window) -> Thread:
     if prefetched := await _prefetched(agent, thread):
         return prefetched
-    prompt = render(thread, agent.prompts)
-    if prompt.is_too_long:
-        return await agent.store.append(thread, event("compacted", **compacted(thread)))
-    reply = await agent.llm(prompt, agent.steps.schema)
+    prompt = window.prompt(thread, agent.prompts)
+    too_long = prompt.exceeds(agent.limits.context)
+    decision = await (compact(agent, thread, prompt) if too_long else _step(agent, prompt))
     try:
-        return await agent.store.append(thread, _step(agent, reply))
+        return await agent.store.append(thread, decision)
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
-        spent = event("discarded", tokens=reply.tokens)
+        spent = event("discarded", tokens=decision.tokens)
         return await fact(agent.store, thread, lambda _: spent)
 
 
-def _step(agent: Agent, reply: Reply) -> Event:
-    cost: dict[str, Any] = {
-        "tokens": reply.tokens,
-        "model": reply.model,
-        "prompt_sha": agent.prompts.sha,
-    }
+async def _step(agent: Agent, prompt: Prompt) -> Event:
+    reply = await agent.llm(prompt, agent.steps.schema)
+    cost = {"tokens": reply.tokens, "model": reply.model, "prompt_sha": agent.prompts.sha}
     try:
         if reply.stop != "end" or len(reply.text) > MAX_TEXT:
             stop = "too long" if reply.stop == "end" else reply.stop
@@ -124,8 +119,9 @@ async def _prefetched(agent: Agent, thread: Thread) -> Thread | None:
         return None
     outcome = await attempt(agent.prefetch, thread.events[0].data["text"], timeout_s=PREFETCH_S)
     facts = outcome.output if outcome.error is None else {"prefetch_error": outcome.error}
-    found = event("message", "system", PREFETCH, source="prefetch", facts=facts)
-    return await agent.store.append(thread, found) if facts else None
+    named = facts if isinstance(facts, dict) else {"prefetched": facts} if facts else {}
+    found = event("message", "system", PREFETCH, source="prefetch", facts=named)
+    return await agent.store.append(thread, found)
 
 
 async def _deliver(

@@ -132,6 +132,8 @@ class Agent:
     llm: LLM
     channels: Mapping[str, Channel]
     steps: Steps
+    summaries: Steps
+    """Its one step is `compaction.Summarize`."""
     decide: Callable[[Any], Action]
     prompts: Prompts
     prefetch: Callable[[str], Any] | None = None

@@ -31,13 +31,15 @@ def is_person(actor: str) -> bool:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may take, counted since the last word of a person."""
+    """What one request may take since the last word of a person; then one is asked."""
 
     steps: int = 30
     errors: int = 3
     """In a row."""
     tokens: int = 500_000
     """In and out."""
+    context: int = 100_000
+    """Tokens of one prompt; beyond it nobody is asked, and the older half is told in short."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ is.
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Self
 
 from .events import Event, digest
 from .state import OpenStep, OpenWait, State, is_person
@@ -40,18 +40,15 @@ class Thread:
 def reduce(state: State, event: Event) -> State:
     """Return the state after `event`."""
     data = event.data
-    state = replace(state, version=event.seq)
+    spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
+    state = replace(state, version=event.seq, tokens=state.tokens + spent)
     match event.type:
         case "message":
             return _message(state, event)
         case "step":
-            step = OpenStep(event.seq, data["call"])
-            return replace(_spent(state, data), step=step, steps=state.steps + 1)
+            return replace(state, step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
         case "invalid_step":
-            state = _spent(state, data)
             return replace(state, errors=state.errors + 1, steps=state.steps + 1)
-        case "discarded":
-            return _spent(state, data)
         case "tool_started" if state.step and state.step.seq == data["step"]:
             return replace(state, step=replace(state.step, starts=state.step.starts + 1))
         case "tool_finished" if state.step and state.step.seq == data["step"]:
@@ -114,12 +111,6 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
 
 def _heard(state: State, event: Event) -> State:
     return replace(state, steps=0, errors=0, tokens=0) if is_person(event.actor) else state
-
-
-def _spent(state: State, data: dict[str, Any]) -> State:
-    tokens = data.get("tokens") or {}
-    spent = tokens.get("input", 0) + tokens.get("output", 0)
-    return replace(state, tokens=state.tokens + spent)
 
 
 def _settle(state: State) -> State:

@@ -32,7 +32,7 @@ from agent.state import Limits
 from agent.stores import sqlite_schema
 from agent.thread import Thread
 
-from ..domain import STEPS, World, decide_in
+from ..domain import STEPS, SUMMARIES, World, decide_in
 from .moments import (
     Ledger,
     Moments,
@@ -118,6 +118,7 @@ class Life:
             channels={"watched": WatchedChannel(world, moments)},
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments),
+            summaries=SUMMARIES,
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )

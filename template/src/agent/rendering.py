@@ -1,0 +1,93 @@
+"""Factor 9: compact errors into the context window. How each event reads there.
+
+The form is that of the guide's examples: the tag is what happened, the body compact YAML. An
+event that says nothing new has no block. Nothing here may depend on a clock, on chance or on what
+comes after the next prompt: a block is final once it was sent.
+"""
+
+from .blocks import MAX_BLOCK, block
+from .events import MAX_TEXT, Call, Event
+from .state import is_person
+from .thread import Thread
+
+
+def blocks_of(thread: Thread, event: Event) -> list[str]:
+    """Return what the model reads of one event; nothing where it need not know of it."""
+    data = event.data
+    match event.type:
+        case "message" if "facts" in data:
+            limit = 4 * MAX_BLOCK // max(4, len(data["facts"]))
+            return [block(name, value, limit) for name, value in data["facts"].items()]
+        case "message":
+            said = {"from": event.actor, "text": data["text"]}
+            return [*_not_run(thread, event), block(f"{data.get('source', 'user')}_message", said)]
+        case "step":
+            return [block(data["call"]["intent"], _call(thread, event))]
+        case "invalid_step":
+            return [block("invalid_step", {"error": data["error"], "output": data["output"]})]
+        case "tool_finished":
+            return [block(f"{_intent(thread, data['step'])}_result", data["output"])]
+        case "tool_failed":
+            intent = _intent(thread, data["step"])
+            return [block("error", f"error running {intent}: {data['error']}")]
+        case "resumed" if data["verdict"] != "retry":
+            return [_answer(thread, event)]
+        case "cancelled":
+            return [block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})]
+        case "compacted":
+            return [block("earlier_events", data["text"], 4 * MAX_TEXT)]
+    return []
+
+
+def _answer(thread: Thread, event: Event) -> str:
+    data = event.data
+    wait = thread.event(data["wait"]).data
+    said = {"from": event.actor} | ({"response": data["text"]} if data.get("text") else {})
+    match data["verdict"]:
+        case "approve" | "edit":
+            return block("human_response", {"approved": True, **said})
+        case "reject":
+            return block("human_response", {"approved": False, **said})
+        case "expired":
+            return block("human_response", f"nobody answered in time: {wait.get('text', '')}")
+        case "happened":
+            return block(f"{wait['call']['intent']}_result", {"confirmed": True, **said})
+        case "abort":
+            return block("error", f"{wait['call']['intent']} was given up, outcome unknown")
+        case "done":
+            return block("wait_result", said if is_person(event.actor) else "the time has come")
+    return block("human_response", {"response": data["verdict"]} | said)
+
+
+def _not_run(thread: Thread, message: Event) -> list[str]:
+    """Say of a call that this message overtook that it was never run."""
+    reported = set()
+    for seq in range(message.seq - 1, 0, -1):
+        event = thread.event(seq)
+        if event.type.startswith("tool_"):
+            reported.add(event.data["step"])
+        elif event.type == "step" and seq not in reported:
+            intent = event.data["call"]["intent"]
+            return [block(f"{intent}_result", "not run: the next message came first")]
+        elif event.type not in ("paused", "delivered", "discarded") or _asks(event):
+            break
+    return []
+
+
+def _asks(event: Event) -> bool:
+    return event.type == "paused" and event.data["kind"] != "approval"
+
+
+def _call(thread: Thread, step: Event) -> Call:
+    """Return the call of a step as a person left it: an edit replaces it everywhere."""
+    for seq in range(step.seq + 1, len(thread.events) + 1):
+        event = thread.event(seq)
+        if event.type == "resumed" and event.data["verdict"] == "edit":
+            return dict(event.data["call"])
+        if event.type == "step":
+            break
+    return dict(step.data["call"])
+
+
+def _intent(thread: Thread, seq: int) -> str:
+    return str(thread.event(seq).data["call"]["intent"])
