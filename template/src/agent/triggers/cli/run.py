@@ -16,9 +16,10 @@ from ...api import thread_of
 from ...errors import AgentError, Misconfigured
 from ...state import OpenWait
 from ...thread import Thread
+from .prompts import prompt_text
 from .screen import Screen, interruptible, log_to_stderr
 from .talk import Talk
-from .threads import prompt_text, thread_named
+from .threads import thread_named
 from .waits import Answer, ask_for
 from .words import command, short, ways, what
 
@@ -124,7 +125,7 @@ def _look_back(talk: Talk, thread: Thread) -> None:
     steps = [event.seq for event in thread.events if event.type == "step"]
     before = Thread.of(thread.id, thread.events[: steps[-1] - 1])
     screen.say(f"\nWhat the model would have read before its last step, {steps[-1]}:\n", "bold")
-    screen.tell(prompt_text(before, talk.app.agent.prompts))
+    screen.tell(prompt_text(talk.app.agent, before))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
     screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")
 

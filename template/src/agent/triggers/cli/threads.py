@@ -11,12 +11,11 @@ from typing import Annotated
 import typer
 
 from ... import api, settings
-from ...compaction import compacted
-from ...context import Prompts, render
 from ...errors import ThreadNotFound
 from ...events import Event
 from ...ports import Agent, Store, Summary
 from ...thread import Thread
+from .prompts import changed, prompt_text, spent
 from .screen import Screen, line
 from .words import command, description, short, ways, what, when
 
@@ -31,11 +30,12 @@ async def threads(
     store, screen = ctx.obj("").agent.store, Screen()
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
-        first = (await store.load(row.id)).events[0]
+        thread = await store.load(row.id)
+        first, at = thread.events[0], when(row.updated, now)
         about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), _status(row), when(row.updated, now), first.actor, about))
+        rows.append((short(row.id), _status(row), at, spent(thread), first.actor, about))
     if rows:
-        screen.table(("ID", "STATUS", "CHANGED", "FROM", "ABOUT"), rows)
+        screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
 
@@ -58,7 +58,7 @@ async def show(
             whole = {"seq": event.seq, **asdict(event)}
             screen.tell(json.dumps(whole, default=datetime.isoformat))
     elif prompt:
-        screen.tell(prompt_text(thread, agent.prompts))
+        screen.tell(prompt_text(agent, thread))
     else:
         await _show_log(agent, thread, screen)
 
@@ -67,7 +67,10 @@ async def _show_log(agent: Agent, thread: Thread, screen: Screen) -> None:
     now, row = await agent.store.now(), await summary(agent.store, thread)
     screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
     told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
-    rows = [(str(event.seq), at, event.actor, what(thread, event)) for event, at in told]
+    rows = [
+        (str(event.seq), at, event.actor, what(thread, event) + changed(thread, event))
+        for event, at in told
+    ]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
         shown = [*description(wait, settings.local_user(), now), *ways(thread, wait)]
@@ -118,15 +121,6 @@ async def thread_named(store: Store, name: str) -> Thread:
 
 async def summary(store: Store, thread: Thread) -> Summary | None:
     return next(iter(await store.threads(limit=1, prefix=thread.id)), None)
-
-
-def prompt_text(thread: Thread, prompts: Prompts) -> str:
-    """Return what the model reads when it chooses the next step of `thread`."""
-    prompt = render(thread, prompts)
-    if prompt.is_too_long:
-        shorter = Event("compacted", compacted(thread), seq=thread.state.version + 1)
-        prompt = render(thread.plus(shorter), prompts)
-    return "\n\n".join(part.strip("\n") for part in (prompt.system, *prompt.blocks, prompt.ask))
 
 
 async def _newest(store: Store) -> Thread:

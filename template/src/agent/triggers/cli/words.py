@@ -89,7 +89,7 @@ def what(thread: Thread, event: Event) -> str:
     data = event.data
     match event.type:
         case "message" if "facts" in data:
-            return f"fetched beforehand: {', '.join(data['facts'])}"
+            return f"fetched beforehand: {', '.join(data['facts']) or 'nothing'}"
         case "step":
             return f"next step: {call_line(data['call'])}"
         case "tool_started" | "tool_finished" | "tool_failed":
@@ -123,7 +123,7 @@ def news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:
             return f"    ✗ {line(event.data['error'])}", "red"
         case "invalid_step" | "discarded" | "compacted":
             return f"  ! {line(what(seen, event))}", "yellow"
-        case "message" if event.actor == actor:
+        case "message" if event.actor == actor or event.data.get("facts") == {}:
             return "", ""
         case "message" | "resumed":
             return f"  · {event.actor} {line(what(seen, event))}", "dim"

@@ -1,0 +1,75 @@
+"""What people see of prompts: the next one, where it is cached, what changed and what it cost."""
+
+import pytest
+
+from agent.events import Event, event
+from agent.triggers.cli.prompts import ESTIMATED
+
+from ...domain import chose, returned, said, started
+from .conftest import Desk
+
+
+def shown(desk: Desk) -> tuple[str, list[str]]:
+    """Return the prompt and the notes between its parts."""
+    lines = desk.agent("show", "t", "--prompt").stdout.splitlines()
+    notes = [line for line in lines if line.startswith("[")]
+    return "\n".join(line for line in lines if line not in notes).rstrip("\n"), notes
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
+    looked = [chose("look", at="x"), started(2), returned(2)]
+    desk.happened(said("look up"), *(looked * steps))
+    text, notes = shown(desk)
+    desk.says({"intent": "done", "message": "bye"})
+    desk.agent("run", "--thread", "t")
+    (sent,) = desk.llm.prompts
+    assert text == "\n\n".join([sent.system, *sent.blocks, sent.ask])
+    before = ["[events the call before had, cache mark; about 17 tokens]"] * steps
+    now = f"[new events, cache mark; about {21 if steps else 17} tokens]"
+    assert notes == [
+        "[system prompt, cache mark; about 4 tokens]",
+        *before,
+        now,
+        "[question, never cached; about 3 tokens]",
+        ESTIMATED,
+    ]
+
+
+def test_of_a_prompt_that_is_too_long_the_question_for_a_summary_comes_first(desk: Desk) -> None:
+    desk.happened(*(said(f"message {number} " + "x" * 9000) for number in range(60)))
+    text, _ = shown(desk)
+    assert text.endswith("\n\nIn short?")
+    assert "message 0 " in text
+    assert len(desk.thread().events) == 60
+
+
+def stepped(sha: str, event_type: str = "step") -> Event:
+    return event(
+        event_type, call={"intent": "look", "at": "x"}, error="", output="", prompt_sha=sha
+    )
+
+
+def test_the_log_says_where_the_prompts_changed(desk: Desk) -> None:
+    desk.happened(
+        said(), stepped("a"), said(), stepped("a"), stepped("b", "invalid_step"), stepped("b")
+    )
+    lines = desk.agent("show", "t").stdout.splitlines()[1:]
+    assert [line.partition(" (prompts changed, now ")[2] for line in lines] == [*[""] * 4, "b)", ""]
+
+
+@pytest.mark.parametrize(
+    ("costs", "cell"),
+    [
+        ([], "-"),
+        ([{}], "-"),
+        ([{"input": 1200, "output": 30}, {"input": 1, "output": 1}], "1,201 in, 31 out"),
+        ([{"input": 1200, "output": 30, "cached": 1000}], "1,200 in (1,000 cached), 30 out"),
+    ],
+)
+def test_a_thread_is_listed_with_what_it_cost(
+    desk: Desk, costs: list[dict[str, int]], cell: str
+) -> None:
+    desk.happened(said("hi"), *(event("discarded", tokens=cost) for cost in costs))
+    (row,) = desk.agent("threads").stdout.splitlines()[1:]
+    assert cell in row.split("  ")
