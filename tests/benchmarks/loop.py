@@ -28,6 +28,8 @@ from tests.domain import Done, Look, World, agent_of
 
 ROUNDS = 7
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+TYPES = JsonSteps(Look | Done)
+WORLD = World(Path(tempfile.mkdtemp()) / "world.db")
 Run = Callable[[str], Awaitable[None]]
 
 
@@ -76,9 +78,8 @@ async def by_hand(path: str) -> None:
 
 async def ours(path: str) -> None:
     store: Store = MemoryStore() if path == ":memory:" else SqliteStore(path)
-    world = World(Path(tempfile.mkdtemp()) / "world.db")
-    limits = Limits(10**9, 10**9, 10**9)
-    agent = agent_of(store, model(), world, limits=limits, steps=JsonSteps(Look | Done))
+    limits = Limits(10**9, 10**9, 10**9, 10**9)
+    agent = agent_of(store, model(), WORLD, limits=limits, steps=TYPES)
     await advance(agent, await launch(agent, "t", "hello", actor="a", delivery="1", source="cli"))
 
 

@@ -18,7 +18,8 @@ PATIENCE_S = 10.0
 async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) -> Thread:
     """Append what `make` says of the newest version, whatever happens meanwhile.
 
-    An event whose key is in the thread already is not repeated. `make` may raise to refuse.
+    An event whose key is in the thread already is not repeated: the store refuses it, and only
+    then the log is searched. `make` may raise to refuse.
 
     Raises:
         Unavailable: the store stayed away; whether the fact got in is unknown.
@@ -30,7 +31,7 @@ async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) ->
         try:
             thread = await store.load(thread.id) if stale else thread
             made = make(thread)
-            return thread if thread.has(made.key) else await store.append(thread, made)
+            return thread if stale and thread.has(made.key) else await store.append(thread, made)
         except Conflict:
             stale = True
         except Unavailable:

@@ -94,7 +94,7 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
     key = f"result:{step}"
 
     def result(newest: Thread) -> Event:
-        first = next((past for past in newest.events if past.key == key), None)
+        first = next((past for past in newest.events[step:] if past.key == key), None)
         late = first is not None and first.data["start"] != start
         kind, data = "tool_finished", {"output": outcome.output}
         if outcome.error is not None:

@@ -26,6 +26,8 @@ from . import sqlite_schema as sql
 
 T = TypeVar("T")
 
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
 
 class SqliteStore:
     """One connection and one thread of its own, so that no disk ever blocks the event loop."""
@@ -133,9 +135,8 @@ class SqliteStore:
 
 def _row(thread_id: str, event: Event) -> tuple[Any, ...]:
     assert event.at, "append gives every event its time"
-    data = json.dumps(event.data, ensure_ascii=False, allow_nan=False)
     at = event.at.timestamp()
-    return (thread_id, event.seq, event.type, event.key, event.actor, data, at)
+    return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
 
 
 def _folded(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:

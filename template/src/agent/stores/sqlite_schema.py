@@ -14,8 +14,9 @@ MIGRATIONS = (
     CREATE TABLE events (
         thread_id TEXT, seq INTEGER, type TEXT NOT NULL, key TEXT, actor TEXT NOT NULL,
         data TEXT NOT NULL, at REAL NOT NULL,
-        PRIMARY KEY (thread_id, seq), UNIQUE (thread_id, key)
+        PRIMARY KEY (thread_id, seq)
     );
+    CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL,
         created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, owner TEXT,
