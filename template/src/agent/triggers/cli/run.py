@@ -122,10 +122,9 @@ def _look_back(talk: Talk, thread: Thread) -> None:
     screen.say("\nThe log. It is all the state there is:\n", "bold")
     rows = [(str(event.seq), event.actor, what(thread, event)) for event in thread.events]
     screen.table(("#", "WHO", "WHAT"), rows)
-    steps = [event.seq for event in thread.events if event.type == "step"]
-    before = Thread.of(thread.id, thread.events[: steps[-1] - 1])
-    screen.say(f"\nWhat the model would have read before its last step, {steps[-1]}:\n", "bold")
-    screen.tell(prompt_text(talk.app.agent, before))
+    last = max(event.seq for event in thread.events if event.type == "step")
+    screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
+    screen.tell(prompt_text(talk.app.agent, Thread.of(thread.id, thread.events[: last - 1])))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
     screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")
 
