@@ -1,3 +1,5 @@
+"""What the adapters share, where no socket is needed: the ladder of formats, and waiting."""
+
 import asyncio
 import json
 import logging
@@ -7,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from agent.llms.providers import MAX_RETRY_AFTER_S, Format, FormatRefused, Ladder, retry_after_s
+from agent.context import Prompt
+from agent.llms.ladder import Ladder
+from agent.llms.providers import MAX_RETRY_AFTER_S, FormatRefused, retry_after_s
 from agent.ports import Reply
 
-from .contract import COOK, SEARCH, SERVE, STEPS, say
+from .contract import COOK, PROMPT, SEARCH, SERVE, STEPS, say
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 
@@ -50,10 +54,10 @@ def test_without_the_servers_clock_ours_is_used() -> None:
     assert 50 < seconds <= 60
 
 
-LOWEST = "None"
+RUNGS = ("cache marks", "json schema", "json mode", "words")
 
 
-class Server:
+class Taker:
     """Takes some rungs and refuses the others; keeps what it was asked."""
 
     def __init__(self, *takes: str, reply: Reply | None = None) -> None:
@@ -62,89 +66,81 @@ class Server:
         self.asked: list[str] = []
         self.systems: list[str] = []
 
-    async def __call__(self, system: str, form: Format | None) -> Reply:
-        rung = str(form and form["type"])
+    async def __call__(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         self.asked.append(rung)
-        self.systems.append(system)
+        self.systems.append(prompt.system)
         await asyncio.sleep(0)
         if rung not in self.takes:
             raise FormatRefused(f"no {rung}")
         return self.reply
 
 
-@pytest.mark.parametrize(
-    ("takes", "asked"),
-    [
-        (("json_schema", "json_object"), ["json_schema"]),
-        (("json_object",), ["json_schema", "json_object"]),
-        ((LOWEST,), ["json_schema", "json_object", LOWEST]),
-    ],
-)
-async def test_it_stands_on_the_highest_rung_there_is_and_stays(
-    takes: tuple[str, ...], asked: list[str]
-) -> None:
-    server, ladder = Server(*takes), Ladder()
+@pytest.mark.parametrize("highest", range(len(RUNGS)))
+async def test_it_stands_on_the_highest_rung_there_is_and_stays(highest: int) -> None:
+    taker, ladder = Taker(*RUNGS[highest:]), Ladder(*RUNGS)
 
     for _ in range(3):
-        assert await ladder.reply("You cook.", STEPS.schema, server) == server.reply
+        assert await ladder.reply(PROMPT, STEPS.schema, taker) == taker.reply
 
-    assert server.asked == [*asked, asked[-1], asked[-1]]
+    assert taker.asked == [*RUNGS[: highest + 1], RUNGS[highest], RUNGS[highest]]
 
 
 async def test_where_the_schema_is_not_native_it_stands_in_the_prompt() -> None:
-    server = Server(LOWEST)
+    taker = Taker("words")
 
-    await Ladder().reply("You cook.", STEPS.schema, server)
+    await Ladder(*RUNGS).reply(PROMPT, STEPS.schema, taker)
 
-    native, *told = server.systems
-    assert native == "You cook."
-    for system in told:
-        assert system.startswith("You cook.\n\n")
+    *native, mode, words = taker.systems
+    assert native == [PROMPT.system] * 2
+    for system in (mode, words):
+        assert system.startswith(f"{PROMPT.system}\n\n")
         assert json.loads(system.splitlines()[-1]) == STEPS.schema
 
 
 async def test_a_refusal_of_every_rung_is_raised() -> None:
-    with pytest.raises(FormatRefused, match="no None"):
-        await Ladder().reply("", STEPS.schema, Server())
+    with pytest.raises(FormatRefused, match="no words"):
+        await Ladder(*RUNGS).reply(PROMPT, STEPS.schema, Taker())
 
 
 async def test_calls_at_the_same_time_climb_down_together() -> None:
-    server, ladder = Server("json_object"), Ladder()
+    taker, ladder = Taker("words"), Ladder("json schema", "words")
 
-    await asyncio.gather(*(ladder.reply("", STEPS.schema, server) for _ in range(5)))
+    await asyncio.gather(*(ladder.reply(PROMPT, STEPS.schema, taker) for _ in range(5)))
 
-    assert set(server.asked) == {"json_schema", "json_object"}
+    assert taker.asked.count("words") == 5
+    assert taker.asked.count("json schema") <= 5
 
 
 @pytest.mark.parametrize(
     ("reply", "rung"),
     [
-        (Reply(say(SEARCH), {}), "json_schema"),
-        (Reply(say(COOK), {}), "json_schema"),
-        (Reply(say({**COOK, "minutes": -1}), {}), "json_schema"),
-        (Reply('{"next_', {}, "truncated"), "json_schema"),
-        (Reply("I won't.", {}, "refused"), "json_schema"),
-        (Reply("Sure!", {}), "json_object"),
-        (Reply(json.dumps(SERVE), {}), "json_object"),
-        (Reply(f"```{say(SERVE)}```", {}), "json_object"),
-        (Reply(say({"intent": "other"}), {}), "json_object"),
-        (Reply(say({**SERVE, "more": 1}), {}), "json_object"),
-        (Reply(say({"intent": "cook"}), {}), "json_object"),
-        (Reply(say(None), {}), "json_object"),
-        (Reply("[]", {}), "json_object"),
+        (Reply(say(SEARCH), {}), "json schema"),
+        (Reply(say(COOK), {}), "json schema"),
+        (Reply(say({**COOK, "minutes": -1}), {}), "json schema"),
+        (Reply(say({**SEARCH, "intent": "Search"}), {}), "json schema"),
+        (Reply('{"next_', {}, "truncated"), "json schema"),
+        (Reply("I won't.", {}, "refused"), "json schema"),
+        (Reply("Sure!", {}), "json mode"),
+        (Reply(json.dumps(SERVE), {}), "json mode"),
+        (Reply(f"```{say(SERVE)}```", {}), "json mode"),
+        (Reply(say({"intent": "other"}), {}), "json mode"),
+        (Reply(say({**SERVE, "more": 1}), {}), "json mode"),
+        (Reply(say({"intent": "cook"}), {}), "json mode"),
+        (Reply(say(None), {}), "json mode"),
+        (Reply("[]", {}), "json mode"),
     ],
 )
 async def test_a_schema_that_is_not_kept_to_is_no_schema(reply: Reply, rung: str) -> None:
-    server, ladder = Server("json_schema", "json_object", reply=reply), Ladder()
+    taker, ladder = Taker("json schema", "json mode", reply=reply), Ladder(*RUNGS[1:])
 
-    assert await ladder.reply("", STEPS.schema, server) == reply
-    await ladder.reply("", STEPS.schema, server)
+    assert await ladder.reply(PROMPT, STEPS.schema, taker) == reply
+    await ladder.reply(PROMPT, STEPS.schema, taker)
 
-    assert server.asked == ["json_schema", rung]
+    assert taker.asked == ["json schema", rung]
 
 
 async def test_going_down_is_logged(caplog: Any) -> None:
     with caplog.at_level(logging.WARNING):
-        await Ladder().reply("", STEPS.schema, Server("json_object"))
+        await Ladder(*RUNGS[1:]).reply(PROMPT, STEPS.schema, Taker("json mode"))
 
-    assert caplog.messages == ["no json_schema here, going on with json_object: no json_schema"]
+    assert caplog.messages == ["no json schema here, going on with json mode: no json schema"]

@@ -1,83 +1,116 @@
 """What the adapters of providers share; it imports no SDK.
 
-How long to wait for an answer, what an error means for a person (of SDKs whose errors carry
-`response` and `body`), and how to ask for JSON in the strongest way that a server takes.
+Where a provider is, how long to wait for it, what its answer says in any dialect, and what its
+error means for a person (of SDKs whose errors carry `response`).
 """
 
-import json
-import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel
 
 from ..errors import AgentError, Misconfigured, Unavailable
 from ..events import cut
 from ..ports import Reply
-from ..settings import optional
-from .schema import shapes
+from ..settings import optional, required
 
-log = logging.getLogger(__name__)
-
-RUNGS = ("json_schema", "json_object", "words")
-Format = dict[str, Any]
-Ask = Callable[[str, Format | None], Awaitable[Reply]]
-"""`ask(system, response_format)`; raises FormatRefused."""
+Stop = Literal["end", "truncated", "refused"]
 
 MAX_RETRY_AFTER_S = 3600.0
 
 _FORMAT = re.compile(
-    r"response[_ ]?format|json[_ ]?(schema|object|mode)|structured[_ ]output|guided|grammar", re.I
+    r"schema|response[_ ]?format|output_config|json[_ ]?(object|mode)|guided|grammar|prompt_cache",
+    re.IGNORECASE,
 )
 
 
 class FormatRefused(Misconfigured):
-    """The server does not take the `response_format` it was sent."""
+    """The server does not take the format that it was asked for."""
 
 
-def timeout_s() -> float:
-    """Return `MODEL_TIMEOUT_S`. Raises Misconfigured where it is no number above 0."""
-    value = optional("MODEL_TIMEOUT_S", "120")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise Misconfigured(f"MODEL_TIMEOUT_S={value!r} is no number of seconds")
-    return seconds
+@dataclass(frozen=True)
+class Server:
+    """One model at a provider, or at a server that speaks like it."""
 
+    provider: str
+    model: str
+    url: str
+    key: str = field(default="none", repr=False)
+    timeout_s: float = 120.0
 
-def failure(error: Exception, server: str, key: str, url: str) -> AgentError:
-    """Return what to raise for an SDK's error.
+    @classmethod
+    def from_env(cls, provider: str, model: str, home: str) -> Self:
+        """Read `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` (without it: `home`) and
+        `MODEL_TIMEOUT_S`. A server of your own needs no key. Raises Misconfigured."""
+        if not model:
+            raise Misconfigured(f"MODEL={provider} names no model; write MODEL={provider}:<model>")
+        name = provider.upper()
+        url = optional(f"{name}_BASE_URL", home)
+        if not url.startswith(("http://", "https://")):
+            raise Misconfigured(f"{name}_BASE_URL={url!r} has to begin with http:// or https://")
+        hint = f"Get a key, or set {name}_BASE_URL to a server that needs none."
+        key = required(f"{name}_API_KEY", hint) if url == home else optional(f"{name}_API_KEY")
+        return cls(provider, model, url, key or "none", _timeout_s())
 
-    `server` is who was asked, `key` and `url` are the settings that hold its key and address.
-    """
-    response = getattr(error, "response", None)
-    if response is None:
-        reason = str(error.__cause__ or "") or str(error)
-        hint = f"Does it run, and is {url} right? MODEL_TIMEOUT_S is how long to wait"
-        return Unavailable(f"{server} does not answer ({reason}). {hint}.")
-    said = _said(error)
-    because = f"({response.status_code}: {cut(said, 300)})"
-    match response.status_code:
-        case 401 | 403:
-            return Misconfigured(f"{server} refuses the key {because}. Check {key} and {url}.")
-        case status if status != 429 and _FORMAT.search(said):
-            return FormatRefused(f"{server} refuses the format {because}. Try another MODEL.")
-        case 404:
-            return Misconfigured(f"{server} is not there {because}. Check MODEL and {url}.")
-        case status if status in (408, 409, 425, 429) or status >= 500:
+    async def answer(self, asked: Awaitable[Any], *errors: type[Exception]) -> Any:
+        """Return what an SDK answers as plain JSON under the names of the wire, of which
+        servers leave out what they like; a page sent with a 200 is a string."""
+        known: tuple[type[Exception], ...] = (*errors, ValueError)
+        try:
+            answer = await asked
+        except known as error:
+            raise self._failure(error) from error
+        if not isinstance(answer, BaseModel):
+            return answer
+        return answer.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
+
+    def reply(self, said: str, stop: Stop, answer: Any, counts: dict[str, list[str]]) -> Reply:
+        """Return a reply; `counts` says which numbers of the answer's usage are added up."""
+        usage = answer.get("usage") or answer.get("usageMetadata") or {}
+        model = answer.get("model") or answer.get("modelVersion") or self.model
+        return Reply(said, _tokens(usage, counts), stop, model)
+
+    def nonsense(self, answer: Any) -> Unavailable:
+        """Return what to raise for a 200 that is no reply: some page, or an error."""
+        return Unavailable(f"{self} sent no reply but {cut(str(answer), 200)!r}. Is it right?")
+
+    def _failure(self, error: Exception) -> AgentError:
+        response = getattr(error, "response", None)
+        url, key = (f"{self.provider.upper()}_{name}" for name in ("BASE_URL", "API_KEY"))
+        if response is None:
+            reason = str(error.__cause__ or "") or str(error) or type(error).__name__
+            hint = f"Does it run, and is {url} right? MODEL_TIMEOUT_S is how long to wait"
+            return Unavailable(f"{self} does not answer ({reason}). {hint}.")
+        status, said = response.status_code, _said(response)
+        because = f"({status}: {cut(said, 300)})"
+        if status in (401, 403) or (status == 400 and "api key" in said.lower()):
+            return Misconfigured(f"{self} refuses the key {because}. Check {key} and {url}.")
+        if status != 429 and _FORMAT.search(said):
+            return FormatRefused(f"{self} refuses the format {because}. Try another MODEL.")
+        if status in (200, 408, 409, 425, 429) or status >= 500:
             after = retry_after_s(response.headers)
-            return Unavailable(f"{server} cannot answer now {because}.", after)
-    return Misconfigured(f"{server} refuses the request {because}. Check MODEL and {url}.")
+            return Unavailable(f"{self} cannot answer now {because}.", after)
+        problem = "is not there" if status == 404 else "refuses the request"
+        return Misconfigured(f"{self} {problem} {because}. Check MODEL and {url}.")
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.model} at {self.url}"
+
+
+def text(content: Any) -> str:
+    """Pick the text by its type: thinking comes before it, in a part of its own."""
+    if isinstance(content, list):
+        said = (part for part in content if part.get("type", "text") == "text")
+        return "".join(part.get("text", "") for part in said if not part.get("thought"))
+    return str(content or "")
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Return the wait that `Retry-After` asks for, at most an hour; None where it does not.
-
-    A date is taken by the server's own clock where it tells it.
-    """
+    """Return the wait that `Retry-After` asks for, at most an hour, by the server's clock."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d+(\.\d+)?", value):
         return min(float(value), MAX_RETRY_AFTER_S)
@@ -85,35 +118,6 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     if until is None:
         return None
     return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
-
-
-class Ladder:
-    """First a native JSON schema, then JSON mode, then only words; from the second rung on the
-    schema stands in the system prompt. Where a server refuses a rung, or takes the schema and
-    does not keep to it, it is asked one rung lower for as long as this process lives."""
-
-    def __init__(self) -> None:
-        self._rung = 0
-
-    async def reply(self, system: str, schema: dict[str, Any], ask: Ask) -> Reply:
-        """Return the reply of the highest rung that the server takes."""
-        while True:
-            rung = self._rung
-            try:
-                reply = await ask(*_request(RUNGS[rung], system, schema))
-            except FormatRefused as error:
-                if rung == len(RUNGS) - 1:
-                    raise
-                self._descend(rung, str(error))
-                continue
-            if rung == 0 and reply.stop == "end" and not _obeys(reply.text, schema):
-                self._descend(rung, "the reply does not keep to it")
-            return reply
-
-    def _descend(self, rung: int, why: str) -> None:
-        if self._rung == rung:
-            self._rung += 1
-            log.warning("no %s here, going on with %s: %s", RUNGS[rung], RUNGS[rung + 1], why)
 
 
 def _date(value: str) -> datetime | None:
@@ -124,31 +128,34 @@ def _date(value: str) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _said(error: Exception) -> str:
-    match getattr(error, "body", None):
-        case {"message": str(message)}:
-            return message
-        case body:
-            return str(body or error)
+def _tokens(usage: dict[str, Any], counts: dict[str, list[str]]) -> dict[str, int]:
+    """Add up what is told of each count; OpenAI's details are one level deeper."""
+    told = usage | (usage.get("prompt_tokens_details") or {})
+    found = {
+        count: [told[name] for name in names if isinstance(told.get(name), int)]
+        for count, names in counts.items()
+    }
+    return {count: sum(numbers) for count, numbers in found.items() if numbers}
 
 
-def _request(rung: str, system: str, schema: dict[str, Any]) -> tuple[str, Format | None]:
-    if rung == "json_schema":
-        named = {"name": "next_step", "strict": True, "schema": schema}
-        return system, {"type": "json_schema", "json_schema": named}
-    fits = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-    order = "Answer with one JSON object that fits this JSON schema, and with nothing else:"
-    told = f"{system}\n\n{order}\n{fits}"
-    return told, {"type": "json_object"} if rung == "json_object" else None
-
-
-def _obeys(text: str, schema: dict[str, Any]) -> bool:
+def _timeout_s() -> float:
+    value = optional("MODEL_TIMEOUT_S", "120")
     try:
-        step = json.loads(text)["next_step"]
-        return any(
-            step["intent"] in shape["properties"]["intent"]["enum"]
-            and step.keys() == shape["properties"].keys()
-            for shape in shapes(schema)
-        )
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return False
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise Misconfigured(f"MODEL_TIMEOUT_S={value!r} is no number of seconds")
+    return seconds
+
+
+def _said(response: Any) -> str:
+    """Return the words of an error: every provider has them elsewhere."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    match body[0] if isinstance(body, list) and body else body:
+        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
+            return said
+    return str(response.text)

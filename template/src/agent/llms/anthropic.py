@@ -1,0 +1,57 @@
+"""Anthropic's Messages API, with its native structured output.
+
+No temperature: newest models refuse it. Caches go by blocks and marks, so the prompt goes out
+as one block an event: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
+"""
+
+from typing import Any, Self
+
+from ..context import Prompt
+from ..ports import Reply
+from .ladder import Ladder, turns
+from .providers import Server, Stop, text
+
+MAX_TOKENS = 16_000
+"""Of a reply and its thinking: the API wants a limit, and for much larger ones a stream."""
+MARK = {"cache_control": {"type": "ephemeral"}}
+STOPS: dict[Any, Stop] = {"end_turn": "end", "stop_sequence": "end", "refusal": "refused"}
+COUNTS = {
+    "input": ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"],
+    "output": ["output_tokens"],
+    "cached": ["cache_read_input_tokens"],
+}
+
+
+class AnthropicLLM:
+    def __init__(self, client: Any, server: Server) -> None:
+        self._client, self._server = client, server
+        self._ladder = Ladder("json schema", "words")
+
+    @classmethod
+    def from_env(cls, model: str) -> Self:
+        """`MODEL=anthropic:<model>`"""
+        from anthropic import AsyncAnthropic
+
+        at = Server.from_env("anthropic", model, "https://api.anthropic.com")
+        return cls(AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=at.timeout_s), at)
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        return await self._ladder.reply(prompt, schema, self._ask)
+
+    async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        from anthropic import AnthropicError, omit
+
+        system, user = turns(prompt, **MARK)
+        form = {"format": {"type": "json_schema", "schema": schema}}
+        asked = self._client.messages.create(
+            model=self._server.model,
+            max_tokens=MAX_TOKENS,
+            system=system["content"],
+            messages=[user],
+            output_config=form if rung == "json schema" else omit,
+        )
+        match answer := await self._server.answer(asked, AnthropicError):
+            case {"content": list(content)}:
+                stop = STOPS.get(answer.get("stop_reason"), "truncated")
+                return self._server.reply(text(content), stop, answer, COUNTS)
+        raise self._server.nonsense(answer)

@@ -1,0 +1,52 @@
+"""Gemini's generateContent, with its native JSON schema.
+
+Its caches go by the first bytes and take no marks, so the prompt goes out as one text. The HTTP
+client is ours: the SDK would take another, with other errors, where that happens to be installed.
+"""
+
+from typing import Any, Self
+
+from ..context import Prompt
+from ..ports import Reply
+from .ladder import Ladder, turns
+from .providers import Server, Stop, text
+
+STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
+INPUT, OUTPUT = ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
+COUNTS = {"input": INPUT, "output": OUTPUT, "cached": ["cachedContentTokenCount"]}
+
+
+class GeminiLLM:
+    def __init__(self, client: Any, server: Server) -> None:
+        self._client, self._server = client, server
+        self._ladder = Ladder("json schema", "json mode")
+
+    @classmethod
+    def from_env(cls, model: str) -> Self:
+        """`MODEL=gemini:<model>`"""
+        from google.genai import Client
+        from httpx2 import AsyncClient
+
+        at = Server.from_env("gemini", model, "https://generativelanguage.googleapis.com")
+        http: Any = {"base_url": at.url, "api_version": "v1beta", "retry_options": {"attempts": 3}}
+        http |= {"timeout": round(at.timeout_s * 1000), "httpx_async_client": AsyncClient()}
+        return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        return await self._ladder.reply(prompt, schema, self._ask)
+
+    async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        from google.genai.errors import APIError
+        from httpx2 import HTTPError
+
+        system, user = (turn["content"] for turn in turns(prompt))
+        config = {"system_instruction": system, "response_mime_type": "application/json"}
+        form = {"response_json_schema": schema} if rung == "json schema" else {}
+        ask = self._client.aio.models.generate_content
+        asked = ask(model=self._server.model, contents=user, config=config | form)
+        match answer := await self._server.answer(asked, APIError, HTTPError):
+            case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
+                words = text(said.get("content", {}).get("parts")) or said.get("blockReason", "")
+                stop = STOPS.get(said.get("finishReason"), "refused")
+                return self._server.reply(words, stop, answer, COUNTS)
+        raise self._server.nonsense(answer)

@@ -1,0 +1,385 @@
+"""What every adapter of a provider promises, over a real socket, against a server of ours that
+speaks the provider's wire and behaves as badly as real ones do."""
+
+import json
+import os
+import socket
+import struct
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from agent.errors import AgentError, Misconfigured, Unavailable
+from agent.llms.providers import Server, Stop
+from agent.ports import LLM
+
+from .contract import PROMPT, SERVE, STEPS, LLMContract, say
+
+SERVES = say(SERVE)
+SCHEMA = json.dumps(STEPS.schema, separators=(",", ":"))
+DATED = {"date": "Wed, 21 Oct 2026 07:28:00 GMT", "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    body: Any = None
+    """JSON, or text sent as it is."""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+HANG = Answer(status=0)
+"""Take the request and never answer."""
+RESET = Answer(status=-1)
+"""Take the request and drop the connection."""
+
+
+class FakeServer(ThreadingHTTPServer):
+    """Gives `answers` in turn, the last one again and again, and keeps what it was sent."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = [answer]
+        self.sent: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.headers: list[dict[str, str]] = []
+        self.over = threading.Event()
+
+    def next_answer(self) -> Answer:
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: FakeServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.sent.append(json.loads(body))
+        self.server.paths.append(self.path)
+        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
+        answer = self.server.next_answer()
+        if answer is HANG:
+            self.server.over.wait()
+        elif answer is RESET:
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+        else:
+            self._give(answer)
+
+    def _give(self, answer: Answer) -> None:
+        content = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        self.send_response_only(answer.status)
+        for name, value in {"content-type": "application/json", **answer.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content.encode())
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[FakeServer]:
+    with FakeServer(answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.over.set()
+            server.shutdown()
+            thread.join()
+
+
+class ProviderContract(LLMContract):
+    provider: str
+    """As in `MODEL`, and in capitals in the names of its settings."""
+    adapter: Any
+    path = ""
+    """What an address of it ends in."""
+    no_schema: tuple[str, ...]
+    """How its servers refuse a schema, with a 400."""
+    ladder: tuple[str, ...]
+    """What is asked for where everything is refused, from the strongest to the last."""
+
+    # -- how it speaks: the test of each adapter says it --
+
+    def open(self, at: Server, retries: int = 0) -> AbstractAsyncContextManager[LLM]:
+        """Make a model that loads no certificates."""
+        raise NotImplementedError
+
+    async def close(self, llm: Any) -> None:
+        raise NotImplementedError
+
+    def says(
+        self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
+    ) -> dict[str, Any]:
+        """A reply, which cost 1200 tokens to read, 1024 of them from a cache, and 20 to write."""
+        raise NotImplementedError
+
+    def fails(self, status: int, message: str) -> Any:
+        raise NotImplementedError
+
+    def read(self, body: Any) -> tuple[str, str, str]:
+        """Return the text for the system, that for the user, and what form is asked for."""
+        raise NotImplementedError
+
+    # -- what follows from it --
+
+    def at(self, server: FakeServer, timeout_s: float = 5.0) -> Server:
+        url = f"http://127.0.0.1:{server.server_port}{self.path}"
+        return Server(self.provider, "fake-1", url, "a-key", timeout_s)
+
+    def setting(self, name: str) -> str:
+        return f"{self.provider.upper()}_{name}"
+
+    @pytest.fixture
+    def server(self) -> Iterator[FakeServer]:
+        with serving(Answer(self.says(SERVES))) as server:
+            yield server
+
+    @pytest.fixture
+    async def llm(self, server: FakeServer) -> AsyncIterator[LLM]:
+        async with self.open(self.at(server)) as llm:
+            yield llm
+
+    async def test_a_reply_tells_its_tokens_and_its_model(self, llm: LLM) -> None:
+        reply = await llm(PROMPT, STEPS.schema)
+
+        assert reply.tokens == {"input": 1200, "output": 20, "cached": 1024}
+        assert reply.model == "fake-1-mini"
+
+    async def test_tokens_that_are_not_told_are_left_out(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        server.answers = [Answer(self.says(SERVES, usage=False))]
+
+        assert (await llm(PROMPT, STEPS.schema)).tokens == {}
+
+    @pytest.mark.parametrize("stop", ["truncated", "refused"])
+    @pytest.mark.parametrize("text", ['{"next_step": {', SERVES])
+    async def test_a_reply_that_was_cut_or_refused_says_so(
+        self, llm: LLM, server: FakeServer, text: str, stop: Stop
+    ) -> None:
+        server.answers = [Answer(self.says(text, stop))]
+
+        reply = await llm(PROMPT, STEPS.schema)
+
+        assert (reply.stop, reply.text) == (stop, text)
+
+    async def test_thinking_in_a_part_of_its_own_is_left_out(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        server.answers = [Answer(self.says(SERVES, thinking='{"intent": "cook"}?'))]
+
+        assert (await llm(PROMPT, STEPS.schema)).text == SERVES
+
+    async def test_a_lone_surrogate_is_handed_on(self, llm: LLM, server: FakeServer) -> None:
+        server.answers = [Answer(self.says("\ud800"))]
+
+        assert (await llm(PROMPT, STEPS.schema)).text == "\ud800"
+
+    async def test_the_next_request_begins_with_the_bytes_of_the_one_before(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        await llm(replace(PROMPT, blocks=PROMPT.blocks[:2]), STEPS.schema)
+        await llm(PROMPT, STEPS.schema)
+
+        first, second = (self.read(body)[1] for body in server.sent)
+        assert second.startswith(first.removesuffix(PROMPT.ask))
+        assert second == "\n\n".join([*PROMPT.blocks, PROMPT.ask])
+
+    @pytest.mark.parametrize(
+        ("status", "headers", "seconds"),
+        [
+            pytest.param(429, {"retry-after": "17"}, 17.0, id="429, seconds"),
+            pytest.param(429, DATED, 30.0, id="429, date"),
+            pytest.param(429, {}, None, id="429, no hint"),
+            pytest.param(408, {}, None, id="408"),
+            pytest.param(500, {}, None, id="500"),
+            pytest.param(503, {"retry-after": "2"}, 2.0, id="503"),
+            pytest.param(529, {}, None, id="529"),
+        ],
+    )
+    async def test_a_server_that_cannot_now_is_unavailable_as_long_as_it_says(
+        self, llm: LLM, server: FakeServer, status: int, headers: dict[str, str], seconds: Any
+    ) -> None:
+        server.answers = [Answer(self.fails(status, "too busy"), status, headers)]
+
+        with pytest.raises(Unavailable, match="too busy") as raised:
+            await llm(PROMPT, STEPS.schema)
+
+        assert raised.value.retry_after_s == seconds
+        assert str(raised.value).startswith(f"{self.provider}:fake-1 at http://127.0.0.1")
+        assert len(server.sent) == 1
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            pytest.param(Answer("<h1>Bad gateway</h1>", 502), id="502, a page"),
+            pytest.param(Answer("<h1>Hi</h1>"), id="200, no JSON"),
+            pytest.param(Answer("Hi", headers={"content-type": "text/html"}), id="200, a page"),
+            pytest.param(Answer({"error": {"message": "overloaded"}}), id="200, an error"),
+            pytest.param(Answer({"choices": [], "candidates": []}), id="200, nothing said"),
+            pytest.param(Answer({"choices": 1, "content": 2}), id="200, odd"),
+            pytest.param(Answer({}), id="200, nothing"),
+            pytest.param(Answer([]), id="200, a list"),
+            pytest.param(RESET, id="the connection is reset"),
+        ],
+    )
+    async def test_what_is_no_reply_is_unavailable(
+        self, llm: LLM, server: FakeServer, answer: Answer
+    ) -> None:
+        server.answers = [answer]
+
+        with pytest.raises(Unavailable, match="fake-1 at"):
+            await llm(PROMPT, STEPS.schema)
+
+    @pytest.mark.parametrize(
+        ("status", "said", "settings"),
+        [
+            (400, "maximum context length is 8192", ["MODEL", "BASE_URL"]),
+            (400, "API key not valid. Please pass a valid API key.", ["API_KEY", "BASE_URL"]),
+            (401, "Incorrect API key provided", ["API_KEY", "BASE_URL"]),
+            (403, "Not in your country", ["API_KEY", "BASE_URL"]),
+            (404, "The model `fake-1` does not exist", ["MODEL", "BASE_URL"]),
+            (413, "request too large", ["MODEL", "BASE_URL"]),
+        ],
+    )
+    async def test_a_wrong_setting_is_named(
+        self, llm: LLM, server: FakeServer, status: int, said: str, settings: list[str]
+    ) -> None:
+        server.answers = [Answer(self.fails(status, said), status)]
+
+        with pytest.raises(Misconfigured, match=said) as raised:
+            await llm(PROMPT, STEPS.schema)
+
+        for name in settings:
+            assert (name if name == "MODEL" else self.setting(name)) in str(raised.value)
+
+    async def test_a_page_for_an_error_is_told_too(self, llm: LLM, server: FakeServer) -> None:
+        server.answers = [Answer("404 page not found", 404)]
+
+        with pytest.raises(Misconfigured, match="404 page not found"):
+            await llm(PROMPT, STEPS.schema)
+
+    async def test_a_hang_ends_after_the_timeout(self, server: FakeServer) -> None:
+        server.answers = [HANG]
+
+        async with self.open(self.at(server, timeout_s=0.05)) as llm:
+            with pytest.raises(Unavailable, match="MODEL_TIMEOUT_S"):
+                await llm(PROMPT, STEPS.schema)
+
+    async def test_a_server_that_does_not_run_is_unavailable(self) -> None:
+        with serving(Answer()) as gone:
+            at = self.at(gone)
+        async with self.open(at) as llm:
+            with pytest.raises(Unavailable, match=rf"attempts failed.*{self.setting('BASE_URL')}"):
+                await llm(PROMPT, STEPS.schema)
+
+    async def test_a_short_trouble_is_healed_by_the_sdk(self, server: FakeServer) -> None:
+        trouble = Answer(self.fails(500, "oops"), 500, {"retry-after-ms": "1"})
+        server.answers = [trouble, *server.answers]
+
+        async with self.open(self.at(server), retries=1) as llm:
+            assert (await llm(PROMPT, STEPS.schema)).text == SERVES
+
+    async def test_where_a_schema_is_refused_it_stands_in_the_prompt_from_then_on(
+        self, server: FakeServer
+    ) -> None:
+        for said in self.no_schema:
+            server.sent.clear()
+            no = Answer(self.fails(400, said), 400)
+            server.answers = [no, Answer(self.says(f"Sure!\n```json\n{SERVES}\n```"))]
+            async with self.open(self.at(server)) as llm:
+                reply = await llm(PROMPT, STEPS.schema)
+                await llm(PROMPT, STEPS.schema)
+
+            assert STEPS.read(reply.text) == SERVE
+            systems, _, forms = zip(*(self.read(body) for body in server.sent), strict=True)
+            assert list(forms) == ["json schema", self.ladder[1], self.ladder[1]]
+            assert systems[0] == "You cook."
+            assert systems[1].startswith("You cook.\n\nAnswer with one JSON")
+            assert systems[1].endswith(SCHEMA)
+
+    async def test_where_everything_is_refused_another_model_is_recommended(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        server.answers = [Answer(self.fails(400, self.no_schema[0]), 400)]
+
+        with pytest.raises(Misconfigured, match="Try another MODEL"):
+            await llm(PROMPT, STEPS.schema)
+
+        assert tuple(self.read(body)[2] for body in server.sent) == self.ladder
+
+    async def test_a_schema_that_is_ignored_is_told_in_words_next_time(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        server.answers = [Answer(self.says(f"I would say {SERVES}, it's best."))]
+
+        reply = await llm(PROMPT, STEPS.schema)
+        await llm(PROMPT, STEPS.schema)
+
+        assert STEPS.read(reply.text) == SERVE
+        assert self.read(server.sent[1])[0].endswith(SCHEMA)
+
+    @pytest.fixture
+    def settings(self, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+        """The environment, in which nothing is set."""
+        for name in (self.setting("API_KEY"), self.setting("BASE_URL"), "MODEL_TIMEOUT_S"):
+            monkeypatch.delenv(name, raising=False)
+        return monkeypatch
+
+    async def test_a_server_of_your_own_needs_no_key(
+        self, server: FakeServer, settings: pytest.MonkeyPatch
+    ) -> None:
+        settings.setenv(self.setting("BASE_URL"), self.at(server).url)
+
+        llm = self.adapter.from_env("fake-1")
+        reply = await llm(PROMPT, STEPS.schema)
+        await self.close(llm)
+
+        assert STEPS.read(reply.text) == SERVE
+
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ({}, r"\w+_API_KEY is not set. .*_BASE_URL"),
+            ({"API_KEY": " "}, "API_KEY is not set"),
+            ({"BASE_URL": "localhost:8080/v1"}, "_BASE_URL='localhost.*http://"),
+            ({"API_KEY": "k", "MODEL_TIMEOUT_S": "soon"}, "MODEL_TIMEOUT_S='soon'"),
+            ({"API_KEY": "k", "MODEL_TIMEOUT_S": "0"}, "MODEL_TIMEOUT_S='0'"),
+            ({"API_KEY": "k", "MODEL_TIMEOUT_S": "inf"}, "MODEL_TIMEOUT_S='inf'"),
+        ],
+    )
+    def test_a_missing_or_wrong_setting_is_named_at_once(
+        self, settings: pytest.MonkeyPatch, given: dict[str, str], told: str
+    ) -> None:
+        for name, value in given.items():
+            settings.setenv(name if name.startswith("MODEL") else self.setting(name), value)
+
+        with pytest.raises(Misconfigured, match=told):
+            self.adapter.from_env("fake-1")
+
+    def test_a_model_has_to_be_named(self) -> None:
+        with pytest.raises(AgentError, match=f"MODEL={self.provider}:<model>"):
+            self.adapter.from_env("")
+
+    async def test_an_empty_address_means_the_provider_s(
+        self, settings: pytest.MonkeyPatch
+    ) -> None:
+        settings.setenv(self.setting("BASE_URL"), "")
+        settings.setenv(self.setting("API_KEY"), "a-secret")
+
+        llm = self.adapter.from_env("fake-1")
+        await self.close(llm)
+
+        assert llm._server.url.startswith("https://")
+        assert "a-secret" not in repr(llm._server)

@@ -1,0 +1,107 @@
+"""Gemini's wire."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+import pytest
+from google.genai import Client
+
+from agent.llms.gemini import GeminiLLM
+from agent.llms.providers import Server, Stop
+
+from .contract import PROMPT, STEPS
+from .providers import SERVES, Answer, FakeServer, ProviderContract
+
+REASONS = {"end": "STOP", "truncated": "MAX_TOKENS", "refused": "PROHIBITED_CONTENT"}
+
+
+class TestGemini(ProviderContract):
+    provider = "gemini"
+    adapter = GeminiLLM
+    no_schema = (
+        "The specified schema produces a constraint that has too many states for serving.",
+        "Unknown name \"responseJsonSchema\" at 'generation_config': Cannot find field.",
+        "JSON mode is not enabled for models/fake-1",
+    )
+    ladder = ("json schema", "json mode")
+
+    @asynccontextmanager
+    async def open(self, at: Server, retries: int = 0) -> AsyncIterator[GeminiLLM]:
+        async with httpx2.AsyncClient(verify=False, trust_env=False) as plain:
+            options: Any = {
+                "base_url": at.url,
+                "api_version": "v1beta",
+                "timeout": round(at.timeout_s * 1000),
+                "retry_options": {"attempts": 1 + retries, "initial_delay": 0, "jitter": 0},
+                "httpx_async_client": plain,
+            }
+            yield GeminiLLM(Client(vertexai=False, api_key=at.key, http_options=options), at)
+
+    async def close(self, llm: Any) -> None:
+        await llm._client.aio.aclose()
+
+    def says(
+        self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
+    ) -> dict[str, Any]:
+        thought = [{"text": thinking, "thought": True}] if thinking else []
+        told = {
+            "promptTokenCount": 1200,
+            "cachedContentTokenCount": 1024,
+            "candidatesTokenCount": 15,
+            "thoughtsTokenCount": 5,
+            "totalTokenCount": 1220,
+        }
+        said = {"role": "model", "parts": [*thought, {"text": text, "thoughtSignature": "c2ln"}]}
+        return {
+            "candidates": [{"content": said, "finishReason": REASONS[stop], "index": 0}],
+            "modelVersion": "fake-1-mini",
+            **({"usageMetadata": told} if usage else {}),
+        }
+
+    def fails(self, status: int, message: str) -> Any:
+        return {"error": {"code": status, "message": message, "status": "INVALID_ARGUMENT"}}
+
+    def read(self, body: Any) -> tuple[str, str, str]:
+        (system,), (turn,) = body["systemInstruction"]["parts"], body["contents"]
+        form = "json schema" if "responseJsonSchema" in body["generationConfig"] else "json mode"
+        return system["text"], "".join(part["text"] for part in turn["parts"]), form
+
+    async def test_the_request_is_what_it_was(self, llm: GeminiLLM, server: FakeServer) -> None:
+        await llm(PROMPT, STEPS.schema)
+
+        user = "\n\n".join([*PROMPT.blocks, PROMPT.ask])
+        expected = {
+            "contents": [{"parts": [{"text": user}], "role": "user"}],
+            "generationConfig": {
+                "responseMimeType": "application/json",
+                "responseJsonSchema": STEPS.schema,
+            },
+            "systemInstruction": {"parts": [{"text": "You cook."}], "role": "user"},
+        }
+        assert json.dumps(dict(sorted(server.sent[0].items()))) == json.dumps(expected)
+        assert server.paths == ["/v1beta/models/fake-1:generateContent"]
+        assert server.headers[0]["x-goog-api-key"] == "a-key"
+
+    async def test_a_prompt_that_was_blocked_is_a_refusal(
+        self, llm: GeminiLLM, server: FakeServer
+    ) -> None:
+        server.answers = [Answer({"promptFeedback": {"blockReason": "SAFETY"}})]
+
+        reply = await llm(PROMPT, STEPS.schema)
+
+        assert (reply.stop, reply.text) == ("refused", "SAFETY")
+
+    @pytest.mark.parametrize(
+        ("reason", "stop"), [("SAFETY", "refused"), ("RECITATION", "refused"), ("OTHER", "refused")]
+    )
+    async def test_only_a_reply_that_ended_by_itself_is_whole(
+        self, llm: GeminiLLM, server: FakeServer, reason: str, stop: str
+    ) -> None:
+        said = self.says(SERVES)
+        said["candidates"][0]["finishReason"] = reason
+        server.answers = [Answer(said)]
+
+        assert (await llm(PROMPT, STEPS.schema)).stop == stop
