@@ -12,7 +12,7 @@ from agent.errors import Conflict, Refused, ThreadNotFound, Unavailable
 from agent.events import Call, Event, digest, event
 from agent.loop import advance
 from agent.ports import Agent
-from agent.record import fact, pause, responsible
+from agent.record import MAX_PAUSE_S, fact, pause, responsible
 from agent.state import VERDICTS
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
@@ -149,12 +149,18 @@ async def test_who_may_answer_is_frozen_with_the_question(
     assert thread.events[-1].data["audience"] == frozen
 
 
-async def test_a_pause_ends_by_the_clock_of_the_store(store: MemoryStore, world: World) -> None:
+@pytest.mark.parametrize(
+    ("asked_s", "lasts_s"),
+    [(60, 60), (-(10**30), 0), (1e300, MAX_PAUSE_S), (10**30, MAX_PAUSE_S), (float("nan"), 0)],
+)
+async def test_a_pause_ends_by_the_clock_of_the_store_whatever_a_model_asks_for(
+    asked_s: float, lasts_s: float, store: MemoryStore, world: World
+) -> None:
     agent = agent_of(store, Says(), world)
     thread = await stored(store, said())
-    timer = await pause(agent, thread, "timer", "a nap", ("anyone",), 60)
+    timer = await pause(agent, thread, "timer", "a nap", ("anyone",), asked_s)
     assert timer.state.wait is not None
-    assert timer.state.wait.expires_at == await store.now() + timedelta(seconds=60)
+    assert timer.state.wait.expires_at == await store.now() + timedelta(seconds=lasts_s)
 
 
 async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: World) -> None:

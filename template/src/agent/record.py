@@ -13,6 +13,8 @@ from .thread import Thread
 
 PATIENCE_S = 10.0
 """How long a fact waits for a store that is away; shorter than a lease."""
+MAX_PAUSE_S = 10 * 365 * 86_400.0
+"""The longest nap: a model may ask for one that no calendar holds."""
 
 
 async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) -> Thread:
@@ -51,7 +53,8 @@ async def pause(
 ) -> Thread:
     """Open the wait that is the next event; who may answer is frozen with it."""
     if expires_s is not None:
-        data["expires_at"] = (await agent.store.now() + timedelta(seconds=expires_s)).isoformat()
+        pause_s = min(max(0.0, expires_s), MAX_PAUSE_S)
+        data["expires_at"] = (await agent.store.now() + timedelta(seconds=pause_s)).isoformat()
     asked = named(thread, audience)
     return await agent.store.append(
         thread, event("paused", kind=kind, text=text, audience=asked, **data)
