@@ -35,7 +35,7 @@ FULL = {
     for question in catalog.questions()
     if question.several and question.choices
 }
-"""Every part at once; today that is what people get by default too."""
+"""Every part at once."""
 
 
 @dataclass(frozen=True)

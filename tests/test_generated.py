@@ -13,9 +13,10 @@ from create_12_factor_agent import answers, generate
 from .conftest import FULL, ROOT, Agent, make, tree
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "model only": {"llm": ["openai"], "extra": []},
-    "docker only": {"llm": [], "extra": ["docker"]},
-    "ci only": {"llm": [], "extra": ["ci"]},
+    "no model, docker": {"llm": [], "extra": ["docker"]},
+    "openai, no extra": {"llm": ["openai"], "extra": []},
+    "anthropic, ci": {"llm": ["anthropic"], "extra": ["ci"]},
+    "gemini, no extra": {"llm": ["gemini"], "extra": []},
 }
 """Every pair of answers is in one of them, or in the full one."""
 
@@ -48,15 +49,23 @@ def test_its_own_tests_pass_and_need_nothing_of_ours(agent: Agent) -> None:
     assert "create-12-factor-agent" not in installed
 
 
+def test_a_model_that_was_not_chosen_can_be_added(agent: Agent) -> None:
+    for name in FULL["llm"]:
+        if not (agent.path / f"src/agent/llms/{name}.py").exists():
+            asked = Agent(agent.path, agent.environment | {"MODEL": f"{name}:any"})
+            with pytest.raises(AssertionError, match=f"create-12-factor-agent add {name}"):
+                asked.run("uv run agent run hello")
+
+
 @pytest.mark.parametrize("mark", ["crash", "server"])
 def test_its_crash_and_server_tests_pass(full: Agent, mark: str) -> None:
     assert " passed" in full.run(f"uv run pytest -q -m {mark}", timeout_s=420)
 
 
-def test_the_default_answers_choose_every_part() -> None:
+def test_the_default_answers_choose_every_part_but_one_model_of_several() -> None:
     """Else the default agent would need the crash and server suites of its own."""
     questions = yaml.safe_load((ROOT / "copier.yml").read_text())
-    assert {name: questions[name]["default"] for name in FULL} == FULL
+    assert {name: questions[name]["default"] for name in FULL} == FULL | {"llm": ["openai"]}
 
 
 def test_its_python_is_checked_in_place_too(full: Agent) -> None:
@@ -77,10 +86,10 @@ def test_the_rendered_python_is_the_template_s(full: Agent) -> None:
 
 
 def test_it_installs_little(full: Agent, tmp_path: Path) -> None:
-    environment = full.environment | {"UV_PROJECT_ENVIRONMENT": str(tmp_path / "venv")}
-    agent = Agent(full.path, environment)
+    agent = Agent(tmp_path / "my-agent", full.environment)
+    generate.new(agent.path, answers.check({}), ask=False)
     agent.run("uv sync --quiet --no-dev")
-    site = next((tmp_path / "venv/lib").glob("python*/site-packages"))
+    site = next((agent.path / ".venv/lib").glob("python*/site-packages"))
     packages = list(site.glob("*.dist-info"))
     size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
     assert len(packages) - 1 <= 35  # without itself
@@ -95,14 +104,21 @@ def test_no_project_may_be_called_like_one_of_its_packages(full: Agent) -> None:
 
 
 @pytest.mark.parametrize(
-    ("llm", "extra"), list(product(["none", "openai"], ["none", "docker", "ci", "ci,docker"]))
+    ("llm", "extra"),
+    [
+        *product(["none", "openai"], ["none", "docker", "ci", "ci,docker"]),
+        *product(["anthropic", "gemini", "anthropic,gemini"], ["none"]),
+    ],
 )
 def test_every_combination_has_the_files_of_its_parts_and_no_more(
     tmp_path: Path, llm: str, extra: str
 ) -> None:
     made = generate.new(tmp_path / "a", answers.check({"llm": llm, "extra": extra}), ask=False)
     files = " ".join(made.files)
-    assert ("llms/openai.py" in files) == (llm == "openai")
-    assert ("llms/test_openai.py" in files) == (llm == "openai")
+    for name in ("anthropic", "gemini", "openai"):
+        assert (f"llms/{name}.py" in files) == (name in llm)
+        assert (f"llms/test_{name}.py" in files) == (name in llm)
+    for name in ("ladder", "providers", "test_providers"):
+        assert (f"llms/{name}.py" in files) == (llm != "none")
     assert ("Dockerfile" in files) == ("compose.yaml" in files) == ("docker" in extra)
     assert (".github/" in files) == ("ci" in extra)

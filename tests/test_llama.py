@@ -30,7 +30,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if imported.returncode:
-        pytest.skip(f"no llama.cpp on this machine: {imported.stderr.strip()[-300:]}")
+        pytest.skip(f"no llama.cpp on this machine: {' '.join(imported.stderr.split())[:300]}")
     folder = tmp_path_factory.mktemp("llama")
     with (
         (folder / "log").open("w") as log,

@@ -11,7 +11,7 @@ from pytest_copier.plugin import CopierFixture
 
 from create_12_factor_agent import catalog, generate
 
-from .conftest import ROOT, tree
+from .conftest import FULL, ROOT, tree
 
 TEMPLATE = ROOT / "template"
 AGENT = TEMPLATE / "src/agent"
@@ -23,6 +23,9 @@ CORE_LINES = 1000
 
 FILES, TEST_FILES = 72, 39
 """How many files people get by default, beside `tests/` and in it."""
+
+ADAPTER_LINES = 40
+"""Of code in an adapter of a model; what they share stands beside them."""
 
 LONG_MODULES: dict[str, int] = {}
 """Modules that may be longer than the rule, and how long."""
@@ -127,6 +130,7 @@ def test_part_names_are_unique() -> None:
     ("answers", "absent", "present"),
     [
         ({"llm": []}, "llms/*openai*", "llms/*scripted*"),
+        ({"llm": ["gemini"]}, "llms/*openai*", "llms/*gemini*"),
         ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/check.yml"),
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
     ],
@@ -226,6 +230,11 @@ def test_the_code_of_the_agent_s_core_fits_in_a_head(copier: CopierFixture, tmp_
     others = adapters | {"tools", "control_flow.py", "app.py"}
     core = [path for path in agent.rglob("*.py") if path.relative_to(agent).parts[0] not in others]
     assert sum(lines_of_code(path.read_text()) for path in core) <= CORE_LINES
+
+
+@pytest.mark.parametrize("name", FULL["llm"])
+def test_an_adapter_of_a_model_is_thin(name: str) -> None:
+    assert lines_of_code((AGENT / f"llms/{name}.py").read_text()) <= ADAPTER_LINES
 
 
 def lines_of_code(text: str) -> int:

@@ -19,7 +19,6 @@ from ..ports import Reply
 from ..settings import optional, required
 
 Stop = Literal["end", "truncated", "refused"]
-
 MAX_RETRY_AFTER_S = 3600.0
 
 _FORMAT = re.compile(
