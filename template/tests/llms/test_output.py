@@ -1,7 +1,12 @@
 """The schema that goes out, and reading what comes back: zero wrong readings first, recovery
 second."""
 
+import ast
 import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -158,6 +163,14 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
         """{'intent': 'serve', 'message': 'it\\'s "so"'}""",
         {"intent": "serve", "message": 'it\'s "so"'},
     ),
+    "comments": (
+        '{"intent": "search", // to begin with\n"title": /* of it */ "leek soup", // last\n}',
+        SEARCH,
+    ),
+    "a comment in a text": (
+        '{"intent": "serve", "message": "http://a /* b */", }',
+        {"intent": "serve", "message": "http://a /* b */"},
+    ),
     "names without quotes": ('{intent: "search", title: "leek soup"}', SEARCH),
     "a line break in a text": (
         '{"intent": "serve", "message": "a\nb"}',
@@ -178,6 +191,7 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
         '{"intent": "serve", "message": "\\u00e9\\n\\\\"}',
         {"intent": "serve", "message": "é\n\\"},
     ),
+    "wrapped a hundred times": (f"{'[' * 100}{S}{']' * 100}", SEARCH),
     "defaults left out": (
         json.dumps({k: v for k, v in COOK.items() if k not in ("others", "spice")}),
         {**COOK, "spice": None},
@@ -244,6 +258,10 @@ REFUSED = {
     "a slash escaped in Python": "{'intent': 'serve', 'message': 'a\\/b'}",
     "a quote and braces in a text": ('{"intent": "serve", "message": "a"} b {c \\"d\\", e"}'),
     "a brace, a quote and a tag in a text": '{"intent": "serve", "message": "a"}} <think>"}',
+    "a comment that could be a part of a text": (
+        '{\n"intent": "serve",\n"message": "see "// a" for more"\n}'
+    ),
+    "a comment that ends a text": '{"intent": "serve", "message": "a" // b"}',
     "not closed": WRAPPED[:-1],
     "cut in a text": '{"next_step": {"intent": "search", "title": "leek',
     "cut in a fence": '```json\n{"next_step": {"intent": "search", "title": "leek\n```',
@@ -252,8 +270,11 @@ REFUSED = {
     "a character no store keeps": '{"intent": "serve", "message": "a\\u0000b"}',
     "a text too long to keep": say({"intent": "serve", "message": "a" * 100_001}),
     "too long": WRAPPED + " " * 1_000_001,
+    "5 MB": say({"intent": "serve", "message": "a" * 5_000_000}),
+    "5 MB of braces": "{" * 5_000_000,
     "slow to read, if read badly": "{" + "a" * 200_000 + " intent}",
     "too deep": '{"intent": ' * 100_000,
+    "too deep by 10,000": '{"next_step":' * 10_000 + S + "}" * 10_000,
     "too deep, closed": "[" * 100_000 + "]" * 100_000,
 }
 
@@ -261,6 +282,15 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "call"), READ.values(), ids=READ)
 def test_a_reply_with_one_meaning_is_read(text: str, call: dict[str, Any]) -> None:
     assert STEPS.read(text) == call
+
+
+@pytest.mark.parametrize("name", READ.keys() - {"thinking opened in the prompt"})
+def test_wherever_it_is_cut_it_is_not_read_as_another(name: str) -> None:
+    """Thinking that was opened in the prompt is known by its end, and so not where that is cut:
+    there the loop goes by the provider, which says of a reply that it was cut."""
+    text, call = READ[name]
+    for end in range(len(text)):
+        assert reading(text[:end]) in (None, call)
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
@@ -324,6 +354,71 @@ def test_wherever_a_reply_is_cut_no_other_step_comes_of_it(
 
     for end in range(len(full)):
         assert reading(full[:end]) == (meant if end >= len(complete) else None)
+
+
+HABITS: dict[str, Callable[[str], str]] = {
+    "white space": lambda core: json.dumps(json.loads(core), indent=4),
+    "Python": lambda core: repr(json.loads(core)),
+    "trailing commas": lambda core: re.sub(r"(?=\}+$)", ",", core),
+    "comments": lambda core: re.sub(r"^\{", "{ // so\n", core),
+    "no quotes around names": lambda core: core.replace('"intent":', "intent:"),
+    "casing": lambda core: re.sub('(?<="intent": ")[a-z]+', lambda word: word[0].upper(), core),
+    "wrapped": '[{{"next_step": {}}}]'.format,
+    "a fence": "```json\n{}\n```".format,
+    "prose": "Let's see.\n{}\nThat's it!".format,
+    "thinking": '<think>{{"intent": "cook"}}?</think>{}'.format,
+}
+"""What models do to a step, from the inside to the outside."""
+
+
+def mixed(step: dict[str, Any], habits: Collection[str]) -> str:
+    text = json.dumps(step)
+    for habit, do in HABITS.items():
+        text = do(text) if habit in habits else text
+    return text
+
+
+@given(STEP, st.sets(st.sampled_from([*HABITS])))
+def test_any_mixture_of_bad_habits_is_read_right_or_not_at_all(
+    step: dict[str, Any], habits: set[str]
+) -> None:
+    assert reading(mixed(step, habits)) in (None, reading(json.dumps(step)))
+
+
+def test_most_mixtures_of_bad_habits_are_read() -> None:
+    texts = [
+        mixed(step, some)
+        for count in (1, 2, 3)
+        for some in combinations(HABITS, count)
+        for step in (SEARCH, COOK, SERVE)
+    ]
+
+    assert sum(reading(text) is not None for text in texts) > 0.9 * len(texts)
+
+
+@given(STEP, st.sampled_from([json.dumps, repr]), DRESS, st.data())
+def test_a_damaged_step_is_never_read_as_one_that_it_does_not_spell(
+    step: dict[str, Any], spell: Callable[[Any], str], dress: str, data: st.DataObject
+) -> None:
+    core = spell(step)
+    start = data.draw(st.integers(0, len(core)))
+    end = data.draw(st.integers(start, min(start + 5, len(core))))
+    core = core[:start] + data.draw(st.text("{}[],:\"'\\/ \n<1a", max_size=3)) + core[end:]
+
+    found = reading(dress.format(core))
+
+    assert found in (None, reading(json.dumps(step)), *spelled(core))
+
+
+def spelled(core: str) -> Iterator[Any]:
+    """Read it as JSON and as Python do, from its first brace to its last, but for a comma too
+    many and a line break in a text."""
+    inside = core[core.find("{") : core.rfind("}") + 1]
+    fewer = re.sub(r",(?=\s*[}\]])", "", inside)
+    texts = (inside, inside.replace("\n", "\\n"), fewer, fewer.replace("\n", "\\n"))
+    for load, text in product((json.loads, ast.literal_eval), texts):
+        with suppress(ValueError, SyntaxError, TypeError):
+            yield reading(json.dumps(load(text)))
 
 
 @given(STEP)

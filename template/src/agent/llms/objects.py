@@ -14,12 +14,14 @@ _THINKING = re.compile(
     rf"|<\s*(?:\w+:)?(?:{_WORDS})\b[^<>]*>|\[THINK\]|◁think▷|<\|channel\|>",
     re.IGNORECASE,
 )
+# A comment with a quote or a brace in it could as well be the rest of a text.
+_COMMENT = r"""//[^\n"'`{}]*+(?=\n) | /\*[^*"'`{}]*+\*/"""
 _TOKEN = re.compile(  # possessive: a reply of a million odd characters takes no time either
-    r""" "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' | ,(?=\s*+[}\]])
-    | \b(?:True|False|None)\b | \b[A-Za-z_]\w*+(?=\s*+:) """,
+    rf""" "(?:[^"\\]|\\.)*+" | '(?:[^'\\]|\\.)*+' | (?P<left_out>,(?=(?:\s|{_COMMENT})*+[}}\]])
+    | {_COMMENT}) | \b(?:True|False|None)\b | \b[A-Za-z_]\w*+(?=\s*+:) """,
     re.DOTALL | re.VERBOSE,
 )
-_LITERALS = {",": "", "True": "true", "False": "false", "None": "null"}
+_LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
 def objects(text: str) -> list[str]:
@@ -36,7 +38,7 @@ def objects(text: str) -> list[str]:
 
 
 def load(span: str) -> Any:
-    """Read one object: JSON, else JSON but for trailing commas or the spelling of Python.
+    """Read one object: JSON, else JSON but for trailing commas, comments or Python's spelling.
 
     Raises:
         ValueError: it is neither, or a key stands in it twice.
@@ -44,6 +46,8 @@ def load(span: str) -> Any:
     try:
         return _strict(span)
     except ValueError:
+        if "\\/" in span:  # one character in JSON, two in Python
+            raise
         return _strict(_TOKEN.sub(_respelled, span))
 
 
@@ -63,6 +67,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _respelled(token: re.Match[str]) -> str:
     text = token[0]
+    if token["left_out"]:
+        return ""
     if text[0] == "'":
         inside = re.sub(r"""\\'|"|\\.""", _requoted, text[1:-1], flags=re.DOTALL)
         return f'"{inside}"'
@@ -72,8 +78,7 @@ def _respelled(token: re.Match[str]) -> str:
 
 
 def _requoted(character: re.Match[str]) -> str:
-    # \/ is one character in JSON and two in Python, so it is made an error.
-    return {"\\'": "'", '"': '\\"', "\\/": "\\-"}.get(character[0], character[0])
+    return {"\\'": "'", '"': '\\"'}.get(character[0], character[0])
 
 
 def _spoken(text: str) -> list[str]:
