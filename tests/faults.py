@@ -19,6 +19,9 @@ class Fault:
 
 SQLITE = "stores/test_sqlite.py::TestSqliteStore"
 MEMORY = "stores/test_memory.py::TestMemoryStore"
+ANTHROPIC = "llms/test_anthropic.py::TestAnthropic"
+GEMINI = "llms/test_gemini.py::TestGemini"
+OPENAI = "llms/test_openai.py::TestOpenai"
 
 FAULTS = [
     # -- who may allow what --
@@ -228,6 +231,78 @@ FAULTS = [
         "        events = events[: step.seq - 1]\n",
         "        break\n",
         "test_api.py::test_a_fork_is_cut_back_to_before_its_open_step",
+    ),
+    # -- models --
+    Fault(
+        "a reply that was cut is read",
+        "llms/anthropic.py",
+        'STOPS.get(answer.get("stop_reason"), "truncated")',
+        '"end"',
+        f"{ANTHROPIC}::test_a_reply_that_was_cut_or_refused_says_so",
+    ),
+    Fault(
+        "a reply that was refused is read",
+        "llms/gemini.py",
+        'STOPS.get(said.get("finishReason"), "refused")',
+        '"end"',
+        f"{GEMINI}::test_a_reply_that_was_cut_or_refused_says_so",
+    ),
+    Fault(
+        "what was only thought is read",
+        "llms/providers.py",
+        'if part.get("type", "text") == "text")',
+        "if True)",
+        f"{OPENAI}::test_thinking_in_a_part_of_its_own_is_left_out",
+    ),
+    Fault(
+        "a thought of Gemini's is read",
+        "llms/providers.py",
+        ' for part in said if not part.get("thought"))',
+        " for part in said)",
+        f"{GEMINI}::test_thinking_in_a_part_of_its_own_is_left_out",
+    ),
+    Fault(
+        "no cache ends where the call before ended",
+        "llms/ladder.py",
+        "{len(prompt.blocks), prompt.seen}",
+        "{len(prompt.blocks)}",
+        f"{ANTHROPIC}::test_the_request_is_what_it_was",
+    ),
+    Fault(
+        "tokens read from a cache are not counted as input",
+        "llms/anthropic.py",
+        '["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]',
+        '["input_tokens"]',
+        f"{ANTHROPIC}::test_a_reply_tells_its_tokens_and_its_model",
+    ),
+    Fault(
+        "a server that is busy stops the thread",
+        "llms/providers.py",
+        "(200, 408, 409, 425, 429) or status >= 500",
+        "(200, 408, 409, 425)",
+        f"{GEMINI}::test_a_server_that_cannot_now_is_unavailable_as_long_as_it_says[503]",
+    ),
+    Fault(
+        "a text that was cut is completed",
+        "llms/objects.py",
+        '        raise ValueError("an object is not closed")\n',
+        '        spans.append(text[start:] + quote + "}" * depth)\n',
+        "llms/test_output.py::test_wherever_a_reply_is_cut_no_other_step_comes_of_it",
+    ),
+    Fault(
+        "of two steps the first is taken",
+        "llms/output.py",
+        "        if len(calls) > 1:\n",
+        "        if False:\n",
+        "llms/test_output.py::"
+        "test_every_other_reply_is_refused_with_words_for_the_model[two steps]",
+    ),
+    Fault(
+        "a field called like a keyword is not in the schema",
+        "llms/schema.py",
+        '        case "properties" | "$defs":',
+        '        case "$defs":',
+        "llms/test_output.py::test_the_schema_is_what_it_was",
     ),
     # -- the stores --
     Fault(

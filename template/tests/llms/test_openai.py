@@ -73,7 +73,8 @@ class TestOpenai(ProviderContract):
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": thinking}]}
-        content = [thought, {"type": "text", "text": text}] if thinking else text
+        reason = {"type": "reasoning", "text": thinking}
+        content = [thought, reason, {"type": "text", "text": text}] if thinking else text
         counts = {"prompt_tokens": 1200, "completion_tokens": 20, "total_tokens": 1220}
         told = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
         return completion(content, FINISH[stop]) | (told if usage else {"usage": None})
