@@ -15,8 +15,7 @@ from .conftest import FULL, ROOT, Agent, make, tree
 VARIANTS: dict[str, dict[str, Any]] = {
     "no model, docker": {"llm": [], "extra": ["docker"]},
     "openai, no extra": {"llm": ["openai"], "extra": []},
-    "anthropic, ci": {"llm": ["anthropic"], "extra": ["ci"]},
-    "gemini, no extra": {"llm": ["gemini"], "extra": []},
+    "two models, ci": {"llm": ["anthropic", "gemini"], "extra": ["ci"]},
 }
 """Every pair of answers is in one of them, or in the full one."""
 
