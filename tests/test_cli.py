@@ -113,8 +113,8 @@ def test_answers_come_from_standard_input(tmp_path: Path) -> None:
     ("arguments", "problem", "hint"),
     [
         ((), "PATH is missing", "create-12-factor-agent my-agent --yes"),
-        (("x", "--llm", "nope"), "llm: there is no 'nope'.", "openai, none"),
-        (("x", "--llm", "openai,none"), "llm: 'none' excludes", "openai, none"),
+        (("x", "--llm", "nope"), "llm: there is no 'nope'.", "openai, anthropic, gemini, none"),
+        (("x", "--llm", "openai,none"), "llm: 'none' excludes", "openai, anthropic, gemini, none"),
         (("x", "--store", "nope"), "store: there is no 'nope'.", "sqlite"),
         (("x", "--nope"), "No such option: --nope", "--help"),
         (("x", "y"), "unexpected extra argument", "--help"),
@@ -202,7 +202,12 @@ def test_every_folder_that_can_be_made_gets_a_project_name(
 def test_help_names_every_question_and_its_choices(run: Run) -> None:
     ran = run("--help")
     assert ran.code == 0
-    for flag in ("--llm openai|none", "--store sqlite", "--extra docker|ci|none", "--dry-run"):
+    for flag in (
+        "--llm openai|anthropic|gemini|none",
+        "--store sqlite",
+        "--extra docker|ci|none",
+        "--dry-run",
+    ):
         assert flag in ran.out
     assert run("-h").out == ran.out
 
