@@ -1,0 +1,113 @@
+"""Threads in PostgreSQL: as many processes on as many machines as you like, and one clock.
+
+The same two tables as everywhere: `events` is the truth, its primary key the lock of the log and
+the mutex of a tool, its unique key what makes deliveries count once; `threads` is an index of it.
+Leases and expiry go by the database's clock, so no machine's own clock matters. The tables are
+made and brought up to date by whoever comes first.
+"""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from psycopg import AsyncConnection
+
+from ..errors import Conflict, ThreadNotFound
+from ..events import FACTS, Event, safe
+from ..ports import Claim, Summary
+from ..settings import optional
+from ..thread import Thread
+from . import postgres_schema as sql
+from .postgres_pool import Database
+
+WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
+
+
+class PostgresStore:
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.when_due: WhenDue | None = None
+        """Called within the transaction that makes a thread due, unless somebody runs it."""
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """What is wrong with DATABASE_URL is said at the first use: `agent demo` needs none."""
+        return cls(optional("DATABASE_URL"))
+
+    async def load(self, thread_id: str) -> Thread:
+        rows = await self.database.rows(sql.LOAD, [safe(thread_id)])
+        if not rows:
+            raise ThreadNotFound(f"there is no thread {thread_id!r}")
+        events = (Event(*row, at=_utc(at)) for *row, at in rows)
+        return Thread.of(thread_id, events)
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        async with self.database.connection() as db, db.transaction():
+            appended = await db.execute(sql.APPEND, _columns(thread, events))
+            times = await appended.fetchall()
+            if len(times) < len(events):
+                raise Conflict(f"thread {thread.id} grew past event {thread.state.version}")
+            grown = thread.plus(
+                *(
+                    replace(event, seq=seq, at=_utc(at))
+                    for (seq, at), event in zip(times, events, strict=True)
+                )
+            )
+            due = any(event.type in FACTS for event in events)
+            state = {"version": grown.state.version, "status": grown.state.status}
+            saved = await db.execute(sql.SAVE, {"id": grown.id, "due": due, **state})
+            if due and self.when_due and await saved.fetchone() != (True,):
+                await self.when_due(db, grown.id)
+        return grown
+
+    async def threads(
+        self, waiting: bool = False, limit: int = 100, prefix: str = ""
+    ) -> list[Summary]:
+        first = safe(prefix)
+        values = [f"{first}\U0010ffff", first, "waiting:%" if waiting else "%", limit]
+        rows = await self.database.rows(sql.LIST, values)
+        return [
+            Summary(name, status, version, _utc(created), _utc(updated), running)
+            for name, status, version, created, updated, running in rows
+        ]
+
+    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
+        values = {"owner": owner, "ttl_s": ttl_s, "id": thread_id}
+        rows = await self.database.rows(claim, values)
+        return Claim(*rows[0]) if rows else None
+
+    async def renew(self, owner: str, ttl_s: float) -> None:
+        await self.database.rows(sql.RENEW, [ttl_s, owner])
+
+    async def release(
+        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+    ) -> None:
+        version = thread.state.version
+        values = {"id": thread.id, "version": version, "wake_at": wake_at, "attempts": attempts}
+        await self.database.rows(sql.RELEASE, {"owner": owner, **values})
+
+    async def now(self) -> datetime:
+        ((now,),) = await self.database.rows("SELECT clock_timestamp()")
+        return _utc(now)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+def _columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
+    return {
+        "id": thread.id,
+        "seqs": [thread.state.version + place for place in range(1, len(events) + 1)],
+        "types": [event.type for event in events],
+        "keys": [event.key for event in events],
+        "actors": [event.actor for event in events],
+        "data": [json.dumps(event.data, ensure_ascii=False, allow_nan=False) for event in events],
+        "times": [event.at for event in events],
+    }
+
+
+def _utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)

@@ -1,0 +1,133 @@
+"""The SQL of `stores/postgres.py`, and how tables are made and brought up to date.
+
+`upgrade` is safe at any moment and from any number of processes: one takes the lock, the others
+find the work done. Nothing but reading happens where the tables are as the code knows them.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from psycopg import AsyncConnection
+
+from ..errors import Misconfigured
+
+_LOCK = 0x12FAC702
+"""Of `pg_advisory_xact_lock`; the same for every version of this code."""
+
+MIGRATIONS = (
+    r"""
+    CREATE TABLE events (
+        thread_id text COLLATE "C", seq integer, type text NOT NULL, key text, actor text NOT NULL,
+        data json NOT NULL, at timestamptz NOT NULL,
+        PRIMARY KEY (thread_id, seq)
+    );
+    -- By its hash: a key may be longer than an index entry.
+    CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
+    CREATE TABLE threads (
+        id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
+        created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
+        owner text, lease_until timestamptz,
+        attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
+    );
+    CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
+    CREATE INDEX held ON threads (owner) WHERE owner IS NOT NULL;
+    CREATE INDEX changed ON threads (updated);
+    """,
+)
+"""One script a schema version, oldest first; never change one that was released."""
+
+LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = %s ORDER BY seq"
+APPEND = """
+    INSERT INTO events (thread_id, seq, type, key, actor, data, at)
+    SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())
+    FROM unnest(%(seqs)s::integer[], %(types)s::text[], %(keys)s::text[], %(actors)s::text[],
+        %(data)s::text[], %(times)s::timestamptz[]) AS new (seq, type, key, actor, data, at)
+    ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
+"""
+SAVE = """
+    INSERT INTO threads (id, version, status, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, clock_timestamp(), clock_timestamp(),
+        CASE WHEN %(due)s THEN clock_timestamp() END)
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
+        updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
+        attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
+    RETURNING lease_until > clock_timestamp()
+"""
+LIST = """
+    SELECT id, status, version, created, updated,
+        coalesce(lease_until > clock_timestamp(), false) FROM threads
+    WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
+"""
+# The clock is read once, by a subquery: so it can be looked up in the index of what is due.
+_CLAIM = """
+    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
+        owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    WHERE id = (
+        SELECT id FROM threads
+        WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
+    RETURNING id, attempts, crashes
+"""
+CLAIM_DUE = _CLAIM.format(
+    "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
+RENEW = """
+    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
+    WHERE owner = %s RETURNING id
+"""
+RELEASE = """
+    UPDATE threads SET owner = NULL, lease_until = NULL,
+        attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
+        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
+    WHERE id = %(id)s AND owner = %(owner)s RETURNING id
+"""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Tables that somebody needs."""
+
+    name: str
+    version: int
+    scripts: Callable[[int], Iterable[str]]
+    """What leads from a version, 0 where nothing is there, to this one."""
+
+
+AGENT = Schema("agent", len(MIGRATIONS), lambda version: MIGRATIONS[version:])
+
+
+async def upgrade(db: AsyncConnection, schema: Schema) -> None:
+    """Make the tables or bring them up to date, in one transaction.
+
+    Raises:
+        Misconfigured: a newer version of the code made them; they are left untouched.
+    """
+    if await _version(db, schema) == schema.version:
+        return
+    async with db.transaction():
+        await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        version = await _version(db, schema)
+        if version > schema.version:
+            raise Misconfigured(
+                f"the tables of {schema.name!r} were made by a newer version of this agent (schema "
+                f"{version}, this one knows {schema.version}): update the code, or set "
+                "DATABASE_URL to another database"
+            )
+        for script in schema.scripts(version):
+            await db.execute(script)  # type: ignore[arg-type] # read from a file of a package
+        await db.execute("CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version int)")
+        await db.execute(
+            "INSERT INTO schema_versions VALUES (%s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET version = excluded.version",
+            [schema.name, schema.version],
+        )
+
+
+async def _version(db: AsyncConnection, schema: Schema) -> int:
+    # Not to_regclass(): it may remember that there was no table before the lock was waited for.
+    table = "SELECT FROM pg_class WHERE relname = 'schema_versions' AND pg_table_is_visible(oid)"
+    if (await db.execute(table)).rowcount == 0:
+        return 0
+    rows = await db.execute("SELECT version FROM schema_versions WHERE name = %s", [schema.name])
+    row = await rows.fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,253 @@
+"""The store for many machines, on a real PostgreSQL."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from agent.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
+from agent.events import event
+from agent.stores.postgres import PostgresStore
+from agent.stores.postgres_schema import CLAIM_DUE, MIGRATIONS, Schema
+
+from ..domain import chose, said, stored, types
+from .contract import Pass, StoreContract
+from .postgres_server import database, passed
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with database() as url:
+        yield url
+
+
+class TestPostgresStore(StoreContract):
+    @pytest.fixture
+    async def store(self, url: str) -> AsyncIterator[PostgresStore]:
+        store = PostgresStore(url)
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    def passes(self, url: str) -> Pass:
+        async def passed_here(seconds: float) -> None:
+            passed(url, seconds)
+
+        return passed_here
+
+
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:
+    """Make stores, each as another process would have it."""
+    made: list[PostgresStore] = []
+
+    def make(options: str = "") -> PostgresStore:
+        search_path = conninfo_to_dict(url)["options"]
+        made.append(PostgresStore(make_conninfo(url, options=f"{search_path} {options}")))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()
+
+
+Stores = Callable[..., PostgresStore]
+
+
+def query(url: str, sql: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as db:
+        return db.execute(sql.encode()).fetchall()
+
+
+async def test_what_one_process_stores_another_one_finds(stores: Stores) -> None:
+    one, other = stores(), stores()
+    thread = await stored(one, said())
+    assert await other.load("t") == thread
+    assert (await other.claim("other", 30)) is not None
+    assert (await one.claim("one", 30)) is None
+
+
+async def test_many_that_start_at_once_make_the_tables_once(stores: Stores, url: str) -> None:
+    await asyncio.gather(*[stores().threads() for _ in range(8)])
+    assert query(url, "SELECT * FROM schema_versions") == [("agent", len(MIGRATIONS))]
+
+
+@pytest.mark.parametrize("length", [1000, 3000, 100_000])
+async def test_a_key_too_long_for_an_index_is_taken_once(length: int, stores: Stores) -> None:
+    chance, store = random.Random(length), stores()
+    key = "".join(chance.choices("\\é日😀abcdefghij0123456789", k=length))
+    thread = await stored(store, event("message", "ana", key, text=""))
+    with pytest.raises(Conflict):
+        await store.append(thread, event("message", "ana", key, text=""))
+    other = event("message", "ana", f"{key[:-1]}!", text="")
+    assert len((await store.append(thread, other)).events) == 2
+
+
+async def test_what_no_text_can_hold_names_no_thread(stores: Stores) -> None:
+    store = stores()
+    with pytest.raises(ThreadNotFound):
+        await store.load("a\0b\ud800")
+    assert await store.threads(prefix="a\0b\ud800") == []
+
+
+async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(
+    stores: Stores, url: str
+) -> None:
+    store = stores()
+    thread = await stored(store, said())
+    query(url, "UPDATE threads SET status = 'wrong' RETURNING id")
+    assert (await store.load("t")).state.status == "running"
+    await store.append(thread, said())
+    assert (await store.threads())[0].status == "running"
+
+
+async def test_a_look_for_work_passes_over_what_is_not_due(stores: Stores, url: str) -> None:
+    await stores().threads()
+    sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
+    columns = "id, version, status, created, updated, wake_at"
+    query(
+        url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n RETURNING 1"
+    )
+    values = {"owner": "me", "ttl_s": 1.0}
+    with psycopg.connect(url) as db:
+        db.execute("ANALYZE threads")
+        plan = db.execute(f"EXPLAIN {CLAIM_DUE}".encode(), values).fetchall()
+    assert "Index Cond: (wake_at <= " in str(plan)
+
+
+# What is due is said within the append.
+
+
+async def test_whoever_is_told_what_is_due_is_told_of_facts_unless_somebody_runs_the_thread(
+    stores: Stores,
+) -> None:
+    store, due = stores(), list[str]()
+
+    async def tell(db: AsyncConnection, thread_id: str) -> None:
+        due.append(thread_id)
+
+    store.when_due = tell
+    thread = await stored(store, said())
+    thread = await store.append(thread, chose("look"))
+    assert due == ["t"]
+    await store.claim("me", 30)
+    thread = await store.append(thread, said())
+    assert due == ["t"]
+    await store.release("me", thread, None, 0)
+    await store.append(thread, said())
+    assert due == ["t", "t"]
+
+
+async def test_what_cannot_be_told_is_not_stored(stores: Stores) -> None:
+    store = stores()
+    thread = await stored(store, said())
+
+    async def fails(db: AsyncConnection, thread_id: str) -> None:
+        await db.execute("SELECT * FROM no_such_table")
+
+    store.when_due = fails
+    with pytest.raises(Unavailable, match="no_such_table"):
+        await store.append(thread, said())
+    assert await store.load("t") == thread
+    assert (await store.threads())[0].version == 1
+
+
+# Versions of the tables.
+
+
+async def test_a_database_of_an_older_version_is_migrated(stores: Stores, url: str) -> None:
+    await stored(stores(), said())
+    new = stores()
+    script = "ALTER TABLE threads ADD COLUMN note text; UPDATE threads SET note = 'migrated'"
+    new.database.schemas = [newer(script)]
+    assert types(await new.load("t")) == ["message"]
+    assert query(url, "SELECT note FROM threads") == [("migrated",)]
+    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+
+
+async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
+    stores: Stores, url: str
+) -> None:
+    new = stores()
+    new.database.schemas = [newer("SELECT 1")]
+    await stored(new, said())
+    with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
+        await stores().load("t")
+    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+
+
+async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) -> None:
+    await stored(stores(), said())
+    new = stores()
+    script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
+    new.database.schemas = [newer(script)]
+    with pytest.raises(Unavailable, match="no_such_column"):
+        await new.load("t")
+    assert types(await stores().load("t")) == ["message"]
+    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS),)]
+
+
+def newer(script: str) -> Schema:
+    scripts = (*MIGRATIONS, script)
+    return Schema("agent", len(scripts), lambda version: scripts[version:])
+
+
+# A database that is not as it should be.
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"host": "127.0.0.1", "port": 1}, "Connection refused"),
+        ({"host": "/no/such/folder"}, "No such file or directory"),
+        ({"dbname": "nowhere"}, 'database "nowhere" does not exist'),
+        ({"user": "nobody"}, 'role "nobody" does not exist|authentication failed'),
+        ({"options": "-c default_transaction_read_only=on"}, "read-only transaction"),
+    ],
+)
+async def test_a_database_that_does_not_serve_is_unavailable_and_says_why(
+    change: dict[str, Any], problem: str, url: str
+) -> None:
+    store = PostgresStore(make_conninfo(url, password="secret", **change))
+    with pytest.raises(Unavailable, match=f"DATABASE_URL: .*({problem})") as error:
+        await stored(store, said())
+    assert "\n" not in str(error.value)
+    assert "secret" not in str(error.value)
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "DATABASE_URL is not set"),
+        ("mysql://ana:secret@localhost/agent", "DATABASE_URL is no URL of PostgreSQL"),
+    ],
+)
+async def test_a_wrong_url_is_named_and_no_password_shown(
+    url: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(Misconfigured, match=problem) as error:
+        await PostgresStore.from_env().threads()
+    assert "postgresql://user:password@localhost:5432/agent" in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+async def test_a_database_that_was_restarted_is_no_news_to_anybody(
+    stores: Stores, url: str
+) -> None:
+    store = stores()
+    thread = await stored(store, said())
+    mine = "datname = current_database() AND application_name = 'agent'"
+    query(url, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {mine}")
+    assert types(await store.append(thread, said())) == ["message", "message"]
+
+
+async def test_a_process_that_freezes_keeps_no_lock_for_ever(stores: Stores) -> None:
+    frozen = await stores().database.rows("SHOW idle_in_transaction_session_timeout")
+    assert frozen == [("10s",)]
