@@ -102,14 +102,17 @@ class Store(Protocol):
 
 
 class Runner(Protocol):
+    elsewhere: bool
+    """Workers of their own run the threads: whoever serves only appends and wakes."""
+
     def wake(self, thread_id: str) -> None:
         """Hint that a thread is due; may be lost or doubled without harm."""
 
     async def finish(self, thread_id: str) -> Thread:
         """Return when the thread has nothing to do but wait, running it here if nobody does."""
 
-    async def work(self) -> None:
-        """Run due threads until cancelled; then let running steps end."""
+    async def work(self, concurrency: int = 16) -> None:
+        """Run due threads, so many at once, until cancelled; then let running steps end."""
 
 
 class Steps(Protocol):

@@ -74,8 +74,10 @@ def store(clock: Clock) -> WatchedStore:
 
 
 @asynccontextmanager
-async def working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(runner.work())
+async def working(
+    runner: LocalRunner, concurrency: int | None = None
+) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(runner.work(concurrency))
     try:
         yield task
     finally:
@@ -154,7 +156,10 @@ async def test_several_runners_share_the_work(store: WatchedStore, world: World)
     assert all(types(row.thread).count("tool_started") == 1 for row in store._rows.values())
 
 
-async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, world: World) -> None:
+@pytest.mark.parametrize(("its_own", "of_this_work"), [(2, None), (16, 2)])
+async def test_no_more_threads_run_at_once_than_was_said(
+    its_own: int, of_this_work: int | None, store: WatchedStore, world: World
+) -> None:
     now, most = 0, 0
     go = asyncio.Event()
 
@@ -168,7 +173,7 @@ async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, wo
 
     for number in range(5):
         await stored(store, said(), thread_id=str(number))
-    async with working(LocalRunner(agent_of(store, slow, world), concurrency=2)):
+    async with working(LocalRunner(agent_of(store, slow, world), its_own), of_this_work):
         await until(lambda: now == 2)
         go.set()
         await until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))

@@ -18,7 +18,6 @@ from ..state import State, plan
 from ..thread import Thread
 
 Run = asyncio.Task[None]
-
 log = logging.getLogger(__name__)
 
 MAX_BACK_OFF_S = 300.0
@@ -27,6 +26,8 @@ GRACE_S = 10.0
 
 
 class LocalRunner:
+    elsewhere = False
+
     def __init__(
         self, agent: Agent, concurrency: int = 16, lease_s: float = 15.0, poll_s: float = 1.0
     ) -> None:
@@ -45,8 +46,7 @@ class LocalRunner:
         stopping = asyncio.Event()
         async with self._renewing():
             while True:
-                run = await self._claimed(stopping, thread_id)
-                if run:
+                if run := await self._claimed(stopping, thread_id):
                     await _to_its_end(run, stopping)
                 thread = await self._agent.store.load(thread_id)
                 if plan(thread.state, self._agent.limits) == "idle":
@@ -54,7 +54,8 @@ class LocalRunner:
                 if not run:
                     await asyncio.sleep(min(self._poll_s, 0.2))
 
-    async def work(self) -> None:
+    async def work(self, concurrency: int | None = None) -> None:
+        self._concurrency = concurrency or self._concurrency
         running, stopping = set[Run](), asyncio.Event()
         async with self._renewing():
             try:
@@ -105,11 +106,10 @@ class LocalRunner:
             AgentError: the thread was put back, to be tried again later.
             Exception: anything else counts as a crash, and the lease is left to run out.
         """
-        store = self._agent.store
+        agent, store = self._agent, self._agent.store
         loaded = await store.load(claim.thread_id)
         try:
-            thread = await expire(self._agent, loaded)
-            thread = await run_claimed(self._agent, thread, claim, stopping)
+            thread = await run_claimed(agent, await expire(agent, loaded), claim, stopping)
         except AgentError as error:
             if error.version is None:
                 raise

@@ -40,6 +40,8 @@ def caller(api: FastAPI, name: str | None = None) -> Caller:
 class Asleep:
     """A runner that never runs anything and remembers whom it should have looked at."""
 
+    elsewhere = False
+
     def __init__(self) -> None:
         self.woken: list[str] = []
 
@@ -49,7 +51,7 @@ class Asleep:
     async def finish(self, thread_id: str) -> Thread:
         raise NotImplementedError
 
-    async def work(self) -> None:
+    async def work(self, concurrency: int = 1) -> None:
         await asyncio.Event().wait()
 
 

@@ -31,7 +31,7 @@ from agent.triggers.http import mount, service
 from agent.triggers.http.service import Tokens
 
 from ...domain import Charge, World, agent_of, decide_in
-from .conftest import TOKENS, Asleep, api_of, bearer, caller
+from .conftest import TOKENS, Asleep, api_of, bearer, begin, caller
 
 ROOT = Path(__file__).parents[3]
 GOOD = "0f1e2d3c4b5a69788796"
@@ -105,7 +105,7 @@ def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch)
 
 async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
     class Broken(Asleep):
-        async def work(self) -> None:
+        async def work(self, concurrency: int = 1) -> None:
             raise Misconfigured("the database is from tomorrow")
 
     api = api_of(agent, Broken())
@@ -114,6 +114,21 @@ async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
         answer = await anybody.get("/healthz")
     assert answer.status_code == 503
     assert answer.json()["detail"] == "the runner stopped: the database is from tomorrow"
+
+
+async def test_where_workers_run_the_threads_a_server_runs_none(agent: Agent) -> None:
+    class Elsewhere(Asleep):
+        elsewhere = True
+
+        async def work(self, concurrency: int = 1) -> None:
+            raise AssertionError("it runs them here")
+
+    api = api_of(agent, runner := Elsewhere())
+    async with api.router.lifespan_context(api), caller(api, "ana") as ana:
+        thread_id = (await begin(ana)).json()["id"]
+        await asyncio.sleep(0)
+        assert (await ana.get("/healthz")).status_code == 200
+    assert runner.woken == [thread_id]
 
 
 def build(model: str) -> App:

@@ -17,7 +17,8 @@ from ... import settings
 from ...errors import AgentError
 from .. import Build
 from .answers import answer, approve, edit, inbox, reject
-from .run import demo, run, worker
+from .demo import demo
+from .run import run, worker
 from .screen import Screen
 from .threads import cancel, fork, show, threads
 

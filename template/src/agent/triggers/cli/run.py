@@ -1,11 +1,8 @@
-"""The commands that run threads: `run` one, `demo` that of the sample, `worker` those due."""
+"""The commands that run threads: `run` one, `worker` those that are due."""
 
 import asyncio
-import os
 import signal
-import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -13,19 +10,14 @@ import typer
 
 from ... import settings
 from ...api import thread_of
-from ...errors import AgentError, Misconfigured
-from ...state import OpenWait
+from ...errors import AgentError
 from ...thread import Thread
-from .prompts import prompt_text
 from .screen import Screen, interruptible, log_to_stderr
 from .talk import Talk
 from .threads import thread_named
-from .waits import Answer, ask_for
-from .words import command, short, ways, what
+from .waits import ask_for
+from .words import command, short, ways
 
-DATABASE = "data/demo.db"
-SCRIPT = "sample/demo.jsonl"
-TASK = "deploy the latest backend to production"
 LEFT_WAITING = 3
 """The exit code where a person has to answer first."""
 
@@ -74,68 +66,17 @@ def _ending(thread: Thread, screen: Screen, again: str) -> int:
     return LEFT_WAITING
 
 
-async def demo(ctx: typer.Context) -> None:
-    """Watch the sample at work: no key, no network, no model."""
-    screen = Screen(sys.stdout)
-    talk = Talk(ctx.obj(_script()), "cli:you", screen, ask_for if screen.interactive else _alone)
-    left = f"\nStopped in the middle. It goes on where it was: {command('demo')}"
-    with interruptible(lambda: screen.say(left)):
-        thread = await talk.go_on(await _demo_begun(talk))
-    if thread.state.wait:
-        screen.say(f"Left waiting. It goes on there: {command('demo')}")
-        raise typer.Exit(LEFT_WAITING)
-    _look_back(talk, thread)
-
-
-def _script() -> str:
-    if not Path(SCRIPT).exists():
-        raise Misconfigured(f"{SCRIPT!r} is not here: run this in the project's folder")
-    os.environ["SQLITE_PATH"] = DATABASE
-    return f"scripted:{SCRIPT}"
-
-
-async def _demo_begun(talk: Talk) -> Thread:
-    """Go on with the demo that was stopped, or begin a new one."""
-    say = talk.screen.say
-    say(f"No key, no network: a script decides ({SCRIPT}), not a model. All else is real:", "bold")
-    say(f"the loop, the log ({DATABASE}), the approval. Deploying writes to sample/deployed/.")
-    store = talk.app.agent.store
-    for row in await store.threads(limit=1):
-        thread = await store.load(row.id)
-        if not thread.state.ended:
-            say(f"\nGoing on after event {thread.state.version} with: {TASK}\n", "bold")
-            return thread
-    say(f"Kill it at its question, if you like: `{command('demo')}` goes on there.")
-    say(f"\n> {TASK}\n", "bold")
-    return await talk.say(Thread(thread_of("cli", "demo", uuid4().hex)), TASK)
-
-
-async def _alone(screen: Screen, wait: OpenWait) -> Answer | None:
-    if wait.kind != "approval":
-        return None
-    screen.say("There is no terminal to ask, so the demo answers itself: approve\n")
-    return Answer("approve", "said by the demo itself, for want of a terminal")
-
-
-def _look_back(talk: Talk, thread: Thread) -> None:
-    screen = talk.screen
-    screen.say("\nThe log. It is all the state there is:\n", "bold")
-    rows = [(str(event.seq), event.actor, what(thread, event)) for event in thread.events]
-    screen.table(("#", "WHO", "WHAT"), rows)
-    last = max(event.seq for event in thread.events if event.type == "step")
-    screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
-    screen.tell(prompt_text(talk.app.agent, Thread.of(thread.id, thread.events[: last - 1])))
-    screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
-    screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")
-
-
-async def worker(ctx: typer.Context, model: Model = "") -> None:
+async def worker(
+    ctx: typer.Context,
+    model: Model = "",
+    concurrency: Annotated[int, typer.Option(min=1, help="How many threads at once.")] = 16,
+) -> None:
     """Run whatever is due, until stopped.
 
     SIGTERM and Ctrl-C let the steps at hand end first.
     """
     chosen, screen = _model_or_setting(model), Screen()
-    working = asyncio.create_task(ctx.obj(chosen).runner.work())
+    working = asyncio.create_task(ctx.obj(chosen).runner.work(concurrency))
     log_to_stderr()
     screen.say(f"Running due threads with {chosen}; Ctrl-C stops after the steps at hand.")
     for number in (signal.SIGTERM, signal.SIGINT):

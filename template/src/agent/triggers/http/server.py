@@ -43,13 +43,15 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        service.work = asyncio.create_task(app.runner.work(), name="runner")
-        service.work.add_done_callback(_log)
+        if not app.runner.elsewhere:
+            service.work = asyncio.create_task(app.runner.work(), name="runner")
+            service.work.add_done_callback(_log)
         try:
             yield
         finally:
-            service.work.cancel()
-            await asyncio.wait([service.work])
+            if service.work:
+                service.work.cancel()
+                await asyncio.wait([service.work])
 
     api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
     api.state.service = service
