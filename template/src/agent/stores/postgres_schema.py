@@ -82,6 +82,12 @@ RELEASE = """
     WHERE id = %(id)s AND owner = %(owner)s RETURNING id
 """
 
+_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version integer)"
+_SET_VERSION = """
+    INSERT INTO schema_versions VALUES (%s, %s)
+    ON CONFLICT (name) DO UPDATE SET version = excluded.version
+"""
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -114,13 +120,9 @@ async def upgrade(db: AsyncConnection, schema: Schema) -> None:
                 "DATABASE_URL to another database"
             )
         for script in schema.scripts(version):
-            await db.execute(script)  # type: ignore[arg-type] # read from a file of a package
-        await db.execute("CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version int)")
-        await db.execute(
-            "INSERT INTO schema_versions VALUES (%s, %s) "
-            "ON CONFLICT (name) DO UPDATE SET version = excluded.version",
-            [schema.name, schema.version],
-        )
+            await db.execute(script)
+        await db.execute(_VERSIONS)
+        await db.execute(_SET_VERSION, [schema.name, schema.version])
 
 
 async def _version(db: AsyncConnection, schema: Schema) -> int:

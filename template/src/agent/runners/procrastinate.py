@@ -1,0 +1,146 @@
+"""Runs threads on as many machines as you like: workers find them through Procrastinate's jobs.
+
+A job is a hint, "something is due", and may be lost or doubled without harm: whoever takes it runs
+what is due longest. It is deferred in the very transaction that makes a thread due; what is due
+later, was put back or lost its worker is found by a sweep. Leases and the log do the rest, so
+Procrastinate's locks and its retrying of stalled jobs are not used.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+from procrastinate.schema import SchemaManager
+from psycopg import AsyncConnection
+
+from ..errors import Misconfigured, Unavailable
+from ..ports import Agent
+from ..stores.postgres import PostgresStore
+from ..stores.postgres_pool import in_words
+from ..stores.postgres_schema import Schema
+from .local import GRACE_S, LocalRunner, Run
+
+log = logging.getLogger(__name__)
+
+SWEEP_S = 5
+"""How late what is due by the clock may be found; a divisor of 60."""
+
+
+class ProcrastinateRunner(LocalRunner):
+    """Runs threads like the local one, but waits for jobs instead of looking for work."""
+
+    elsewhere = True
+
+    def __init__(
+        self,
+        agent: Agent,
+        concurrency: int = 16,
+        lease_s: float = 15.0,
+        poll_s: float = 1.0,
+        sweep_s: int = SWEEP_S,
+    ) -> None:
+        super().__init__(agent, concurrency, lease_s, poll_s)
+        if not isinstance(agent.store, PostgresStore):
+            raise Misconfigured("the runner 'procrastinate' needs the store 'postgres'")
+        self._database = agent.store.database
+        self._database.schemas["procrastinate"] = _schema()
+        agent.store.when_due = self._hint
+        self._sweep_s = sweep_s
+        self._running = set[Run]()
+        self._stopping = asyncio.Event()
+        self.jobs = App(connector=PsycopgConnector())
+        self._advance = self.jobs.task(name="advance", queue="threads")(self._run_due)
+        sweep = self.jobs.task(name="sweep", queue="threads")(self._sweep)
+        self.jobs.periodic(cron=f"* * * * * */{sweep_s}")(sweep)
+
+    def wake(self, thread_id: str) -> None:
+        """Do nothing: the append has deferred a job already."""
+
+    async def work(self, concurrency: int | None = None) -> None:
+        self._concurrency = concurrency or self._concurrency
+        async with self._renewing():
+            try:
+                while True:
+                    await self._take_jobs()
+                    await asyncio.sleep(self._poll_s)
+            finally:
+                self._stopping.set()
+                if self._running:
+                    await asyncio.wait(self._running, timeout=GRACE_S)
+                    for run in self._running:
+                        run.cancel()
+                    with suppress(ConnectorException):  # tell the others of what was put back
+                        await self._advance.defer_async(more=True)
+
+    async def _take_jobs(self) -> None:
+        """Work until the database goes away, or this is cancelled; runs go on by themselves."""
+        worker = asyncio.create_task(self._worker())
+        try:
+            await asyncio.wait({worker})
+        except asyncio.CancelledError:
+            self._stopping.set()
+            worker.cancel()
+            await asyncio.wait({worker})
+            raise
+        try:
+            await worker
+        except (ConnectorException, Unavailable) as error:
+            why = in_words(error.__cause__ or error)
+            log.warning("no jobs can be taken now: %s; trying again", why)
+
+    async def _worker(self) -> None:
+        await self.jobs.open_async(await self._database.pool())
+        await self.jobs.run_worker_async(
+            queues=["threads"],
+            concurrency=self._concurrency,
+            fetch_job_polling_interval=self._sweep_s,
+            shutdown_graceful_timeout=0,
+            delete_jobs="always",
+            install_signal_handlers=False,
+        )
+
+    async def _run_due(self, thread_id: str = "", more: bool = False) -> None:
+        """Run what is due until nothing is; with `more`, have others look for the rest.
+
+        `thread_id` is for people who look at the jobs: whatever is due longest comes first.
+        """
+        try:
+            while not self._stopping.is_set() and (run := await self._claimed(self._stopping)):
+                self._running.add(run)
+                run.add_done_callback(self._running.discard)
+                run.add_done_callback(self._ended)
+                if more:
+                    await self._advance.defer_async(more=True)
+                await asyncio.wait({run})
+        except Unavailable as error:
+            log.warning("%s; trying again", error)
+
+    async def _sweep(self, timestamp: int) -> None:
+        for job in await self.jobs.job_manager.get_stalled_jobs():
+            with suppress(ConnectorException):  # another sweep was faster
+                await self.jobs.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+        await self._run_due(more=True)
+
+    async def _hint(self, db: AsyncConnection, thread_id: str) -> None:
+        try:
+            await self._advance.configure(connection=db).defer_async(thread_id=thread_id)
+        except ConnectorException as error:
+            raise error.__cause__ or error from None
+
+
+def _schema() -> Schema:
+    """Procrastinate's own tables; their version is how many migrations it comes with."""
+    migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
+
+    def scripts(version: int) -> Iterator[str]:
+        if version == 0:
+            yield SchemaManager.get_schema()
+        else:
+            yield from (path.read_text("utf-8") for path in migrations[version:])
+
+    return Schema("procrastinate", len(migrations), scripts)

@@ -1,0 +1,225 @@
+"""What every runner promises. An adapter's test inherits this and brings its own fixtures."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from agent.actions import Run
+from agent.api import launch
+from agent.context import Prompt
+from agent.errors import Unavailable
+from agent.ports import Agent, Reply, Runner, Store
+from agent.thread import Thread
+
+from ..domain import Says, World, agent_of, said, stored, types
+
+Pass = Callable[[float], Awaitable[None]]
+
+DONE = {"intent": "done", "message": "bye"}
+CALL = {"intent": "charge", "amount": 5}
+RISKY = {"intent": "charge", "amount": 500}
+
+
+@asynccontextmanager
+async def working(
+    runner: Runner, *concurrency: int, within_s: float = 20
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Let a runner work meanwhile."""
+    task = asyncio.create_task(runner.work(*concurrency))
+    try:
+        async with asyncio.timeout(within_s):
+            yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(true: Callable[[], Awaitable[object]]) -> None:
+    """Look again and again until it is so; whoever asks says for how long."""
+    while not await true():
+        await asyncio.sleep(0.005)
+
+
+async def charges_once(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    """A model that charges, and then is done; it remembers nothing."""
+    charged = any("charge_result" in block for block in prompt.blocks)
+    return Reply(json.dumps({"next_step": DONE if charged else CALL}), {"input": 1, "output": 1})
+
+
+class RunnerContract:
+    @pytest.fixture
+    async def store(self) -> Any:
+        """Return an empty store, whose time goes on by `passes`."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def passes(self) -> Pass:
+        """Return a function that lets so many seconds pass for the store."""
+        raise NotImplementedError
+
+    def runner(self, agent: Agent) -> Runner:
+        """Make a runner that looks for work every second or more often."""
+        raise NotImplementedError
+
+    @staticmethod
+    def ended(store: Store, *thread_ids: str) -> Callable[[], Awaitable[bool]]:
+        async def all_ended() -> bool:
+            rows = {row.id: row.status for row in await store.threads()}
+            return all(rows.get(name) == "finished" for name in thread_ids or ("t",))
+
+        return all_ended
+
+    async def test_a_thread_is_run_until_it_waits_or_ends(self, store: Store, world: World) -> None:
+        runner = self.runner(agent_of(store, Says(CALL, RISKY, DONE), world))
+        await stored(store, said())
+        assert (await runner.finish("t")).state.status == "waiting:approval"
+        assert await store.claim("anybody", 30) is None
+
+    async def test_a_thread_that_another_one_runs_is_followed_to_its_end(
+        self, store: Store, world: World
+    ) -> None:
+        agent = agent_of(store, charges_once, world)
+        await stored(store, said())
+        await asyncio.gather(*[self.runner(agent).finish("t") for _ in range(3)])
+        assert types(await store.load("t")).count("finished") == 1
+        assert world.effects("charge") == ["5"]
+
+    async def test_several_runners_share_the_work(self, store: Store, world: World) -> None:
+        agent = agent_of(store, charges_once, world)
+        names = [str(number) for number in range(10)]
+        for name in names:
+            await stored(store, said(), thread_id=name)
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(working(self.runner(agent), 2))
+            await until(self.ended(store, *names))
+        assert world.effects("charge") == ["5"] * 10
+        for name in names:
+            assert types(await store.load(name)).count("tool_started") == 1
+
+    async def test_as_many_threads_run_at_once_as_was_said_and_no_more(
+        self, store: Store, world: World
+    ) -> None:
+        now, seen, go = 0, list[int](), asyncio.Event()
+
+        async def slow(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+            nonlocal now
+            seen.append(now := now + 1)
+            await go.wait()
+            now -= 1
+            return Reply(json.dumps({"next_step": DONE}), {})
+
+        async def both_run() -> bool:
+            return now == 2
+
+        names = [str(number) for number in range(5)]
+        for name in names:
+            await stored(store, said(), thread_id=name)
+        async with working(self.runner(agent_of(store, slow, world)), 2):
+            await until(both_run)
+            go.set()
+            await until(self.ended(store, *names))
+        assert max(seen) == 2
+
+    async def test_a_message_is_acted_on_and_so_is_the_next_one(
+        self, store: Store, world: World
+    ) -> None:
+        agent = agent_of(store, charges_once, world)
+        async with working(runner := self.runner(agent)):
+            for delivery in ("1", "2"):
+                await launch(agent, "t", "hi", actor="ana", delivery=delivery, source="user")
+                runner.wake("t")
+                await until(self.ended(store))
+        assert types(await store.load("t")).count("finished") == 2
+
+    async def test_a_thread_that_waits_is_due_when_its_wait_is_over(
+        self, store: Store, world: World, passes: Pass
+    ) -> None:
+        runner = self.runner(agent_of(store, Says({"intent": "sleep", "seconds": 60}, DONE), world))
+        await stored(store, said())
+        assert (await runner.finish("t")).state.status == "waiting:timer"
+        await passes(58)
+        assert await store.claim("too early", 30) is None
+        await passes(3)
+        async with working(runner):
+            await until(self.ended(store))
+
+    async def test_an_approval_that_expired_is_closed_by_whoever_looks(
+        self, store: Store, world: World, passes: Pass
+    ) -> None:
+        runner = self.runner(agent_of(store, Says(RISKY, DONE), world))
+        await stored(store, said())
+        assert (await runner.finish("t")).state.status == "waiting:approval"
+        await passes(3601)
+        async with working(runner):
+            await until(self.ended(store))
+        thread = await store.load("t")
+        assert [each.actor for each in thread.events if each.type == "resumed"] == ["system"]
+        assert world.effects("charge") == []
+
+    async def test_what_is_away_is_tried_again_at_its_time_and_no_error_is_charged(
+        self, store: Store, world: World, passes: Pass
+    ) -> None:
+        model = Says(*[Unavailable("429", 60)] * 3, DONE)
+        runner = self.runner(agent_of(store, model, world))
+        await stored(store, said())
+        with pytest.raises(Unavailable):
+            await runner.finish("t")
+        await passes(58)
+        assert await store.claim("too early", 30) is None
+        async with working(runner):
+            for left in (2, 1):
+                await passes(61)
+                await until(self.put_back(store, lambda left=left: len(model.replies) == left))
+            await passes(61)
+            await until(self.ended(store))
+        assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
+
+    @staticmethod
+    def put_back(store: Store, after: Callable[[], bool]) -> Callable[[], Awaitable[bool]]:
+        async def nobody_runs_it() -> bool:
+            return after() and not (await store.threads())[0].running
+
+        return nobody_runs_it
+
+    async def test_a_run_that_broke_is_taken_up_when_its_lease_is_over(
+        self, store: Store, world: World, passes: Pass
+    ) -> None:
+        broken = [KeyError("nobody expects it")]
+        runner = self.runner(agent_of(store, Says(*broken, DONE), world))
+        await stored(store, said())
+        with pytest.raises(KeyError):
+            await runner.finish("t")
+        await passes(16)
+        async with working(runner):
+            await until(self.ended(store))
+
+    async def test_a_stop_lets_the_step_at_hand_end_and_begins_no_other(
+        self, store: Store, world: World
+    ) -> None:
+        running, go = asyncio.Event(), asyncio.Event()
+
+        async def slow(step: Any, key: str) -> str:
+            running.set()
+            await go.wait()
+            return "ok"
+
+        agent = agent_of(store, Says(CALL), world, decide=lambda step: Run(slow))
+        await stored(store, said())
+        async with working(self.runner(agent)) as task:
+            await running.wait()
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.05)
+            go.set()
+            await asyncio.wait({task})
+        thread: Thread = await store.load("t")
+        assert types(thread)[-2:] == ["tool_started", "tool_finished"]
+        claim = await store.claim("the next process", 30)
+        assert claim is not None
+        assert (claim.attempts, claim.crashes) == (0, 0)

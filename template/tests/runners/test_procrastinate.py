@@ -1,0 +1,232 @@
+"""The runner for many machines, on a real PostgreSQL."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from procrastinate.schema import SchemaManager
+
+from agent.context import Prompt
+from agent.errors import Misconfigured, Unavailable
+from agent.ports import Agent, Reply
+from agent.runners.procrastinate import ProcrastinateRunner
+from agent.stores.memory import MemoryStore
+from agent.stores.postgres import PostgresStore
+
+from ..domain import Says, World, agent_of, chose, said, stored, types
+from ..stores.postgres_server import database, passed, query
+from .contract import DONE, Pass, RunnerContract, charges_once, until, working
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with database() as url:
+        yield url
+
+
+@pytest.fixture
+async def stores(url: str) -> AsyncIterator[Callable[[], PostgresStore]]:
+    """Make stores, each as another process would have it."""
+    async with AsyncExitStack() as closing:
+
+        def make() -> PostgresStore:
+            store = PostgresStore(url)
+            closing.push_async_callback(store.close)
+            return store
+
+        yield make
+
+
+@pytest.fixture
+def store(stores: Callable[[], PostgresStore]) -> PostgresStore:
+    return stores()
+
+
+class TestProcrastinateRunner(RunnerContract):
+    @pytest.fixture
+    def store(self, stores: Callable[[], PostgresStore]) -> PostgresStore:
+        return stores()
+
+    @pytest.fixture
+    def passes(self, url: str) -> Pass:
+        async def passed_here(seconds: float) -> None:
+            await asyncio.to_thread(passed, url, seconds)
+
+        return passed_here
+
+    def runner(self, agent: Agent) -> ProcrastinateRunner:
+        return ProcrastinateRunner(agent, sweep_s=1)
+
+
+def hints(url: str) -> list[str]:
+    """Return the threads that jobs name, in their order."""
+    rows = query(url, "SELECT args FROM procrastinate_jobs WHERE task_name = 'advance' ORDER BY id")
+    return [args["thread_id"] for (args,) in rows]
+
+
+# The hint.
+
+
+async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    ProcrastinateRunner(agent_of(store, Says(), world))
+    thread = await stored(store, said())
+    assert hints(url) == ["t"]
+    await store.append(thread, chose("look"))
+    assert hints(url) == ["t"]
+
+
+async def test_an_append_whose_hint_fails_is_none(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    ProcrastinateRunner(agent_of(store, Says(), world))
+    thread = await stored(store, said())
+    query(url, "ALTER TABLE procrastinate_jobs RENAME TO elsewhere")
+    with pytest.raises(Unavailable, match="procrastinate_jobs"):
+        await store.append(thread, said())
+    assert await store.load("t") == thread
+
+
+async def test_a_thread_that_somebody_runs_needs_no_hint(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(agent_of(store, charges_once, world))
+    await stored(store, said())
+    await runner.finish("t")
+    assert "tool_finished" in types(await store.load("t"))
+    assert hints(url) == ["t"]
+
+
+@pytest.mark.parametrize("copies", [0, 5], ids=["lost", "doubled"])
+async def test_a_hint_may_be_lost_or_doubled(
+    copies: int, store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)
+    for name in ("a", "b"):
+        await stored(store, said(), thread_id=name)
+    query(
+        url,
+        "WITH taken AS (DELETE FROM procrastinate_jobs RETURNING queue_name, task_name, args) "
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
+        f"SELECT taken.* FROM taken, generate_series(1, {copies})",
+    )
+    async with working(runner):
+        await until(TestProcrastinateRunner.ended(store, "a", "b"))
+    assert world.effects("charge") == ["5", "5"]
+
+
+async def test_a_sweep_that_finds_much_has_others_help(store: PostgresStore, world: World) -> None:
+    thinking, all_there = 0, asyncio.Event()
+
+    async def together(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        nonlocal thinking
+        thinking += 1
+        if thinking == 5:
+            all_there.set()
+        await all_there.wait()
+        return Reply(json.dumps({"next_step": DONE}), {})
+
+    names = [str(number) for number in range(5)]
+    for name in names:
+        await stored(store, said(), thread_id=name)
+    async with working(ProcrastinateRunner(agent_of(store, together, world), sweep_s=1)):
+        await until(TestProcrastinateRunner.ended(store, *names))
+
+
+async def test_what_a_worker_that_stops_puts_back_is_told_to_the_others(
+    stores: Callable[[], PostgresStore], world: World
+) -> None:
+    thinking, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        thinking.set()
+        await go.wait()
+        return await charges_once(prompt, schema)
+
+    store = stores()
+    first = ProcrastinateRunner(agent_of(store, slow, world), sweep_s=60)
+    others = ProcrastinateRunner(agent_of(stores(), charges_once, world), sweep_s=60)
+    async with working(first) as task:
+        await stored(store, said())
+        await thinking.wait()
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.05)
+        go.set()
+        await asyncio.wait({task})
+    async with working(others):
+        await until(TestProcrastinateRunner.ended(store))
+
+
+# What is left of workers that died.
+
+
+async def test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)
+    await stored(store, said())
+    query(
+        url,
+        "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat) "
+        "VALUES (now() - interval '1 hour') RETURNING id) "
+        "UPDATE procrastinate_jobs SET status = 'doing', worker_id = dead.id FROM dead",
+    )
+
+    async def cleared() -> bool:
+        return not await asyncio.to_thread(hints, url)
+
+    async with working(runner):
+        await until(TestProcrastinateRunner.ended(store))
+        await until(cleared)
+    assert world.effects("charge") == ["5"]
+
+
+async def test_no_job_stays_when_its_work_is_done(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    async def nothing_left() -> bool:
+        return not await asyncio.to_thread(query, url, "SELECT 1 FROM procrastinate_jobs")
+
+    async with working(ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)):
+        await stored(store, said())
+        await until(TestProcrastinateRunner.ended(store))
+        await until(nothing_left)
+
+
+async def test_a_worker_goes_on_when_the_database_is_back(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(agent_of(store, charges_once, world), poll_s=0.01, sweep_s=1)
+    listening = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+    mine = "application_name = 'agent' AND datname = current_database()"
+    async with working(runner):
+        await until(lambda: asyncio.to_thread(query, url, listening))
+        query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
+        await stored(store, said())
+        await until(TestProcrastinateRunner.ended(store))
+
+
+# Its tables.
+
+
+async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_date(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(agent_of(store, Says(), world))
+    await store.threads()
+    schema = store.database.schemas["procrastinate"]
+    versions = query(url, "SELECT version FROM schema_versions WHERE name = 'procrastinate'")
+    assert versions == [(schema.version,)]
+    assert list(schema.scripts(0)) == [SchemaManager.get_schema()]
+    assert len(list(schema.scripts(schema.version - 2))) == 2
+    await runner.jobs.open_async(await store.database.pool())
+    assert await runner.jobs.check_connection_async()
+
+
+def test_it_needs_postgresql(world: World) -> None:
+    with pytest.raises(Misconfigured, match="needs the store 'postgres'"):
+        ProcrastinateRunner(agent_of(MemoryStore(), Says(), world))
