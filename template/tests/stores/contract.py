@@ -10,7 +10,9 @@ import pytest
 from agent.errors import Conflict, ThreadNotFound
 from agent.events import DECISIONS, FACTS, event
 from agent.ports import Claim, Store, Summary
+from agent.stores.memory import MemoryStore
 from agent.thread import Thread
+from agent.triggers.admin import add, line_of, thread_of
 
 from ..conftest import Clock
 from ..domain import chose, paused, resumed, returned, said, started, stored, told, types
@@ -128,6 +130,19 @@ class StoreContract:
         loaded = await store.load("t")
         assert [each.data["text"] for each in loaded.events] == [str(n) for n in range(1000)]
         assert loaded.state.version == 1000
+
+    @pytest.mark.parametrize("data", ODD, ids=["empty", "text", "numbers", "nested", "big"])
+    async def test_a_thread_moves_in_from_any_store_and_out_again_as_it_was(
+        self, data: dict[str, Any], store: Store, clock: Clock
+    ) -> None:
+        clock.tick(0.123456)
+        before, after = MemoryStore(clock), MemoryStore()
+        odd = event("message", "Zoë \U0001f600", "in:é", text="", x=data)
+        await stored(before, odd, chose("look"), paused("question"))
+        for origin, target in ((before, store), (store, after)):
+            assert await add(target, thread_of(line_of(await origin.load("t"))))
+            assert not await add(target, await origin.load("t"))
+        assert repr(await after.load("t")) == repr(await before.load("t"))
 
     # Its clock.
 

@@ -1,0 +1,183 @@
+"""Moving house: every thread, and every question in it, from one store to another."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.api import resume
+from agent.errors import Refused
+from agent.events import Call
+from agent.runners.local import LocalRunner
+from agent.stores.sqlite import SqliteStore
+from agent.thread import Thread
+from agent.triggers import App
+from agent.triggers.admin import line_of, mount
+from agent.triggers.cli import commands
+
+from ..domain import Says, World, agent_of, chose, past, paused, said, stored, told, types
+
+T = TypeVar("T")
+
+RISKY: Call = {"intent": "charge", "amount": 500}
+DONE = {"intent": "done", "message": "bye"}
+
+
+class House:
+    """An agent with its threads in a file, and whoever runs it."""
+
+    def __init__(self, path: Path, world: World) -> None:
+        self.store = SqliteStore(path)
+        self.agent = agent_of(self.store, Says(DONE), world)
+
+    def does(self, *words: str, stdin: str | bytes = "", code: int = 0) -> Result:
+        cli = commands(lambda _: App(self.agent, LocalRunner(self.agent)), mount)
+        ran = CliRunner().invoke(cli, words, input=stdin, catch_exceptions=False)
+        assert ran.exit_code == code, ran.output
+        return ran
+
+    def now(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        return asyncio.run(work())
+
+    def keeps(self, *threads: Thread) -> None:
+        async def kept() -> None:
+            for thread in threads:
+                await stored(self.store, *thread.events, thread_id=thread.id)
+
+        self.now(kept)
+
+    def threads(self) -> list[Thread]:
+        async def all_of_them() -> list[Thread]:
+            return [await self.store.load(row.id) for row in await self.store.threads()]
+
+        return self.now(all_of_them)
+
+
+@pytest.fixture
+def old(tmp_path: Path, world: World) -> House:
+    return House(tmp_path / "old.db", world)
+
+
+@pytest.fixture
+def new(tmp_path: Path, world: World) -> House:
+    return House(tmp_path / "new.db", world)
+
+
+ASKED = past(
+    said(), chose("charge", amount=500), paused("approval", call=RISKY), told(3), thread_id="asked"
+)
+BEGUN = past(said("naïve 😀 \x1b[31m", x=[{"": None}, 2**70, 0.1]), thread_id="begun")
+
+
+def lines(*threads: Thread) -> str:
+    return "".join(f"{line_of(thread)}\n" for thread in threads)
+
+
+def test_everything_is_moved_and_stays_in_its_order(old: House, new: House, tmp_path: Path) -> None:
+    old.keeps(ASKED, BEGUN)
+    file = str(tmp_path / "threads.jsonl")
+    assert "2 threads exported" in old.does("export", file).stderr
+    assert "2 threads imported, 0 were here already" in new.does("import", file).stderr
+    assert new.threads() == old.threads() == [BEGUN, ASKED]
+
+
+def test_it_goes_through_a_pipe_too(old: House, new: House) -> None:
+    old.keeps(ASKED, BEGUN)
+    exported = old.does("export").stdout
+    assert exported == lines(ASKED, BEGUN)
+    new.does("import", stdin=exported)
+    assert new.threads() == old.threads()
+
+
+def test_a_question_asked_before_is_answered_after(old: House, new: House, world: World) -> None:
+    old.keeps(ASKED)
+    new.does("import", stdin=old.does("export").stdout)
+
+    async def answered() -> Thread:
+        approve = {"actor": "ana", "digest": ASKED.event(3).data["digest"]}
+        await resume(new.agent, "asked", 3, "approve", **approve)
+        with pytest.raises(Refused, match="already closed"):
+            await resume(new.agent, "asked", 3, "approve", **approve)
+        return await LocalRunner(new.agent).finish("asked")
+
+    assert types(new.now(answered))[-2:] == ["finished", "delivered"]
+    assert world.effects("charge") == ["500"]
+
+
+def test_what_is_there_already_is_not_repeated(old: House, new: House) -> None:
+    old.keeps(ASKED)
+    new.does("import", stdin=lines(ASKED))
+    again = new.does("import", stdin=lines(ASKED, BEGUN))
+    assert "1 threads imported, 1 were here already" in again.stderr
+    assert new.threads() == [BEGUN, ASKED]
+
+
+def test_what_went_on_where_it_was_is_added(new: House) -> None:
+    grown = past(*ASKED.events, said("and?"), thread_id="asked")
+    new.does("import", stdin=lines(ASKED))
+    new.does("import", stdin=lines(grown))
+    new.does("import", stdin=lines(ASKED))
+    assert new.threads() == [grown]
+
+
+def test_what_went_on_in_both_places_is_left_as_it_is(new: House) -> None:
+    here = past(*ASKED.events, said("here"), thread_id="asked")
+    there = past(*ASKED.events, said("there"), thread_id="asked")
+    new.keeps(here)
+    refused = new.does("import", stdin=lines(BEGUN, there), code=1)
+    assert "line 2: thread asked has gone its own way" in refused.stderr
+    assert new.threads() == [BEGUN, here]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        line_of(BEGUN)[:-20],
+        "garbage",
+        b"\xff\xfe",
+        "[]",
+        "null",
+        "[" * 100_000,
+        json.dumps({"thread": "x", "events": []}),
+        json.dumps({"thread": 1, "events": json.loads(line_of(BEGUN))["events"]}),
+        line_of(BEGUN).replace("+00:00", ""),
+        line_of(BEGUN).replace('"ana"', "null"),
+        line_of(BEGUN).replace('"data"', '"date"'),
+        line_of(ASKED).replace('"call": {"intent"', '"tool": {"intent"', 1),
+    ],
+    ids=lambda text: str(text[:12]),
+)
+def test_an_import_ends_at_a_line_that_is_none_and_can_be_done_again(
+    broken: str | bytes, new: House
+) -> None:
+    good = lines(ASKED).encode()
+    broken = broken.encode() if isinstance(broken, str) else broken
+    stopped = new.does("import", stdin=good + broken, code=1)
+    assert "agent: line 2: it is cut off, or no line of an export" in stopped.stderr
+    assert "the 1 before it are here, and may be imported again" in stopped.stderr
+    assert new.threads() == [ASKED]
+    new.does("import", stdin=good + lines(BEGUN).encode())
+    assert new.threads() == [BEGUN, ASKED]
+
+
+def test_an_export_is_complete_or_not_written(old: House, tmp_path: Path) -> None:
+    old.keeps(ASKED)
+    file, nowhere = tmp_path / "threads.jsonl", tmp_path / "no/such/folder"
+    file.write_text("of yesterday")
+
+    async def fails(thread_id: str) -> Thread:
+        raise Refused("gone")
+
+    assert "cannot write" in old.does("export", str(nowhere), code=1).stderr
+    old.store.load = fails  # type: ignore[method-assign] # so that it ends in the middle
+    old.does("export", str(file), code=1)
+    assert file.read_text() == "of yesterday"
+
+
+def test_migrate_makes_the_tables(new: House, tmp_path: Path) -> None:
+    assert "as this version of the agent knows them" in new.does("migrate").stderr
+    assert (tmp_path / "new.db").exists()
