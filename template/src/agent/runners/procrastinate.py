@@ -53,10 +53,10 @@ class ProcrastinateRunner(LocalRunner):
         self._sweep_s = sweep_s
         self._running = set[Run]()
         self._stopping = asyncio.Event()
-        self.jobs = App(connector=PsycopgConnector())
-        self._advance = self.jobs.task(name="advance", queue="threads")(self._run_due)
-        sweep = self.jobs.task(name="sweep", queue="threads")(self._sweep)
-        self.jobs.periodic(cron=f"* * * * * */{sweep_s}")(sweep)
+        self._jobs = App(connector=PsycopgConnector())
+        self._advance = self._jobs.task(name="advance", queue="threads")(self._run_due)
+        sweep = self._jobs.task(name="sweep", queue="threads")(self._sweep)
+        self._jobs.periodic(cron=f"* * * * * */{sweep_s}")(sweep)
 
     def wake(self, thread_id: str) -> None:
         """Do nothing: the append has deferred a job already."""
@@ -93,9 +93,13 @@ class ProcrastinateRunner(LocalRunner):
             why = in_words(error.__cause__ or error)
             log.warning("no jobs can be taken now: %s; trying again", why)
 
+    async def opened(self) -> App:
+        """Return Procrastinate's app, ready for whatever it can do."""
+        await self._jobs.open_async(await self._database.pool())
+        return self._jobs
+
     async def _worker(self) -> None:
-        await self.jobs.open_async(await self._database.pool())
-        await self.jobs.run_worker_async(
+        await (await self.opened()).run_worker_async(
             queues=["threads"],
             concurrency=self._concurrency,
             fetch_job_polling_interval=self._sweep_s,
@@ -121,9 +125,9 @@ class ProcrastinateRunner(LocalRunner):
             log.warning("%s; trying again", error)
 
     async def _sweep(self, timestamp: int) -> None:
-        for job in await self.jobs.job_manager.get_stalled_jobs():
+        for job in await self._jobs.job_manager.get_stalled_jobs():
             with suppress(ConnectorException):  # another sweep was faster
-                await self.jobs.job_manager.finish_job(job, Status.FAILED, delete_job=True)
+                await self._jobs.job_manager.finish_job(job, Status.FAILED, delete_job=True)
         await self._run_due(more=True)
 
     async def _hint(self, db: AsyncConnection, thread_id: str) -> None:

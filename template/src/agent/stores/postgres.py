@@ -40,7 +40,13 @@ class PostgresStore:
         rows = await self.database.rows(sql.LOAD, [safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return Thread.of(thread_id, (Event(*values, _utc(at)) for *values, at in rows))
+        return Thread.of(
+            thread_id,
+            (
+                Event(kind, data, actor, key, seq, _utc(at))
+                for kind, data, actor, key, seq, at in rows
+            ),
+        )
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connection() as db, db.transaction():

@@ -107,5 +107,5 @@ def _complete(url: str) -> str:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         raise Misconfigured(f"DATABASE_URL is no URL of PostgreSQL, such as {EXAMPLE}") from None
-    ours: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_000, "application_name": "agent"}
-    return make_conninfo(**{**ours, **given})
+    ours: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+    return make_conninfo(**{"application_name": "agent", **ours, **given})

@@ -1,0 +1,320 @@
+"""What the processes of the distributed tests do, and the laboratory that starts and kills them.
+
+They share a PostgreSQL of their own, which is killed too, and a world in SQLite in which every
+effect is counted. Their own clocks are an hour wrong, half of them early and half late.
+"""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, TypeVar
+
+from psycopg import AsyncConnection
+
+from agent import api
+from agent.actions import Action, Ask, Finish, Run
+from agent.context import Prompt
+from agent.errors import Refused, ThreadNotFound, Unavailable
+from agent.loop import advance
+from agent.ports import Agent, Reply
+from agent.runners.procrastinate import ProcrastinateRunner
+from agent.stores.postgres import PostgresStore
+from agent.thread import Thread
+
+from ..domain import Charge, Done, Put, World, agent_of
+from ..stores.postgres_server import Server
+
+T = TypeVar("T")
+
+HOUR = 3600.0
+PATIENCE_S = 30.0
+KILLED = -signal.SIGKILL
+THREAD = "the thread"
+PUT = {"intent": "put", "value": "a lamp"}
+CHARGE = {"intent": "charge", "amount": 7}
+CHARGE_A_LOT = {"intent": "charge", "amount": 500}
+DONE = {"intent": "done", "message": "Done."}
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["pytest", __name__])
+
+
+@dataclass(frozen=True)
+class Life:
+    """What a process is told when it starts."""
+
+    url: str
+    folder: Path
+    calls: tuple[dict[str, Any], ...]
+    """What the model says, one step after the other."""
+    happens: Mapping[str, str] = field(default_factory=dict)
+    """At which moment what happens, once: `kill`, `stop`, `hold`; every time: `poison`."""
+    clock_s: float = 0.0
+    """How far the clock of its machine is ahead."""
+    lease_s: float = 1.0
+    delivery: str = "first"
+    thread_id: str = THREAD
+    actor: str = "ana"
+
+    def moment(self, name: str) -> None:
+        what = self.happens.get(name)
+        if what == "poison":
+            os.kill(os.getpid(), signal.SIGKILL)
+        passed = self.folder / name
+        first = not passed.exists()
+        passed.touch()
+        match what:
+            case "kill" if first:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "stop" if first:
+                os.kill(os.getpid(), signal.SIGSTOP)
+            case "hold" if first:
+                wait_for((self.folder / "go").exists)
+
+    def agent(self) -> Agent:
+        world = World(self.folder / "world.db")
+        return agent_of(PostgresStore(self.url), self._says, world, decide=self._decide(world))
+
+    async def _says(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        self.moment("thinking")
+        intents = {call["intent"] for call in self.calls}
+        said = sum(block.partition(">")[0][1:] in intents for block in prompt.blocks)
+        call = self.calls[min(said, len(self.calls) - 1)]
+        return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
+
+    def _decide(self, world: World) -> Callable[[Any], Action]:
+        def watched(tool: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
+            def run(step: Any, key: str) -> str:
+                self.moment(f"to {step.intent}")
+                output = tool(step, key)
+                self.moment(f"did {step.intent}")
+                return output
+
+            return run
+
+        def decide(step: Any) -> Action:
+            match step:
+                case Put():
+                    return Run(watched(world.put), effect="idempotent")
+                case Charge(amount=amount):
+                    leave = ("ana", "bob") if amount > 100 else ()
+                    return Run(watched(world.charge), approvers=leave, expires_s=HOUR)
+                case Done(message=message):
+                    return Finish(message)
+            return Ask("What?")
+
+        return decide
+
+
+def worker(life: Life) -> None:
+    """Run what is due until SIGTERM."""
+
+    async def live(agent: Agent) -> None:
+        runner = ProcrastinateRunner(agent, lease_s=life.lease_s, poll_s=0.05, sweep_s=1)
+        work = asyncio.ensure_future(runner.work(4))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.result()
+
+    _live(life, live)
+
+
+def without_lease(life: Life) -> None:
+    """Advance the thread, whoever else does."""
+
+    async def live(agent: Agent) -> None:
+        await advance(agent, await agent.store.load(life.thread_id))
+
+    _live(life, live)
+
+
+def sender(life: Life) -> str:
+    """Send a message, passing a moment before and after its hint and after the whole."""
+
+    async def live(agent: Agent) -> str:
+        ProcrastinateRunner(agent)
+        store: Any = agent.store
+        hint = store.when_due
+
+        async def watched(db: AsyncConnection, thread_id: str) -> None:
+            life.moment("to hint")
+            await hint(db, thread_id)
+            life.moment("hinted")
+
+        store.when_due = watched
+        thread = await send(agent, life.thread_id, life.delivery)
+        life.moment("sent")
+        return thread.id
+
+    return _live(life, live)
+
+
+def approver(life: Life) -> str:
+    """Approve what was asked last; return what came of it."""
+
+    async def live(agent: Agent) -> str:
+        thread = await agent.store.load(life.thread_id)
+        asked = [event for event in thread.events if event.type == "paused"][-1]
+        how = {"actor": life.actor, "digest": asked.data["digest"]}
+        try:
+            await api.resume(agent, thread.id, asked.seq, "approve", **how)
+        except Refused as error:
+            return str(error)
+        return "approved"
+
+    return _live(life, live)
+
+
+def _live(life: Life, live: Callable[[Agent], Awaitable[T]]) -> T:
+    if life.clock_s:
+        real = time.time
+        time.time = lambda: real() + life.clock_s
+
+    async def living() -> T:
+        agent = life.agent()
+        try:
+            return await live(agent)
+        finally:
+            await agent.store.close()  # type: ignore[attr-defined] # it is ours
+
+    return asyncio.run(living())
+
+
+async def send(agent: Agent, thread_id: str, delivery: str) -> Thread:
+    how = {"actor": "ana", "delivery": delivery, "source": "test"}
+    return await api.launch(agent, thread_id, "Please go on.", **how)
+
+
+def wait_for(true: Callable[[], object], what: str = "go on") -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
+        time.sleep(0.01)
+
+
+@dataclass
+class Lab:
+    """One run: its database, its world and its processes."""
+
+    server: Server
+    life: Life
+    running: list[BaseProcess] = field(default_factory=list)
+
+    def start(self, function: Callable[..., Any], **told: Any) -> BaseProcess:
+        """Start a process; every second one is an hour early, the others late."""
+        late = HOUR if len(self.running) % 2 else -HOUR
+        life = replace(self.life, **{"clock_s": late, **told})
+        said = self.life.folder / f"said.{len(self.running)}"
+        process = FORKS.Process(target=_said, args=(said, function, life), name=str(said))
+        process.start()
+        self.running.append(process)
+        return process
+
+    def workers(self, number: int = 4, **told: Any) -> list[BaseProcess]:
+        return [self.start(worker, **told) for _ in range(number)]
+
+    def ended(self, process: BaseProcess) -> int | None:
+        process.join(PATIENCE_S)
+        return process.exitcode
+
+    def said(self, *processes: BaseProcess) -> list[str]:
+        assert [self.ended(process) for process in processes] == [0] * len(processes)
+        return [Path(process.name).read_text("utf-8") for process in processes]
+
+    def stop(self, *processes: BaseProcess) -> None:
+        for process in processes:
+            process.terminate()
+        assert [self.ended(process) for process in processes] == [0] * len(processes)
+
+    def go_on(self, stalled: BaseProcess | None = None) -> None:
+        """Let a process go on that stopped itself, or all that are held."""
+        if stalled and stalled.pid:
+            os.kill(stalled.pid, signal.SIGCONT)
+        else:
+            (self.life.folder / "go").touch()
+
+    def crash(self) -> None:
+        """Kill the database as a machine does that loses its power, but for the disk."""
+        postmaster = self.server.get_postmaster_info().process
+        assert postmaster
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(PATIENCE_S)
+
+    def restart(self) -> None:
+        self.server.ensure_postgres_running()
+
+    def passed(self, moment: str) -> None:
+        wait_for((self.life.folder / moment).exists, moment)
+
+    def status(self, thread_id: str = THREAD) -> str:
+        with suppress(ThreadNotFound):
+            return self.thread(thread_id).state.status
+        return ""
+
+    def until(self, status: str, *thread_ids: str) -> None:
+        names = thread_ids or (THREAD,)
+        wait_for(lambda: all(self.status(name) == status for name in names), status)
+
+    def types(self, thread_id: str = THREAD) -> list[str]:
+        return [event.type for event in self.thread(thread_id).events]
+
+    def thread(self, thread_id: str = THREAD) -> Thread:
+        return self.do(lambda agent: agent.store.load(thread_id))
+
+    def send(self, thread_id: str = THREAD, delivery: str = "first") -> None:
+        async def hinted(agent: Agent) -> Thread:
+            ProcrastinateRunner(agent)
+            return await send(agent, thread_id, delivery)
+
+        self.do(hinted)
+
+    def answer(self, thread_id: str) -> None:
+        """Answer what is asked, as a person who looks at the world."""
+
+        async def answer(agent: Agent) -> None:
+            thread = await agent.store.load(thread_id)
+            if not (wait := thread.state.wait):
+                return
+            verdict = {"approval": "approve", "limit": "continue"}.get(wait.kind, "happened")
+            if wait.kind == "in_doubt":
+                keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
+                verdict = "happened" if keys[-1] in self.keys() else "retry"
+            how = {"actor": "ana", "digest": wait.data.get("digest", "")}
+            with suppress(Refused):
+                await api.resume(agent, thread.id, wait.seq, verdict, **how)
+
+        self.do(answer)
+
+    def keys(self, tool: str = "") -> list[str]:
+        """Return the keys of the effects that there were."""
+        with closing(sqlite3.connect(self.life.folder / "world.db")) as db:
+            effects = db.execute("SELECT key FROM effects WHERE tool LIKE ?", (tool or "%",))
+            return [key for (key,) in effects.fetchall()]
+
+    def do(self, work: Callable[[Agent], Awaitable[T]]) -> T:
+        """Do something in this process, as soon as the database is there."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return _live(self.life, work)
+            except Unavailable:
+                assert time.monotonic() < deadline
+
+    def close(self) -> None:
+        for process in self.running:
+            process.kill()
+            process.join()
+
+
+def _said(said: Path, function: Callable[[Life], object], life: Life) -> None:
+    said.write_text(str(function(life)), "utf-8")
