@@ -35,7 +35,10 @@ FULL = {
     for question in catalog.questions()
     if question.several and question.choices
 }
-"""Every part at once."""
+"""Every part at once, of questions with several answers."""
+
+DISTRIBUTED = FULL | {"store": "postgres", "runner": "procrastinate"}
+"""For many machines."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,12 @@ def make(path: Path, given: dict[str, Any]) -> Agent:
 def full(tmp_path_factory: pytest.TempPathFactory) -> Agent:
     """The one agent that every test may look at and none may change."""
     return make(tmp_path_factory.mktemp("full") / "my-agent", FULL)
+
+
+@pytest.fixture(scope="session")
+def distributed(tmp_path_factory: pytest.TempPathFactory) -> Agent:
+    """The same for many machines."""
+    return make(tmp_path_factory.mktemp("distributed") / "my-agent", DISTRIBUTED)
 
 
 @pytest.fixture(autouse=True)

@@ -16,12 +16,20 @@ class Fault:
     red: str
     """Under `template/tests`."""
 
+    @property
+    def variant(self) -> str:
+        """Which of the emitted agents has it."""
+        distributed = any(part in self.file for part in ("postgres", "procrastinate"))
+        return "distributed" if distributed else "full"
+
 
 SQLITE = "stores/test_sqlite.py::TestSqliteStore"
 MEMORY = "stores/test_memory.py::TestMemoryStore"
 ANTHROPIC = "llms/test_anthropic.py::TestAnthropic"
 GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
+POSTGRES = "stores/test_postgres.py"
+PROCRASTINATE = "runners/test_procrastinate.py"
 
 FAULTS = [
     # -- who may allow what --
@@ -403,7 +411,8 @@ FAULTS = [
         "runners/local.py",
         "                stopping.set()\n",
         "                pass\n",
-        "runners/test_local.py::test_a_stop_lets_the_step_at_hand_end_and_begins_no_other",
+        "runners/test_local.py::TestLocalRunner::"
+        "test_a_stop_lets_the_step_at_hand_end_and_begins_no_other",
     ),
     Fault(
         "a worker told to stop does not wait for its steps",
@@ -411,5 +420,70 @@ FAULTS = [
         "                    await asyncio.wait(running, timeout=GRACE_S)\n",
         "                    await asyncio.sleep(0)\n",
         "crash/test_kills.py::test_a_worker_told_to_stop_ends_the_step_at_hand_and_leaves_the_rest",
+    ),
+    # -- many machines --
+    Fault(
+        "a key may be there twice, in PostgreSQL",
+        "stores/postgres_schema.py",
+        "CREATE UNIQUE INDEX once",
+        "CREATE INDEX once",
+        f"{POSTGRES}::TestPostgresStore::test_a_key_is_taken_once_in_a_thread",
+    ),
+    Fault(
+        "an append that came second is stored in part, in PostgreSQL",
+        "stores/postgres.py",
+        "            if len(times) < len(events):\n",
+        "            if not times:\n",
+        f"{POSTGRES}::TestPostgresStore::test_several_events_are_appended_together_or_not_at_all",
+    ),
+    Fault(
+        "the lease of another is no obstacle, in PostgreSQL",
+        "stores/postgres_schema.py",
+        "WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})",
+        "WHERE {})",
+        f"{POSTGRES}::TestPostgresStore::test_of_many_at_once_one_claims",
+    ),
+    Fault(
+        "everybody makes the tables",
+        "stores/postgres_schema.py",
+        """        await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])\n""",
+        "",
+        f"{POSTGRES}::test_many_that_start_at_once_make_the_tables_once",
+    ),
+    Fault(
+        "a hint is deferred beside the append",
+        "runners/procrastinate.py",
+        "self._advance.configure(connection=db)",
+        "(await self.opened()) and self._advance",
+        f"{PROCRASTINATE}::test_a_hint_is_part_of_the_append_that_makes_a_thread_due",
+    ),
+    Fault(
+        "nobody sweeps",
+        "runners/procrastinate.py",
+        "        await self._run_due(more=True)\n",
+        "        pass\n",
+        f"{PROCRASTINATE}::test_a_hint_may_be_lost_or_doubled[lost]",
+    ),
+    Fault(
+        "a sweep runs what it finds one by one",
+        "runners/procrastinate.py",
+        "                if more:\n",
+        "                if False:\n",
+        f"{PROCRASTINATE}::test_a_sweep_that_finds_much_has_others_help",
+    ),
+    Fault(
+        "the jobs of dead workers stay",
+        "runners/procrastinate.py",
+        "self._jobs.job_manager.get_stalled_jobs()",
+        "self._jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=1e9)",
+        f"{PROCRASTINATE}::test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over",
+    ),
+    # -- moving house --
+    Fault(
+        "an import overwrites what went its own way",
+        "triggers/admin.py",
+        "        if known.events[:both] != thread.events[:both]:\n",
+        "        if False:\n",
+        "triggers/test_admin.py::test_what_went_on_in_both_places_is_left_as_it_is",
     ),
 ]

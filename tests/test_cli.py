@@ -116,6 +116,7 @@ def test_answers_come_from_standard_input(tmp_path: Path) -> None:
         (("x", "--llm", "nope"), "llm: there is no 'nope'.", "openai, anthropic, gemini, none"),
         (("x", "--llm", "openai,none"), "llm: 'none' excludes", "openai, anthropic, gemini, none"),
         (("x", "--store", "nope"), "store: there is no 'nope'.", "sqlite"),
+        (("x", "--runner", "procrastinate", "-y"), "it needs the store 'postgres'", "--runner"),
         (("x", "--nope"), "No such option: --nope", "--help"),
         (("x", "y"), "unexpected extra argument", "--help"),
         (("x", "--description", ""), "description: Write one line.", "--description"),
@@ -204,7 +205,7 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
     assert ran.code == 0
     for flag in (
         "--llm openai|anthropic|gemini|none",
-        "--store sqlite",
+        "--store sqlite|postgres",
         "--extra docker|ci|none",
         "--dry-run",
     ):

@@ -24,29 +24,39 @@ def its_tests(agent: Agent, place: Path, *tests: str) -> subprocess.CompletedPro
     )  # fmt: skip
 
 
-@pytest.fixture
-def copy(full: Agent, tmp_path: Path) -> Path:
-    """Return a copy of its sources, with their byte code."""
+def copy(agent: Agent, place: Path) -> Path:
+    """Copy its sources, with their byte code."""
     for folder in ("src", "tests"):
-        shutil.copytree(full.path / folder, tmp_path / folder)
-    shutil.copy(full.path / "pyproject.toml", tmp_path)
-    return tmp_path
+        shutil.copytree(agent.path / folder, place / folder)
+    shutil.copy(agent.path / "pyproject.toml", place)
+    return place
 
 
-def test_without_a_fault_they_are_green(full: Agent, copy: Path) -> None:
+@pytest.mark.parametrize("variant", ["full", "distributed"])
+def test_without_a_fault_they_are_green(
+    variant: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Those that kill processes are seen green where the whole suite runs."""
-    fast = {f"tests/{fault.red}" for fault in FAULTS if not fault.red.startswith("crash/")}
-    ran = its_tests(full, copy, *sorted(fast))
+    agent: Agent = request.getfixturevalue(variant)
+    fast = {
+        f"tests/{fault.red}"
+        for fault in FAULTS
+        if fault.variant == variant and "crash" not in fault.red.partition("::")[0]
+    }
+    ran = its_tests(agent, copy(agent, tmp_path), *sorted(fast))
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_turns_its_test_red(fault: Fault, full: Agent, copy: Path) -> None:
-    faulty = copy / "src/agent" / fault.file
+def test_a_fault_turns_its_test_red(
+    fault: Fault, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    full: Agent = request.getfixturevalue(fault.variant)
+    faulty = copy(full, tmp_path) / "src/agent" / fault.file
     text = faulty.read_text("utf-8")
     assert text.count(fault.old) == 1, f"the fault does not apply any more: {fault.name}"
     faulty.write_text(text.replace(fault.old, fault.new), "utf-8")
-    ran = its_tests(full, copy, f"tests/{fault.red}")
+    ran = its_tests(full, tmp_path, f"tests/{fault.red}")
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert re.search(r"^1 failed", ran.stdout.splitlines()[-1]), ran.stdout
 

@@ -16,16 +16,17 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no model, docker": {"llm": [], "extra": ["docker"]},
     "openai, no extra": {"llm": ["openai"], "extra": []},
     "two models, ci": {"llm": ["anthropic", "gemini"], "extra": ["ci"]},
+    "postgres only": {"llm": [], "store": "postgres", "extra": []},
 }
-"""Every pair of answers is in one of them, or in the full one."""
+"""Every pair of answers is in one of them, in the full or in the distributed one."""
 
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 
 
-@pytest.fixture(scope="session", params=["full", *VARIANTS])
+@pytest.fixture(scope="session", params=["full", "distributed", *VARIANTS])
 def agent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Agent:
-    if request.param == "full":
-        found: Agent = request.getfixturevalue("full")
+    if request.param not in VARIANTS:
+        found: Agent = request.getfixturevalue(request.param)
         return found
     folder = tmp_path_factory.mktemp(request.param.replace(" ", "-"))
     return make(folder / "my-agent", VARIANTS[request.param])
@@ -59,6 +60,10 @@ def test_a_model_that_was_not_chosen_can_be_added(agent: Agent) -> None:
 @pytest.mark.parametrize("mark", ["crash", "server"])
 def test_its_crash_and_server_tests_pass(full: Agent, mark: str) -> None:
     assert " passed" in full.run(f"uv run pytest -q -m {mark}", timeout_s=420)
+
+
+def test_its_workers_and_their_database_may_be_killed(distributed: Agent) -> None:
+    assert " passed" in distributed.run("uv run pytest -q -m crash tests/runners", timeout_s=420)
 
 
 def test_the_default_answers_choose_every_part_but_one_model_of_several() -> None:
@@ -95,29 +100,38 @@ def test_it_installs_little(full: Agent, tmp_path: Path) -> None:
     assert size <= 60_000_000
 
 
-def test_no_project_may_be_called_like_one_of_its_packages(full: Agent) -> None:
-    lock = tomllib.loads((full.path / "uv.lock").read_text())
-    packages = {package["name"] for package in lock["package"]} - {"my-agent"}
+def test_no_project_may_be_called_like_one_of_its_packages(full: Agent, distributed: Agent) -> None:
+    locks = [tomllib.loads((one.path / "uv.lock").read_text()) for one in (full, distributed)]
+    packages = {package["name"] for lock in locks for package in lock["package"]} - {"my-agent"}
     reserved = yaml.safe_load((ROOT / "copier.yml").read_text())["reserved_names"]["default"]
     assert packages - set(reserved) == set()
 
 
 @pytest.mark.parametrize(
-    ("llm", "extra"),
+    ("llm", "extra", "store", "runner"),
     [
-        *product(["none", "openai"], ["none", "docker", "ci", "ci,docker"]),
-        *product(["anthropic", "gemini", "anthropic,gemini"], ["none"]),
+        (*one, *where)
+        for one in (
+            *product(["none", "openai"], ["none", "docker", "ci", "ci,docker"]),
+            *product(["anthropic", "gemini", "anthropic,gemini"], ["none"]),
+        )
+        for where in (("sqlite", "local"), ("postgres", "local"), ("postgres", "procrastinate"))
     ],
 )
 def test_every_combination_has_the_files_of_its_parts_and_no_more(
-    tmp_path: Path, llm: str, extra: str
+    tmp_path: Path, llm: str, extra: str, store: str, runner: str
 ) -> None:
-    made = generate.new(tmp_path / "a", answers.check({"llm": llm, "extra": extra}), ask=False)
+    given = {"llm": llm, "extra": extra, "store": store, "runner": runner}
+    made = generate.new(tmp_path / "a", answers.check(given), ask=False)
     files = " ".join(made.files)
     for name in ("anthropic", "gemini", "openai"):
         assert (f"llms/{name}.py" in files) == (name in llm)
         assert (f"llms/test_{name}.py" in files) == (name in llm)
     for name in ("ladder", "providers", "test_providers"):
         assert (f"llms/{name}.py" in files) == (llm != "none")
+    assert ("postgres" in files) == (store == "postgres")
+    assert ("procrastinate" in files) == (runner == "procrastinate")
+    assert "stores/sqlite.py" in files
+    assert "runners/local.py" in files
     assert ("Dockerfile" in files) == ("compose.yaml" in files) == ("docker" in extra)
     assert (".github/" in files) == ("ci" in extra)

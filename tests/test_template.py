@@ -116,7 +116,7 @@ def test_what_is_not_chosen_is_left_out_by_one_guarded_entry(question: catalog.Q
     """The guard: Copier renders today's entries with the answers of yesterday's questions."""
     entries = [entry for entry in COPIER["_exclude"] if f"{question.name} " in entry]
     for choice in question.choices:
-        if (question.name, choice) != ("runner", "local"):  # always there
+        if choice not in ("sqlite", "local"):  # always there
             assert any(f"'{choice}'" in entry for entry in entries), choice
     assert all(f"{{% if {question.name} is defined and" in entry for entry in entries)
 
@@ -133,6 +133,8 @@ def test_part_names_are_unique() -> None:
         ({"llm": ["gemini"]}, "llms/*openai*", "llms/*gemini*"),
         ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/check.yml"),
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
+        ({}, "*postgres*", "stores/sqlite.py"),
+        ({"store": "postgres"}, "*procrastinate*", "stores/test_postgres.py"),
     ],
 )
 def test_copier_leaves_out_what_was_not_chosen(
@@ -141,6 +143,37 @@ def test_copier_leaves_out_what_was_not_chosen(
     project = copier.copy(tmp_path / "my-agent", **answers)
     assert list((project / ".").rglob(absent)) == []
     assert list((project / ".").rglob(present)) != []
+
+
+def test_copier_alone_refuses_what_cannot_be(copier: CopierFixture, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"'runner': .* it needs the store 'postgres'"):
+        copier.copy(tmp_path / "my-agent", runner="procrastinate")
+
+
+@pytest.mark.parametrize(
+    ("where", "services"),
+    [
+        ({}, {"agent": None}),
+        ({"store": "postgres"}, {"api": 1, "migrate": 1, "postgres": 1}),
+        (
+            {"store": "postgres", "runner": "procrastinate"},
+            {"api": 1, "worker": 2, "migrate": 1, "postgres": 1},
+        ),
+    ],
+)
+def test_compose_starts_what_the_parts_need(
+    copier: CopierFixture, tmp_path: Path, where: dict[str, str], services: dict[str, int | None]
+) -> None:
+    project = copier.copy(tmp_path / "my-agent", **where)
+    composed = yaml.safe_load((project / "compose.yaml").read_text())
+    assert composed["services"].keys() == services.keys()
+    for name, number in services.items():
+        service = composed["services"][name]
+        assert service.get("deploy", {"replicas": number})["replicas"] == number
+        for other, until in service.get("depends_on", {}).items():
+            needed = composed["services"][other]
+            healthy = until["condition"] == "service_healthy"
+            assert "healthcheck" in needed if healthy else needed["restart"] == "no"
 
 
 def test_copier_alone_makes_an_agent_named_like_its_folder(
