@@ -5,7 +5,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.metadata import PackageMetadata
@@ -89,6 +91,16 @@ def make(path: Path, given: dict[str, Any]) -> Agent:
     return agent
 
 
+@contextmanager
+def outside() -> Iterator[Path]:
+    """Make a folder for an agent with a PostgreSQL of its own.
+
+    Not one of pytest's: run by root, PostgreSQL is somebody else, who may not look into those.
+    """
+    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Agent:
     """The one agent that every test may look at and none may change."""
@@ -96,9 +108,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Agent:
 
 
 @pytest.fixture(scope="session")
-def distributed(tmp_path_factory: pytest.TempPathFactory) -> Agent:
+def distributed() -> Iterator[Agent]:
     """The same for many machines."""
-    return make(tmp_path_factory.mktemp("distributed") / "my-agent", DISTRIBUTED)
+    with outside() as folder:
+        yield make(folder / "my-agent", DISTRIBUTED)
 
 
 @pytest.fixture(autouse=True)

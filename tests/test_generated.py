@@ -1,6 +1,7 @@
 """What people get: rendered agents pass their own checks and tests, as their owners run them."""
 
 import tomllib
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import yaml
 
 from create_12_factor_agent import answers, generate
 
-from .conftest import FULL, ROOT, Agent, make, tree
+from .conftest import FULL, ROOT, Agent, make, outside, tree
 
 VARIANTS: dict[str, dict[str, Any]] = {
     "no model, docker": {"llm": [], "extra": ["docker"]},
@@ -24,12 +25,12 @@ CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 
 
 @pytest.fixture(scope="session", params=["full", "distributed", *VARIANTS])
-def agent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Agent:
+def agent(request: pytest.FixtureRequest) -> Iterator[Agent]:
     if request.param not in VARIANTS:
-        found: Agent = request.getfixturevalue(request.param)
-        return found
-    folder = tmp_path_factory.mktemp(request.param.replace(" ", "-"))
-    return make(folder / "my-agent", VARIANTS[request.param])
+        yield request.getfixturevalue(request.param)
+        return
+    with outside() as folder:
+        yield make(folder / "my-agent", VARIANTS[request.param])
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -173,6 +174,16 @@ def approver(life: Life) -> str:
         return "approved"
 
     return _live(life, live)
+
+
+def reader(life: Life) -> None:
+    """Ask a database that never answers, and end as a command does, closing nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host, port = silent.getsockname()
+        store = PostgresStore(f"host={host} port={port} connect_timeout=2")
+        store.database.schemas.clear()
+        with suppress(TimeoutError):
+            asyncio.run(asyncio.wait_for(store.threads(), 0.5))
 
 
 def _live(life: Life, live: Callable[[Agent], Awaitable[T]]) -> T:

@@ -23,6 +23,7 @@ from .procrastinate_lives import (
     Lab,
     Life,
     approver,
+    reader,
     sender,
     without_lease,
 )
@@ -178,6 +179,11 @@ def test_a_database_that_dies_right_after_a_tool_ran_loses_no_result(lab: Labs) 
     run.stop(*workers)
     assert len(run.keys("charge")) == 1
     assert "paused" not in run.types()
+
+
+def test_a_command_ends_though_its_database_never_answers(lab: Labs) -> None:
+    run = lab()
+    run.said(run.start(reader))
 
 
 def test_a_thread_that_always_kills_its_worker_is_put_to_a_person(lab: Labs) -> None:

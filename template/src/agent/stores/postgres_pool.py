@@ -29,6 +29,7 @@ class Database:
         self._ready = dict[str, Schema]()
         self._url = url
         self._pool: Pool | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
@@ -56,9 +57,10 @@ class Database:
             return self._pool
 
     async def close(self) -> None:
-        if self._pool:
-            await self._pool.close()
-        self._pool = None
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+        self._pool = self._keeper = None
 
     @asynccontextmanager
     async def errors(self) -> AsyncIterator[None]:
@@ -85,7 +87,16 @@ class Database:
             open=False,
         )
         await pool.open()
+        self._keeper = asyncio.create_task(_kept(pool))
         return pool
+
+
+async def _kept(pool: Pool) -> None:
+    """Close the pool when the event loop ends: its tasks, while connecting, go on if cancelled."""
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await pool.close()
 
 
 def in_words(error: BaseException) -> str:
