@@ -474,8 +474,8 @@ FAULTS = [
     Fault(
         "the jobs of dead workers stay",
         "runners/procrastinate.py",
-        "self._jobs.job_manager.get_stalled_jobs()",
-        "self._jobs.job_manager.get_stalled_jobs(seconds_since_heartbeat=1e9)",
+        "delete_job=True",
+        "delete_job=False",
         f"{PROCRASTINATE}::test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over",
     ),
     # -- moving house --

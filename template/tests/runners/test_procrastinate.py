@@ -133,7 +133,7 @@ async def test_a_sweep_that_finds_much_has_others_help(store: PostgresStore, wor
     names = [str(number) for number in range(5)]
     for name in names:
         await stored(store, said(), thread_id=name)
-    async with working(ProcrastinateRunner(agent_of(store, together, world), sweep_s=1)):
+    async with working(ProcrastinateRunner(agent_of(store, together, world), sweep_s=60)):
         await until(TestProcrastinateRunner.ended(store, *names))
 
 

@@ -86,8 +86,12 @@ class Database:
             check=AsyncConnectionPool.check_connection,  # a restart of the database is no error
             open=False,
         )
-        await pool.open()
         self._keeper = asyncio.create_task(_kept(pool))
+        try:
+            await pool.open(wait=True, timeout=WAIT_S)
+        except BaseException:
+            self._keeper.cancel()
+            raise
         return pool
 
 
