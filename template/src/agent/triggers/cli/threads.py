@@ -12,7 +12,6 @@ import typer
 
 from ... import api, settings
 from ...errors import ThreadNotFound
-from ...events import Event
 from ...ports import Agent, Store, Summary
 from ...thread import Thread
 from .prompts import changed, prompt_text, spent
