@@ -74,6 +74,16 @@ async def test_a_changed_schema_is_an_error_too(path: Path) -> None:
         await RecordedLLM(None, path)(PROMPT, {"type": "object"})
 
 
+async def test_a_recording_may_say_what_it_is_and_hold_any_text(path: Path) -> None:
+    path.write_text('{"about": "people read this"}\n', "utf-8")
+    odd = replace(REPLY, text="naïve \u2028 \x85 \U0001f600")
+    await RecordedLLM(Says(odd), path)(PROMPT, STEPS.schema)
+
+    reply = await RecordedLLM(None, path)(PROMPT, STEPS.schema)
+
+    assert reply.text == odd.text
+
+
 async def test_what_was_seen_before_does_not_make_it_another_prompt(path: Path) -> None:
     reply = await RecordedLLM(None, path)(replace(PROMPT, seen=0), STEPS.schema)
 

@@ -2,6 +2,7 @@
 
 With a model inside it asks that where nothing is recorded, and keeps the answer. Without one
 it never touches the network: a prompt, tool or schema that changed is an error, not a guess.
+A line `{"about": …}` of the file is for people.
 """
 
 import hashlib
@@ -22,7 +23,8 @@ class RecordedLLM:
         self._path = Path(path)
         lines = [] if inner and not self._path.exists() else read_lines(self._path)
         try:
-            self._replies = {line["key"]: Reply(**line["reply"]) for line in lines}
+            replies = (line for line in lines if "about" not in line)
+            self._replies = {line["key"]: Reply(**line["reply"]) for line in replies}
         except (KeyError, TypeError):
             raise Misconfigured(f"{str(path)!r} is no recording of a model") from None
 
@@ -50,7 +52,7 @@ class RecordedLLM:
         reply = await self._inner(prompt, schema)
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "reply": asdict(reply)}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"key": key, "reply": asdict(reply)}) + "\n")
         return reply
 
 
