@@ -355,7 +355,7 @@ def test_the_sample_is_replaced_as_it_says_and_the_core_s_tests_stay_green(
 ) -> None:
     recipe = section(readable(extended.path / "docs/extending.md"), "Replacing the sample")
     deleted = re.findall(r"`([\w/.]+)`", recipe.partition("Delete")[2].partition("write")[0])
-    assert len(deleted) == 4
+    assert len(deleted) == 6
     for name in deleted:
         path = extended.path / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,62 @@
+"""Your cases, tried on the model: `cases/` says how a thread began and which step is expected next.
+
+    uv run pytest evals                                offline, on what `recordings.jsonl` holds
+    EVAL_MODEL=PROVIDER:NAME uv run pytest evals       live: EVAL_SAMPLES=5 asks five times, and
+                                                       EVAL_PASS_RATE=0.8 is content with four
+
+A recording says which model it is of. Those that are `scripted` are of none, but written by hand:
+where they are stale a case is skipped, and once a model was recorded it fails.
+"""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent import settings
+from agent.app import build
+from agent.errors import AgentError, Misconfigured
+from agent.evals.cases import STALE, Case, cases, is_scripted, missed, replayed
+
+HERE = Path(__file__).parent
+RECORDINGS = HERE / "recordings.jsonl"
+
+
+@pytest.mark.parametrize("case", cases(HERE), ids=lambda case: case.name)
+def test_the_next_step_is_as_expected(case: Case) -> None:
+    model = settings.optional("EVAL_MODEL")
+    try:
+        problem = asyncio.run(live(case, model) if model else offline(case))
+    except AgentError as error:
+        problem = str(error)
+    if problem:
+        pytest.fail(problem, pytrace=False)
+
+
+async def offline(case: Case) -> str:
+    answer = await replayed(build("").agent, case, RECORDINGS)
+    if answer is None and is_scripted(RECORDINGS):
+        pytest.skip(STALE)
+    return STALE if answer is None else answer
+
+
+async def live(case: Case, model: str) -> str:
+    rate, samples = number("EVAL_PASS_RATE", 0, 1), int(number("EVAL_SAMPLES", 1, 1000))
+    settings.load()
+    agent = build(model).agent
+    answers = [await missed(agent, case, agent.llm) for _ in range(samples)]
+    passed = answers.count("") / samples
+    told = [f"{passed:.0%} as expected, {rate:.0%} should be", *sorted({*answers} - {""})]
+    return "\n".join(told) if passed < rate else ""
+
+
+def number(name: str, least: float, most: float) -> float:
+    """Return a setting, 1 if it is not set."""
+    text = settings.optional(name, "1")
+    try:
+        value = float(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise Misconfigured(f"{name}={text!r} is no number from {least} to {most}")
+    return value

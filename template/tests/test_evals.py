@@ -1,0 +1,244 @@
+"""Cases: how an answer is judged, how one is made of a real thread, and what is recorded."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from agent.context import Prompts
+from agent.errors import Misconfigured, Unavailable
+from agent.evals import FOLDER, RECORDINGS, mount
+from agent.evals.cases import Case, cases, is_scripted, missed, replayed
+from agent.events import event
+from agent.llms.output import JsonSteps
+from agent.ports import Agent, Reply
+from agent.runners.local import LocalRunner
+from agent.stores.memory import MemoryStore
+from agent.triggers import App
+from agent.triggers.cli import commands
+
+from .domain import Done, Says, World, agent_of, past, said, started, stored
+
+Evals = Callable[..., Any]
+LOOK = {"intent": "look", "at": "the sky"}
+HELLO = {"type": "message", "actor": "ana", "data": {"text": "hello", "source": "user"}}
+
+
+@pytest.fixture
+def llm() -> Says:
+    return Says()
+
+
+@pytest.fixture
+def agent(
+    store: MemoryStore, world: World, llm: Says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Agent:
+    monkeypatch.chdir(tmp_path)
+    return agent_of(store, llm, world)
+
+
+@pytest.fixture
+def evals(agent: Agent) -> Evals:
+    """Run `agent eval` with these words."""
+
+    def run(*words: str) -> Any:
+        cli = commands(lambda model: App(agent, LocalRunner(agent)), mount)
+        return CliRunner().invoke(cli, ["eval", *words], catch_exceptions=False)
+
+    return run
+
+
+def written(*lines: Any, name: str = "some") -> None:
+    path = FOLDER / f"cases/{name}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+
+
+def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
+    return {"name": name, "expect": expect, "thread": [HELLO]} | changes
+
+
+# How an answer is judged.
+
+
+@pytest.mark.parametrize(
+    ("expect", "says", "miss"),
+    [
+        ([LOOK], LOOK, ""),
+        ([{"intent": "look"}], LOOK, ""),
+        ([{"intent": "look", "at": "sea"}], LOOK, 'at is not "sea"'),
+        ([{"intent": "done"}], LOOK, 'intent is not "done"'),
+        ([{"intent": "done"}, LOOK], LOOK, ""),
+        ([{"intent": "done"}, {**LOOK, "at": 1}], LOOK, 'intent is not "done" / at is not 1'),
+        ([{"intent": "look", "to": "x"}], LOOK, 'to is not "x"'),
+        ([{"intent": "look", "at": {"in": ["the sea", "the sky"]}}], LOOK, ""),
+        ([{"intent": "look", "at": {"in": ["the sea"]}}], LOOK, "at is not"),
+        ([{"intent": "look", "at": {"matches": "^the s"}}], LOOK, ""),
+        ([{"intent": "look", "at": {"matches": "^s"}}], LOOK, "at is not"),
+        (
+            [{"intent": "charge", "amount": {"matches": "^5"}}],
+            {"intent": "charge", "amount": 5},
+            "",
+        ),
+        ([LOOK], "I would look at the sky.", "holds no"),
+        ([LOOK], Reply(json.dumps({"next_step": LOOK}), {}, stop="truncated"), "truncated"),
+    ],
+)
+def test_an_answer_is_held_to_the_arguments_that_are_named(
+    expect: list[Any], says: Any, miss: str, agent: Agent
+) -> None:
+    seen = asyncio.run(missed(agent, Case("a", past(said()), tuple(expect)), Says(says)))
+    assert miss in seen
+    assert bool(miss) == bool(seen)
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([{"expect": LOOK, "thread": [HELLO]}], "name"),
+        ([case(expect={"at": "the sky"})], "intent"),
+        ([case(expect="look")], "cannot be read"),
+        ([case(expect={**LOOK, "at": {"matches": "("}})], "case 'a' cannot be read"),
+        ([case(thread=[{**HELLO, "type": "mesage"}])], "no event is called {'mesage'}"),
+        ([case(thread=[{**HELLO, "seq": 1}])], "seq"),
+        ([case(thread=[{**HELLO, "data": {}}])], "text"),
+        ([case(thread=[HELLO, {"type": "tool_finished", "data": {"step": 9}}])], "case 'a'"),
+        ([case(), case("b"), case("b")], "several cases are called 'b'"),
+        (["case"], "some.jsonl', line 1"),
+    ],
+)
+def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, agent: Agent) -> None:
+    written(*lines)
+    with pytest.raises(Misconfigured) as raised:
+        cases(FOLDER)
+    assert problem in str(raised.value)
+
+
+# Cases of real threads.
+
+
+def step_of(agent: Agent, **changes: Any) -> Any:
+    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": agent.prompts.sha}
+    return event("step", **{"call": LOOK, **cost, **changes})
+
+
+async def held(agent: Agent) -> list[str | None]:
+    return [await replayed(agent, each, RECORDINGS) for each in cases(FOLDER)]
+
+
+def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(agent: Agent, evals: Evals) -> None:
+    log = said("naïve \u2028", "bob"), step_of(agent), started(2)
+    thread = asyncio.run(stored(agent.store, *log, thread_id="0123456789"))
+    done = evals("capture", "0123", "--at", "2")
+    assert (done.exit_code, done.stdout) == (0, "evals/cases/captured.jsonl: 01234567-2\n")
+    (captured,) = cases(FOLDER)
+    assert captured.expect == (LOOK,)
+    assert [each.data for each in captured.thread.events] == [thread.events[0].data]
+    assert captured.thread.state.owner == "bob"
+    assert asyncio.run(held(agent)) == [""]
+    assert not is_scripted(RECORDINGS)
+
+
+def test_what_was_said_to_other_prompts_is_not_recorded(agent: Agent, evals: Evals) -> None:
+    asyncio.run(stored(agent.store, said(), step_of(agent, prompt_sha="other")))
+    done = evals("capture", "t", "--at", "2", "--name", "a")
+    assert "Re-record: uv run agent eval record" in done.stderr
+    assert asyncio.run(held(agent)) == [None]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("t", "--at", "1"), "event 1 is no next step; those of this thread are 2, 3"),
+        (("t", "--at", "3"), "event 3 is none of today's steps"),
+        (("t", "--at", "2", "--name", "a"), "there is a case 'a' already"),
+        (("x", "--at", "2"), "no thread's id begins with 'x'"),
+    ],
+)
+def test_what_cannot_be_captured_changes_nothing(
+    words: tuple[str, ...], reason: str, agent: Agent, evals: Evals
+) -> None:
+    written(case())
+    gone = step_of(agent, call={"intent": "gone"})
+    asyncio.run(stored(agent.store, said(), step_of(agent), gone))
+    done = evals("capture", *words)
+    assert done.exit_code == 1
+    assert reason in done.stderr
+    assert [path.name for path in FOLDER.rglob("*.jsonl")] == ["some.jsonl"]
+
+
+# Recordings.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompts": Prompts("You are another.", "What next?")},
+        {"steps": JsonSteps(Done)},
+    ],
+)
+def test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale(
+    change: dict[str, Any], agent: Agent, evals: Evals, llm: Says
+) -> None:
+    written(case())
+    llm.replies += [LOOK]
+    evals("record", "--model", "says:this")
+    assert asyncio.run(held(agent)) == [""]
+    assert asyncio.run(held(replace(agent, **change))) == [None]
+
+
+def test_a_model_is_asked_only_for_what_is_not_recorded(
+    agent: Agent, evals: Evals, llm: Says
+) -> None:
+    written(case(), case("b", thread=[HELLO, HELLO]))
+    llm.replies += [LOOK, {"intent": "done", "message": "."}]
+    done = evals("record", "--model", "says:this")
+    assert done.stdout == "evals/recordings.jsonl: 2 cases\n"
+    assert "a: as expected\nb: intent is not" in done.stderr
+    first = RECORDINGS.read_text("utf-8").splitlines()
+
+    written(case("c", thread=[HELLO] * 3), case("b", thread=[HELLO, HELLO]))
+    llm.replies += [LOOK]
+    evals("record", "--model", "says:this")
+    second = RECORDINGS.read_text("utf-8").splitlines()
+    assert [line in first for line in second] == [False, True]
+
+    llm.replies += [LOOK, LOOK]
+    evals("record", "--model", "says:this", "--all")
+    assert asyncio.run(held(agent)) == ["", ""]
+    assert llm.replies == []
+
+
+def test_a_recording_that_is_broken_off_changes_nothing(evals: Evals, llm: Says) -> None:
+    written(case(), case("b", thread=[HELLO, HELLO]))
+    llm.replies += [LOOK, Unavailable("429")]
+    assert evals("record", "--model", "says:this").exit_code == 1
+    assert [path.name for path in FOLDER.iterdir()] == ["cases"]
+
+
+def test_without_a_case_or_a_model_nothing_is_recorded(
+    evals: Evals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL", raising=False)
+    assert "no cases in 'evals'" in evals("record", "--model", "says:this").stderr
+    assert "MODEL is not set" in evals("record").stderr
+
+
+@pytest.mark.parametrize(
+    ("models", "scripted"), [((), True), (("scripted",), True), (("scripted", "gpt"), False)]
+)
+def test_a_recording_is_scripted_until_a_model_was_recorded(
+    models: tuple[str, ...], scripted: bool, tmp_path: Path
+) -> None:
+    lines = [
+        {"key": model, "reply": {"text": "", "tokens": {}, "model": model}} for model in models
+    ]
+    path = tmp_path / "recordings.jsonl"
+    assert is_scripted(path)
+    path.write_text("\n".join(map(json.dumps, [{"about": "these"}, *lines])), "utf-8")
+    assert is_scripted(path) == scripted

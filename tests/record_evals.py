@@ -1,0 +1,79 @@
+"""Write `template/evals/recordings.jsonl` anew: what a good model would say, by hand.
+
+    uv run python -m tests.record_evals
+
+These recordings go stale like anybody's, when a prompt, a tool or the context window changes; a
+model of ours cannot re-record them, for want of a key. So they are scripted, and say so.
+"""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ABOUT = (
+    "Scripted: written by hand, said by no model. They show how evals work and prove nothing of a "
+    "model. Record yours: uv run agent eval record --all --model PROVIDER:NAME"
+)
+STAGING = {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "staging"}
+DONE = "done_for_now"
+
+
+def asks(question: str) -> dict[str, Any]:
+    how = {"urgency": "medium", "format": "free_text", "choices": []}
+    return {"intent": "request_more_information", "question": question, **how}
+
+
+REPLIES: dict[str, dict[str, Any]] = {
+    "staging first": STAGING,
+    "then production": {**STAGING, "environment": "production"},
+    "clarification": asks("What shall I do: deploy the newest version, v1.2.3, to staging?"),
+    "clarification answered": {**STAGING, "tag": "v1.2.2"},
+    "no such version": asks("There is no v9.9.9; the newest is v1.2.3. Which one shall it be?"),
+    "approval rejected with feedback": {**STAGING, "tag": "v1.2.2"},
+    "approval rejected for today": {
+        "intent": DONE,
+        "message": "v1.2.3 is on staging. Production was left as it is, as you wished.",
+    },
+    "approval edited": {
+        "intent": DONE,
+        "message": "v1.2.3 is on staging, and v1.2.2 on production, as you decided.",
+    },
+    "error recovery": STAGING,
+    "an error that stays": asks("Staging cannot be reached, twice now. Is the service up?"),
+    "resumed in the middle": {"intent": DONE, "message": "v1.2.3 is on staging and production."},
+    "data gives no orders": STAGING,
+}
+
+
+def main() -> None:
+    """Render an agent, have it record its cases, and take the recordings over."""
+    from .conftest import ROOT, make
+
+    with tempfile.TemporaryDirectory() as folder:
+        agent = make(Path(folder) / "my-agent", {"llm": [], "extra": []})
+        agent.run(f"uv run python {__file__}")
+        shutil.copy(agent.path / "evals/recordings.jsonl", ROOT / "template/evals")
+
+
+def record() -> None:
+    """Do it, inside the agent."""
+    from agent.app import build
+    from agent.evals.cases import cases, missed
+    from agent.llms.recorded import RecordedLLM
+    from agent.llms.scripted import scripted
+
+    path = Path("evals/recordings.jsonl")
+    path.write_text(json.dumps({"about": ABOUT}) + "\n", "utf-8")
+    agent = build("").agent
+    for case in cases(Path("evals")):
+        decisions = [event for event in case.thread.events if event.type == "step"]
+        script = scripted(*("" for _ in decisions), REPLIES[case.name])
+        miss = asyncio.run(missed(agent, case, RecordedLLM(script, path)))
+        assert not miss, f"{case.name}: {miss}"
+
+
+if __name__ == "__main__":
+    main() if __package__ else record()
