@@ -9,6 +9,8 @@ where they are stale a case is skipped, and once a model was recorded it fails.
 """
 
 import asyncio
+import gc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,14 @@ RECORDINGS = HERE / "recordings.jsonl"
 @pytest.mark.parametrize("case", cases(HERE), ids=lambda case: case.name)
 def test_the_next_step_is_as_expected(case: Case) -> None:
     model = settings.optional("EVAL_MODEL")
-    try:
-        problem = asyncio.run(live(case, model) if model else offline(case))
-    except AgentError as error:
-        problem = str(error)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # nobody closes a model's client
+        try:
+            problem = asyncio.run(live(case, model) if model else offline(case))
+        except AgentError as error:
+            problem = str(error)
+        if model:
+            gc.collect()
     if problem:
         pytest.fail(problem, pytrace=False)
 

@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,12 +75,13 @@ async def test_a_changed_schema_is_an_error_too(path: Path) -> None:
         await RecordedLLM(None, path)(PROMPT, {"type": "object"})
 
 
-async def test_a_recording_may_say_what_it_is_and_hold_any_text(path: Path) -> None:
+def test_a_recording_may_say_what_it_is_and_hold_any_text(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
     path.write_text('{"about": "people read this"}\n', "utf-8")
     odd = replace(REPLY, text="naïve \u2028 \x85 \U0001f600")
-    await RecordedLLM(Says(odd), path)(PROMPT, STEPS.schema)
+    asyncio.run(RecordedLLM(Says(odd), path)(PROMPT, STEPS.schema))
 
-    reply = await RecordedLLM(None, path)(PROMPT, STEPS.schema)
+    reply = asyncio.run(RecordedLLM(None, path)(PROMPT, STEPS.schema))
 
     assert reply.text == odd.text
 

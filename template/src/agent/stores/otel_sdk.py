@@ -1,0 +1,91 @@
+"""Spans of the log as spans of the OpenTelemetry SDK, in its queue and out over OTLP/HTTP.
+
+The SDK reads the standard variables: endpoint, headers and timeout, `OTEL_SERVICE_NAME`, the sizes
+of its queue, the sampler. Errors of the export are logged by it, and end there.
+"""
+
+from typing import Self
+
+from opentelemetry.context import Context
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    set_span_in_context,
+)
+
+from ..events import Event
+from .otel_spans import Span, Turn
+
+PROVIDERS = {"gemini": "gcp.gemini"}
+"""Those that the conventions call by another name than `MODEL` does."""
+
+
+class OtelSpans(IdGenerator):
+    """Emits spans, with the ids they say they have."""
+
+    def __init__(self, model: str, processor: SpanProcessor) -> None:
+        provider, _, self._model = model.partition(":")
+        self._provider = PROVIDERS.get(provider, provider)
+        tracers = TracerProvider(id_generator=self)  # it shuts down, and flushes, at exit
+        tracers.add_span_processor(processor)
+        self._tracer = tracers.get_tracer("agent")
+        self._span: Span
+
+    @classmethod
+    def to_collector(cls, model: str) -> Self:
+        return cls(model, BatchSpanProcessor(OTLPSpanExporter()))
+
+    def generate_trace_id(self) -> int:
+        return self._span.turn.trace_id
+
+    def generate_span_id(self) -> int:
+        return self._span.id
+
+    def __call__(self, span: Span) -> None:
+        self._span, chat = span, span.operation == "chat"
+        subject = self._model if chat else span.attributes.get("gen_ai.tool.name", "")
+        begun = self._tracer.start_span(
+            f"{span.operation} {subject}".strip(),
+            Context() if span.is_root else set_span_in_context(NonRecordingSpan(_root(span.turn))),
+            SpanKind.CLIENT if chat else SpanKind.INTERNAL,
+            self._attributes(span),
+            [Link(_root(span.before))] if span.before else [],
+            min(_ns(span.begun), _ns(span.ended)),
+        )
+        if span.error:
+            begun.set_status(StatusCode.ERROR)
+        begun.end(_ns(span.ended))
+
+    def _attributes(self, span: Span) -> dict[str, str | int]:
+        named: dict[str, str | int] = {
+            "gen_ai.operation.name": span.operation,
+            "gen_ai.conversation.id": span.turn.thread_id,
+            "agent.event": span.ended.seq,
+            "error.type": span.error,
+            **span.attributes,
+        }
+        if span.operation == "chat":
+            named |= {
+                "gen_ai.provider.name": self._provider,
+                "gen_ai.request.model": self._model,
+            }
+        return {name: value for name, value in named.items() if value != ""}
+
+
+def _root(turn: Turn) -> SpanContext:
+    return SpanContext(turn.trace_id, turn.span_id, True, TraceFlags(TraceFlags.SAMPLED))
+
+
+def _ns(event: Event) -> int:
+    """Return when an event was stored, in nanoseconds since 1970."""
+    at = event.at
+    assert at, "a stored event has a time"
+    return int(at.timestamp() * 1_000_000) * 1000

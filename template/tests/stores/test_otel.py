@@ -1,0 +1,476 @@
+"""Spans of what is appended: which there are, what they hold, and that they reach a collector."""
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanContext, SpanKind, StatusCode
+
+from agent.api import fork, launch, resume
+from agent.errors import Misconfigured
+from agent.events import Event, digest, event
+from agent.loop import advance
+from agent.ports import Reply
+from agent.stores.memory import MemoryStore
+from agent.stores.otel import ENDPOINTS, observed, traced
+from agent.stores.otel_sdk import OtelSpans
+from agent.stores.otel_spans import spans
+from agent.thread import Thread
+
+from ..conftest import Clock
+from ..domain import (
+    Says,
+    World,
+    agent_of,
+    chose,
+    failed,
+    past,
+    paused,
+    resumed,
+    returned,
+    said,
+    started,
+    stored,
+    told,
+)
+from ..play import logs
+from .contract import StoreContract
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 30
+CHARGE = {"intent": "charge", "amount": 500}
+SECRET = "SECRET"
+"""What everybody says; no span may hold it."""
+
+
+@pytest.fixture
+def exporter() -> InMemorySpanExporter:
+    return InMemorySpanExporter()
+
+
+@pytest.fixture
+def store(clock: Clock, exporter: InMemorySpanExporter) -> MemoryStore:
+    spans = OtelSpans("gemini:flash", SimpleSpanProcessor(exporter))
+    return observed(MemoryStore(clock), spans)
+
+
+class TestObservedStore(StoreContract):
+    @pytest.fixture
+    def store(self, clock: Clock) -> MemoryStore:
+        emit = OtelSpans("", SimpleSpanProcessor(InMemorySpanExporter()))
+        return observed(MemoryStore(clock), emit)
+
+
+# Which spans there are.
+
+
+def drawn(thread: Thread) -> str:
+    """Return each span with its first and last event, and that with which its turn began."""
+    told = [span for each in thread.events for span in spans(thread, each)]
+    return ", ".join(
+        f"{span.operation} {span.begun.seq}-{span.ended.seq} of {span.turn.seq}"
+        + (f" after {span.before.seq}" if span.before else "")
+        + (f" ({what})" if (what := span.error or span.attributes.get("agent.status")) else "")
+        for span in told
+    )
+
+
+DONE = (chose("done"), event("finished", message=""))
+DOUBT = paused("in_doubt", call=CHARGE, step=2)
+INVALID = event("invalid_step", error="", output="", tokens={})
+OVERTAKEN = event("discarded", tokens={"input": 5})
+CHARGED = (said(), chose("charge"), started(2), started(2))
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        pytest.param(
+            (said(), chose("look"), started(2), returned(2), *DONE),
+            "chat 1-2 of 1, execute_tool 3-4 of 1, chat 4-5 of 1, invoke_agent 1-6 of 1 (finished)",
+            id="one turn",
+        ),
+        pytest.param(
+            (
+                said(),
+                chose("x"),
+                paused("approval"),
+                resumed(3, "approve"),
+                started(2),
+                returned(2),
+            ),
+            "chat 1-2 of 1, invoke_agent 1-3 of 1 (waiting:approval), execute_tool 5-6 of 4",
+            id="an answer begins another",
+        ),
+        pytest.param(
+            (said(), paused("question"), told(2), said(), *DONE),
+            "invoke_agent 1-2 of 1 (waiting:question), chat 4-5 of 4, "
+            "invoke_agent 4-6 of 4 after 1 (finished)",
+            id="and so does a message",
+        ),
+        pytest.param(
+            (said(), paused("job"), said(), resumed(2, "done"), *DONE),
+            "invoke_agent 1-2 of 1 (waiting:job), chat 4-5 of 4, "
+            "invoke_agent 4-6 of 4 after 1 (finished)",
+            id="but not during a job",
+        ),
+        pytest.param(
+            (said(), paused("limit"), resumed(2, "stop"), said(), event("cancelled")),
+            "invoke_agent 1-2 of 1 (waiting:limit), invoke_agent 3-3 of 3 after 1 (cancelled), "
+            "invoke_agent 4-5 of 4 after 3 (cancelled)",
+            id="a thread that was stopped",
+        ),
+        pytest.param(
+            (*CHARGED, failed(2), chose("gone"), failed(6), INVALID),
+            "chat 1-2 of 1, execute_tool 4-5 of 1 (tool_failed), chat 5-6 of 1, "
+            "execute_tool 6-7 of 1 (tool_failed), chat 7-8 of 1 (invalid_step)",
+            id="errors",
+        ),
+        pytest.param(
+            (*CHARGED, DOUBT, returned(2), chose("look")),
+            "chat 1-2 of 1, execute_tool 4-5 of 1 (in_doubt), "
+            "invoke_agent 1-5 of 1 (waiting:in_doubt), execute_tool 4-6 of 1, chat 6-7 of 6",
+            id="a doubt, and the result after all",
+        ),
+        pytest.param(
+            (*CHARGED, event("cancelled"), event("tool_finished", step=2, start=3, output="")),
+            "chat 1-2 of 1, invoke_agent 1-5 of 1 (cancelled), execute_tool 3-6 of 1",
+            id="a result that comes too late",
+        ),
+        pytest.param(
+            (said(), said(), OVERTAKEN, event("compacted", upto=1, text="", tokens={})),
+            "chat 1-3 of 1, chat 3-4 of 1",
+            id="what else a model was asked",
+        ),
+        pytest.param((said(), event("compacted", upto=1, text="")), "", id="and what none was"),
+        pytest.param(
+            (said(), event("cancelled"), OVERTAKEN, said(), event("cancelled")),
+            "invoke_agent 1-2 of 1 (cancelled), chat 1-3 of 1, "
+            "invoke_agent 4-5 of 4 after 1 (cancelled)",
+            id="a reply to a thread that was cancelled",
+        ),
+    ],
+)
+def test_a_log_is_spans(log: tuple[Event, ...], expected: str) -> None:
+    thread = past(*log)
+    assert drawn(thread) == expected
+    ids = [span.id for each in thread.events for span in spans(thread, each)]
+    assert len(set(ids)) == len(ids)
+
+
+@given(logs())
+def test_every_span_of_any_log_hangs_on_its_turn(thread: Thread) -> None:
+    told = [span for each in thread.events for span in spans(thread, each)]
+    assert len({(span.turn, span.id) for span in told}) == len(told)
+    roots = {span.turn for span in told if span.is_root}
+    assert len({span.turn for span in told} - roots) <= 1  # the one that is going on
+    assert {span.before for span in told if span.before} <= roots
+    assert all(span.begun.seq <= span.ended.seq for span in told)
+
+
+@given(logs(), st.data())
+def test_any_part_of_any_log_has_spans(thread: Thread, data: st.DataObject) -> None:
+    kept = data.draw(st.lists(st.booleans(), min_size=0, max_size=len(thread.events)))
+    part = past(*(each for each, keep in zip(thread.events, kept, strict=False) if keep))
+    for each in part.events:
+        list(spans(part, each))
+
+
+# What a span holds.
+
+
+@pytest.fixture
+async def run(
+    store: MemoryStore, exporter: InMemorySpanExporter, world: World, clock: Clock
+) -> Sequence[ReadableSpan]:
+    """Return the spans of a run that took two seconds, ten minutes for its approval, and one."""
+    reply = Reply(json.dumps({"next_step": CHARGE}), {"input": 9, "output": 2, "cached": 4, "x": 1})
+    says = Says(replace(reply, model="flash-1"), {"intent": "done", "message": SECRET})
+    agent = agent_of(store, says, world)
+    await launch(agent, "t", SECRET, actor=SECRET, delivery="1", source=SECRET)
+    clock.tick(2)
+    waiting = await advance(agent, await store.load("t"))
+    assert waiting.state.wait
+    clock.tick(600)
+    wait, shown = waiting.state.wait.seq, digest(CHARGE)
+    answered = await resume(agent, "t", wait, "approve", actor=SECRET, digest=shown, text=SECRET)
+    clock.tick(1)
+    await advance(agent, answered)
+    return exporter.get_finished_spans()
+
+
+def ids(context: SpanContext | None) -> tuple[int, int]:
+    assert context
+    return context.trace_id, context.span_id
+
+
+async def test_a_turn_is_a_trace_linked_to_the_one_before(run: Sequence[ReadableSpan]) -> None:
+    assert [(span.name, span.kind) for span in run] == [
+        ("chat flash", SpanKind.CLIENT),
+        ("invoke_agent", SpanKind.INTERNAL),
+        ("execute_tool charge", SpanKind.INTERNAL),
+        ("chat flash", SpanKind.CLIENT),
+        ("invoke_agent", SpanKind.INTERNAL),
+    ]
+    (first, second), children = [run[1], run[4]], [run[0], run[2], run[3]]
+    assert [first.parent, second.parent] == [None, None]
+    assert [ids(span.parent) for span in children] == [
+        ids(root.context) for root in (first, second, second)
+    ]
+    assert [ids(link.context) for link in second.links] == [ids(first.context)]
+    assert len({ids(span.context) for span in run}) == 5
+    assert len({ids(span.context)[0] for span in run}) == 2
+
+
+async def test_a_span_took_as_long_as_the_log_says(run: Sequence[ReadableSpan]) -> None:
+    assert [((span.end_time or 0) - (span.start_time or 0)) / 1e9 for span in run] == [
+        2,
+        2,
+        0,
+        0,
+        1,
+    ]
+    assert run[4].end_time == 1_800_000_603_000_000_000
+
+
+async def test_a_span_has_the_names_of_the_conventions(run: Sequence[ReadableSpan]) -> None:
+    chat, turn, tool = (dict(span.attributes or {}) for span in run[:3])
+    common = {"gen_ai.conversation.id": "t"}
+    assert chat.pop("gen_ai.prompt.version")
+    assert chat == common | {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "gcp.gemini",
+        "gen_ai.request.model": "flash",
+        "gen_ai.response.model": "flash-1",
+        "gen_ai.output.type": "json",
+        "gen_ai.usage.input_tokens": 9,
+        "gen_ai.usage.output_tokens": 2,
+        "gen_ai.usage.cache_read.input_tokens": 4,
+        "agent.event": 2,
+    }
+    assert turn == common | {
+        "gen_ai.operation.name": "invoke_agent",
+        "agent.status": "waiting:approval",
+        "agent.event": 3,
+    }
+    assert tool == common | {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": "charge",
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.id": "2",
+        "agent.event": 7,
+    }
+
+
+async def test_a_span_holds_nothing_that_was_said(run: Sequence[ReadableSpan]) -> None:
+    assert [span.name for span in run if SECRET in span.to_json()] == []
+
+
+async def test_an_error_is_of_a_kind(store: MemoryStore, exporter: InMemorySpanExporter) -> None:
+    invalid = event("invalid_step", error=SECRET, output=SECRET, tokens={}, model="")
+    await stored(store, said(), invalid)
+    (span,) = exporter.get_finished_spans()
+    assert span.status.status_code == StatusCode.ERROR
+    assert (span.attributes or {})["error.type"] == "invalid_step"
+    assert SECRET not in span.to_json()
+
+
+async def test_a_span_that_is_told_twice_is_one_span(
+    run: Sequence[ReadableSpan], store: MemoryStore
+) -> None:
+    exporter = InMemorySpanExporter()
+    emit = OtelSpans("", SimpleSpanProcessor(exporter))
+    thread = await store.load("t")
+    for each in thread.events:
+        for span in spans(thread, each):
+            emit(span)
+    again = exporter.get_finished_spans()
+    assert [ids(span.context) for span in again] == [ids(span.context) for span in run]
+
+
+def test_no_two_threads_share_an_id() -> None:
+    log = (said(), *DONE)
+    one, other = (
+        {
+            number
+            for span in spans(thread, thread.events[-1])
+            for number in (span.id, span.turn.trace_id)
+        }
+        for thread in (past(*log), past(*log, thread_id="u"))
+    )
+    assert one.isdisjoint(other)
+
+
+async def test_a_fork_tells_its_own_turns_and_is_linked_to_the_origin_s(
+    run: Sequence[ReadableSpan], store: MemoryStore, exporter: InMemorySpanExporter, world: World
+) -> None:
+    exporter.clear()
+    agent = agent_of(store, Says({"intent": "done", "message": ""}), world)
+    version = (await store.load("t")).state.version
+    forked = await fork(agent, "t", version, actor="bob")
+    assert exporter.get_finished_spans() == ()
+    await advance(agent, await store.append(forked, said(actor="bob")))
+    chat, root = exporter.get_finished_spans()
+    assert (chat.attributes or {})["gen_ai.conversation.id"] == forked.id
+    assert [ids(link.context) for link in root.links] == [ids(run[4].context)]
+
+
+async def test_a_clock_that_goes_back_makes_no_negative_span(
+    store: MemoryStore, exporter: InMemorySpanExporter, clock: Clock
+) -> None:
+    thread = await stored(store, said())
+    clock.tick(-60)
+    await store.append(thread, chose("look"))
+    (span,) = exporter.get_finished_spans()
+    assert span.start_time == span.end_time
+
+
+# Where spans go.
+
+
+def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ENDPOINTS:
+        monkeypatch.delenv(name, raising=False)
+    store = traced(MemoryStore(), "openai:x")
+    assert "append" not in vars(store)
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_an_endpoint_that_is_none_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "localhost:4318")
+    with pytest.raises(Misconfigured, match="'localhost:4318' is no OTLP endpoint"):
+        traced(MemoryStore(), "openai:x")
+
+
+@dataclass
+class Collector:
+    """Takes spans over OTLP/HTTP, one request at a time, and each only when it is let."""
+
+    port: int = 0
+    requests: list[ExportTraceServiceRequest] = field(default_factory=list)
+    arrived: threading.Event = field(default_factory=threading.Event)
+    free: threading.Event = field(default_factory=threading.Event)
+
+    def take(self, handler: BaseHTTPRequestHandler) -> None:
+        assert handler.path == "/v1/traces"
+        assert handler.headers["Content-Type"] == "application/x-protobuf"
+        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        self.arrived.set()
+        self.free.wait(PATIENCE_S)
+        self.requests.append(ExportTraceServiceRequest.FromString(body))
+        answer = ExportTraceServiceResponse().SerializeToString()
+        handler.send_response(200)
+        handler.send_header("Content-Type", "application/x-protobuf")
+        handler.send_header("Content-Length", str(len(answer)))
+        handler.end_headers()
+        handler.wfile.write(answer)
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    collector = Collector()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            collector.take(self)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        collector.port = server.server_address[1]
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield collector
+        server.shutdown()
+
+
+PROGRAM = """
+import asyncio, sys
+from agent.events import event
+from agent.loop import advance
+from agent.stores.memory import MemoryStore
+from agent.stores.otel import traced
+from tests.domain import Says, World, agent_of, chose, returned, said, stored
+
+async def main():
+    store = traced(MemoryStore(), "openai:gpt")
+    thread = await stored(store, said("SECRET"), chose("look"), returned(2))
+    sys.stdin.readline()
+    for _ in range(600):  # more than are sent at once
+        thread = await store.append(thread, event("discarded", tokens={}))
+    agent = agent_of(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
+    print((await advance(agent, thread)).state.status, flush=True)
+
+asyncio.run(main())
+"""
+
+
+@contextmanager
+def program(path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Start an agent that appends, waits for a line, appends more and says how it ended."""
+    variables = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2",
+        "OTEL_SERVICE_NAME": "my-agent",
+        "OTEL_BSP_SCHEDULE_DELAY": "1",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(path / "world.db")],
+        env=os.environ | variables, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as started:  # fmt: skip
+        try:
+            yield started
+        finally:
+            started.kill()
+
+
+@pytest.mark.server
+def test_a_collector_gets_every_span_and_holds_up_no_append(
+    collector: Collector, tmp_path: Path
+) -> None:
+    with program(tmp_path, collector.port) as agent:
+        assert agent.stdin
+        assert agent.stdout
+        assert collector.arrived.wait(PATIENCE_S)
+        print(file=agent.stdin, flush=True)
+        assert select.select([agent.stdout], [], [], PATIENCE_S)[0]
+        assert agent.stdout.readline() == "finished\n"
+        assert collector.requests == []
+        collector.free.set()
+        assert agent.wait(PATIENCE_S) == 0
+    resources = [each for request in collector.requests for each in request.resource_spans]
+    names = [span.name for each in resources for scope in each.scope_spans for span in scope.spans]
+    assert (len(names), names.count("chat gpt"), names[-1]) == (604, 602, "invoke_agent")
+    (service,) = (one for one in resources[0].resource.attributes if one.key == "service.name")
+    assert service.value.string_value == "my-agent"
+    assert SECRET not in str(collector.requests)
+
+
+@pytest.mark.server
+def test_a_collector_that_is_away_costs_nothing_but_spans(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with program(tmp_path, port) as agent:
+        assert agent.communicate("\n", timeout=PATIENCE_S)[0] == "finished\n"
+    assert agent.returncode == 0
