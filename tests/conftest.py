@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.metadata import PackageMetadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ from create_12_factor_agent import (
 
 ROOT = Path(__file__).parents[1]
 PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
+
+EVERY = "--every-combination"
 
 FULL = {
     question.name: list(question.choices)
@@ -81,12 +85,17 @@ class Agent:
         return agent
 
 
+def owner_s_environment() -> dict[str, str]:
+    """Return our variables without those that are about our own environment."""
+    ours = {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "UV_OFFLINE"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return kept | {"PYTHONDONTWRITEBYTECODE": ""}
+
+
 def make(path: Path, given: dict[str, Any]) -> Agent:
     """Render an agent and install it, as an owner does."""
     generate.new(path, answers.check(given), ask=False)
-    ours = {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "PYTHONPATH", "UV_OFFLINE"}
-    environment = {name: value for name, value in os.environ.items() if name not in ours}
-    agent = Agent(path, environment | {"PYTHONDONTWRITEBYTECODE": ""})
+    agent = Agent(path, owner_s_environment())
     agent.run("uv sync --quiet --compile-bytecode")
     return agent
 
@@ -99,6 +108,35 @@ def outside() -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="agent-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it stands here, in a plain folder: quick to render from."""
+    folder = tmp_path_factory.mktemp("newest")
+    for name in checked_in():
+        if name == "copier.yml" or name.startswith("template/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "test each combination of parts, not only each pair (hours)"
+    parser.addoption(EVERY, action="store_true", help=told)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how long each variant took that was tested."""
+    took: Counter[str] = Counter()
+    for done in chain.from_iterable(terminalreporter.stats.values()):
+        variant = dict(getattr(done, "user_properties", ())).get("variant")
+        if variant:
+            took[str(variant)] += done.duration
+    if took:
+        terminalreporter.section("seconds for each variant")
+    for variant, seconds in took.items():
+        terminalreporter.line(f"{seconds:7.1f}  {variant}")
 
 
 @pytest.fixture(scope="session")
