@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
+from create_12_factor_agent import answers, catalog, generate
+
 from .conftest import ROOT, Agent, tree
 
 
@@ -31,3 +35,14 @@ def test_it_installs_little(full: Agent, tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
     assert len(packages) - 1 <= 35  # without itself
     assert size <= 60_000_000
+
+
+def test_a_model_that_was_not_chosen_can_be_added(full: Agent, tmp_path: Path) -> None:
+    made = generate.new(tmp_path / "my-agent", answers.check({"llm": []}), ask=False)
+    agent = Agent(made.path, full.environment)
+    agent.run("uv sync --quiet --no-dev")
+    models = next(one for one in catalog.questions() if one.name == "llm").choices
+    for name in models:
+        asked = Agent(agent.path, agent.environment | {"MODEL": f"{name}:any"})
+        with pytest.raises(AssertionError, match=f"create-12-factor-agent add {name}"):
+            asked.run("uv run --no-dev agent run hello")

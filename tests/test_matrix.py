@@ -17,7 +17,7 @@ import yaml
 from create_12_factor_agent import engine
 
 from . import variants
-from .conftest import EVERY, ROOT, Agent, owner_s_environment, tree
+from .conftest import EVERY, ROOT, Agent, outside, owner_s_environment, tree
 from .variants import Answers
 
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
@@ -47,9 +47,10 @@ def answers(request: pytest.FixtureRequest) -> Answers:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared() -> Iterator[Path]:
     """Return where the variants come one after the other, with their environment."""
-    return tmp_path_factory.mktemp("matrix")
+    with outside() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="module")
