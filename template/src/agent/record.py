@@ -55,10 +55,8 @@ async def pause(
     if expires_s is not None:
         pause_s = min(max(0.0, expires_s), MAX_PAUSE_S)
         data["expires_at"] = (await agent.store.now() + timedelta(seconds=pause_s)).isoformat()
-    asked = named(thread, audience)
-    return await agent.store.append(
-        thread, event("paused", kind=kind, text=text, audience=asked, **data)
-    )
+    asked = event("paused", kind=kind, text=text, audience=named(thread, audience), **data)
+    return await agent.store.append(thread, asked)
 
 
 def named(thread: Thread, audience: tuple[str, ...]) -> list[str]:

@@ -47,14 +47,11 @@ def name_of(kind: str, identity: str) -> str:
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         for name, identities in people.items():
-            if identity in _as_list(identities.get(kind)):
+            known = identities.get(kind)
+            if identity in (known if isinstance(known, list) else [known]):
                 return name
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
     return f"{kind}:{identity}"
-
-
-def _as_list(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
