@@ -102,7 +102,7 @@ class ProcrastinateRunner(LocalRunner):
         await (await self.opened()).run_worker_async(
             queues=["threads"],
             concurrency=self._concurrency,
-            fetch_job_polling_interval=self._sweep_s,
+            fetch_job_polling_interval=min(self._sweep_s, SWEEP_S),
             shutdown_graceful_timeout=0,
             delete_jobs="always",
             install_signal_handlers=False,
