@@ -21,7 +21,7 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners", "trigger": "tr
 CORE_LINES = 1000
 """Of code; see docs/decisions.md for what counts."""
 
-FILES, TEST_FILES = 72, 39
+FILES, TEST_FILES = 83, 44
 """How many files people get by default, beside `tests/` and in it."""
 
 ADAPTER_LINES = 40
@@ -153,16 +153,16 @@ def test_copier_alone_refuses_what_cannot_be(copier: CopierFixture, tmp_path: Pa
 @pytest.mark.parametrize(
     ("where", "services"),
     [
-        ({}, {"agent": None}),
-        ({"store": "postgres"}, {"api": 1, "migrate": 1, "postgres": 1}),
+        ({}, {"agent": 1}),
+        ({"store": "postgres"}, {"agent": 1, "migrate": 1, "postgres": 1}),
         (
             {"store": "postgres", "runner": "procrastinate"},
-            {"api": 1, "worker": 2, "migrate": 1, "postgres": 1},
+            {"agent": 1, "worker": 2, "migrate": 1, "postgres": 1},
         ),
     ],
 )
 def test_compose_starts_what_the_parts_need(
-    copier: CopierFixture, tmp_path: Path, where: dict[str, str], services: dict[str, int | None]
+    copier: CopierFixture, tmp_path: Path, where: dict[str, str], services: dict[str, int]
 ) -> None:
     project = copier.copy(tmp_path / "my-agent", **where)
     composed = yaml.safe_load((project / "compose.yaml").read_text())
