@@ -486,4 +486,35 @@ FAULTS = [
         "        if False:\n",
         "triggers/test_admin.py::test_what_went_on_in_both_places_is_left_as_it_is",
     ),
+    # -- traces --
+    Fault(
+        "a span holds what was said",
+        "stores/otel_spans.py",
+        '        "gen_ai.tool.call.id": str(step.seq),\n',
+        '        "gen_ai.tool.call.id": str(event.data),\n        "input": str(thread.events),\n',
+        "stores/test_otel.py::test_a_span_holds_nothing_that_was_said",
+    ),
+    Fault(
+        "a span told twice is two",
+        "stores/otel_spans.py",
+        "_id(8, self.turn.thread_id, self.ended.seq)",
+        "id(self)",
+        "stores/test_otel.py::test_a_span_that_is_told_twice_is_one_span",
+    ),
+    Fault(
+        "an append waits for the collector",
+        "stores/otel_sdk.py",
+        "        return cls(model, BatchSpanProcessor(OTLPSpanExporter()))\n",
+        "        from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n\n"
+        "        return cls(model, SimpleSpanProcessor(OTLPSpanExporter()))\n",
+        "stores/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
+    ),
+    # -- evals --
+    Fault(
+        "a stale recording answers",
+        "llms/recorded.py",
+        "    read = json.dumps([prompt.system, prompt.blocks, prompt.ask, schema])\n",
+        "    read = json.dumps([prompt.blocks, prompt.ask])\n",
+        "test_evals.py::test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale",
+    ),
 ]
