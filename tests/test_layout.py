@@ -184,6 +184,12 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
     return render
 
 
+@pytest.fixture(scope="module")
+def today(small: Path, tmp_path_factory: pytest.TempPathFactory) -> History:
+    """The newest state alone, which `add` and `remove` keep to."""
+    return history(tmp_path_factory.mktemp("today") / "history", small)
+
+
 def before_there_was(part: str, files: Iterable[str], template: Path, folder: Path) -> Path:
     """Copy a template as it was before it had a part, to which these files belong."""
     shutil.copytree(template, folder)
@@ -266,18 +272,17 @@ def test_an_edited_list_takes_the_lines_of_a_part_and_gives_them_back(
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("part", variants.optional())
 def test_a_part_that_is_added_and_removed_leaves_what_was_there(
-    rendered: Render, small: Path, tmp_path: Path, part: str, around: str
+    rendered: Render, today: History, tmp_path: Path, part: str, around: str
 ) -> None:
     """Byte by byte, answers included, though every list was edited."""
     without, having = variants.step(part, AROUND[around])
     one, other = rendered(without), rendered(having)
-    past = history(tmp_path / "history", small)
-    path = owned(past, without, tmp_path / "mine")
+    path = owned(today, without, tmp_path / "mine")
     at_first = commit(path, edited(one, other))
-    done = changed(past, path, having)
+    done = changed(today, path, having)
     assert (done.conflicts, done.lost, done.missed) == ((), (), ())
     assert read(path) == edited(other, one) | replaced(one)
-    changed(past, path, without)
+    changed(today, path, without)
     assert git(path, "diff", at_first) == ""
 
 
