@@ -82,6 +82,7 @@ LISTS = {
     "tools for checks": Listing("pyproject.toml", r"dev = \[", "]", '    "', '    "m>=1",'),
     "variables": Listing(".env.example", "", END, r"# [A-Z_]+=", "# MINE="),
     "ignored files": Listing(".gitignore", "", END, r"[^#]", "/mine/"),
+    "settings of all services": Listing("compose.yaml", "x-agent:", r"\S", r"  \w+:", "  mine: 1"),
     "settings of the service": Listing(
         "compose.yaml", "  agent:", r" {0,2}\S", r"    \w+:", "    mine: 1"
     ),
