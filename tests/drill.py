@@ -45,7 +45,8 @@ def rename(project: Path, files: list[str]) -> None:
         path = project / name
         if path.is_file() and path.suffix in (".py", ".toml"):
             text = path.read_text().replace(".blocks import", ".passages import")
-            path.write_text(text.replace('"blocks",', '"passages",'))
+            layers = name == "pyproject.toml"
+            path.write_text(text.replace('"blocks",', '"passages",') if layers else text)
 
 
 def reformat(project: Path, files: list[str]) -> None:

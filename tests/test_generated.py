@@ -9,16 +9,16 @@ from create_12_factor_agent import answers, catalog, generate
 from .conftest import ROOT, Agent, tree
 
 
-def test_its_python_is_checked_in_place_too(full: Agent) -> None:
+def test_its_python_is_checked_in_place_too(distributed: Agent) -> None:
     """By the rules of the rendered agent, over the very files that are copied into it."""
     template = ROOT / "template"
-    rules = f"--config {full.path / 'pyproject.toml'}"
-    full.run(f"uv run ruff check {rules} --no-cache {template}")
-    full.run(f"uv run ruff format --check {rules} --no-cache {template}")
+    rules = f"--config {distributed.path / 'pyproject.toml'}"
+    distributed.run(f"uv run ruff check {rules} --no-cache {template}")
+    distributed.run(f"uv run ruff format --check {rules} --no-cache {template}")
 
 
-def test_the_rendered_python_is_the_template_s(full: Agent) -> None:
-    rendered = tree(full.path / "src") | tree(full.path / "tests")
+def test_the_rendered_python_is_the_template_s(distributed: Agent) -> None:
+    rendered = tree(distributed.path / "src") | tree(distributed.path / "tests")
     for folder in ("src", "tests"):
         for path in (ROOT / "template" / folder).rglob("*.py"):
             assert rendered[path.relative_to(ROOT / "template" / folder).as_posix()] == (

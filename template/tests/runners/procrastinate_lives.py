@@ -123,11 +123,17 @@ def worker(life: Life) -> None:
         runner = ProcrastinateRunner(agent, lease_s=life.lease_s, poll_s=0.05, sweep_s=1)
         work = asyncio.ensure_future(runner.work(4))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
+        _listening(life, os.getpid()).touch()
         await asyncio.wait([work])
         if not work.cancelled():
             work.result()
 
     _live(life, live)
+
+
+def _listening(life: Life, pid: int | None) -> Path:
+    """Name the file that says that a worker would hear SIGTERM."""
+    return life.folder / f"listening.{pid}"
 
 
 def without_lease(life: Life) -> None:
@@ -244,6 +250,7 @@ class Lab:
 
     def stop(self, *processes: BaseProcess) -> None:
         for process in processes:
+            wait_for(_listening(self.life, process.pid).exists, f"{process.name} listens")
             process.terminate()
         assert [self.ended(process) for process in processes] == [0] * len(processes)
 
