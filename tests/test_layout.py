@@ -367,3 +367,21 @@ def test_nothing_that_was_released_goes_away_or_is_renamed_without_a_word() -> N
 def test_a_path_is_gone_until_the_changelog_names_it(changelog: str, missing: list[str]) -> None:
     released = ["template/compose.yaml", "template/src/agent/old.py", "template/Makefile"]
     assert gone(released, ["template/Makefile.jinja", "template/new.py"], changelog) == missing
+
+
+@pytest.mark.parametrize("part", variants.optional())
+def test_a_part_changes_no_code_but_the_list_of_parts(
+    part: str, newest: Path, tmp_path: Path
+) -> None:
+    without, with_it = (
+        _python(newest, answers, tmp_path / str(place))
+        for place, answers in enumerate(variants.step(part, variants.DEFAULT))
+    )
+    common = without.keys() & with_it.keys()
+    assert {name for name in common if without[name] != with_it[name]} <= {"src/agent/parts.py"}
+    assert "src/agent/app.py" in common
+
+
+def _python(template: Path, answers: Answers, folder: Path) -> dict[str, bytes]:
+    engine.render(template, folder, answers | {"project_name": "my-agent"})
+    return {name: held for name, held in tree(folder).items() if name.endswith(".py")}
