@@ -1,5 +1,7 @@
 """What people get: its code is the code of the template, and it installs little."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from create_12_factor_agent import answers, catalog, generate
 
 from .conftest import ROOT, Agent, tree
+from .templates import commit
 
 
 def test_its_python_is_checked_in_place_too(distributed: Agent) -> None:
@@ -46,3 +49,15 @@ def test_a_model_that_was_not_chosen_can_be_added(full: Agent, tmp_path: Path) -
         asked = Agent(agent.path, agent.environment | {"MODEL": f"{name}:any"})
         with pytest.raises(AssertionError, match=f"create-12-factor-agent add {name}"):
             asked.run("uv run --no-dev agent run hello")
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="needs make")
+def test_its_own_check_finds_a_merge_that_was_left_undone(tmp_path: Path) -> None:
+    made = generate.new(tmp_path / "my-agent", answers.check({}), ask=False)
+    check = ["make", "--directory", str(made.path), "--dry-run", "check"]
+    lines = subprocess.run(check, capture_output=True, text=True, check=True).stdout.splitlines()
+    line = next(line for line in lines if "git grep" in line)
+    commit(made.path, {})
+    assert subprocess.run(["sh", "-c", line], cwd=made.path, check=False).returncode == 0
+    commit(made.path, {"people.toml": "<<<<<<< before updating\n=======\n>>>>>>> after\n"})
+    assert subprocess.run(["sh", "-c", line], cwd=made.path, check=False).returncode == 1

@@ -73,7 +73,7 @@ def checks(agent: Agent, *targets: str) -> None:
     for target in targets:
         (rule,) = (rule for rule in rules if rule.startswith(f"{target}:"))
         for line in rule.splitlines()[1:]:
-            agent.run(line.strip())
+            in_shell(agent, line.strip())
 
 
 class Terminal:
