@@ -1,11 +1,13 @@
 """The commands for a repository that was made before. Prints nothing itself."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from . import catalog, change, doctor, history, parts, project, summary
+from .catalog import Answer, Question
 from .errors import UsageError
 from .upkeep import Wanted, carry_out
 
@@ -21,7 +23,7 @@ SOMETHING_NEWER = 4
 Parts = Annotated[
     list[str],
     typer.Argument(
-        metavar="PART...",
+        metavar="PART",
         help="Parts by name; `parts` lists them.",
         autocompletion=lambda: [part for one in catalog.questions() for part in one.choices],
     ),
@@ -38,34 +40,32 @@ Check = Annotated[
 ]
 
 
-@app.command()
-def add(
-    names: Parts,
-    *,
-    folder: Folder = Path(),
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    install: Install = True,
-) -> None:
-    """Add parts, in the version the repository has; your edits stay."""
-    wanted = Wanted(yes=yes, dry_run=dry_run, as_json=as_json, install=install)
-    carry_out(folder, wanted, lambda answers, known: parts.added(answers, names, known))
+def _command_for(
+    change_parts: Callable[[Mapping[str, Any], list[str], tuple[Question, ...]], dict[str, Answer]],
+) -> Callable[..., None]:
+    """Make a command that changes which parts there are."""
+
+    def command(
+        names: Parts,
+        *,
+        folder: Folder = Path(),
+        yes: Yes = False,
+        dry_run: DryRun = False,
+        as_json: Json = False,
+        install: Install = True,
+    ) -> None:
+        wanted = Wanted(yes=yes, dry_run=dry_run, as_json=as_json, install=install)
+        carry_out(folder, wanted, lambda answers, known: change_parts(answers, names, known))
+
+    return command
 
 
-@app.command()
-def remove(
-    names: Parts,
-    *,
-    folder: Folder = Path(),
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    as_json: Json = False,
-    install: Install = True,
-) -> None:
-    """Remove parts; asks first where you edited their files."""
-    wanted = Wanted(yes=yes, dry_run=dry_run, as_json=as_json, install=install)
-    carry_out(folder, wanted, lambda answers, known: parts.removed(answers, names, known))
+app.command("add", help="Add parts, in the version the repository has; your edits stay.")(
+    _command_for(parts.added)
+)
+app.command("remove", help="Remove parts; asks first where you edited their files.")(
+    _command_for(parts.removed)
+)
 
 
 @app.command()
