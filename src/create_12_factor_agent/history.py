@@ -61,10 +61,10 @@ def since(src_path: str, commit: str, *, newest: bool) -> Iterator[History]:
     """
     with TemporaryDirectory(prefix=f"{source.NAME}-", ignore_cleanup_errors=True) as folder:
         path = Path(folder, "history.git")
-        here = origin.here()  # first: it may make a snapshot that is to be fetched
+        here = origin.here() if newest else None  # first: it may make a snapshot to be fetched
         _fetch(src_path, path)
         old = _find(path, src_path, commit)
-        new = _find(path, src_path, _newest(path, src_path, here)) if newest else old
+        new = _find(path, src_path, _newest(path, src_path, here)) if here else old
         if new != old and git.run(path, "merge-base", "--is-ancestor", new, old).returncode == 0:
             raise _too_new(commit)
         after = origin.describe(path, new) if new != old else commit
