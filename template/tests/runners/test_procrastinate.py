@@ -229,3 +229,27 @@ async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_dat
 def test_it_needs_postgresql(world: World) -> None:
     with pytest.raises(Misconfigured, match="needs the store 'postgres'"):
         ProcrastinateRunner(agent_of(MemoryStore(), Says(), world))
+
+
+async def test_a_worker_that_does_not_hear_that_it_shall_stop_is_told_again(
+    store: PostgresStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, told = asyncio.Event(), list[str]()
+
+    async def hard_of_hearing() -> None:
+        while len(told) < 2:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                told.append("stop")
+
+    runner = ProcrastinateRunner(agent_of(store, Says(), world))
+    monkeypatch.setattr("agent.runners.procrastinate.STOP_S", 0.01)
+    monkeypatch.setattr(runner, "_worker", hard_of_hearing)
+    work = asyncio.create_task(runner.work())
+    await begun.wait()
+    work.cancel()
+    await asyncio.wait({work}, timeout=10)
+    assert work.cancelled()
+    assert told == ["stop", "stop"]

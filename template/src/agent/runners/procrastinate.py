@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 SWEEP_S = 5
 """How late what is due by the clock may be found; a divisor of 60."""
+STOP_S = 3.0
+"""How long Procrastinate's worker may take to stop before it is told again."""
 
 
 class ProcrastinateRunner(LocalRunner):
@@ -84,8 +86,9 @@ class ProcrastinateRunner(LocalRunner):
             await asyncio.wait({worker})
         except asyncio.CancelledError:
             self._stopping.set()
-            worker.cancel()
-            await asyncio.wait({worker})
+            while not worker.done():  # who is connecting may swallow a cancellation
+                worker.cancel()
+                await asyncio.wait({worker}, timeout=STOP_S)
             raise
         try:
             await worker
