@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from create_12_factor_agent import origin
+
 from .conftest import Ran, Run, tree
 from .templates import FILES, commit, git, write
 
@@ -293,6 +295,17 @@ def test_a_project_that_is_ahead_is_not_taken_back(project: Path, template: Path
     assert "v0.2.0" in ran.err
 
 
+def test_a_build_that_is_no_release_updates_to_the_last_one(
+    project: Path, template: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(template, {"template/new.txt": "new"}, "v0.2.0")
+    commit(template, {"template/new.txt": "newer"})
+    unreleased = origin.Origin(str(template), "0.1.0.dev0")
+    monkeypatch.setattr(origin, "here", lambda: unreleased)
+    assert change(run, "update").code == 0
+    assert (project / "new.txt").read_text() == "new"
+
+
 @pytest.mark.usefixtures("project")
 def test_without_git_nothing_is_changed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
@@ -320,7 +333,7 @@ def test_an_ignored_file_is_not_written_over(project: Path, template: Path, run:
 STARTED = """
 import sys, time
 from pathlib import Path
-from create_12_factor_agent import change, draft, engine, git, history, source
+from create_12_factor_agent import origin, change, draft, engine, git, history, source
 source._CHECKOUT = Path(sys.argv.pop(1))
 def slow(module, name):
     real = getattr(module, name)

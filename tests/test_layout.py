@@ -180,7 +180,7 @@ def rendered(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Render:
         if not path.exists():
             engine.render(small, path, answers | {"project_name": "mine"})
         files = tree(path).items()
-        return {name: text.decode() for name, text in files if name != engine.ANSWERS}
+        return {name: text.decode() for name, text in files if name != project.ANSWERS}
 
     return render
 
@@ -232,7 +232,7 @@ def owned(past: History, answers: Answers, path: Path) -> Path:
 
 def read(path: Path) -> Files:
     """Return the files of a repository, but for the answers."""
-    names = set(git(path, "ls-files").splitlines()) - {engine.ANSWERS}
+    names = set(git(path, "ls-files").splitlines()) - {project.ANSWERS}
     return {name: (path / name).read_text("utf-8") for name in names}
 
 

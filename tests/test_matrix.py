@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from create_12_factor_agent import engine
+from create_12_factor_agent import engine, project
 
 from . import variants
 from .conftest import EVERY, ROOT, Agent, outside, owner_s_environment, tree
@@ -62,7 +62,7 @@ def seen() -> Seen:
 def agent(answers: Answers, newest: Path, shared: Path, seen: Seen) -> Iterator[Agent]:
     path = shared / "my-agent"
     engine.render(newest, path, answers | {"project_name": "my-agent"})
-    (path / engine.ANSWERS).unlink()  # it needs nothing of ours
+    (path / project.ANSWERS).unlink()  # it needs nothing of ours
     environment = {
         "UV_PROJECT_ENVIRONMENT": str(shared / "environment"),
         "UV_NO_SYNC": "1",

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from . import catalog, changelog, draft, engine, source
+from . import catalog, changelog, draft, engine, project, source
 from .history import NEW, OLD, History
 from .project import Project
 
@@ -88,10 +88,7 @@ def _state(came: bytes, is_now: bytes | None) -> str:
 
 
 def _compare(history: History, place: Path, mine: State, old: State, new: State) -> Change:
-    import yaml
-
-    stored = yaml.safe_load((place / engine.ANSWERS).read_bytes())
-    answers = {name: stored[name] for name in stored if not name.startswith("_")}
+    answers = project.at(place).answers
     changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     return Change(
         before=history.before,
@@ -115,7 +112,7 @@ def _rendered(history: History, tag: str, answers: Mapping[str, Any]) -> dict[st
         engine.render(template, Path(folder), answers)
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    files.pop(engine.ANSWERS)
+    files.pop(project.ANSWERS)
     return files
 
 

@@ -13,8 +13,7 @@ from typing import Any
 from . import source
 from .errors import UsageError, UserError
 from .history import NEW
-
-ANSWERS = ".copier-answers.yml"
+from .project import ANSWERS
 
 
 def render(

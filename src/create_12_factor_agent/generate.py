@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import engine, origin, source
+from . import engine, origin, project, source
 from .errors import UserError
 from .target import ELSEWHERE, available, publish, staging
 
@@ -47,8 +47,6 @@ def plan(target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
 
 
 def _render(staged: Path, target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
-    import yaml
-
     here = origin.here()
     with origin.template(here) as template:
         recreate = engine.render(template, staged, answers, ask=ask)["recreate"]
@@ -56,6 +54,4 @@ def _render(staged: Path, target: Path, answers: Mapping[str, Any], *, ask: bool
     for path in (staged, *staged.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)  # a read-only installation renders read-only files
     files = [file.relative_to(staged).as_posix() for file in staged.rglob("*") if file.is_file()]
-    stored = yaml.safe_load((staged / engine.ANSWERS).read_bytes())
-    kept = {name: stored[name] for name in stored if not name.startswith("_")}
-    return Made(target, kept, tuple(sorted(files)), recreate)
+    return Made(target, project.at(staged).answers, tuple(sorted(files)), recreate)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 from . import git, origin, source
 from .errors import UsageError, UserError
@@ -63,8 +64,8 @@ def since(src_path: str, commit: str, *, newest: bool) -> Iterator[History]:
         path = Path(folder, "history.git")
         here = origin.here() if newest else None  # first: it may make a snapshot to be fetched
         _fetch(src_path, path)
-        old = _find(path, src_path, commit)
-        new = _find(path, src_path, _newest(path, src_path, here)) if here else old
+        old = _find(path, commit) or _raise_unknown(src_path, commit)
+        new = _newest(path, src_path, here) if here else old
         if new != old and git.run(path, "merge-base", "--is-ancestor", new, old).returncode == 0:
             raise _too_new(commit)
         after = origin.describe(path, new) if new != old else commit
@@ -83,12 +84,15 @@ def _fetch(src_path: str, path: Path) -> None:
         raise UserError(problem, "It is `_src_path` in .copier-answers.yml: is it still there?")
 
 
-def _find(path: Path, src_path: str, ref: str) -> str:
+def _find(path: Path, ref: str) -> str:
+    """Return the commit that `ref` names, or nothing."""
     # `ref` goes through standard input: an answers file could make an option of it.
     wanted = f"{ref}^{{commit}}\n".encode()
     found = git.call(path, "cat-file", "--batch-check=%(objectname)", feed=wanted)
-    if re.fullmatch(r"[0-9a-f]{40,64}", found):
-        return found
+    return found if re.fullmatch(r"[0-9a-f]{40,64}", found) else ""
+
+
+def _raise_unknown(src_path: str, ref: str) -> NoReturn:
     if src_path == source.url():
         raise _too_new(ref)
     problem = f"{ref} is no state of the template at {src_path}."
@@ -96,11 +100,12 @@ def _find(path: Path, src_path: str, ref: str) -> str:
 
 
 def _newest(path: Path, src_path: str, here: origin.Origin) -> str:
-    if src_path == here.url:
-        return here.ref
+    if src_path == here.url and (rendered := _find(path, here.ref)):
+        return rendered
     tags = git.call(path, "for-each-ref", "--sort=-version:refname", "--format=%(refname:short)",
                "refs/tags/v*").split()  # fmt: skip
-    return next((tag for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)), "HEAD")
+    last = next((tag for tag in tags if re.fullmatch(r"v\d+\.\d+\.\d+", tag)), "HEAD")
+    return _find(path, last)
 
 
 def _too_new(commit: str) -> UsageError:

@@ -31,7 +31,7 @@ def find(start: Path) -> Project:
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / ANSWERS).is_file():
-            return _read(folder)
+            return at(folder)
     missing = f"{start} is in no repository of {source.NAME}: there is no {ANSWERS}."
     raise UsageError(missing, f"Go to one, or make one: {source.NAME} my-agent")
 
@@ -52,7 +52,8 @@ def check_clean(project: Project) -> None:
         raise UsageError(problem, "Commit or stash them (git stash --all), then try again.")
 
 
-def _read(folder: Path) -> Project:
+def at(folder: Path) -> Project:
+    """Read the answers file of a repository. Raises UsageError."""
     import yaml
 
     file = folder / ANSWERS
