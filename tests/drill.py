@@ -72,7 +72,7 @@ def replace(project: Path, files: list[str]) -> None:
     switch = project / "src/agent/control_flow.py"
     switch.write_text(f"# {MARK} in src/agent/control_flow.py\n" + switch.read_text())
     loop = project / "src/agent/loop.py"
-    loop.write_text(loop.read_text().replace("MAX_CRASHES = 5", "MAX_CRASHES = 7"))
+    loop.write_text(loop.read_text().replace("PREFETCH_S = 30.0", "PREFETCH_S = 45.0"))
 
 
 EDITS: Mapping[str, Callable[[Path, list[str]], None]] = {

@@ -135,7 +135,7 @@ def agent_of(store: Store, llm: LLM, world: World, **changes: Any) -> Agent:
     parts: dict[str, Any] = {
         "store": store,
         "llm": llm,
-        "channels": {"poll": PollChannel()},
+        "channel": PollChannel(),
         "steps": STEPS,
         "summaries": SUMMARIES,
         "decide": decide_in(world),
@@ -171,21 +171,28 @@ class Says:
 
 
 class Shown:
-    """A channel that remembers what it was given, and fails for what it is told to fail for."""
+    """A channel that remembers what it was given, and fails for what it is told to fail for.
 
-    def __init__(self, fails: Callable[[Event], bool] = lambda _: False) -> None:
+    With `receipts` it wants to know when a wait is closed.
+    """
+
+    def __init__(
+        self, fails: Callable[[Event], bool] = lambda _: False, receipts: bool = False
+    ) -> None:
         self.fails = fails
+        self.receipts = receipts
         self.tried: list[int] = []
         self.sent: list[Event] = []
         self.meanwhile: Callable[[Event], Awaitable[object]] | None = None
 
-    async def send(self, thread: Thread, event: Event) -> None:
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         self.tried.append(event.seq)
         if self.meanwhile:
             await self.meanwhile(event)
         if self.fails(event):
             raise Unavailable("the channel is away")
         self.sent.append(event)
+        return {"shown": event.seq} if self.receipts else {}
 
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -94,7 +94,7 @@ class Play:
         self.agent = Agent(
             store=self.store,
             llm=self.think,
-            channels={"poll": self},
+            channel=self,
             steps=STEPS,
             summaries=SUMMARIES,
             decide=self.decide,
@@ -108,8 +108,9 @@ class Play:
         self.llm.replies.append(self.replies.pop(0) if self.replies else REPLIES[-2])
         return await self.llm(prompt, schema)
 
-    async def send(self, thread: Thread, event: Event) -> None:
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         await self.interrupt()
+        return {"play": event.seq} if event.type == "paused" else {}
 
     def decide(self, step: Any) -> Any:
         match step:

@@ -291,7 +291,7 @@ async def test_the_end_and_what_is_waited_for_are_shown_and_nothing_else(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown()
-    agent = agent_of(store, Says(LOOK, ASK, DONE), world, channels={"poll": shown})
+    agent = agent_of(store, Says(LOOK, ASK, DONE), world, channel=shown)
     await advance(agent, await stored(store, said()))
     await resume(agent, "t", 6, "answer", actor="ana", text="this")
     await advance(agent, await store.load("t"))
@@ -304,7 +304,7 @@ async def test_a_person_is_told_before_anything_else_happens(
     shown = Shown()
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("and now?"))
-    agent = agent_of(store, Says(), world, channels={"poll": shown})
+    agent = agent_of(store, Says(), world, channel=shown)
     with pytest.raises(AssertionError, match="once too often"):
         await advance(agent, await store.load("t"))
     assert [each.seq for each in shown.sent] == [3]
@@ -312,7 +312,7 @@ async def test_a_person_is_told_before_anything_else_happens(
 
 async def test_a_closed_wait_is_not_shown_any_more(store: MemoryStore, world: World) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    agent = agent_of(store, Says(ASK, DONE), world, channels={"poll": shown})
+    agent = agent_of(store, Says(ASK, DONE), world, channel=shown)
     with pytest.raises(Unavailable):
         await advance(agent, await stored(store, said()))
     await launch(agent, "t", "never mind", actor="ana", delivery="2", source="user")
@@ -325,7 +325,7 @@ async def test_a_delivery_that_fails_blocks_no_step(store: MemoryStore, world: W
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("now charge"))
     charge = {"intent": "charge", "amount": 5}
-    agent = agent_of(store, Says(charge, LOOK, ASK), world, channels={"poll": shown})
+    agent = agent_of(store, Says(charge, LOOK, ASK), world, channel=shown)
     with pytest.raises(Unavailable, match="the channel is away"):
         await advance(agent, await store.load("t"))
     assert world.effects("charge") == ["5"]
@@ -338,7 +338,7 @@ async def test_a_delivery_that_fails_blocks_no_other_delivery(
     shown = Shown(fails=lambda event: event.seq == 3)
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("again"))
-    agent = agent_of(store, Says(ASK), world, channels={"poll": shown})
+    agent = agent_of(store, Says(ASK), world, channel=shown)
     with pytest.raises(Unavailable):
         await advance(agent, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused"]
@@ -362,7 +362,7 @@ async def test_after_so_many_tries_it_is_delivered_with_its_error(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: True)
-    agent = agent_of(store, Says(ASK), world, channels={"poll": shown})
+    agent = agent_of(store, Says(ASK), world, channel=shown)
     await stored(store, said())
     await deliver_until_it_is_given_up(agent)
     thread = await store.load("t")
@@ -376,21 +376,22 @@ async def test_a_delivery_has_its_tries_whatever_failed_before_it(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: len(shown.tried) < 2)
-    agent = agent_of(store, Says(ASK), world, channels={"poll": shown})
+    agent = agent_of(store, Says(ASK), world, channel=shown)
     await stored(store, said())
     await deliver_until_it_is_given_up(agent, attempts=12)  # the model was away for an hour
     assert [each.type for each in shown.sent] == ["paused"]
 
 
-async def test_a_channel_that_was_removed_is_a_delivery_that_fails(
+async def test_a_receipt_is_kept_and_its_channel_is_shown_what_closes_the_wait(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(DONE), world)
-    await stored(store, said(reply_to="slack:C1"))
-    await deliver_until_it_is_given_up(agent)
-    thread = await store.load("t")
-    assert thread.state.status == "finished"
-    assert "no channel 'slack'" in thread.events[-1].data["error"]
+    shown = Shown(receipts=True)
+    agent = agent_of(store, Says(ASK, DONE), world, channel=shown)
+    asked = await advance(agent, await stored(store, said()))
+    assert asked.events[-1].data == {"ref": 3, "receipt": {"shown": 3}}
+    await resume(agent, "t", 3, "answer", actor="ana", text="this")
+    await advance(agent, await store.load("t"))
+    assert [each.type for each in shown.sent] == ["paused", "resumed", "finished"]
 
 
 async def test_an_answer_that_comes_while_a_person_is_told_is_not_lost(
@@ -404,7 +405,7 @@ async def test_an_answer_that_comes_while_a_person_is_told_is_not_lost(
 
     shown.meanwhile = answered
     model = Says(ASK, DONE)
-    agent = agent_of(store, model, world, channels={"poll": shown})
+    agent = agent_of(store, model, world, channel=shown)
     thread = await advance(agent, await stored(store, said()))
     assert thread.state.status == "finished"
     assert "quick" in model.prompts[1].blocks[-1]

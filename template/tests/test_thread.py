@@ -376,6 +376,33 @@ def test_a_fork_belongs_to_whoever_made_it_and_answers_nobody_in_the_original() 
     assert past(*events).state.outbox == (3,)
 
 
+RECEIPT = {"receipt": {"slack": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("shown", "closing", "outbox"),
+    [
+        (RECEIPT, resumed(2, "stop"), (4,)),
+        (RECEIPT, said("never mind"), (4,)),
+        (RECEIPT, event("cancelled", "ana", reason=""), (4,)),
+        (RECEIPT, event("discarded"), ()),
+        ({}, resumed(2, "stop"), ()),
+        ({"error": "away"}, resumed(2, "stop"), ()),
+    ],
+)
+def test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it(
+    shown: dict[str, Any], closing: Event, outbox: tuple[int, ...]
+) -> None:
+    log = [said(), paused("limit"), told(2, **shown), closing]
+    assert past(*log).state.outbox == outbox
+    assert past(*log, told(4)).state.outbox == ()
+
+
+def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> None:
+    log = [said(), paused("limit"), told(2, **RECEIPT), event("forked", "bob", thread="t", seq=3)]
+    assert past(*log, resumed(2, "continue", "bob")).state.outbox == ()
+
+
 @pytest.mark.parametrize(
     ("events", "outbox"),
     [
@@ -471,18 +498,20 @@ def test_a_fold_in_parts_is_the_fold_at_once_and_changes_no_event(thread: Thread
 
 
 @given(logs())
-def test_one_wait_is_open_at_a_time_and_only_it_and_the_end_are_in_the_outbox(
+def test_one_wait_is_open_at_a_time_and_only_it_its_end_and_that_of_all_are_in_the_outbox(
     thread: Thread,
 ) -> None:
-    state = State()
+    state, closing = State(), set[int]()
     for each in thread.events:
         if each.type in ("paused", "step", "invalid_step", "finished", "compacted"):
             assert state.wait is None, f"event {each.seq} came while {state.wait} was open"
             assert state.ended is None, f"event {each.seq} came after the end"
-        state = reduce(state, each)
+        shown, state = state.wait and state.wait.shown, reduce(state, each)
+        if shown and not state.wait:
+            closing.add(each.seq)
         for ref in state.outbox:
-            kind = thread.event(ref).type
-            assert kind == "finished" or (state.wait and state.wait.seq == ref)
+            ends = thread.event(ref).type == "finished" or ref in closing
+            assert ends or (state.wait and state.wait.seq == ref)
 
 
 @given(logs())

@@ -3,7 +3,7 @@
 from importlib.resources import files
 
 from . import control_flow, parts
-from .channels.poll import PollChannel
+from .channels.routing import Routing
 from .compaction import Summarize
 from .context import Prompts
 from .errors import Misconfigured
@@ -23,7 +23,7 @@ def build(model: str) -> App:
     agent = Agent(
         store=parts.store(model),
         llm=_llm(model),
-        channels={"poll": PollChannel()},
+        channel=Routing({**parts.channels()}),
         steps=JsonSteps(NextStep),
         summaries=JsonSteps(Summarize),
         decide=control_flow.decide,
@@ -31,7 +31,7 @@ def build(model: str) -> App:
         prefetch=control_flow.prefetch,
         limits=control_flow.LIMITS,
     )
-    return App(agent, parts.Runner(agent))
+    return App(agent, parts.Runner(agent), parts.TRIGGERS)
 
 
 def _llm(model: str) -> LLM:

@@ -6,19 +6,19 @@ for the version it was taken on, and what is decided here from an old one is dis
 """
 
 import asyncio
+from typing import Any
 
 from .compaction import compact
 from .context import Prompt, Window
 from .errors import AgentError, Conflict, InvalidStep, Unavailable
 from .events import MAX_TEXT, Event, event
 from .outcome import attempt
-from .ports import Agent, Claim
+from .ports import Agent
 from .record import fact, pause, responsible
 from .state import plan
 from .thread import Thread
 from .tool_calls import act, recover
 
-MAX_CRASHES = 5
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
 PREFETCH_S = 30.0
@@ -62,20 +62,6 @@ async def advance(
         undelivered.version = thread.state.version
         raise undelivered
     return thread
-
-
-async def run_claimed(
-    agent: Agent, thread: Thread, claim: Claim, stopping: asyncio.Event
-) -> Thread:
-    """Advance a thread for a runner; what keeps ending its runners is given up or asked about."""
-    word = plan(thread.state, agent.limits)
-    if claim.crashes < MAX_CRASHES or word == "idle":
-        return await advance(agent, thread, claim.attempts, stopping)
-    last = thread.events[-1]
-    why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
-    if word == "deliver":
-        return await told(agent, thread, thread.state.outbox[0], error=why)
-    return await escalate(agent, thread, why)
 
 
 async def escalate(agent: Agent, thread: Thread, why: str = "") -> Thread:
@@ -129,20 +115,17 @@ async def _deliver(
 ) -> Thread:
     """Show a person one event; what fails is postponed, and after so many tries given up."""
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
-    name = thread.state.reply_to.partition(":")[0]
     try:
-        if name not in agent.channels:
-            raise Unavailable(f"no channel {name!r} here; it was removed from app.py")
-        await agent.channels[name].send(thread, thread.event(ref))
+        receipt = await agent.channel.send(thread, thread.event(ref))
     except Unavailable as error:
         if tries >= MAX_DELIVERIES:
             return await told(agent, thread, ref, error=str(error))
         postponed[ref] = error
         return thread
-    return await told(agent, thread, ref)
+    return await told(agent, thread, ref, receipt=receipt)
 
 
-async def told(agent: Agent, thread: Thread, ref: int, **error: str) -> Thread:
-    """Record that a person was shown event `ref`, or why that was given up."""
-    shown = event("delivered", "agent", f"told:{ref}", ref=ref, **error)
+async def told(agent: Agent, thread: Thread, ref: int, **how: Any) -> Thread:
+    """Record that people were shown event `ref`, with the channel's `receipt`, or why not."""
+    shown = event("delivered", "agent", f"told:{ref}", ref=ref, **how)
     return await fact(agent.store, thread, lambda _: shown)

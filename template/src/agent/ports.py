@@ -3,7 +3,7 @@
 An adapter is one module with one class that fits, and a `from_env()`; `app.py` chooses.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -36,8 +36,15 @@ class LLM(Protocol):
 
 
 class Channel(Protocol):
-    async def send(self, thread: Thread, event: Event) -> None:
-        """Show a person `paused` or `finished`; may be called twice for the same `event.seq`."""
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+        """Show people `paused` or `finished`; may be called twice for the same `event.seq`.
+
+        What is returned, such as the id of a message, is kept as `receipt` with `delivered`. Who
+        returned something for a wait is sent what closed it, too: `resumed`, `message`, ….
+
+        Raises:
+            Unavailable: nobody was told; it is tried again later.
+        """
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ class Agent:
 
     store: Store
     llm: LLM
-    channels: Mapping[str, Channel]
+    channel: Channel
     steps: Steps
     summaries: Steps
     """Its one step is `compaction.Summarize`."""

@@ -62,6 +62,8 @@ class OpenWait:
     audience: tuple[str, ...]
     data: dict[str, Any]
     """The whole `paused` event: options, call, digest, expires_at."""
+    shown: bool = False
+    """By a channel that wants to know when the wait is closed."""
 
     @property
     def expires_at(self) -> datetime | None:

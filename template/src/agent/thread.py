@@ -38,7 +38,13 @@ class Thread:
 
 
 def reduce(state: State, event: Event) -> State:
-    """Return the state after `event`."""
+    """Return the state after `event`; who was shown a wait will be shown what closed it."""
+    after = _after(state, event)
+    closed = state.wait and state.wait.shown and not after.wait
+    return replace(after, outbox=(*after.outbox, event.seq)) if closed else after
+
+
+def _after(state: State, event: Event) -> State:
     data = event.data
     spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
     state = replace(state, version=event.seq, tokens=state.tokens + spent)
@@ -63,14 +69,16 @@ def reduce(state: State, event: Event) -> State:
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _resumed(state, state.wait, event)
         case "delivered":
-            return replace(state, outbox=_without(state.outbox, data["ref"]))
+            told = replace(state, outbox=_without(state.outbox, data["ref"]))
+            return _shown(told, data["ref"]) if data.get("receipt") else told
         case "finished":
             ended = _close(state)
             return replace(ended, ended="finished", outbox=(*ended.outbox, event.seq))
         case "cancelled":
             return replace(_drop(state), ended="cancelled")
         case "forked":
-            return replace(state, owner=event.actor, reply_to="poll:", outbox=())
+            alone = replace(state, owner=event.actor, reply_to="poll:", outbox=())
+            return replace(alone, wait=state.wait and replace(state.wait, shown=False))
     return state
 
 
@@ -107,6 +115,13 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
         case "stop":
             return replace(_drop(answered), ended="cancelled")
     return _close(answered)
+
+
+def _shown(state: State, ref: int) -> State:
+    """Remember that a channel wants to know when the wait is closed."""
+    if state.wait and state.wait.seq == ref:
+        return replace(state, wait=replace(state.wait, shown=True))
+    return state
 
 
 def _heard(state: State, event: Event) -> State:

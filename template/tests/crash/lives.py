@@ -115,7 +115,7 @@ class Life:
         return Agent(
             store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
             llm=WatchedModel(case.calls, moments),
-            channels={"watched": WatchedChannel(world, moments)},
+            channel=WatchedChannel(world, moments),
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments),
             summaries=SUMMARIES,

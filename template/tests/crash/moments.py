@@ -205,6 +205,7 @@ class WatchedChannel:
         self._world = world
         self._moment = moment
 
-    async def send(self, thread: Thread, event: Event) -> None:
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         self._moment(f"to tell {event.type}")
         self._world.happen("tell", f"{thread.id}:{event.seq}", False, self._moment)
+        return {"watched": event.seq} if event.type == "paused" else {}

@@ -17,8 +17,8 @@ from agent.api import cancel, launch, resume
 from agent.context import Prompt
 from agent.errors import Unavailable
 from agent.events import Call, Event
-from agent.loop import MAX_CRASHES
 from agent.ports import Agent, Claim, Reply
+from agent.runners.claims import MAX_CRASHES
 from agent.runners.local import MAX_BACK_OFF_S, LocalRunner
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
@@ -238,7 +238,7 @@ async def test_an_answer_is_acted_on_at_once_even_if_the_question_could_not_be_s
     store: WatchedStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    agent = agent_of(store, Says(RISKY, DONE), world, channels={"poll": shown})
+    agent = agent_of(store, Says(RISKY, DONE), world, channel=shown)
 
     async def answered(event: Event) -> None:
         if event.type == "paused":
@@ -388,7 +388,7 @@ async def test_a_thread_that_kills_its_runners_is_put_to_a_person_and_says_why(
 
 
 class Deadly(Shown):
-    async def send(self, thread: Thread, event: Event) -> None:
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         self.tried.append(event.seq)
         raise Poison
 
@@ -398,7 +398,7 @@ async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_
     first: dict[str, Any], store: WatchedStore, world: World, clock: Clock
 ) -> None:
     channel = Deadly()
-    agent = agent_of(store, Says(first), world, channels={"poll": channel})
+    agent = agent_of(store, Says(first), world, channel=channel)
     await stored(store, said())
     await crashed(agent, store, clock, 4 * MAX_CRASHES)
     assert len(channel.tried) <= 2 * MAX_CRASHES

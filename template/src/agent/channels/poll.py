@@ -1,9 +1,12 @@
 """For callers who follow the log themselves: the command line, HTTP, the inbox."""
 
+from typing import Any
+
 from ..events import Event
 from ..thread import Thread
 
 
 class PollChannel:
-    async def send(self, thread: Thread, event: Event) -> None:
+    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         """Send nothing: whoever asked reads the thread."""
+        return {}

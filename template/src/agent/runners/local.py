@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from ..api import expire
 from ..errors import AgentError, Unavailable
-from ..loop import run_claimed
 from ..ports import Agent, Claim
 from ..state import State, plan
 from ..thread import Thread
+from .claims import run_claimed
 
 Run = asyncio.Task[None]
 log = logging.getLogger(__name__)

@@ -4,10 +4,14 @@ A trigger authenticates somebody, hands one call to `api`, wakes the runner and 
 never runs the loop.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..ports import Agent, Runner
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter  # importing it would slow down every command
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,23 @@ class App:
 
     agent: Agent
     runner: Runner
+    triggers: "Sequence[Trigger]" = ()
+    """The ways in that `agent serve` opens beside its own."""
 
+
+@dataclass(frozen=True)
+class Served:
+    """What a trigger has `agent serve` do."""
+
+    router: "APIRouter | None" = None
+    """Its routes; it authenticates whoever calls them."""
+    work: "Work | None" = None
+    """Runs beside the server and is cancelled with it; if it raises, the server stops."""
+
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+Trigger = Callable[[App], Served | None]
+"""A way in; None where nothing of it is set up. Raises Misconfigured where half of it is."""
 
 Build = Callable[[str], App]
 """Plug an `App` together for a `MODEL`; "" where no model will be called."""

@@ -113,7 +113,7 @@ async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
         await asyncio.sleep(0)
         answer = await anybody.get("/healthz")
     assert answer.status_code == 503
-    assert answer.json()["detail"] == "the runner stopped: the database is from tomorrow"
+    assert answer.json()["detail"] == "it cannot go on: the database is from tomorrow"
 
 
 async def test_where_workers_run_the_threads_a_server_runs_none(agent: Agent) -> None:

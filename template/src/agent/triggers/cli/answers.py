@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from ... import settings
 from ...api import expire
+from ...channels.people import local_user
 from ...errors import Refused
 from ...events import Call
 from ...ports import Agent
@@ -31,7 +31,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 async def inbox(ctx: typer.Context) -> None:
     """Show what waits for whom, and how to answer it."""
-    store, actor, screen = ctx.obj("").agent.store, settings.local_user(), Screen()
+    store, actor, screen = ctx.obj("").agent.store, local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):
         thread = await store.load(row.id)
@@ -95,7 +95,7 @@ async def answer(
 
 
 async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]) -> None:
-    agent, actor, screen = ctx.obj("").agent, settings.local_user(), Screen()
+    agent, actor, screen = ctx.obj("").agent, local_user(), Screen()
     thread, wait = await _named(agent, name)
     for text in description(wait, actor, await agent.store.now()):
         screen.say(text)

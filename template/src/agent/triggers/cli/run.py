@@ -10,6 +10,7 @@ import typer
 
 from ... import settings
 from ...api import thread_of
+from ...channels.people import local_user
 from ...errors import AgentError
 from ...thread import Thread
 from .screen import Screen, interruptible, log_to_stderr
@@ -39,7 +40,7 @@ async def run(
     """
     if not text and not thread:
         raise typer.BadParameter("say what you want, or name a --thread to go on with")
-    chosen, actor, screen = _model_or_setting(model), settings.local_user(), Screen()
+    chosen, actor, screen = _model_or_setting(model), local_user(), Screen()
     talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
     if chosen.startswith("scripted"):
         screen.say(f"No model decides here, but a script: {chosen}")

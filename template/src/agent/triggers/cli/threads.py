@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from ... import api, settings
+from ... import api
+from ...channels.people import local_user
 from ...errors import ThreadNotFound
 from ...ports import Agent, Store, Summary
 from ...thread import Thread
@@ -72,7 +73,7 @@ async def _show_log(agent: Agent, thread: Thread, screen: Screen) -> None:
     ]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
-        shown = [*description(wait, settings.local_user(), now), *ways(thread, wait)]
+        shown = [*description(wait, local_user(), now), *ways(thread, wait)]
         screen.say("\n" + "\n".join(shown))
 
 
@@ -84,7 +85,7 @@ async def fork(
     """Copy a thread up to event N into a new one; print its id."""
     agent, screen = ctx.obj("").agent, Screen()
     origin = await thread_named(agent.store, name)
-    copied = await api.fork(agent, origin.id, at, actor=settings.local_user())
+    copied = await api.fork(agent, origin.id, at, actor=local_user())
     screen.tell(copied.id)
     screen.say(f"Go on with: {command('run', '--thread', short(copied.id), 'TEXT')}")
 
@@ -100,7 +101,7 @@ async def cancel(
     """
     agent = ctx.obj("").agent
     thread = await thread_named(agent.store, name)
-    await api.cancel(agent, thread.id, actor=settings.local_user(), reason=reason)
+    await api.cancel(agent, thread.id, actor=local_user(), reason=reason)
     Screen().say(f"Cancelled {short(thread.id)}.")
 
 

@@ -7,7 +7,7 @@ is broken should not go on taking messages.
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 
 from ...errors import AgentError
-from .. import App
+from .. import App, Work
 from . import problems, routes
 from .problems import Problem, documented
 from .service import Running, Service, Tokens
@@ -40,39 +40,51 @@ the digest of the call that was shown.
 def create_app(app: App, tokens: Tokens) -> FastAPI:
     """Return the API of an agent; while it is up the runner works, when it stops steps end."""
     service = Service(app, tokens)
+    opened = [served for trigger in app.triggers if (served := trigger(app))]
+    works: list[Work] = [served.work for served in opened if served.work]
+    if not app.runner.elsewhere:
+        works.append(app.runner.work)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        if not app.runner.elsewhere:
-            service.work = asyncio.create_task(app.runner.work(), name="runner")
-            service.work.add_done_callback(_log)
-        try:
+        async with _working(service, works):
             yield
-        finally:
-            if service.work:
-                service.work.cancel()
-                await asyncio.wait([service.work])
 
     api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
     api.state.service = service
     problems.install(api)
-    api.include_router(routes.router)
+    for router in (routes.router, *(served.router for served in opened if served.router)):
+        api.include_router(router)
     api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
     return api
 
 
 async def healthz(service: Running) -> dict[str, str]:
-    """Say whether the store answers and the runner runs; no model is asked."""
+    """Say whether the store answers and what runs beside runs; no model is asked."""
     await service.app.agent.store.threads(limit=1)
     if service.failure:
-        raise HTTPException(503, f"the runner stopped: {service.failure}", {"Retry-After": "10"})
+        why = f"it cannot go on: {service.failure}"
+        raise HTTPException(503, why, {"Retry-After": "10"})
     return {"status": "ok"}
+
+
+@asynccontextmanager
+async def _working(service: Service, works: Sequence[Work]) -> AsyncIterator[None]:
+    service.works = [asyncio.create_task(work()) for work in works]
+    for task in service.works:
+        task.add_done_callback(_log)
+    try:
+        yield
+    finally:
+        for task in service.works:
+            task.cancel()
+        await asyncio.gather(*service.works, return_exceptions=True)
 
 
 def _log(work: asyncio.Task[None]) -> None:
     if not work.cancelled() and (error := work.exception()):
         trace = None if isinstance(error, AgentError) else error
-        log.critical("the runner stopped: %s", error, exc_info=trace)
+        log.critical("the server cannot go on: %s", error, exc_info=trace)
 
 
 class _Server(uvicorn.Server):

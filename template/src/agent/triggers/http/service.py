@@ -6,7 +6,7 @@ tokens, so that they can be changed without a gap.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Annotated, Self, cast
@@ -71,13 +71,14 @@ class Service:
     tokens: Tokens
     closing: bool = False
     """Streams end now, so that nobody keeps the server from stopping."""
-    work: asyncio.Task[None] | None = None
-    """The runner; it ends only when the server stops, or because it is broken."""
+    works: list[asyncio.Task[None]] = field(default_factory=list)
+    """The runner, and what the triggers do beside it; they end when the server stops, or because
+    something is broken."""
 
     @property
     def failure(self) -> BaseException | None:
-        ended = self.work and self.work.done() and not self.work.cancelled()
-        return self.work.exception() if self.work and ended else None
+        ended = (work for work in self.works if work.done() and not work.cancelled())
+        return next((error for work in ended if (error := work.exception())), None)
 
 
 _bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")

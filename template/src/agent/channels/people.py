@@ -1,0 +1,62 @@
+"""Who is who, and where each is reached: `people.toml`, the owner's file.
+
+An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address. Who
+stands nowhere in the file is called `kind:identity`, such as `cli:ana`.
+"""
+
+import getpass
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import Misconfigured
+from ..settings import optional
+
+
+def local_user() -> str:
+    """Return the actor at this terminal: a name of `people.toml`, else `cli:<login>`."""
+    try:
+        return name_of("cli", optional("AGENT_USER") or getpass.getuser())
+    except (KeyError, OSError):
+        raise Misconfigured("nobody knows this user; set AGENT_USER to a name") from None
+
+
+def name_of(kind: str, identity: str) -> str:
+    """Return the name that `people.toml` gives to an identity, else `kind:identity`."""
+    for name, identities in _people().items():
+        if identity in identities.get(kind, ()):
+            return name
+    return f"{kind}:{identity}"
+
+
+def identities(name: str, kind: str) -> list[str]:
+    """Return what a channel knows somebody by; nothing where it does not know them."""
+    people = _people()
+    if name in people:
+        return people[name].get(kind, [])
+    own, _, identity = name.partition(":")
+    return [identity] if own == kind and identity else []
+
+
+def reached(name: str, channels: Iterable[str]) -> list[str]:
+    """Return by which of `channels` somebody is reached, in the order of `people.toml`."""
+    kinds = list(_people().get(name, ())) or [name.partition(":")[0]]
+    return [kind for kind in kinds if kind in channels and identities(name, kind)]
+
+
+def _people() -> dict[str, dict[str, list[str]]]:
+    path = Path(optional("PEOPLE_FILE", "people.toml"))
+    try:
+        people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
+        return {
+            name: {kind: _list(known) for kind, known in identities.items()}
+            for name, identities in people.items()
+        }
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
+
+
+def _list(known: object) -> list[str]:
+    return [str(one) for one in known] if isinstance(known, list) else [str(known)]

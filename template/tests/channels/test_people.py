@@ -1,0 +1,105 @@
+"""Who is who, and where each is reached."""
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from agent.channels.people import identities, local_user, name_of, reached
+from agent.errors import Misconfigured
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("AGENT_USER", "PEOPLE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+PEOPLE = """
+[ana]
+cli = "ana"
+slack = ["U1", "U2"]
+
+[bob]
+email = "bob@example.org"
+slack = "U3"
+cli = ["bob", "root"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity", "actor"),
+    [
+        ("cli", "ana", "ana"),
+        ("slack", "U2", "ana"),
+        ("cli", "root", "bob"),
+        ("slack", "ana", "slack:ana"),
+        ("slack", "U", "slack:U"),
+        ("email", "ana", "email:ana"),
+        ("cli", "", "cli:"),
+    ],
+)
+def test_people_are_known_by_the_name_that_the_file_gives_them(
+    kind: str, identity: str, actor: str, folder: Path
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE)
+    assert name_of(kind, identity) == actor
+
+
+def test_without_the_file_everybody_is_called_by_their_kind() -> None:
+    assert name_of("slack", "U1") == "slack:U1"
+
+
+def test_the_file_may_be_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "elsewhere.toml").write_text(PEOPLE)
+    monkeypatch.setenv("PEOPLE_FILE", "elsewhere.toml")
+    assert name_of("slack", "U1") == "ana"
+
+
+@pytest.mark.parametrize("text", ["[ana", 'ana = "U1"', "\udcff"])
+def test_a_broken_file_is_named(text: str, folder: Path) -> None:
+    (folder / "people.toml").write_text(text, errors="surrogateescape")
+    with pytest.raises(Misconfigured, match=r"people\.toml"):
+        name_of("slack", "U1")
+
+
+def test_the_local_user_is_who_logged_in_or_who_says_so(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE)
+    monkeypatch.setattr(getpass, "getuser", lambda: "eve")
+    assert local_user() == "cli:eve"
+    monkeypatch.setenv("AGENT_USER", "root")
+    assert local_user() == "bob"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "known"),
+    [
+        ("ana", "slack", ["U1", "U2"]),
+        ("ana", "email", []),
+        ("bob", "email", ["bob@example.org"]),
+        ("slack:U9", "slack", ["U9"]),
+        ("slack:U9", "email", []),
+        ("eve", "slack", []),
+    ],
+)
+def test_a_channel_knows_people_by_their_identities(
+    name: str, kind: str, known: list[str], folder: Path
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE)
+    assert identities(name, kind) == known
+
+
+@pytest.mark.parametrize(
+    ("name", "ways"),
+    [("bob", ["email", "slack"]), ("ana", ["slack"]), ("email:x@y", ["email"]), ("eve", [])],
+)
+def test_people_are_reached_by_the_channels_that_are_here_in_their_own_order(
+    name: str, ways: list[str], folder: Path
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE)
+    assert reached(name, {"poll", "slack", "email"}) == ways
+    assert reached(name, {"poll"}) == []

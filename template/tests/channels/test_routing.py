@@ -1,0 +1,78 @@
+"""Which channel shows an event."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.channels.routing import Routing, receipt_of, wait_of
+from agent.errors import Unavailable
+from agent.events import event
+
+from ..domain import Shown, chose, past, paused, resumed, said, told
+
+PEOPLE = """
+[ana]
+slack = "U1"
+
+[bob]
+email = "bob@example.org"
+slack = "U2"
+
+[eve]
+cli = "eve"
+"""
+
+
+@pytest.fixture(autouse=True)
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    monkeypatch.setenv("PEOPLE_FILE", str(tmp_path / "people.toml"))
+
+
+async def shown_by(log: list[Any]) -> set[str]:
+    """Return which channels show the last event of a log."""
+    channels = {name: Shown(receipts=True) for name in ("poll", "slack", "email")}
+    thread = past(*log)
+    receipt = await Routing(channels).send(thread, thread.events[-1])
+    sent = {name for name, channel in channels.items() if channel.sent}
+    assert set(receipt) == sent
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("home", "audience", "names"),
+    [
+        ("poll:", ["anyone"], {"poll"}),
+        ("poll:", ["bob", "ana"], {"poll"}),  # ana started it, and follows it
+        ("poll:", ["bob"], {"email"}),
+        ("slack:C1", ["bob"], {"slack"}),
+        ("poll:", ["bob", "slack:U9"], {"email", "slack"}),
+        ("slack:C1", ["eve"], {"slack"}),
+        ("poll:", ["eve", "nobody"], {"poll"}),
+    ],
+)
+async def test_a_wait_is_shown_where_the_thread_came_from_unless_others_are_asked(
+    home: str, audience: list[str], names: set[str]
+) -> None:
+    assert await shown_by([said(reply_to=home), paused("limit", *audience)]) == names
+
+
+async def test_the_end_is_shown_where_the_thread_came_from() -> None:
+    log = [said(reply_to="slack:C1"), chose("done"), event("finished", message="bye")]
+    assert await shown_by(log) == {"slack"}
+
+
+async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
+    receipt = {"receipt": {"email": {"id": "<1@x>"}}}
+    log = [said(), paused("limit", "bob"), told(2, **receipt), resumed(2, "stop", "bob")]
+    thread = past(*log)
+    assert wait_of(thread, thread.events[-1]).seq == 2
+    assert receipt_of(thread, thread.events[-1]) == receipt["receipt"]
+    assert await shown_by(log) == {"email"}
+
+
+async def test_a_channel_that_is_not_here_is_named() -> None:
+    thread = past(said(reply_to="slack:C1"), chose("done"), event("finished", message="bye"))
+    with pytest.raises(Unavailable, match="no channel 'slack' here"):
+        await Routing({}).send(thread, thread.events[-1])
