@@ -217,9 +217,9 @@ ANSWERED: dict[tuple[str, str], tuple[str, str]] = {
     ("approval", "edit"): ("human_response", "approved: true"),
     ("approval", "reject"): ("human_response", "approved: false"),
     ("approval", "expired"): ("human_response", "nobody answered in time: approval?"),
-    ("job", "done"): ("wait_result", 'response: "so be it"'),
+    ("job", "done"): ("charge_result", 'response: "so be it"'),
     ("job", "expired"): ("human_response", "nobody answered in time: job?"),
-    ("timer", "done"): ("wait_result", "the time has come"),
+    ("timer", "done"): ("charge_result", "the time has come"),
     ("limit", "continue"): ("human_response", 'response: "so be it"'),
     ("limit", "stop"): ("human_response", 'response: "so be it"'),
     ("in_doubt", "happened"): ("charge_result", "confirmed: true"),
@@ -244,6 +244,11 @@ def test_what_a_person_said_has_a_block(kind: str, verdict: str) -> None:
     if tag:
         assert rendered[-1].startswith(f"<{tag}>\n")
         assert body in rendered[-1]
+
+
+def test_what_was_waited_for_without_a_tool_has_a_block_of_its_own() -> None:
+    rendered = blocks(said(), chose("sleep"), paused("timer"), resumed(3, "done", "system"))
+    assert rendered[-1].startswith("<wait_result>\n")
 
 
 @pytest.mark.parametrize(("kind", "verdict"), ANSWERED)

@@ -3,22 +3,25 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from agent.actions import Action, Ask, Finish, Options, Run, Step, Wait
-from agent.api import cancel, launch, message, resume
-from agent.errors import ToolError
+from agent.api import cancel, expire, launch, message, report, resume
+from agent.errors import Refused, ThreadNotFound, ToolError, Unavailable
 from agent.events import Call, event
 from agent.llms.output import JsonSteps
 from agent.loop import advance
 from agent.outcome import attempt
 from agent.ports import Agent
 from agent.stores.memory import MemoryStore
+from agent.thread import idempotency_key
 from agent.tool_calls import MAX_STARTS
 
+from .conftest import Clock
 from .domain import (
     Charge,
     Done,
@@ -142,6 +145,138 @@ async def test_whatever_a_tool_returns_becomes_its_output(
     thread = await advance(agent, await stored(store, said(), chose(**CALL)))
     assert thread.event(4).type == "tool_finished"
     assert thread.event(4).data["output"] == output
+
+
+JOB = Wait("building", kind="job", seconds=60)
+
+
+async def waiting_for_a_job(store: MemoryStore, world: World, **how: Any) -> tuple[Agent, str]:
+    """Return an agent whose tool waits for its result, and the key that it was called with."""
+    tool = Tool(JOB)
+    agent = agent_with(store, world, tool, DONE, **how)
+    await advance(agent, await stored(store, said(), chose(**CALL)))
+    return agent, tool.keys[0]
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+async def test_a_tool_may_wait_for_what_becomes_its_result(
+    effect: str, store: MemoryStore, world: World
+) -> None:
+    agent, key = await waiting_for_a_job(store, world, effect=effect)
+    waiting = await store.load("t")
+    assert types(waiting)[-3:] == ["tool_started", "paused", "delivered"]
+    assert waiting.state.wait is not None
+    assert (waiting.state.wait.kind, waiting.state.wait.text) == ("job", "building")
+    assert waiting.state.wait.expires_at == await store.now() + timedelta(seconds=60)
+    assert await advance(agent, waiting) == waiting
+    await report(agent, key, "all green", actor="hook:ci")
+    ended = await advance(agent, await store.load("t"))
+    assert types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
+    assert isinstance(agent.llm, Says)
+    assert 'response: "all green"' in agent.llm.prompts[0].blocks[-1]
+    assert agent.llm.prompts[0].blocks[-1].startswith("<charge_result>")
+
+
+async def test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then(
+    store: MemoryStore, world: World
+) -> None:
+    agent, key = await waiting_for_a_job(store, world)
+    done = await report(agent, key, "all green", actor="hook:ci")
+    again = done.plus(replace(chose(**CALL), seq=done.state.version + 1))
+    assert idempotency_key(again) != key
+
+
+async def test_a_job_reports_once(store: MemoryStore, world: World) -> None:
+    agent, key = await waiting_for_a_job(store, world)
+    await report(agent, key, "all green", actor="hook:ci")
+    with pytest.raises(Refused, match="already closed: done by hook:ci"):
+        await report(agent, key, "all green", actor="hook:ci")
+
+
+@pytest.mark.parametrize(
+    ("key", "error"),
+    [("t.none", Refused), ("nobody.none", ThreadNotFound), ("", ThreadNotFound)],
+)
+async def test_what_nobody_waits_for_is_refused(
+    key: str, error: type[Exception], store: MemoryStore, world: World
+) -> None:
+    agent, _ = await waiting_for_a_job(store, world)
+    with pytest.raises(error):
+        await report(agent, key, "all green", actor="hook:ci")
+
+
+async def test_a_job_that_is_faster_than_its_tool_is_asked_to_report_again(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(JOB)
+    agent = agent_with(store, world, tool, DONE)
+
+    async def too_early() -> None:
+        with pytest.raises(Unavailable, match="has not returned yet"):
+            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+
+    tool.meanwhile = too_early
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "waiting:job"
+
+
+async def test_a_tool_that_was_cancelled_waits_for_nothing(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(JOB, lambda: cancel(agent, "t", actor="ana"))
+    agent = agent_with(store, world, tool, DONE)
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "cancelled"
+    assert thread.events[-1].data["output"] == "building"
+
+
+async def test_a_second_start_that_comes_late_closes_no_job(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(JOB)
+    agent = agent_with(store, world, tool, DONE, effect="idempotent")
+
+    async def somebody_takes_over() -> None:
+        tool.meanwhile = None
+        await advance(agent, await store.load("t"))
+
+    tool.meanwhile = somebody_takes_over
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert [past.type for past in thread.events[-2:]] == ["delivered", "tool_finished"]
+    assert thread.events[-1].data["late"]
+    assert thread.state.status == "waiting:job"
+    await report(agent, tool.keys[0], "all green", actor="hook:ci")
+
+
+async def test_a_job_that_never_reports_expires(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    agent, _ = await waiting_for_a_job(store, world)
+    clock.tick(61)
+    ended = await advance(agent, await expire(agent, await store.load("t")))
+    assert ended.state.status == "finished"
+
+
+async def test_a_store_that_is_away_when_a_job_begins_costs_no_second_start(
+    world: World,
+) -> None:
+    class Away(MemoryStore):
+        fails = 0
+
+        async def now(self) -> datetime:
+            self.fails -= 1
+            if self.fails >= 0:
+                raise Unavailable("the clock is away")
+            return await super().now()
+
+    async def goes() -> None:
+        away.fails = 2
+
+    tool, away = Tool(JOB, goes), Away()
+    agent = agent_with(away, world, tool, DONE)
+    thread = await advance(agent, await stored(away, said(), chose(**CALL)))
+    assert thread.state.status == "waiting:job"
+    assert len(tool.keys) == 1
 
 
 def circular() -> Any:

@@ -15,7 +15,7 @@ Effect = Literal["read", "idempotent", "once"]
 
 Tool = Callable[[Any, str], Any | Awaitable[Any]]
 """`tool(step, key)`, sync (run in a thread) or async. `key` names this one effect: hand it to
-the other side as its idempotency key. The result becomes JSON."""
+the other side as its idempotency key. The result becomes JSON, or is a `Wait` for it."""
 
 
 class Step(BaseModel):
@@ -61,7 +61,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Wait:
-    """Pause until a time (`timer`) or until somebody reports (`job`)."""
+    """Pause until a time (`timer`) or until somebody reports (`job`).
+
+    A tool may return one, too: what is reported under its key is then its result.
+    """
 
     text: str
     seconds: float | None = None

@@ -7,11 +7,11 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from .errors import Conflict, Refused
+from .errors import Conflict, Refused, Unavailable
 from .events import Call, Event, event
 from .ports import Agent
 from .record import fact
-from .thread import Thread
+from .thread import Thread, idempotency_key
 from .verdicts import check, edited, open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
@@ -80,6 +80,22 @@ async def resume(
 
     thread = await expire(agent, await agent.store.load(thread_id))
     return await fact(agent.store, thread, answer)
+
+
+async def report(agent: Agent, key: str, text: str, *, actor: str) -> Thread:
+    """Close the wait that a tool returned; `key` is the one that the tool was called with.
+
+    Raises:
+        ThreadNotFound: the key is of no thread here.
+        Refused: nothing waits for this (any more).
+        Unavailable: the tool has not returned yet; report again.
+    """
+    thread = await agent.store.load(key.rpartition(".")[0])
+    step, log = thread.state.step, reversed(thread.events)
+    if step and step.starts and not thread.state.wait and idempotency_key(thread) == key:
+        raise Unavailable("the tool that began this has not returned yet")
+    wait = next((past.seq for past in log if past.data.get("job") == key), 0)
+    return await resume(agent, thread.id, wait, "done", actor=actor, text=text)
 
 
 async def expire(agent: Agent, thread: Thread) -> Thread:

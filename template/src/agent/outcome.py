@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from .actions import Wait
 from .errors import ToolError
 
 
 @dataclass(frozen=True)
 class Outcome:
     output: Any = None
+    """JSON, or a `Wait` for it."""
     error: str | None = None
     definite: bool = True
     """False where an error leaves open whether the world was changed."""
@@ -61,6 +63,8 @@ def _in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.F
 
 
 def _json(output: Any) -> Any:
+    if isinstance(output, Wait):
+        return output
     try:
         return to_jsonable_python(output, serialize_unknown=True)
     except ValueError:  # it ran, so whatever it returned is its output

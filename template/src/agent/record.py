@@ -1,7 +1,7 @@
 """The two ways into the log besides a plain append: a fact that must get in, and a pause."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +11,14 @@ from .ports import Agent, Store
 from .state import is_person
 from .thread import Thread
 
+Make = Callable[[Thread], Event | Awaitable[Event]]
 PATIENCE_S = 10.0
 """How long a fact waits for a store that is away; shorter than a lease."""
 MAX_PAUSE_S = 10 * 365 * 86_400.0
 """The longest nap: a model may ask for one that no calendar holds."""
 
 
-async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) -> Thread:
+async def fact(store: Store, thread: Thread, make: Make) -> Thread:
     """Append what `make` says of the newest version, whatever happens meanwhile.
 
     An event whose key is in the thread already is not repeated: the store refuses it, and only
@@ -33,6 +34,7 @@ async def fact(store: Store, thread: Thread, make: Callable[[Thread], Event]) ->
         try:
             thread = await store.load(thread.id) if stale else thread
             made = make(thread)
+            made = made if isinstance(made, Event) else await made
             return thread if stale and thread.has(made.key) else await store.append(thread, made)
         except Conflict:
             stale = True
@@ -52,11 +54,17 @@ async def pause(
     **data: Any,
 ) -> Thread:
     """Open the wait that is the next event; who may answer is frozen with it."""
-    if expires_s is not None:
-        pause_s = min(max(0.0, expires_s), MAX_PAUSE_S)
-        data["expires_at"] = (await agent.store.now() + timedelta(seconds=pause_s)).isoformat()
+    data |= await expiry(agent.store, expires_s)
     asked = event("paused", kind=kind, text=text, audience=named(thread, audience), **data)
     return await agent.store.append(thread, asked)
+
+
+async def expiry(store: Store, expires_s: float | None) -> dict[str, str]:
+    """Return what a wait says of its end, by the store's clock."""
+    if expires_s is None:
+        return {}
+    pause = timedelta(seconds=min(max(0.0, expires_s), MAX_PAUSE_S))
+    return {"expires_at": (await store.now() + pause).isoformat()}
 
 
 def named(thread: Thread, audience: tuple[str, ...]) -> list[str]:

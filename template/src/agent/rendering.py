@@ -7,7 +7,6 @@ comes after the next prompt: a block is final once it was sent.
 
 from .blocks import MAX_BLOCK, block
 from .events import MAX_TEXT, Call, Event
-from .state import is_person
 from .thread import Thread
 
 
@@ -55,7 +54,8 @@ def _answer(thread: Thread, event: Event) -> str:
         case "abort":
             return block("error", f"{wait['call']['intent']} was given up, outcome unknown")
         case "done":
-            return block("wait_result", said if is_person(event.actor) else "the time has come")
+            tag = f"{wait['call']['intent']}_result" if "call" in wait else "wait_result"
+            return block(tag, "the time has come" if event.actor == "system" else said)
     return block("human_response", {"response": data["verdict"]} | said)
 
 

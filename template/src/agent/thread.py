@@ -46,6 +46,7 @@ def reduce(state: State, event: Event) -> State:
 
 def _after(state: State, event: Event) -> State:
     data = event.data
+    mine = state.step and state.step.seq == data.get("step") and not data.get("late")
     spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
     state = replace(state, version=event.seq, tokens=state.tokens + spent)
     match event.type:
@@ -55,11 +56,11 @@ def _after(state: State, event: Event) -> State:
             return replace(state, step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
         case "invalid_step":
             return replace(state, errors=state.errors + 1, steps=state.steps + 1)
-        case "tool_started" if state.step and state.step.seq == data["step"]:
+        case "tool_started" if mine and state.step:
             return replace(state, step=replace(state.step, starts=state.step.starts + 1))
-        case "tool_finished" if state.step and state.step.seq == data["step"]:
+        case "tool_finished" if mine:
             return replace(_settle(state), errors=0)
-        case "tool_failed" if state.step and state.step.seq == data["step"]:
+        case "tool_failed" if mine:
             failed = _settle(state) if data.get("definite") else _close(state)
             return replace(failed, errors=state.errors + 1)
         case "paused":
@@ -108,7 +109,7 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
         case "retry" if step:
             # Somebody said to run it: what is said next does not take that back.
             return replace(answered, step=replace(step, starts=0, approved=True))
-        case "happened":
+        case "happened" | "done":
             return _settle(answered)
         case "continue":
             return answered
@@ -152,9 +153,10 @@ def idempotency_key(thread: Thread) -> str:
     """Name the effect of the open step.
 
     The same when the same call is started again or proposed again after an unclear outcome;
-    a new one after an outcome that is certain.
+    a new one after an outcome that is certain. It begins with the thread's id, and has 64
+    characters where that is a UUID.
     """
     assert thread.state.step, "only an open step has an effect to name"
     call = digest(thread.state.step.call)
     name = f"{thread.id}:{call}:{thread.state.settled.count(call)}"
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
+    return f"{thread.id}.{hashlib.sha256(name.encode()).hexdigest()[:27]}"

@@ -12,8 +12,8 @@ from .errors import Conflict, InvalidStep, ToolError
 from .events import Event, digest, event
 from .outcome import Outcome, attempt
 from .ports import Agent
-from .record import fact, pause, responsible
-from .state import OpenStep
+from .record import expiry, fact, named, pause, responsible
+from .state import OpenStep, State
 from .thread import Thread, idempotency_key
 
 MAX_STARTS = 3
@@ -89,20 +89,28 @@ async def _run(agent: Agent, thread: Thread, action: Run, typed: Step) -> Thread
 
 async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) -> Thread:
     """Append the result of the start at `start`: the first result of a step counts, a later
-    one is only recorded."""
-    step = _open(thread).seq
-    key = f"result:{step}"
+    one is only recorded. A tool that waits for its own result opens a wait."""
+    step, call = _open(thread).seq, _open(thread).call
+    key, wait = f"result:{step}", outcome.output if isinstance(outcome.output, Wait) else None
 
-    def result(newest: Thread) -> Event:
+    async def result(newest: Thread) -> Event:
         first = next((past for past in newest.events[step:] if past.key == key), None)
         late = first is not None and first.data["start"] != start
-        kind, data = "tool_finished", {"output": outcome.output}
+        kind, data = "tool_finished", {"output": wait.text if wait else outcome.output}
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
-        named = f"late:{start}" if late else key
-        return event(kind, "agent", named, step=step, start=start, late=late, **data)
+        elif wait and not late and _runs(newest.state, step):
+            asked = {"text": wait.text, "audience": named(newest, wait.audience)}
+            job = {"kind": wait.kind, "call": call, "job": idempotency_key(newest)}
+            kind, data = "paused", asked | job | await expiry(agent.store, wait.seconds)
+        unique = f"late:{start}" if late else key
+        return event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
     return await fact(agent.store, thread, result)
+
+
+def _runs(state: State, step: int) -> bool:
+    return state.status == "running" and state.step is not None and state.step.seq == step
 
 
 async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
