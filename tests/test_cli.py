@@ -155,7 +155,7 @@ def test_a_wrong_command_line_says_what_is_wrong_and_what_to_do(
         ("description: null", "description: None is not a text"),
         ("_src_path: gh:somebody/else\nllm: []", "for another template"),
         ("7: seven", "There is no question 7"),
-        ("trigger: [slack]", "trigger: there is no 'slack'"),
+        ("trigger: [fax]", "trigger: there is no 'fax'"),
     ],
 )
 def test_wrong_answers_are_refused(run: Run, text: str, problem: str) -> None:
@@ -206,6 +206,7 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
     for flag in (
         "--llm openai|anthropic|gemini|none",
         "--store sqlite|postgres",
+        "--trigger cron|email|slack|webhook|none",
         "--extra docker|ci|otel|none",
         "--dry-run",
     ):

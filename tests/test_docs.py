@@ -93,7 +93,7 @@ def test_the_flags_and_files_it_names_exist(document: Path) -> None:
         ).stdout
         for command in ([], *([name] for name in cli.OTHERS))
     )  # fmt: skip
-    others = {"--from", "--trust", "--trigger", "--theirs", "--ours", "--force", "--defaults"}
+    others = {"--from", "--trust", "--theirs", "--ours", "--force", "--defaults"}
     others |= {"--every-combination"}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in ours, flag
