@@ -32,7 +32,7 @@ LONG_MODULES: dict[str, int] = {}
 
 LONG_FUNCTIONS: dict[str, int] = {
     "template/src/agent/loop.py:advance": 26,  # the loop, on one screen
-    "template/src/agent/thread.py:reduce": 33,  # one case for each event
+    "template/src/agent/thread.py:_after": 35,  # one case for each event
 }
 """Functions that may be longer than the rule, and how long."""
 
@@ -107,7 +107,8 @@ def parts() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("question", "choice"), parts())
 def test_a_part_is_a_module_and_a_test(question: str, choice: str) -> None:
     folder = FOLDERS[question]
-    assert (AGENT / folder / f"{choice}.py").is_file()
+    modules = (AGENT / folder / f"{choice}.py", AGENT / folder / f"{choice}/__init__.py")
+    assert any(module.is_file() for module in modules)
     assert written(TEMPLATE / "tests" / folder, f"test_{choice}*.py")
 
 

@@ -70,8 +70,7 @@ def _after(state: State, event: Event) -> State:
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _resumed(state, state.wait, event)
         case "delivered":
-            told = replace(state, outbox=_without(state.outbox, data["ref"]))
-            return _shown(told, data["ref"]) if data.get("receipt") else told
+            return _told(state, data["ref"], data.get("receipt"))
         case "finished":
             ended = _close(state)
             return replace(ended, ended="finished", outbox=(*ended.outbox, event.seq))
@@ -118,11 +117,11 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
     return _close(answered)
 
 
-def _shown(state: State, ref: int) -> State:
-    """Remember that a channel wants to know when the wait is closed."""
-    if state.wait and state.wait.seq == ref:
-        return replace(state, wait=replace(state.wait, shown=True))
-    return state
+def _told(state: State, ref: int, receipt: object) -> State:
+    told = replace(state, outbox=_without(state.outbox, ref))
+    if receipt and told.wait and told.wait.seq == ref:
+        return replace(told, wait=replace(told.wait, shown=True))
+    return told
 
 
 def _heard(state: State, event: Event) -> State:
@@ -153,9 +152,7 @@ def idempotency_key(thread: Thread) -> str:
     """Name the effect of the open step.
 
     The same when the same call is started again or proposed again after an unclear outcome;
-    a new one after an outcome that is certain. It begins with the thread's id, and has 64
-    characters where that is a UUID.
-    """
+    a new one after an outcome that is certain. Begins with the thread's id; 64 characters."""
     assert thread.state.step, "only an open step has an effect to name"
     call = digest(thread.state.step.call)
     name = f"{thread.id}:{call}:{thread.state.settled.count(call)}"
