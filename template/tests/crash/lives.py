@@ -62,6 +62,8 @@ class Case:
     """What the model says, one step after the other; the last one finishes."""
     steps: Steps = STEPS
     decide: Callable[[Any], Any] = _decide
+    jobs: bool = False
+    """Its tools wait for somebody who reports."""
 
 
 LOOK: Call = {"intent": "look", "at": "the door"}
@@ -74,6 +76,7 @@ DONE: Call = {"intent": "done", "message": "Done."}
 SWEPT = {
     "approval": Case([LOOK, PUT, CHARGE_A_LOT, DONE]),
     "question": Case([ASK, CHARGE, PUT, PUT, DONE]),
+    "job": Case([PUT, CHARGE, DONE], jobs=True),
 }
 
 CASES = SWEPT | {
@@ -117,7 +120,7 @@ class Life:
             llm=WatchedModel(case.calls, moments),
             channel=WatchedChannel(world, moments),
             steps=case.steps,
-            decide=watched_tools(case.decide, world, moments),
+            decide=watched_tools(case.decide, world, moments, case.jobs),
             summaries=SUMMARIES,
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),

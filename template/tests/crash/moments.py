@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.actions import Action, Run
+from agent.actions import Action, Run, Wait
 from agent.context import Prompt
 from agent.errors import Unavailable
 from agent.events import Call, Event
@@ -160,9 +160,10 @@ class Ledger(World):
 
 
 def watched_tools(
-    decide: Callable[[Any], Action], world: Ledger, moment: Moments
+    decide: Callable[[Any], Action], world: Ledger, moment: Moments, jobs: bool
 ) -> Callable[[Any], Action]:
-    """Return `decide`, its tools replaced by effects in `world`."""
+    """Return `decide`, its tools replaced by effects in `world`; those of `jobs` wait for their
+    results."""
 
     def watched(step: Any) -> Action:
         moment(f"to decide {step.intent}")
@@ -171,11 +172,11 @@ def watched_tools(
             return action
         effect = action.effect
 
-        def tool(step: Any, key: str) -> str:
+        def tool(step: Any, key: str) -> str | Wait:
             moment(f"to run {step.intent}")
             if effect != "read":
                 world.happen(step.intent, key, effect == "once", moment)
-            return f"{step.intent} is done"
+            return Wait("it goes on", kind="job") if jobs else f"{step.intent} is done"
 
         return replace(action, tool=tool)
 
