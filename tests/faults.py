@@ -141,8 +141,8 @@ FAULTS = [
     Fault(
         "a late result has the key of the first",
         "tool_calls.py",
-        'named = f"late:{start}" if late else key',
-        "named = key",
+        'unique = f"late:{start}" if late else key',
+        "unique = key",
         "test_tool_calls.py::test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
     ),
     # -- facts, and what is told --
@@ -183,7 +183,7 @@ FAULTS = [
     ),
     Fault(
         "a question replaces the one that cannot be shown",
-        "loop.py",
+        "runners/claims.py",
         '    if word == "deliver":\n',
         "    if False:\n",
         "runners/test_local.py::"
@@ -477,6 +477,57 @@ FAULTS = [
         "delete_job=True",
         "delete_job=False",
         f"{PROCRASTINATE}::test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over",
+    ),
+    # -- waits for a result --
+    Fault(
+        "a job's wait is not the result of its tool",
+        "tool_calls.py",
+        "        elif wait and not late and _runs(newest.state, step):\n",
+        "        elif False:\n",
+        "test_tool_calls.py::test_a_tool_may_wait_for_what_becomes_its_result",
+    ),
+    Fault(
+        "a late result closes a job",
+        "thread.py",
+        ' and not data.get("late")\n',
+        "\n",
+        "test_tool_calls.py::test_a_second_start_that_comes_late_closes_no_job",
+    ),
+    Fault(
+        "a tool that was cancelled waits",
+        "tool_calls.py",
+        '    return state.status == "running" and state.step is not None and',
+        "    return state.step is not None and",
+        "test_tool_calls.py::test_a_tool_that_was_cancelled_waits_for_nothing",
+    ),
+    Fault(
+        "a job's result is no certain outcome",
+        "thread.py",
+        '        case "happened" | "done":\n',
+        '        case "happened":\n',
+        "test_tool_calls.py::test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then",
+    ),
+    # -- who is told, and where --
+    Fault(
+        "a channel never hears that its question is closed",
+        "thread.py",
+        "    closed = state.wait and state.wait.shown and not after.wait\n",
+        "    closed = False\n",
+        "test_thread.py::test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it",
+    ),
+    Fault(
+        "a fork answers in the original's conversation",
+        "thread.py",
+        "replace(state.wait, shown=False)",
+        "state.wait",
+        "test_thread.py::test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original",
+    ),
+    Fault(
+        "those who are asked are told where nobody of them is",
+        "channels/routing.py",
+        "[ways for name in asked if (ways := reached(name, self._channels))]",
+        "list[list[str]]()",
+        "channels/test_routing.py",
     ),
     # -- moving house --
     Fault(
