@@ -15,7 +15,8 @@ from agent.events import Event, event
 from agent.runners.local import LocalRunner
 from agent.thread import Thread
 from agent.triggers import App
-from agent.triggers.cli.screen import clean, line
+from agent.triggers.characters import clean
+from agent.triggers.cli.screen import line
 from agent.triggers.cli.talk import Talk
 from agent.triggers.cli.waits import ask_for
 from agent.triggers.cli.words import call_line, description, news, what, when

@@ -16,7 +16,8 @@ from typing import TextIO
 
 import typer
 
-_UNPRINTABLE = re.compile(r"[^\n\u200c\u200d]")
+from ..characters import clean
+
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line."""
 
@@ -94,19 +95,6 @@ def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
         yield
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
-
-
-def clean(text: str) -> str:
-    r"""Spell out escape sequences, control and bidi characters: `\x1b`; keep lines and joiners."""
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
-    return text if text.isprintable() else _UNPRINTABLE.sub(_spelled, text)
-
-
-def _spelled(found: re.Match[str]) -> str:
-    char = found[0]
-    if char.isprintable():
-        return char
-    return " " if char.isspace() and char > "\x9f" else char.encode("unicode_escape").decode()
 
 
 def line(text: str, limit: int = 300) -> str:
