@@ -17,7 +17,7 @@ from ...events import cut
 MAX_BODY = 1_000_000
 """Bytes."""
 
-_STATUSES = {ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
+STATUSES = {ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
     401: "No token, or nobody's.",
@@ -71,7 +71,7 @@ async def _agent_error(_: Request, error: Exception) -> JSONResponse:
     retry = {}
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(ceil(error.retry_after_s or 1))}
-    return problem(_STATUSES.get(type(error), 500), str(error), retry)
+    return problem(STATUSES.get(type(error), 500), str(error), retry)
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:

@@ -16,7 +16,7 @@ from fastapi import FastAPI, HTTPException
 
 from ...errors import AgentError
 from .. import App, Work
-from . import problems, routes
+from . import pages, problems, routes, sessions
 from .problems import Problem, documented
 from .service import Running, Service, Tokens
 
@@ -53,7 +53,9 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
     api.state.service = service
     problems.install(api)
-    for router in (routes.router, *(served.router for served in opened if served.router)):
+    pages.install(api)
+    always = [routes.router, sessions.router]
+    for router in (*always, *(served.router for served in opened if served.router)):
         api.include_router(router)
     api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
     return api

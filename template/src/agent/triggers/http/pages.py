@@ -1,0 +1,145 @@
+"""What every HTML page of this server needs: a template, strict headers, errors people can read.
+
+Whatever is shown is data and may be hostile. Jinja escapes it, `clean` spells out what a browser
+would obey, and the Content-Security-Policy runs nothing but our own files. Who is signed in is
+the business of `sessions`.
+"""
+
+from collections.abc import Callable, Coroutine
+from functools import cache
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from ...errors import AgentError
+from ...events import safe
+from ..characters import clean
+from .problems import STATUSES
+
+MAX_FIELDS = 200
+"""Of one form."""
+
+_OURS = "style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'"
+_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; {_OURS}; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    # Not no-referrer: with that, browsers hide from us too which site sent a form.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def page(request: Request, template: str, status: int = 200, **context: Any) -> Response:
+    """Render a template of `html/`; it knows the `session` where somebody is signed in."""
+    session = getattr(request.state, "session", None)
+    shown = _environment().get_template(template).render(session=session, **context)
+    return HTMLResponse(shown, status, _HEADERS)
+
+
+def redirect(path: str) -> Response:
+    """Send a browser to another page of ours, as GET."""
+    return RedirectResponse(path, 303, _HEADERS)
+
+
+async def form(request: Request) -> dict[str, str]:
+    """Read a form: safe text by field.
+
+    Raises:
+        HTTPException: another site sent it, or it is no form of ours.
+    """
+    if not _is_from_here(request):
+        raise HTTPException(403, "This form came from another site; nothing was done.")
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    if kind.strip().lower() != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "This is no form of these pages; nothing was done.")
+    body = (await request.body()).decode("latin-1")
+    try:
+        fields = parse_qsl(
+            body, keep_blank_values=True, errors="replace", max_num_fields=MAX_FIELDS
+        )
+    except ValueError:
+        raise HTTPException(422, f"A form has at most {MAX_FIELDS} fields.") from None
+    return {name: safe(value.replace("\r\n", "\n")) for name, value in fields}
+
+
+Form = Annotated[dict[str, str], Depends(form)]
+
+
+class PageRoute(APIRoute):
+    """A route for people: what goes wrong is a page too."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (AgentError, HTTPException, RequestValidationError) as error:
+                return _told(request, error)
+
+        return handled
+
+
+class Static(StaticFiles):
+    """The style sheet and the script of the pages; a browser asks whether they changed."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers.update(_HEADERS | {"Cache-Control": "no-cache"})
+        return response
+
+
+def install(api: FastAPI) -> None:
+    """Serve what the pages refer to."""
+    api.mount("/static", Static(packages=[(__package__, "static")]), name="static")
+
+
+def _told(request: Request, error: AgentError | HTTPException | RequestValidationError) -> Response:
+    status, detail, headers = 422, "This address is not complete.", dict[str, str]()
+    match error:
+        case AgentError():
+            status, detail = STATUSES.get(type(error), 500), str(error)
+        case HTTPException():
+            status, detail, headers = error.status_code, error.detail, {**(error.headers or {})}
+    if status < 400:
+        return redirect(headers["Location"])
+    title = HTTPStatus(status).phrase
+    response = page(request, "problem.html", status, title=title, detail=detail)
+    if status == 503:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+def _is_from_here(request: Request) -> bool:
+    """Say whether a form was sent from a page of ours, as far as the browser tells."""
+    if site := request.headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader(__package__, "html"),
+        autoescape=True,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, Markup) else clean(str(value))
