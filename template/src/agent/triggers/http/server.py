@@ -16,7 +16,7 @@ from fastapi import FastAPI, HTTPException
 
 from ...errors import AgentError
 from .. import App, Work
-from . import pages, problems, routes, sessions
+from . import inbox, pages, problems, routes, sessions
 from .problems import Problem, documented
 from .service import Running, Service, Tokens
 
@@ -54,7 +54,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     api.state.service = service
     problems.install(api)
     pages.install(api)
-    always = [routes.router, sessions.router]
+    always = [routes.router, sessions.router, inbox.router]
     for router in (*always, *(served.router for served in opened if served.router)):
         api.include_router(router)
     api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)

@@ -1,0 +1,152 @@
+"""The open waits: in a list, as a form, and the answer in it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Self
+
+from fastapi import HTTPException
+
+from .... import api
+from ....errors import Refused
+from ....ports import Agent
+from ....state import OpenWait
+from ....thread import Thread
+from ....verdicts import open_wait
+from ..wire import MAX_TEXT
+from . import edits
+
+_WAYS = {
+    "limit": (("continue", "Go on"), ("stop", "Stop here")),
+    "in_doubt": (
+        ("happened", "It happened"),
+        ("retry", "It did not: run it again"),
+        ("abort", "Give it up"),
+    ),
+    "job": (("done", "It is done"),),
+    "timer": (("done", "Go on now"),),
+}
+_HINTS = {
+    "question": "It answers the question above.",
+    "approval": "It takes the question above back: the agent reads it and decides again.",
+    "limit": "It counts as leave to go on.",
+    "timer": "It ends the waiting.",
+    "job": "It is read once the question above is answered.",
+    "in_doubt": "It is read once the question above is answered.",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An open wait in a list."""
+
+    thread: Thread
+    wait: OpenWait
+    mine: bool
+    """The reader may answer."""
+
+    @property
+    def urgency(self) -> str:
+        return urgency(self.wait)
+
+    @property
+    def place(self) -> tuple[Any, ...]:
+        """Those for the reader first, then the urgent ones, then those that wait longest."""
+        at = self.thread.event(self.wait.seq).at
+        return not self.mine, ("high", "medium", "low").index(self.urgency), at
+
+
+def asked(threads: Iterable[Thread], name: str) -> list[Asked]:
+    """List the open waits of some threads, in the order in which they concern a person."""
+    waiting = (
+        Asked(thread, wait, wait.admits(name)) for thread in threads if (wait := thread.state.wait)
+    )
+    return sorted(waiting, key=lambda one: one.place)
+
+
+def urgency(wait: OpenWait) -> str:
+    given = (wait.data.get("options") or {}).get("urgency")
+    return given if given in ("high", "low") else "medium"
+
+
+@dataclass(frozen=True)
+class Form:
+    wait: OpenWait
+    mine: bool
+    """Who looks at it may answer."""
+    urgency: str
+    choices: tuple[str, ...]
+    """Answers to a question; it may be answered in other words too."""
+    ways: tuple[tuple[str, str], ...]
+    """Verdicts that need nothing else, and how they read."""
+    fields: list[edits.Field]
+    """The arguments of a call, to be changed."""
+    hint: str
+    """What a message would do now."""
+
+    @classmethod
+    def of(cls, agent: Agent, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
+        """Make the form of a wait, with what was `typed` into it before."""
+        edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
+        call, before = wait.data.get("call"), typed if edit else {}
+        return cls(
+            wait,
+            mine=wait.admits(name),
+            urgency=urgency(wait),
+            choices=_choices(wait),
+            ways=_WAYS.get(wait.kind, ()),
+            fields=edits.fields(agent.steps.schema, call, before) if call else [],
+            hint=_HINTS.get(wait.kind, ""),
+        )
+
+
+async def give(agent: Agent, thread: Thread, name: str, fields: dict[str, str]) -> None:
+    """Close the wait that the form was about. Raises Refused."""
+    verdict, seq = fields.get("do", ""), fields.get("wait", "")
+    wait = open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
+    text = _text(wait, fields)
+    if len(text) > MAX_TEXT:
+        raise Refused(f"an answer has at most {MAX_TEXT} characters")
+    if not text and verdict in ("answer", "reject"):
+        raise Refused("say why: the agent reads it" if verdict == "reject" else "say something")
+    shown = wait.data.get("call") if verdict == "edit" else None
+    call = edits.edited(agent.steps.schema, shown, fields) if shown else None
+    digest = fields.get("digest", "")
+    given = {"actor": name, "text": text, "digest": digest}
+    await api.resume(agent, thread.id, wait.seq, verdict, call=call, **given)
+
+
+def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
+    """Return what somebody says, and a name for it: sent twice it is said once."""
+    text = fields.get("text", "").strip()
+    if not 0 < len(text) <= MAX_TEXT:
+        raise HTTPException(422, f"A message has 1 to {MAX_TEXT} characters.")
+    said = sha256(text.encode()).hexdigest()[:16]
+    return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{said}"
+
+
+def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
+    """Say whether this person gave this very answer before: a button was pressed twice."""
+    return any(
+        past.type == "resumed"
+        and past.actor == name
+        and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
+        for past in thread.events
+    )
+
+
+def _choices(wait: OpenWait) -> tuple[str, ...]:
+    options = wait.data.get("options") or {}
+    match options.get("format"):
+        case "yes_no":
+            return ("yes", "no")
+        case "multiple_choice":
+            return tuple(map(str, options.get("choices", ())))
+    return ()
+
+
+def _text(wait: OpenWait, fields: dict[str, str]) -> str:
+    """Return the choice and what was said beside it."""
+    choices = dict(zip(map(str, range(len(_choices(wait)))), _choices(wait), strict=True))
+    said = (choices.get(fields.get("choice", ""), ""), fields.get("text", "").strip())
+    return "\n".join(filter(None, said))

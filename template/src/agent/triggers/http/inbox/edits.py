@@ -1,0 +1,150 @@
+"""The arguments of a call as a form made from the tool's schema, and back.
+
+What was left as it was shown stays exactly what it was, whatever a browser did to the text.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from ....errors import Refused
+from ....events import Call, safe
+from ....llms.schema import shapes
+from ...characters import clean
+
+Schema = dict[str, Any]
+Kind = Literal["text", "number", "choice", "json"]
+
+
+@dataclass(frozen=True)
+class Field:
+    name: str
+    kind: Kind
+    about: str
+    """What the schema says of it."""
+    choices: tuple[Any, ...]
+    nullable: bool
+    value: Any
+    typed: str | None = None
+    """What somebody wrote into it before."""
+    is_null: bool = False
+
+    @property
+    def shown(self) -> str:
+        return self.written if self.typed is None else self.typed
+
+    @property
+    def written(self) -> str:
+        """The value as the form shows it."""
+        if self.kind in ("text", "number") and self.value is None:
+            return ""
+        if self.kind == "text":
+            return str(safe(clean(self.value)))
+        if self.kind == "json":
+            return str(safe(clean(json.dumps(self.value, ensure_ascii=False, indent=2))))
+        return json.dumps(self.value)
+
+    @property
+    def options(self) -> list[tuple[str, str]]:
+        """What a choice sends, and how it reads."""
+        return [
+            (json.dumps(one), one if isinstance(one, str) else json.dumps(one))
+            for one in self.choices
+        ]
+
+    def read(self, given: str, is_null: bool) -> Any:
+        """Return the value that somebody gave. Raises Refused."""
+        if given == self.written and is_null == (self.value is None):
+            return self.value
+        match self.kind:
+            case "text":
+                return None if is_null else given
+            case "choice":
+                return next((one for one in self.choices if json.dumps(one) == given), given)
+            case "number" if not given.strip() and self.nullable:
+                return None
+        try:
+            value = json.loads(given)
+        except (ValueError, RecursionError) as error:
+            if self.kind == "json":
+                raise Refused(f"{self.name}: this is no JSON: {error}") from None
+            value = given
+        if self.kind == "number" and type(value) not in (int, float):
+            raise Refused(f"{self.name}: this is no number")
+        return value
+
+
+def fields(schema: Schema, call: Call, typed: dict[str, str]) -> list[Field]:
+    """Return a field for each argument of a call, with what was `typed` before."""
+    known: Schema = next(
+        (
+            shape["properties"]
+            for shape in shapes(schema)
+            if call["intent"] in shape["properties"]["intent"].get("enum", ())
+        ),
+        {},
+    )
+    return [
+        replace(
+            _field(schema, name, known.get(name, {}), value),
+            typed=typed.get(f"argument.{name}"),
+            is_null=f"null.{name}" in typed if typed else value is None,
+        )
+        for name, value in call.items()
+        if name != "intent"
+    ]
+
+
+def edited(schema: Schema, call: Call, form: dict[str, str]) -> Call:
+    """Return a call with the arguments of a form. Raises Refused."""
+    changed = dict(call)
+    for field in fields(schema, call, {}):
+        if (given := form.get(f"argument.{field.name}")) is not None:
+            is_null = f"null.{field.name}" in form if field.kind == "text" else field.value is None
+            changed[field.name] = field.read(given, is_null)
+    return changed
+
+
+def _field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
+    options = [_resolved(schema, option) for option in known.get("anyOf", [known])]
+    others = [option for option in options if option.get("type") != "null"]
+    nullable = len(others) < len(options)
+    only = others[0] if len(others) == 1 else {}
+    kind, choices = _kind(only)
+    choices += (None,) if choices and nullable else ()
+    if not _fits(kind, choices, nullable, value):
+        kind, choices = "json", ()
+    about = known.get("description") or only.get("description", "")
+    return Field(name, kind, about, choices, nullable, value)
+
+
+def _resolved(schema: Schema, option: Schema) -> Schema:
+    name = option.get("$ref", "").rpartition("/")[2]
+    return schema.get("$defs", {}).get(name, {}) if name else option
+
+
+def _kind(schema: Schema) -> tuple[Kind, tuple[Any, ...]]:
+    match schema:
+        case {"enum": [*values]}:
+            return "choice", tuple(values)
+        case {"type": "boolean"}:
+            return "choice", (True, False)
+        case {"type": "integer" | "number"}:
+            return "number", ()
+        case {"type": "string"}:
+            return "text", ()
+    return "json", ()
+
+
+def _fits(kind: Kind, choices: tuple[Any, ...], nullable: bool, value: Any) -> bool:
+    """Say whether a form of this kind can show the value that is there."""
+    if value is None and nullable:
+        return True
+    match kind:
+        case "text":
+            return isinstance(value, str)
+        case "number":
+            return type(value) in (int, float)
+        case "choice":
+            return json.dumps(value) in map(json.dumps, choices)
+    return True
