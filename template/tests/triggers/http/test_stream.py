@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from agent.errors import Unavailable
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
-from agent.triggers.http import routes
+from agent.triggers.http import routes, sessions
 
 from ...domain import said, stored
-from .conftest import Caller, bearer
+from .conftest import TOKENS, Caller, bearer, caller
 
 
 class Follower:
@@ -57,9 +57,9 @@ def follow(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
 
     @asynccontextmanager
     async def following(
-        thread_id: str, query: str = "", **headers: str
+        thread_id: str, query: str = "", path: str = "/threads/{}/events", **headers: str
     ) -> AsyncIterator[tuple[Follower, asyncio.Task[None]]]:
-        path = f"/threads/{thread_id}/events"
+        path = path.format(thread_id)
         named = {**bearer("ana"), **{k.replace("_", "-"): v for k, v in headers.items()}}
         scope = {
             "type": "http",
@@ -227,3 +227,18 @@ async def test_the_stream_says_what_the_thread_says(
     (listed,) = (await ana.get("/threads/t")).json()["events"]
     async with follow("t") as (follower, _):
         assert await follower.next() == {"id": 1, **listed}
+
+
+async def test_a_page_follows_the_same_stream_by_the_session_of_its_reader(
+    api: FastAPI, store: MemoryStore, follow: Follow
+) -> None:
+    thread = await stored(store, said("one"))
+    async with caller(api) as browser:
+        await browser.post("/login", data={"token": TOKENS["ana"]})
+        cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
+    page = {"path": "/inbox/{}/stream", "Authorization": "", "Cookie": cookie}
+    async with follow("t", "after=1", **page) as (follower, _):
+        await store.append(thread, said("two"))
+        assert (await follower.next())["data"]["text"] == "two"
+        await store.append(await store.load("t"), said("three"))
+        assert (await follower.next())["id"] == 3

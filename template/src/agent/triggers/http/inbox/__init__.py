@@ -11,7 +11,7 @@ A form is sent to the page it is on. Verdicts go through `api.resume`, like ever
 import asyncio
 from collections.abc import AsyncIterator
 from secrets import token_urlsafe
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -42,16 +42,10 @@ async def home(request: Request, service: Running, name: Person) -> Response:
     rows = await store.threads(limit=LISTED)
     found = {row.id for row in (*await store.threads(True, LISTED), *rows)}
     threads = {one.id: one for one in await asyncio.gather(*map(store.load, found))}
-    return pages.page(
-        request,
-        "inbox.html",
-        asked=answers.asked(threads.values(), name),
-        rows=[(row, story.title(threads[row.id])) for row in rows],
-        more=LISTED,
-        key=token_urlsafe(8),
-        path_of=path_of,
-        story=story,
-    )
+    shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": path_of, "story": story}
+    shown |= {"asked": answers.asked(threads.values(), name), "more": LISTED}
+    listed = [(row, story.title(threads[row.id])) for row in rows]
+    return pages.page(request, "inbox.html", rows=listed, **shown)
 
 
 @router.post("/")
@@ -101,15 +95,8 @@ async def event(request: Request, thread: Loaded, seq: int, service: Running) ->
         edited = past.data.get("prompt_sha", "") != agent.prompts.sha
     around = seq + story.LINES // 2
     back = path_of(thread.id) + (f"?before={around}" if around < len(thread.events) else "")
-    return pages.page(
-        request,
-        "event.html",
-        event=past,
-        prompt=prompt,
-        edited=edited,
-        back=back,
-        written=story.written,
-    )
+    shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
+    return pages.page(request, "event.html", written=story.written, **shown)
 
 
 @router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)

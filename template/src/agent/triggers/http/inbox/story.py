@@ -44,10 +44,6 @@ class Line:
     def folded(self) -> bool:
         return len(self.text) > _FOLDED or self.text.count("\n") > 11
 
-    @property
-    def shown(self) -> str:
-        return cut(self.text, LONGEST)
-
 
 def title(thread: Thread) -> str:
     """Return how a thread began, on one line."""
@@ -94,13 +90,13 @@ def _line(thread: Thread, event: Event, answers: dict[int, Event]) -> Line:
             names = ", ".join(data["facts"]) or "nothing"
             return Line(event, "quiet", who, f"fetched beforehand: {names}", written(data["facts"]))
         case "message":
-            return Line(event, "said", who, f"by {data.get('source', 'user')}", data["text"])
+            return Line(event, "said", who, f"via {data.get('source', 'user')}", data["text"])
         case "step":
             return Line(event, "call", who, "chose", call=data["call"])
         case "tool_started" | "tool_finished" | "tool_failed":
             return _tool(thread, event)
         case "paused":
-            return Line(event, "asked", who, _asked(thread, event, answers), data["text"])
+            return _asked(thread, event, answers)
         case "resumed":
             done = _DONE.get(data["verdict"], data["verdict"])
             return Line(event, "answer", who, done, data.get("text", ""), data.get("call"))
@@ -132,13 +128,16 @@ def _quiet(event: Event) -> tuple[str, str]:
     return event.type, written(data)
 
 
-def _asked(thread: Thread, event: Event, answers: dict[int, Event]) -> str:
-    asks = f"asked {' or '.join(event.data['audience'])}"
-    if answer := answers.get(event.seq):
+def _asked(thread: Thread, event: Event, answers: dict[int, Event]) -> Line:
+    wait, ended = thread.state.wait, "; what came next closed it"
+    if wait and wait.seq == event.seq:
+        ended = ""
+    elif answer := answers.get(event.seq):
         verdict = answer.data["verdict"]
-        return f"{asks}; {answer.actor} {_DONE.get(verdict, verdict)}"
-    wait = thread.state.wait
-    return asks if wait and wait.seq == event.seq else f"{asks}; what came next closed it"
+        ended = f"; {answer.actor} {_DONE.get(verdict, verdict)}"
+    text = event.data["text"] if ended else ""  # an open one stands in its form
+    says = f"asked {' or '.join(event.data['audience'])}{ended}"
+    return Line(event, "asked", event.actor, says, text)
 
 
 def _tool(thread: Thread, event: Event) -> Line:

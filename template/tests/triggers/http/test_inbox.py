@@ -1,0 +1,523 @@
+"""The inbox in a browser without scripts: what it shows, what it takes, and what it refuses."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from html import unescape
+from html.parser import HTMLParser
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from agent.context import Prompts
+from agent.events import Call, Event, digest, event
+from agent.loop import advance
+from agent.ports import Agent
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+from agent.triggers.http.inbox import path_of, story
+
+from ...conftest import Clock
+from ...domain import (
+    Says,
+    World,
+    agent_of,
+    chose,
+    failed,
+    past,
+    paused,
+    resumed,
+    returned,
+    said,
+    started,
+    stored,
+    told,
+    types,
+)
+from .conftest import TOKENS, Asleep, Caller, api_of, caller
+
+HOSTILE = (
+    "</p></textarea></script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    '" onfocus="alert(1)\' \x1b[31m \u202e javascript:alert(1) {{ 7 * 7 }}'
+)
+CHARGE: Call = {"intent": "charge", "amount": 500}
+RIGHT = {"digest": digest(CHARGE)}
+CHOICES = {"options": {"format": "multiple_choice", "choices": ["red", "blue"]}}
+YES_NO = {"options": {"format": "yes_no", "choices": []}}
+
+
+@dataclass
+class Browser:
+    client: Caller
+    csrf: str = ""
+
+    async def sign_in(self, name: str) -> "Browser":
+        await self.client.post("/login", data={"token": TOKENS[name]})
+        self.csrf = (await self.get("/")).partition('name="csrf" value="')[2].partition('"')[0]
+        return self
+
+    async def get(self, path: str = "/inbox/t", status: int = 200) -> str:
+        answer = await self.client.get(path)
+        assert answer.status_code == status
+        return answer.text
+
+    async def send(self, path: str = "/inbox/t", **fields: str) -> httpx2.Response:
+        return await self.client.post(path, data={"csrf": self.csrf, **fields})
+
+
+@pytest.fixture
+async def ana(api: FastAPI) -> AsyncIterator[Browser]:
+    async with caller(api) as client:
+        yield await Browser(client).sign_in("ana")
+
+
+@pytest.fixture
+async def bob(api: FastAPI) -> AsyncIterator[Browser]:
+    async with caller(api) as client:
+        yield await Browser(client).sign_in("bob")
+
+
+def seen(page: str) -> str:
+    """Return the words of a page, tags and spaces left out."""
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", page)).split())
+
+
+# -- what it shows ---------------------------------------------------------------------------
+
+
+async def test_what_waits_for_me_comes_first_then_what_is_urgent_then_what_waits_longest(
+    ana: Browser, store: MemoryStore, clock: Clock
+) -> None:
+    for thread_id, audience, level in [
+        ("a", "bob", "high"),
+        ("b", "ana", "low"),
+        ("c", "anyone", "medium"),
+        ("d", "ana", "medium"),
+        ("e", "ana", "high"),
+    ]:
+        clock.tick(1)
+        asks = paused("question", audience, options={"urgency": level})
+        await stored(store, said(f"thread {thread_id}"), asks, thread_id=thread_id)
+    clock.tick(1)
+    await stored(store, said("runs"), thread_id="f")
+    waiting, _, threads = (await ana.get("/")).partition('id="threads"')
+    assert re.findall(r'href="/inbox/(\w)#now"', waiting) == ["e", "c", "d", "b", "a"]
+    assert re.findall(r'href="/inbox/(\w)"', threads) == ["f", "e", "d", "c", "b", "a"]
+    words = seen(waiting)
+    assert words.index("low urgency") < words.index("For others") < words.index("question for bob")
+    assert "thread e question? high urgency question for you" in words
+    assert "runs running" in seen(threads)
+
+
+async def test_an_empty_inbox_says_so(ana: Browser) -> None:
+    assert "Nothing waits." in seen(await ana.get("/"))
+
+
+EVERYTHING = (
+    said("Hi"),
+    event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
+    chose("charge", amount=500),
+    paused("approval", call=CHARGE),
+    told(4),
+    resumed(4, "edit", "bob", call={**CHARGE, "amount": 5}, text="less"),
+    started(3),
+    started(3),
+    returned(3, {"charged": 5}),
+    event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
+    event("invalid_step", error="no intent", output="hm"),
+    event("discarded", tokens={}),
+    chose("look", at="x"),
+    started(13),
+    failed(13, "broken", definite=False),
+    event("compacted", upto=3, text="in short"),
+    paused("limit"),
+    said("go on", "bob"),
+    event("delivered", "agent", "told:17", ref=17, error="no channel"),
+    event("finished", message="done it"),
+    event("forked", "ana", thread="origin", seq=20),
+    event("cancelled", "ana", reason="enough"),
+    event("from_tomorrow", what="who knows"),
+)
+
+
+@pytest.mark.parametrize(
+    ("seq", "words"),
+    [
+        (1, "ana via user Hi"),
+        (2, 'system fetched beforehand: tags {"tags": ["v1"]}'),
+        (3, "agent chose charge(amount=500) amount 500"),
+        (4, "agent asked ana; bob approved with changes approval?"),
+        (5, "agent told people of 4"),
+        (6, "bob approved with changes charge(amount=5) amount 5 less"),
+        (7, "agent started charge"),
+        (8, "agent started charge again: its runner stopped"),
+        (9, 'charge returned {"charged": 5}'),
+        (10, "charge returned, too late to count late"),
+        (11, "agent said something that is no step no intent hm"),
+        (12, "agent dropped a reply that a message overtook"),
+        (15, "look failed, outcome unknown broken"),
+        (16, "agent told the events up to 3 in short in short"),
+        (17, "agent asked ana; what came next closed it limit?"),
+        (19, "agent could not tell anybody of 17 no channel"),
+        (20, "agent is done done it"),
+        (21, "ana forked this from origin at 20"),
+        (22, "ana cancelled the thread enough"),
+        (23, 'agent from_tomorrow {"what": "who knows"}'),
+    ],
+)
+async def test_each_event_is_told_in_words(
+    ana: Browser, store: MemoryStore, seq: int, words: str
+) -> None:
+    await stored(store, *EVERYTHING)
+    line = (await ana.get()).partition(f'id="e{seq}" ')[2].partition("</li>")[0]
+    shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC (prompt )?#\d+ ?", "", seen(f"<{line}"))
+    assert shown.strip() == words
+
+
+async def test_what_is_long_is_folded_and_cut_and_whole_on_its_own_page(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await stored(store, said("a" * 50_000 + "MIDDLE" + "b" * 40_000))
+    page = await ana.get()
+    assert "<details><summary>" in page
+    assert "90,006 characters" in page
+    assert "characters cut" in page
+    assert "MIDDLE" not in page
+    assert "MIDDLE" in await ana.get("/inbox/t/events/1")
+
+
+async def test_a_page_of_ten_thousand_events_is_as_long_as_one_of_a_hundred(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await stored(store, *(said("x" * 9_000) for _ in range(10_000)))
+    path, numbers = "/inbox/t", list[int]()
+    for _ in range(3):
+        page = await ana.get(path)
+        assert len(page) < 1_000_000
+        numbers = [int(seq) for seq in re.findall(r'<li id="e(\d+)"', page)] + numbers
+        path = page.partition('class="pages"><a href="')[2].partition('"')[0]
+    assert numbers == [*range(10_001 - 3 * story.LINES, 10_001)]
+    assert (await ana.get("/inbox/t?before=1")).count("<li ") == 0
+    assert (await ana.get(f"/inbox/t?before={10**30}")).count("<li ") == story.LINES
+
+
+async def test_a_step_has_the_exact_prompt_that_led_to_it(
+    ana: Browser, store: MemoryStore, world: World, agent: Agent
+) -> None:
+    replies = {"intent": "look", "at": "x"}, "no step", {"intent": "done", "message": "bye"}
+    model = Says(*replies)
+    thread = await advance(agent_of(store, model, world), await stored(store, said(HOSTILE)))
+    asked = [past for past in thread.events if past.type in ("step", "invalid_step")]
+    assert len(asked) == len(model.prompts) == 3
+    for decision, prompt in zip(asked, model.prompts, strict=True):
+        page = await ana.get(f"/inbox/t/events/{decision.seq}")
+        texts = [unescape(text) for text in re.findall(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)]
+        blocks = "\n".join(prompt.blocks).replace("\u202e", r"\u202e")
+        assert texts[1:] == [prompt.system, blocks, prompt.ask]
+        assert "The prompts were edited since" not in page
+
+
+async def test_a_step_of_older_prompts_says_so(
+    store: MemoryStore, world: World, agent: Agent
+) -> None:
+    model = Says({"intent": "done", "message": "bye"})
+    await advance(agent_of(store, model, world), await stored(store, said()))
+    edited = replace(agent, prompts=Prompts("You are another.", "What next?", ""))
+    async with caller(api_of(edited, Asleep())) as client:
+        page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
+    assert f"The prompts were edited since: this step read version {agent.prompts.sha} ." in page
+
+
+@pytest.mark.parametrize("path", ["/inbox/none", "/inbox/t/events/0", "/inbox/t/events/2"])
+async def test_what_is_not_there_is_a_page(ana: Browser, store: MemoryStore, path: str) -> None:
+    await stored(store, said())
+    assert "Not Found" in await ana.get(path, 404)
+
+
+# -- what it takes ---------------------------------------------------------------------------
+
+
+async def test_a_message_begins_a_thread_once(
+    ana: Browser, store: MemoryStore, runner: Asleep
+) -> None:
+    answers = [await ana.send("/", text=" deploy ", key="k") for _ in range(2)]
+    answers.append(await ana.send("/", text="another", key="k"))
+    places = [answer.headers["location"] for answer in answers]
+    assert [answer.status_code for answer in answers] == [303] * 3
+    assert places[0] == places[1] != places[2]
+    thread = await store.load(runner.woken[0])
+    assert path_of(thread.id) == places[0]
+    assert [(one.actor, one.data["text"]) for one in thread.events] == [("ana", "deploy")]
+
+
+async def test_a_message_in_a_thread_is_said_once(
+    ana: Browser, bob: Browser, store: MemoryStore, runner: Asleep
+) -> None:
+    await stored(store, said("one"))
+    for who, text in [(ana, "two"), (ana, "two"), (ana, "three"), (bob, "two")]:
+        answer = await who.send(do="message", text=text, key="k")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/t#now")
+    thread = await store.load("t")
+    assert [one.data["text"] for one in thread.events] == ["one", "two", "three", "two"]
+    assert runner.woken == ["t"] * 4
+
+
+@pytest.mark.parametrize("text", ["", "  \n ", "x" * 80_001])
+async def test_a_message_says_something_and_not_everything(
+    ana: Browser, store: MemoryStore, text: str
+) -> None:
+    await stored(store, said())
+    for path in ("/", "/inbox/t"):
+        assert (await ana.send(path, do="message", text=text)).status_code == 422
+    assert types(await store.load("t")) == ["message"]
+
+
+@pytest.mark.parametrize(
+    ("wait", "sent", "answer"),
+    [
+        (paused("approval", call=CHARGE), {"do": "approve", **RIGHT}, ("approve", "")),
+        (
+            paused("approval", call=CHARGE),
+            {"do": "approve", "text": "ok", **RIGHT},
+            ("approve", "ok"),
+        ),
+        (paused("approval", call=CHARGE), {"do": "reject", "text": "no"}, ("reject", "no")),
+        (
+            paused("approval", call=CHARGE),
+            {"do": "edit", "argument.amount": "400", "text": "less", **RIGHT},
+            ("edit", "less", {"intent": "charge", "amount": 400}),
+        ),
+        (paused("question"), {"do": "answer", "text": " blue\r\n"}, ("answer", "blue")),
+        (paused("question", **CHOICES), {"do": "answer", "choice": "1"}, ("answer", "blue")),
+        (
+            paused("question", **CHOICES),
+            {"do": "answer", "choice": "0", "text": "or not"},
+            ("answer", "red\nor not"),
+        ),
+        (paused("question", **YES_NO), {"do": "answer", "choice": "0"}, ("answer", "yes")),
+        (paused("question", **YES_NO), {"do": "answer", "text": "ask bob"}, ("answer", "ask bob")),
+        (paused("limit"), {"do": "continue"}, ("continue", "")),
+        (paused("limit"), {"do": "stop", "text": "enough"}, ("stop", "enough")),
+        (paused("in_doubt", call=CHARGE), {"do": "happened"}, ("happened", "")),
+        (paused("in_doubt", call=CHARGE), {"do": "retry"}, ("retry", "")),
+        (paused("in_doubt", call=CHARGE), {"do": "abort"}, ("abort", "")),
+        (paused("job"), {"do": "done", "text": "it is built"}, ("done", "it is built")),
+        (paused("timer"), {"do": "done"}, ("done", "")),
+    ],
+)
+async def test_every_wait_takes_its_verdicts(
+    ana: Browser,
+    store: MemoryStore,
+    runner: Asleep,
+    wait: Event,
+    sent: dict[str, str],
+    answer: tuple[Any, ...],
+) -> None:
+    await stored(store, said(), chose("charge", amount=500), wait)
+    form = (await ana.get()).partition('class="card wait"')[2].partition("</section>")[0]
+    assert f'name="do" value="{sent["do"]}"' in form
+    assert (await ana.send(wait="3", **sent)).status_code == 303
+    closed = (await store.load("t")).events[-1]
+    assert (closed.type, closed.actor, closed.key) == ("resumed", "ana", "answer:3")
+    names = ("verdict", "text", "call")
+    assert tuple(closed.data[name] for name in names if name in closed.data) == answer
+    assert runner.woken == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("wait", "sent", "why"),
+    [
+        (paused("approval", call=CHARGE), {"do": "reject"}, "say why"),
+        (paused("approval", call=CHARGE), {"do": "approve", "digest": "x"}, "not the call you"),
+        (paused("approval", call=CHARGE), {"do": "approve"}, "not the call you"),
+        (paused("approval", "bob", call=CHARGE), {"do": "approve", **RIGHT}, "ana is not asked"),
+        (paused("approval", call=CHARGE), {"do": "approve", "wait": "2", **RIGHT}, "2 is not"),
+        (paused("approval", call=CHARGE), {"do": "approve", "wait": "9" * 5000}, "0 is not"),
+        (paused("approval", call=CHARGE), {"do": "answer", "text": "yes"}, "does not answer"),
+        (paused("approval", call=CHARGE), {"do": "", **RIGHT}, "does not answer"),
+        (
+            paused("approval", call=CHARGE),
+            {"do": "edit", "argument.amount": "many", **RIGHT},
+            "amount: this is no number",
+        ),
+        (
+            paused("approval", call=CHARGE),
+            {"do": "edit", "argument.amount": "1.5", **RIGHT},
+            "the edited call is not valid",
+        ),
+        (paused("question"), {"do": "answer", "text": " "}, "say something"),
+        (paused("question", **CHOICES), {"do": "answer", "choice": "7"}, "say something"),
+        (paused("question"), {"do": "answer", "text": "x" * 80_001}, "at most 80000"),
+        (paused("question"), {"do": "edit", "text": "x"}, "does not answer"),
+        (paused("limit"), {"do": "approve"}, "does not answer"),
+    ],
+)
+async def test_what_is_refused_comes_back_with_the_reason_and_what_was_typed(
+    ana: Browser, store: MemoryStore, wait: Event, sent: dict[str, str], why: str
+) -> None:
+    await stored(store, said(), chose("charge", amount=500), wait)
+    answer = await ana.send(**{"wait": "3", "text": "", **sent})
+    assert answer.status_code == 409
+    assert "Not done." in answer.text
+    assert why in seen(answer.text)
+    assert types(await store.load("t")) == ["message", "step", "paused"]
+    if "argument.amount" in sent:
+        assert f'value="{sent["argument.amount"]}"' in answer.text
+        assert "<details open>" in answer.text
+
+
+async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
+    ana: Browser, bob: Browser, store: MemoryStore
+) -> None:
+    await stored(store, said(), chose("charge", amount=500))
+    await store.append(await store.load("t"), paused("approval", "ana", "bob", call=CHARGE))
+    first = await ana.send(do="approve", wait="3", **RIGHT)
+    second = await bob.send(do="reject", wait="3", text="too much")
+    again = await ana.send(do="approve", wait="3", **RIGHT)
+    assert [one.status_code for one in (first, second, again)] == [303, 409, 303]
+    assert "already closed: approve by ana" in seen(second.text)
+    assert types(await store.load("t")).count("resumed") == 1
+
+
+async def test_after_its_time_a_wait_takes_no_answer(
+    ana: Browser, store: MemoryStore, clock: Clock
+) -> None:
+    over = (await store.now()).isoformat()
+    await stored(store, said(), paused("question", expires_at=over))
+    clock.tick(1)
+    answer = await ana.send(do="answer", wait="2", text="me")
+    assert answer.status_code == 409
+    assert "already closed: expired by system" in seen(answer.text)
+
+
+async def test_whoever_is_not_asked_sees_the_wait_and_no_form(
+    bob: Browser, store: MemoryStore
+) -> None:
+    await stored(store, said(), chose("charge", amount=500), paused("approval", call=CHARGE))
+    page = await bob.get()
+    assert "Only ana may answer." in seen(page)
+    assert 'value="approve"' not in page
+
+
+async def test_cancel_ends_a_thread_once(ana: Browser, store: MemoryStore) -> None:
+    await stored(store, said())
+    first = await ana.send(do="cancel", reason="enough")
+    second = await ana.send(do="cancel")
+    assert (first.status_code, second.status_code) == (303, 409)
+    assert (await store.load("t")).events[-1].data == {"reason": "enough"}
+    assert 'value="cancel"' not in await ana.get()
+
+
+# -- who may, and what may not happen --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/inbox/t", "/inbox/none", "/inbox/t/events/1", "/inbox/t/stream"]
+)
+async def test_nobody_looks_in_without_signing_in(
+    api: FastAPI, store: MemoryStore, path: str
+) -> None:
+    await stored(store, said())
+    async with caller(api, "ana") as client:  # a bearer token is for the API alone
+        answer = await client.get(path)
+    assert (answer.status_code, answer.text) == (303, "")
+    assert answer.headers["location"].startswith("/login?next=%2F")
+
+
+@pytest.mark.parametrize("path", ["/", "/inbox/t"])
+@pytest.mark.parametrize("forged", [{"csrf": ""}, {"csrf": "x"}])
+async def test_nothing_is_done_without_the_word_of_the_session(
+    ana: Browser, store: MemoryStore, path: str, forged: dict[str, str]
+) -> None:
+    await stored(store, said(), paused("limit"))
+    for do in ("message", "cancel", "continue"):
+        assert (await ana.send(path, do=do, wait="2", text="x", **forged)).status_code == 403
+    assert types(await store.load("t")) == ["message", "paused"]
+    assert len(await store.threads()) == 1
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would obey."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "script":
+            assert given == {"src": "/static/pages.js", "defer": None}
+        assert not [name for name in given if name.startswith("on") or name == "style"]
+        for name in ("href", "src", "action"):
+            assert (given.get(name) or "/").startswith(("/", "#"))
+        self.found.add(tag)
+
+    def handle_data(self, data: str) -> None:
+        assert not {"\x1b", "\u202e"} & set(data)
+
+
+def _hostile(one: Event) -> Event:
+    """Return an event that says nothing but what is hostile."""
+    told = {name: HOSTILE if isinstance(item, str) else item for name, item in one.data.items()}
+    kept = {name: one.data[name] for name in ("verdict", "kind") if name in one.data}
+    return replace(one, actor=HOSTILE, data=told | kept)
+
+
+HOSTILE_CALL: Call = {"intent": "put", "value": HOSTILE}
+HOSTILE_OPTIONS = {"urgency": HOSTILE, "format": "multiple_choice", "choices": [HOSTILE]}
+HOSTILE_LOGS = {
+    "everything": [_hostile(one) for one in EVERYTHING],
+    "approval": [
+        said(HOSTILE),
+        event("step", call=HOSTILE_CALL, tokens={}, model=HOSTILE, prompt_sha=HOSTILE),
+        replace(paused("approval", "ana", HOSTILE, call=HOSTILE_CALL), actor=HOSTILE),
+    ],
+    "odd names": [
+        said(),
+        paused("approval", call={"intent": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}}),
+    ],
+    "question": [said(), paused("question", options=HOSTILE_OPTIONS)],
+    "not mine": [said(), replace(paused("question", HOSTILE), data=paused("job").data)],
+    "of a kind nobody knows": [said(), paused(HOSTILE)],
+}
+
+
+@pytest.mark.parametrize("log", HOSTILE_LOGS)
+async def test_nothing_in_a_log_is_obeyed(ana: Browser, store: MemoryStore, log: str) -> None:
+    thread_id = f'"><script>{HOSTILE}'.replace("/", "")
+    events = HOSTILE_LOGS[log]
+    await stored(store, *events, thread_id=thread_id)
+    path = path_of(thread_id)
+    sent = {"wait": str(len(events)), "digest": HOSTILE, "choice": HOSTILE, "key": HOSTILE}
+    typed = {f"argument.{HOSTILE}": HOSTILE, "argument.value": HOSTILE, "text": HOSTILE}
+    pages = [await ana.get("/"), await ana.get(path)]
+    pages += [await ana.get(f"{path}/events/{seq}") for seq in range(1, len(events) + 1)]
+    for do in ("edit", "answer", "approve", "reject"):
+        answer = await ana.send(path, do=do, **sent, **typed)
+        pages += [answer.text] if answer.status_code == 409 else []
+    for page in pages:
+        assert "<script>alert" not in page
+        assert Tags(page).found <= KNOWN_TAGS
+
+
+KNOWN_TAGS = set(
+    """html head meta title link script body a header form input span button main div h1 h2 h3 p
+    ol ul li strong time code details summary pre dl dt dd section label textarea fieldset legend
+    select option""".split()
+)
+
+
+async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemoryStore) -> None:
+    await stored(store, said("odd"), thread_id="a?b#c %2e é")
+    (path,) = re.findall(r'<li><a href="([^"]+)"', await ana.get("/"))
+    assert "odd" in await ana.get(unescape(path))
+
+
+def test_a_title_is_how_a_thread_began() -> None:
+    prefetched = event("message", "system", facts={})
+    assert story.title(past(prefetched, said(" a\nb "))) == "a b"
+    assert len(story.title(past(said("x" * 500)))) == 120
+    assert story.title(Thread("t")) == "t"

@@ -1,0 +1,157 @@
+"""A call as a form, and back: what was not touched stays what it was."""
+
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel
+
+from agent.actions import Step
+from agent.errors import Refused
+from agent.events import Call
+from agent.llms.output import JsonSteps
+from agent.triggers.http.inbox.edits import Field, edited, fields
+
+
+class Place(BaseModel):
+    city: str
+
+
+class Order(Step):
+    """A step with an argument of each kind."""
+
+    intent: Literal["order"]
+    what: str
+    """What to order."""
+    number: int
+    price: float | None
+    note: str | None
+    size: Literal["small", "größer"]
+    colour: Literal["red"] | None
+    gift: bool
+    place: Place
+    tags: list[str]
+    other: str | int
+
+
+class Done(Step):
+    intent: Literal["done"]
+
+
+STEPS = JsonSteps(Order | Done)
+CALL: Call = {
+    "intent": "order",
+    "what": "tea\r\n\x1b[31m\u202e",
+    "number": 3,
+    "price": 2.50,
+    "note": None,
+    "size": "größer",
+    "colour": None,
+    "gift": True,
+    "place": {"city": "Köln"},
+    "tags": ["a"],
+    "other": 1,
+}
+
+
+def shown(call: Call = CALL, typed: dict[str, str] | None = None) -> dict[str, Field]:
+    return {field.name: field for field in fields(STEPS.schema, call, typed or {})}
+
+
+def as_sent(call: Call = CALL) -> dict[str, str]:
+    """Return what a browser sends of a form in which nothing was touched."""
+    sent = {f"argument.{name}": field.shown for name, field in shown(call).items()}
+    nulls = {f"null.{name}": "on" for name, field in shown(call).items() if field.is_null}
+    return sent | nulls
+
+
+def test_each_argument_has_a_field_of_its_kind() -> None:
+    form = shown()
+    assert {name: field.kind for name, field in form.items()} == {
+        "what": "text",
+        "number": "number",
+        "price": "number",
+        "note": "text",
+        "size": "choice",
+        "colour": "choice",
+        "gift": "choice",
+        "place": "json",
+        "tags": "json",
+        "other": "json",
+    }
+    assert [name for name, field in form.items() if field.nullable] == ["price", "note", "colour"]
+    assert form["what"].about == "What to order."
+    assert [read for _, read in form["size"].options] == ["small", "größer"]
+    assert [read for _, read in form["colour"].options] == ["red", "null"]
+    assert [read for _, read in form["gift"].options] == ["true", "false"]
+
+
+@pytest.mark.parametrize("call", [CALL, CALL | {"what": "x" * 99_000, "tags": ["\x1b" * 50_000]}])
+def test_what_was_not_touched_stays_exactly_what_it_was(call: Call) -> None:
+    assert edited(STEPS.schema, call, as_sent(call)) == call
+    assert edited(STEPS.schema, call, {}) == call
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "value"),
+    [
+        ("what", "coffee", "coffee"),
+        ("what", "", ""),
+        ("number", " 7 ", 7),
+        ("price", "3.5", 3.5),
+        ("price", "", None),
+        ("size", '"small"', "small"),
+        ("colour", '"red"', "red"),
+        ("colour", '"green"', '"green"'),  # the schema refuses it
+        ("gift", "false", False),
+        ("place", '{"city": "Bonn"}', {"city": "Bonn"}),
+        ("tags", "[]", []),
+        ("other", '"text"', "text"),
+    ],
+)
+def test_what_was_typed_takes_its_place(name: str, typed: str, value: Any) -> None:
+    changed = edited(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
+    assert changed == CALL | {name: value}
+    assert type(changed[name]) is type(value)
+
+
+def test_a_text_may_be_there_and_empty_or_not_there() -> None:
+    sent = as_sent()
+    assert sent.pop("null.note") == "on"
+    assert edited(STEPS.schema, CALL, sent)["note"] == ""
+    there = CALL | {"note": "x"}
+    nothing = as_sent(there) | {"null.note": "on"}
+    assert edited(STEPS.schema, there, nothing)["note"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "why"),
+    [
+        ("number", "many", "number: this is no number"),
+        ("number", "", "number: this is no number"),
+        ("number", "true", "number: this is no number"),
+        ("number", "9" * 5000, "number: this is no number"),
+        ("place", "{city: Bonn}", "place: this is no JSON: Expecting"),
+        ("tags", "[" * 100_000, "tags: this is no JSON"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_name(name: str, typed: str, why: str) -> None:
+    with pytest.raises(Refused, match=why):
+        edited(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
+
+
+def test_a_form_that_comes_back_shows_what_was_typed() -> None:
+    form = shown(typed={"argument.number": "many", "argument.note": "x"})
+    assert (form["number"].shown, form["what"].shown) == ("many", shown()["what"].shown)
+    assert not form["note"].is_null
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        {"intent": "gone", "a": 1, "b": None},
+        {"intent": "order", "what": 1, "number": "x", "size": "huge", "gift": None, "new": [1]},
+    ],
+)
+def test_a_call_of_yesterday_s_schema_is_shown_as_json(call: Call) -> None:
+    assert {field.kind for field in shown(call).values()} == {"json"}
+    assert edited(STEPS.schema, call, as_sent(call)) == call
