@@ -1,0 +1,386 @@
+"""The inbox in a real browser: what people do there, and what nobody can make it do."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+
+from .conftest import Agent
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
+
+TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
+SCRIPT = (
+    {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "production"},
+    {"intent": "done_for_now", "message": "That is all."},
+)
+HOSTILE = (
+    "</p></textarea></script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    '<svg onload=alert(1)>" onfocus="alert(1)" autofocus="\' javascript:alert(1)'
+    "<style>*{display:none}</style>\x1b[31m\u202e" + "w" * 300
+)
+WATCH = "document.addEventListener('securitypolicyviolation', e => alert(e.violatedDirective))"
+ASKED = {"tag": "v1.2.3", "environment": "production"}
+
+
+@dataclass
+class Site:
+    """`agent serve` of a rendered agent, and a browser."""
+
+    url: str
+    browser: Browser
+    imports: Callable[[str, list[dict[str, Any]]], None]
+    complaints: list[str] = field(default_factory=list)
+    """What ran that should not have, and what a browser says of our pages."""
+
+    def visitor(self, name: str = "ana", **settings: Any) -> Page:
+        """Open a browser of its own and sign in; whatever it complains of fails the test."""
+        context = self.browser.new_context(base_url=self.url, **settings)
+        context.set_default_timeout(10_000)
+        page = context.new_page()
+        page.add_init_script(WATCH)
+        page.on("dialog", self._ran)
+        page.on("pageerror", lambda error: self.complaints.append(f"our script: {error}"))
+        page.on("console", self._says)
+        page.goto("/")
+        page.get_by_label("Token").fill(TOKENS[name])
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        return page
+
+    def thread(self, name: str, *events: dict[str, Any]) -> str:
+        """Add a thread to which these events happened, and return its address."""
+        self.imports(name, list(events))
+        return f"/inbox/{name}"
+
+    def _ran(self, dialog: Dialog) -> None:
+        self.complaints.append(f"a script ran: {dialog.message}")
+        dialog.dismiss()
+
+    def _says(self, message: ConsoleMessage) -> None:
+        # A refused answer is a page with a status of its own, which Chromium logs.
+        if message.type in ("error", "warning") and "status of 409" not in message.text:
+            self.complaints.append(f"{message.type}: {message.text}")
+
+
+def past(type_: str, actor: str = "agent", **data: Any) -> dict[str, Any]:
+    at = "2026-01-01T12:00:00+00:00"
+    return {"type": type_, "actor": actor, "key": None, "at": at, "data": data}
+
+
+def said(text: str, actor: str = "ana") -> dict[str, Any]:
+    return past("message", actor, text=text, source="inbox")
+
+
+def asks(kind: str, *audience: str, **data: Any) -> dict[str, Any]:
+    return past("paused", kind=kind, audience=[*audience], **{"text": f"{kind}?", **data})
+
+
+def deployment(**arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a step and the question for leave; its digest is that of the call."""
+    call = {"intent": "deploy_backend", **ASKED, **arguments}
+    canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
+    digest = sha256(canonical.encode()).hexdigest()[:32]
+    step = past("step", call=call, tokens={"input": 1})
+    return step, asks("approval", "ana", "bob", call=call, digest=digest)
+
+
+@contextmanager
+def served(agent: Agent, folder: Path) -> Iterator[str]:
+    """Serve an agent from another folder, and return where."""
+    program = str(agent.path / ".venv/bin/agent")
+    given = {
+        "API_TOKENS": ",".join(f"{name}:{token}" for name, token in TOKENS.items()),
+        "MODEL": "scripted:script.jsonl",
+    }
+    with (folder / "log").open("w+") as log:
+        server = subprocess.Popen(
+            [program, "serve", "--port", "0"], cwd=folder, env=agent.environment | given,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert server.stderr
+        try:
+            for line in server.stderr:
+                log.write(line)
+                if found := re.search(r"running on (http://\S+)", line):
+                    yield found[1]
+                    break
+            else:
+                pytest.fail(log.read())
+        finally:
+            server.kill()
+            server.communicate()
+
+
+@pytest.fixture(scope="module")
+def site(full: Agent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    shutil.copytree(full.path / "sample", folder / "sample")
+    lines = [json.dumps({"step": step}) for step in (*SCRIPT, *SCRIPT[1:] * 9)]
+    (folder / "script.jsonl").write_text("\n".join(lines))
+
+    def imports(name: str, events: list[dict[str, Any]]) -> None:
+        line = json.dumps({"thread": name, "events": events})
+        subprocess.run(
+            [full.path / ".venv/bin/agent", "import"],
+            cwd=folder, env=full.environment, input=line, text=True, check=True,
+            capture_output=True,
+        )  # fmt: skip
+
+    root = ["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else []
+    with served(full, folder) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
+        yield Site(url, browser, imports)
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def _no_complaint(site: Site) -> Iterator[None]:
+    site.complaints.clear()
+    yield
+    assert site.complaints == []
+
+
+def begin(page: Page, text: str = "deploy the latest backend") -> None:
+    page.goto("/")
+    page.get_by_label("What should the agent do?").fill(text)
+    page.get_by_role("button", name="Begin a thread").click()
+
+
+def test_an_approval_comes_and_goes_without_a_reload(site: Site) -> None:
+    ana = site.visitor()
+    begin(ana)
+    expect(ana.get_by_role("heading", name="May I run deploy_backend?")).to_be_visible()
+    ana.get_by_role("button", name="Approve", exact=True).click()
+    expect(ana.locator(".line.said").last).to_contain_text("That is all.")
+    expect(ana.locator("#status")).to_contain_text("finished")
+    expect(ana.locator(".line.result")).to_contain_text('"environment": "production"')
+    expect(ana.locator("#wait")).to_be_empty()
+
+
+def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> None:
+    path = site.thread("shows", said("deploy"), *deployment())
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    ana.goto(path)
+    ana.evaluate("window.same = true")
+    bob.goto(path)
+    bob.get_by_role("button", name="Approve", exact=True).click()
+    expect(ana.locator(".line.answer")).to_contain_text("bob approved")
+    expect(ana.locator("#status")).to_contain_text("finished")
+    expect(ana.get_by_role("status")).not_to_be_empty()
+    assert ana.evaluate("window.same") is True
+
+
+def test_what_somebody_types_is_not_taken_away(site: Site) -> None:
+    path = site.thread("typing", said("deploy"), *deployment())
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    ana.goto(path)
+    ana.get_by_label("Comment; if you reject, say why").fill("because of")
+    ana.get_by_label("Message").fill("by the way")
+    bob.goto(path)
+    bob.get_by_role("button", name="Approve", exact=True).click()
+    expect(ana.locator("#status")).to_contain_text("finished")
+    expect(ana.locator("#wait.stale")).to_be_visible()
+    expect(ana.get_by_label("Comment; if you reject, say why")).to_have_value("because of")
+    expect(ana.get_by_label("Message")).to_have_value("by the way")
+    ana.get_by_role("button", name="Reject").click()
+    expect(ana.get_by_role("alert")).to_contain_text("already closed: approve by bob")
+
+
+def test_a_call_is_rejected_with_a_reason(site: Site) -> None:
+    ana = site.visitor()
+    begin(ana)
+    ana.get_by_role("button", name="Reject").click()
+    expect(ana.get_by_role("alert")).to_contain_text("say why")
+    ana.get_by_label("Comment; if you reject, say why").fill("not on a Friday")
+    ana.get_by_role("button", name="Reject").click()
+    expect(ana.locator(".line.answer")).to_contain_text("not on a Friday")
+    expect(ana.locator("#status")).to_contain_text("finished")
+    expect(ana.locator(".line.result")).to_have_count(0)
+
+
+def test_arguments_are_edited_and_what_does_not_fit_comes_back(site: Site) -> None:
+    ana = site.visitor()
+    begin(ana)
+    ana.get_by_text("Approve with other arguments").click()
+    form = ana.locator("form.edit")
+    expect(form.get_by_label("environment").locator("option")).to_have_count(2)
+    form.get_by_label("tag").fill("v0.0.0")
+    form.get_by_label("environment").evaluate("one => one.append(new Option('x', 'mars'))")
+    form.get_by_label("environment").select_option("mars")
+    form.get_by_role("button", name="Approve with these arguments").click()
+    expect(ana.get_by_role("alert")).to_contain_text("the edited call is not valid")
+    expect(form.get_by_label("tag")).to_have_value("v0.0.0")
+    form.get_by_label("tag").fill("v1.2.2")
+    form.get_by_label("environment").select_option("staging")
+    form.get_by_role("button", name="Approve with these arguments").click()
+    expect(ana.locator(".line.result")).to_contain_text('"deployed": "v1.2.2"')
+
+
+def test_a_question_is_answered_by_choice(site: Site) -> None:
+    options = {"urgency": "high", "format": "multiple_choice", "choices": ["red", "blue"]}
+    call = {"intent": "request_more_information", "question": "Which?"}
+    step = past("step", call={**call, **options}, tokens={})
+    path = site.thread("colour", said("paint"), step, asks("question", "anyone", options=options))
+    ana = site.visitor()
+    ana.goto("/")
+    row = ana.get_by_role("link").filter(has_text="question?").filter(has_text="paint")
+    expect(row).to_contain_text("high urgency")
+    ana.goto(path)
+    ana.get_by_role("radio", name="blue").check()
+    ana.get_by_label("In your own words").fill("a dark one")
+    ana.get_by_role("button", name="Answer").click()
+    expect(ana.locator(".line.answer .text")).to_have_text("blue\na dark one")
+
+
+def test_of_two_who_approve_at_once_one_wins_and_the_other_reads_who(site: Site) -> None:
+    path = site.thread("race", said("deploy"), *deployment())
+    people = {name: site.visitor(name, java_script_enabled=False) for name in TOKENS}
+    for page in people.values():
+        page.goto(path)
+    with people["ana"].expect_navigation(), people["bob"].expect_navigation():
+        for page in people.values():
+            page.get_by_role("button", name="Approve", exact=True).click(no_wait_after=True)
+    alerts = {name: page.get_by_role("alert") for name, page in people.items()}
+    lost = {name: alert.inner_text() for name, alert in alerts.items() if alert.count()}
+    (loser,) = lost
+    winner = "ana" if loser == "bob" else "bob"
+    assert f"already closed: approve by {winner}" in lost[loser]
+    people[winner].goto(path)
+    expect(people[winner].locator(".line.answer")).to_have_count(1)
+
+
+def test_it_works_without_scripts(site: Site) -> None:
+    ana = site.visitor(java_script_enabled=False)
+    begin(ana)
+    approve = ana.get_by_role("button", name="Approve", exact=True)
+    _reload_until(ana, lambda: approve.count() == 1)
+    approve.click()
+    _reload_until(ana, lambda: "finished" in ana.locator("#status").inner_text())
+    ana.get_by_label("Message").fill("thanks")
+    ana.get_by_role("button", name="Send").click()
+    expect(ana.get_by_text("thanks", exact=True)).to_be_visible()
+
+
+def _reload_until(page: Page, true: Callable[[], bool]) -> None:
+    for _ in range(100):
+        if true():
+            return
+        page.wait_for_timeout(100)
+        page.reload()
+    pytest.fail("it never came to it")
+
+
+def test_an_approval_needs_no_mouse(site: Site) -> None:
+    path = site.thread("keys", said("deploy"), *deployment())
+    ana = site.visitor()
+    ana.goto(path)
+    ana.keyboard.press("Tab")
+    expect(ana.get_by_role("link", name="Skip to the content")).to_be_focused()
+    approve = ana.get_by_role("button", name="Approve", exact=True)
+    for _ in range(40):
+        ana.keyboard.press("Tab")
+        if approve.evaluate("one => one === document.activeElement"):
+            break
+    outline = approve.evaluate("one => getComputedStyle(one).outlineStyle")
+    assert outline == "solid"
+    ana.keyboard.press("Enter")
+    expect(ana.locator(".line.answer")).to_contain_text("ana approved")
+
+
+def test_enter_in_an_argument_approves_nothing(site: Site) -> None:
+    call = {"intent": "gone", "number": 1}
+    path = site.thread("enter", said("x"), asks("approval", "ana", call=call, digest="d"))
+    ana = site.visitor()
+    ana.goto(path)
+    ana.get_by_text("Approve with other arguments").click()
+    form = ana.locator("form.edit")
+    form.evaluate("one => one.querySelector('textarea').outerHTML = '<input id=typed>'")
+    ana.locator("#typed").press("Enter")
+    expect(ana.locator("#typed")).to_be_visible()
+    expect(ana.get_by_role("alert")).to_have_count(0)
+
+
+def hostile_events() -> list[dict[str, Any]]:
+    options = {"urgency": HOSTILE, "format": "multiple_choice", "choices": [HOSTILE, HOSTILE]}
+    call = {"intent": "deploy_backend", "tag": HOSTILE, "environment": HOSTILE}
+    odd = {"intent": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}}
+    return [
+        said(HOSTILE, HOSTILE),
+        past("message", HOSTILE, facts={HOSTILE: HOSTILE}),
+        past("step", HOSTILE, call=call, tokens={HOSTILE: 1}, model=HOSTILE, prompt_sha=HOSTILE),
+        asks("approval", HOSTILE, text=HOSTILE, call=call, digest=HOSTILE),
+        past("resumed", HOSTILE, wait=4, verdict=HOSTILE, text=HOSTILE, call=odd),
+        past("tool_started", HOSTILE, step=3, key=HOSTILE),
+        past("tool_failed", HOSTILE, step=3, error=HOSTILE, definite=True),
+        past("tool_finished", HOSTILE, step=3, output={HOSTILE: [HOSTILE]}, late=True),
+        past("invalid_step", HOSTILE, error=HOSTILE, output=HOSTILE),
+        past("delivered", HOSTILE, ref=4, error=HOSTILE),
+        past("compacted", HOSTILE, upto=1, text=HOSTILE),
+        past("finished", HOSTILE, message=HOSTILE),
+        past("cancelled", HOSTILE, reason=HOSTILE),
+        past("forked", HOSTILE, thread=HOSTILE, seq=1),
+        past(HOSTILE, HOSTILE, what=HOSTILE),
+        asks("question", "ana", HOSTILE, text=HOSTILE, options=options, call=odd, digest=HOSTILE),
+    ]
+
+
+def test_nothing_in_a_log_runs_or_breaks_the_page(site: Site) -> None:
+    events = hostile_events()
+    path = site.thread("hostile", *events)
+    approval = site.thread("hostile-edit", said(HOSTILE), *deployment(tag=HOSTILE))
+    ana = site.visitor(viewport={"width": 360, "height": 740})
+    addresses = ["/", path, approval, *(f"{path}/events/{one + 1}" for one in range(len(events)))]
+    for address in addresses:
+        ana.goto(address)
+        for fold in ana.locator("summary").all():
+            fold.click()
+        expect(ana.get_by_text("onerror=alert(1)").first).to_be_visible()
+        assert ana.evaluate("document.documentElement.scrollWidth") == 360, address
+    ana.goto(approval)
+    ana.get_by_text("Approve with other arguments").click()
+    ana.locator("form.edit").get_by_label("tag").fill(f"other {HOSTILE}")
+    ana.locator("form.edit").get_by_label("Comment").fill(HOSTILE)
+    ana.get_by_role("button", name="Approve with these arguments").click()
+    expect(ana.locator(".line.error").first).to_contain_text("onerror=alert(1)")
+    begin(ana, HOSTILE)
+    expect(ana.get_by_role("heading", name="May I run deploy_backend?")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_in_both_colour_schemes(site: Site, scheme: str) -> None:
+    path = site.thread(f"contrast-{scheme}", said("deploy"), *deployment())
+    ana = site.visitor(color_scheme=scheme)
+    for address in ("/", path, f"{path}/events/1"):
+        ana.goto(address)
+        ground, pairs = ana.evaluate(CONTRASTS)
+        assert (ground > 0.5) == (scheme == "light")
+        assert [pair for pair in pairs if pair[0] < 4.5] == []
+
+
+CONTRASTS = """() => {
+  const rgb = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(c => (c /= 255) <= .04045 ? c / 12.92
+    : ((c + .055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [.2126, .7152, .0722][i], 0);
+  const behind = node => {
+    const [r, g, b, a = 1] = rgb(getComputedStyle(node).backgroundColor);
+    return a || !node.parentElement ? [r, g, b] : behind(node.parentElement);
+  };
+  const pairs = [...document.querySelectorAll('main *, header *')]
+    .filter(node => [...node.childNodes].some(one => one.nodeType === 3 && one.data.trim()))
+    .map(node => [light(rgb(getComputedStyle(node).color)), light(behind(node)), node.textContent])
+    .map(([a, b, text]) => [(Math.max(a, b) + .05) / (Math.min(a, b) + .05), text]);
+  return [light(rgb(getComputedStyle(document.documentElement).backgroundColor)), pairs];
+}"""
