@@ -568,4 +568,48 @@ FAULTS = [
         "    read = json.dumps([prompt.blocks, prompt.ask])\n",
         "test_evals.py::test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale",
     ),
+    # -- the inbox --
+    Fault(
+        "a page obeys what is said in a thread",
+        "triggers/http/pages.py",
+        "        autoescape=True,\n",
+        "",
+        "triggers/http/test_inbox.py::test_nothing_in_a_log_is_obeyed[approval]",
+    ),
+    Fault(
+        "a form of another site is taken",
+        "triggers/http/pages.py",
+        "    if not _is_from_here(request):",
+        "    if False:",
+        "triggers/http/test_pages.py::test_another_site_cannot_send_a_form[headers4-403]",
+    ),
+    Fault(
+        "a form is taken without the word of its session",
+        "triggers/http/sessions.py",
+        '        raise HTTPException(403, "You signed in again',
+        '        print("You signed in again',
+        "triggers/http/test_inbox.py"
+        "::test_nothing_is_done_without_the_word_of_the_session[forged0-/]",
+    ),
+    Fault(
+        "signing in leads anywhere",
+        "triggers/http/sessions.py",
+        'wanted if _OWN_PATH.fullmatch(wanted) else "/"',
+        "wanted",
+        "triggers/http/test_pages.py::test_signing_in_leads_nowhere_else[//evil.example/]",
+    ),
+    Fault(
+        "anybody may look into a thread",
+        "triggers/http/inbox/__init__.py",
+        ", dependencies=[Depends(person)]",
+        "",
+        "triggers/http/test_inbox.py::test_nobody_looks_in_without_signing_in[/inbox/t/events/1]",
+    ),
+    Fault(
+        "who comes second is told that it was them",
+        "triggers/http/inbox/answers.py",
+        "        and past.actor == name\n",
+        "",
+        "triggers/http/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
+    ),
 ]

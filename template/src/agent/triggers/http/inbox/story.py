@@ -102,21 +102,21 @@ def _line(thread: Thread, event: Event, answers: dict[int, Event]) -> Line:
             return Line(event, "answer", who, done, data.get("text", ""), data.get("call"))
         case "finished":
             return Line(event, "said", who, "is done", data["message"])
-        case "invalid_step":
-            text = f"{data['error']}\n\n{data['output']}"
-            return Line(event, "error", who, "said something that is no step", text)
-        case "delivered" if data.get("error"):
-            return Line(
-                event, "error", who, f"could not tell anybody of {data['ref']}", data["error"]
-            )
-        case "cancelled":
-            return Line(event, "error", who, "cancelled the thread", data.get("reason", ""))
-    return Line(event, "quiet", who, *_quiet(event))
+        case "invalid_step" | "cancelled":
+            return Line(event, "error", who, *_plain(event))
+    wrong = event.type == "delivered" and data.get("error")
+    return Line(event, "error" if wrong else "quiet", who, *_plain(event))
 
 
-def _quiet(event: Event) -> tuple[str, str]:
+def _plain(event: Event) -> tuple[str, str]:
     data = event.data
     match event.type:
+        case "invalid_step":
+            return "said something that is no step", f"{data['error']}\n\n{data['output']}"
+        case "cancelled":
+            return "cancelled the thread", data.get("reason", "")
+        case "delivered" if data.get("error"):
+            return f"could not tell anybody of {data['ref']}", data["error"]
         case "delivered":
             return f"told people of {data['ref']}", ""
         case "forked":
