@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from create_12_factor_agent import answers, catalog, generate
 
 from .conftest import ROOT, Agent, tree
 from .templates import commit
+
+OTHERS = {".md", ".html", ".css", ".js", ".svg"}
 
 
 def test_its_python_is_checked_in_place_too(distributed: Agent) -> None:
@@ -38,6 +41,16 @@ def test_it_installs_little(full: Agent, tmp_path: Path) -> None:
     size = sum(file.stat().st_size for file in site.rglob("*") if file.is_file())
     assert len(packages) - 1 <= 35  # without itself
     assert size <= 60_000_000
+
+
+def test_its_wheel_has_what_is_no_python(full: Agent, tmp_path: Path) -> None:
+    """The prompts, and the pages with all that they refer to."""
+    full.run(f"uv build --quiet --wheel --out-dir {tmp_path}")
+    (wheel,) = (zipfile.ZipFile(path) for path in tmp_path.glob("*.whl"))
+    ours = [path for path in (ROOT / "template/src").rglob("*.*") if path.suffix in OTHERS]
+    assert len({path.suffix for path in ours}) == len(OTHERS)
+    for path in ours:
+        assert path.relative_to(ROOT / "template/src").as_posix() in wheel.namelist()
 
 
 def test_a_model_that_was_not_chosen_can_be_added(full: Agent, tmp_path: Path) -> None:
