@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
 
-from .conftest import Agent
+from .conftest import Agent, make
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
@@ -98,49 +98,46 @@ def deployment(**arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 @contextmanager
-def served(agent: Agent, folder: Path) -> Iterator[str]:
-    """Serve an agent from another folder, and return where."""
+def served(agent: Agent) -> Iterator[str]:
+    """Serve an agent, and return where."""
     program = str(agent.path / ".venv/bin/agent")
     given = {
         "API_TOKENS": ",".join(f"{name}:{token}" for name, token in TOKENS.items()),
         "MODEL": "scripted:script.jsonl",
     }
-    with (folder / "log").open("w+") as log:
-        server = subprocess.Popen(
-            [program, "serve", "--port", "0"], cwd=folder, env=agent.environment | given,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+    with subprocess.Popen(
+        [program, "serve", "--port", "0"], cwd=agent.path, env=agent.environment | given,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as server:  # fmt: skip
         assert server.stderr
+        said = ""
         try:
-            for line in server.stderr:
-                log.write(line)
-                if found := re.search(r"running on (http://\S+)", line):
-                    yield found[1]
-                    break
-            else:
-                pytest.fail(log.read())
+            while not (found := re.search(r"running on (http://\S+)", said)):
+                assert (line := server.stderr.readline()), said
+                said += line
+            Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
+            yield found[1]
         finally:
             server.kill()
-            server.communicate()
 
 
 @pytest.fixture(scope="module")
-def site(full: Agent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder = tmp_path_factory.mktemp("site")
-    shutil.copytree(full.path / "sample", folder / "sample")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Serve the default agent: everybody has the inbox."""
+    agent = make(tmp_path_factory.mktemp("default") / "my-agent", {})
     lines = [json.dumps({"step": step}) for step in (*SCRIPT, *SCRIPT[1:] * 9)]
-    (folder / "script.jsonl").write_text("\n".join(lines))
+    (agent.path / "script.jsonl").write_text("\n".join(lines))
 
     def imports(name: str, events: list[dict[str, Any]]) -> None:
         line = json.dumps({"thread": name, "events": events})
         subprocess.run(
-            [full.path / ".venv/bin/agent", "import"],
-            cwd=folder, env=full.environment, input=line, text=True, check=True,
+            [agent.path / ".venv/bin/agent", "import"],
+            cwd=agent.path, env=agent.environment, input=line, text=True, check=True,
             capture_output=True,
         )  # fmt: skip
 
     root = ["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else []
-    with served(full, folder) as url, sync_playwright() as playwright:
+    with served(agent) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=root)
         yield Site(url, browser, imports)
         browser.close()
