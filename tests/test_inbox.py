@@ -113,7 +113,8 @@ def served(agent: Agent) -> Iterator[str]:
         said = ""
         try:
             while not (found := re.search(r"running on (http://\S+)", said)):
-                assert (line := server.stderr.readline()), said
+                line = server.stderr.readline()
+                assert line, said
                 said += line
             Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
             yield found[1]

@@ -378,7 +378,7 @@ async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
     third = await bob.send(do="approve", wait="3", **RIGHT)
     again = await ana.send(do="approve", wait="3", **RIGHT)
     assert [one.status_code for one in (first, second, third, again)] == [303, 409, 409, 303]
-    assert "already closed: approve by ana" in seen(second.text)
+    assert "already closed: approve by ana You wrote: too much" in seen(second.text)
     assert types(await store.load("t")).count("resumed") == 1
 
 

@@ -135,8 +135,8 @@ def _asked(thread: Thread, event: Event, answers: dict[int, Event]) -> Line:
     elif answer := answers.get(event.seq):
         verdict = answer.data["verdict"]
         ended = f"; {answer.actor} {_DONE.get(verdict, verdict)}"
-    text = event.data["text"] if ended else ""  # an open one stands in its form
-    says = f"asked {' or '.join(event.data['audience'])}{ended}"
+    text = event.data.get("text", "") if ended else ""  # an open one stands in its form
+    says = f"asked {' or '.join(event.data.get('audience', ()))}{ended}"
     return Line(event, "asked", event.actor, says, text)
 
 
