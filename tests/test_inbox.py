@@ -173,11 +173,14 @@ def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> No
     ana, bob = site.visitor("ana"), site.visitor("bob")
     ana.goto(path)
     ana.evaluate("window.same = true")
+    ana.locator("#e3 a").focus()
     bob.goto(path)
     bob.get_by_role("button", name="Approve", exact=True).click()
     expect(ana.locator(".line.answer")).to_contain_text("bob approved")
     expect(ana.locator("#status")).to_contain_text("finished")
     expect(ana.get_by_role("status")).not_to_be_empty()
+    expect(ana.locator("#e3")).to_contain_text("bob approved")
+    expect(ana.locator("#e3 a")).to_be_focused()
     assert ana.evaluate("window.same") is True
 
 
@@ -190,7 +193,7 @@ def test_what_somebody_types_is_not_taken_away(site: Site) -> None:
     bob.goto(path)
     bob.get_by_role("button", name="Approve", exact=True).click()
     expect(ana.locator("#status")).to_contain_text("finished")
-    expect(ana.locator("#wait.stale")).to_be_visible()
+    expect(ana.locator("#wait[data-stale]")).to_be_visible()
     expect(ana.get_by_label("Comment; if you reject, say why")).to_have_value("because of")
     expect(ana.get_by_label("Message")).to_have_value("by the way")
     ana.get_by_role("button", name="Reject").click()

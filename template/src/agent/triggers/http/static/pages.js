@@ -2,6 +2,7 @@
 "use strict";
 
 const served = new Map(); // what the server sent, by id: local times and open <details> are ours
+const STALE = "This has changed meanwhile. Reload to see it; what you typed would be lost.";
 let ended = false;
 
 function localize(root) {
@@ -20,8 +21,13 @@ function parts(root) {
 }
 
 function isBusy(part) {
-  const field = part.contains(document.activeElement) && document.activeElement !== document.body;
-  return field || part.dataset.typed;
+  return part.dataset.typed || (part.querySelector("form") && part.contains(document.activeElement));
+}
+
+function replace(old, shown) {
+  const href = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  old.replaceWith(shown);
+  if (href) shown.querySelector(`a[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
 }
 
 function announce(text) {
@@ -39,13 +45,13 @@ function take(fresh) {
     if (served.get(part.id) === html) continue;
     if (part.id === "waiting" && old) news.push("What waits has changed.");
     if (old && isBusy(old)) {
-      old.classList.add("stale"); // somebody is at it: say so, and take nothing away
-      old.dataset.stale = "This has changed meanwhile. Reload to see it; what you typed would be lost.";
+      if (!old.dataset.stale) news.push(STALE); // somebody is at it: take nothing away
+      old.dataset.stale = STALE;
       continue;
     }
     served.set(part.id, html);
     const shown = document.importNode(part, true);
-    if (old) old.replaceWith(shown);
+    if (old) replace(old, shown);
     else if (story && part.matches("li")) {
       story.append(shown);
       news.push(shown.querySelector(".head").textContent);
