@@ -17,14 +17,14 @@ class Routing:
     """The channel that knows the others by name, as `reply_to` and `people.toml` have it."""
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
-        self._channels = channels
+        self.channels = channels
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         receipts: dict[str, Any] = {}
         for name in self._names(thread, event):
-            if name not in self._channels:
+            if name not in self.channels:
                 raise Unavailable(f"no channel {name!r} here; it was removed, or is not set up")
-            if receipt := await self._channels[name].send(thread, event):
+            if receipt := await self.channels[name].send(thread, event):
                 receipts[name] = receipt
         return receipts
 
@@ -37,7 +37,7 @@ class Routing:
         asked = event.data["audience"]
         if thread.state.owner in asked or "anyone" in asked:
             return [home]
-        theirs = [ways for name in asked if (ways := reached(name, self._channels))]
+        theirs = [ways for name in asked if (ways := reached(name, self.channels))]
         return list(dict.fromkeys(home if home in ways else ways[0] for ways in theirs)) or [home]
 
 
