@@ -560,6 +560,29 @@ FAULTS = [
         "        return cls(model, SimpleSpanProcessor(OTLPSpanExporter()))\n",
         "stores/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
     ),
+    # -- schedules --
+    Fault(
+        "each server makes a tick of its own",
+        "triggers/cron_ticks.py",
+        "        thread_of(schedule, tick),\n        schedule.text(tick),\n",
+        "        f'{id(app)}',\n        schedule.text(tick),\n",
+        "triggers/test_cron_ticks.py::test_a_fleet_says_it_once",
+    ),
+    Fault(
+        "a new schedule begins with what it missed",
+        "triggers/cron_ticks.py",
+        "    return ran is not None and ran[0] < tick\n",
+        "    return ran is None or ran[0] < tick\n",
+        "triggers/test_cron_ticks.py"
+        "::test_a_process_that_starts_reads_off_the_threads_what_was_missed",
+    ),
+    Fault(
+        "a time that comes twice is two ticks",
+        "triggers/cron_schedule.py",
+        "if (tick := local.astimezone(UTC)) > moment:",
+        "if tick := local.astimezone(UTC):",
+        "triggers/test_cron_schedule.py::test_the_next_ticks_in_utc",
+    ),
     # -- evals --
     Fault(
         "a stale recording answers",
