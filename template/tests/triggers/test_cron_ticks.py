@@ -125,6 +125,8 @@ async def test_a_process_that_starts_reads_off_the_threads_what_was_missed(
 
 async def test_what_was_missed_is_said(app: App, caplog: pytest.LogCaptureFixture) -> None:
     await make_due(app, [schedule()], TICK - SECOND, TICK + DAY - SECOND)
+    await make(app, schedule(name="made"), TICK)
+    await make_due(app, [schedule(name="made")], None, TICK + DAY - SECOND)
     assert caplog.messages == ["schedule report: tick 2026-03-02T09:00Z was missed"]
 
 
