@@ -555,9 +555,9 @@ FAULTS = [
     Fault(
         "an append waits for the collector",
         "stores/otel_sdk.py",
-        "        return cls(model, BatchSpanProcessor(OTLPSpanExporter()))\n",
+        "        processor = BatchSpanProcessor(OTLPSpanExporter())\n",
         "        from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n\n"
-        "        return cls(model, SimpleSpanProcessor(OTLPSpanExporter()))\n",
+        "        processor = SimpleSpanProcessor(OTLPSpanExporter())\n",
         "stores/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
     ),
     # -- schedules --

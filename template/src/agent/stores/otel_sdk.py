@@ -4,6 +4,9 @@ The SDK reads the standard variables: endpoint, headers and timeout, `OTEL_SERVI
 of its queue, the sampler. Errors of the export are logged by it, and end there.
 """
 
+import atexit
+import threading
+from collections.abc import Callable
 from typing import Self
 
 from opentelemetry.context import Context
@@ -26,6 +29,8 @@ from .otel_spans import Span, Turn
 
 PROVIDERS = {"gemini": "gcp.gemini"}
 """Those that the conventions call by another name than `MODEL` does."""
+AT_EXIT_S = 2.0
+"""How long the end of a process waits for a collector to take the last spans."""
 
 
 class OtelSpans(IdGenerator):
@@ -34,14 +39,16 @@ class OtelSpans(IdGenerator):
     def __init__(self, model: str, processor: SpanProcessor) -> None:
         provider, _, self._model = model.partition(":")
         self._provider = PROVIDERS.get(provider, provider)
-        tracers = TracerProvider(id_generator=self)  # it shuts down, and flushes, at exit
+        tracers = TracerProvider(id_generator=self, shutdown_on_exit=False)
         tracers.add_span_processor(processor)
         self._tracer = tracers.get_tracer("agent")
         self._span: Span
 
     @classmethod
     def to_collector(cls, model: str) -> Self:
-        return cls(model, BatchSpanProcessor(OTLPSpanExporter()))
+        processor = BatchSpanProcessor(OTLPSpanExporter())
+        _at_exit(processor.shutdown)
+        return cls(model, processor)
 
     def generate_trace_id(self) -> int:
         return self._span.turn.trace_id
@@ -78,6 +85,27 @@ class OtelSpans(IdGenerator):
                 "gen_ai.request.model": self._model,
             }
         return {name: value for name, value in named.items() if value != ""}
+
+
+def _at_exit(flush: Callable[[], None]) -> None:
+    """Flush when the process ends, in a thread that it need not wait for.
+
+    The SDK would wait for as long as the exporter tries. No thread may begin at exit, so this one
+    is there before.
+    """
+    leaving = threading.Event()
+
+    def flush_then() -> None:
+        leaving.wait()
+        flush()
+
+    def leave() -> None:
+        leaving.set()
+        flushing.join(AT_EXIT_S)
+
+    flushing = threading.Thread(target=flush_then, name="otel-exit", daemon=True)
+    flushing.start()
+    atexit.register(leave)
 
 
 def _root(turn: Turn) -> SpanContext:
