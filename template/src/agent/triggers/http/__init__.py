@@ -12,6 +12,8 @@ A bearer token names the actor. 202 means recorded, not done. `/docs` has the wh
 """
 
 import asyncio
+import signal
+import sys
 from contextlib import suppress
 from typing import Annotated
 
@@ -36,5 +38,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
         tokens = Tokens.from_env()
         app = build(model or required("MODEL", "Set it in .env, or name one with --model."))
+        # uvicorn ends by the signal that stopped it, and what is to be done at exit would not be.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         with suppress(KeyboardInterrupt):
             asyncio.run(listen(app, tokens, host, port))
