@@ -201,6 +201,16 @@ def test_copier_makes_of_the_repository_what_the_program_makes(
     ]
 
 
+def test_a_schedule_is_shown_in_its_file_as_on_its_page() -> None:
+    shipped = (TEMPLATE / "schedules.toml").read_text()
+    page = (TEMPLATE / "docs/cron.md").read_text().partition("```toml\n")[2].partition("```")[0]
+    example = "\n".join(
+        line.removeprefix("# ") for line in shipped.partition("#\n")[2].splitlines()
+    )
+    assert tomllib.loads(shipped) == {}
+    assert tomllib.loads(example) == tomllib.loads(page) != {}
+
+
 @pytest.mark.parametrize(
     "description", ['He said "no"\\', "it's", "größer 🙂", "{{ 7 * 7 }} # %", "<b>"]
 )

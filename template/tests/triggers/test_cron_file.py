@@ -39,12 +39,8 @@ def test_no_file_is_no_schedule(write: Path) -> None:
     assert schedules(CHANNELS) == []
 
 
-def test_the_file_that_ships_has_none_but_its_example_is_good(write: Path) -> None:
-    shipped = (ROOT / "schedules.toml").read_text()
-    write.write_text(shipped)
-    assert schedules(CHANNELS) == []
-    _, example = shipped.split("#\n")
-    write.write_text("\n".join(line.removeprefix("# ") for line in example.splitlines()))
+def test_the_example_of_its_page_is_good(write: Path) -> None:
+    write.write_text((ROOT / "docs/cron.md").read_text().split("```")[1].removeprefix("toml"))
     (morning,) = schedules(CHANNELS)
     assert (morning.name, morning.missed) == ("morning-report", "once")
 
