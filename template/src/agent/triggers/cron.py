@@ -45,7 +45,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
 
     @group.command("list")
     def list_() -> None:
-        """List the schedules, when they are due, and what the last thread of each came to."""
+        """List when each is due, and what its last thread came to."""
         app = build("")
         rows = asyncio.run(_rows(app.agent.store, _found(app), clock()))
         Screen().table(("NAME", "CRON", "NEXT", "LAST", "THREAD", "STATUS"), rows)
