@@ -3,7 +3,7 @@
 An adapter is one module with one class that fits, and a `from_env()`; `app.py` chooses.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -96,8 +96,8 @@ class Store(Protocol):
     async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
 
-    async def renew(self, owner: str, ttl_s: float) -> None:
-        """Extend every lease of `owner`."""
+    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
+        """Extend every lease of `owners`, who may be thousands, at once."""
 
     async def release(
         self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int

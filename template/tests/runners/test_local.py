@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -41,7 +41,8 @@ class WatchedStore(MemoryStore):
         self.clock = clock
         self.claims: list[Claim] = []
         self.releases: list[tuple[str, datetime | None, int]] = []
-        self.renewed = 0
+        self.renewed = list[int]()
+        """How many leases each renewal was of."""
         self.tick_s = 0.0
         """How much time passes at each renewal."""
         self.look_s = 0.0
@@ -63,9 +64,9 @@ class WatchedStore(MemoryStore):
         await super().release(owner, thread, wake_at, attempts)
         self.releases.append((thread.id, wake_at, attempts))
 
-    async def renew(self, owner: str, ttl_s: float) -> None:
-        await super().renew(owner, ttl_s)
-        self.renewed += 1
+    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
+        await super().renew(owners, ttl_s)
+        self.renewed.append(len(owners))
         self.clock.tick(self.tick_s)
 
 
@@ -294,7 +295,7 @@ async def test_whoever_stops_waiting_for_one_thread_stops_no_other(
 # Leases, crashes and poison.
 
 
-async def test_a_lease_is_renewed_as_long_as_its_tool_runs(
+async def test_leases_are_renewed_together_as_long_as_their_tools_run(
     store: WatchedStore, world: World
 ) -> None:
     running, go = asyncio.Event(), asyncio.Event()
@@ -308,15 +309,17 @@ async def test_a_lease_is_renewed_as_long_as_its_tool_runs(
         return Finish(step.message) if isinstance(step, Done) else Run(slow)
 
     store.tick_s = 0.01
-    runner = LocalRunner(agent_of(store, Says(CALL, DONE), world, decide=decide), lease_s=0.03)
+    says = Says(CALL, CALL, DONE, DONE)
+    runner = LocalRunner(agent_of(store, says, world, decide=decide), lease_s=0.03)
     await stored(store, said())
+    await stored(store, said(), thread_id="other")
     async with working(runner):
         await running.wait()
-        await until(lambda: store.renewed >= 10)
+        await until(lambda: store.renewed.count(2) >= 10)
         assert await store.claim("another", 30) is None
         go.set()
-        await until(lambda: status(store) == "finished")
-    assert len(store.claims) == 1
+        await until(lambda: status(store) == status(store, "other") == "finished")
+    assert len(store.claims) == 2
 
 
 class Poison(Exception):
@@ -336,7 +339,7 @@ async def test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_liv
     await stored(store, said())
     store.patience = 10_000
     async with working(runner):
-        await until(lambda: len(store.claims) >= 2 or store.renewed >= 50)
+        await until(lambda: len(store.claims) >= 2 or len(store.renewed) >= 50)
     assert [claim.crashes for claim in store.claims][:2] == [0, 1]
     assert "thread t failed" in caplog.text
 
@@ -359,7 +362,7 @@ async def test_a_store_that_was_away_for_a_moment_strands_no_thread(
     runner = LocalRunner(agent_of(store, finishes(), world), lease_s=0.03, poll_s=0.001)
     await stored(store, said())
     async with working(runner):
-        await until(lambda: status(store) == "finished" or store.renewed >= 50)
+        await until(lambda: status(store) == "finished" or len(store.renewed) >= 50)
     assert status(store) == "finished"
 
 

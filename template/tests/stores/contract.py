@@ -244,7 +244,7 @@ class StoreContract:
         await store.claim("you", 30)
         for _ in range(3):
             await passes(20)
-            await store.renew("me", 30)
+            await store.renew(["nobody", "me"], 30)
         assert await self.claimed(store) == "c"
         assert await self.claimed(store) is None
 
@@ -308,7 +308,7 @@ class StoreContract:
         await passes(31)
         await store.claim("me", 30)
         await store.release("slow", thread, None, 0)
-        await store.renew("slow", 3600)
+        await store.renew(["slow"], 3600)
         assert await self.claimed(store, "you") is None
         await passes(31)
         assert await self.claimed(store, "you") == "t"

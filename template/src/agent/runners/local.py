@@ -132,8 +132,8 @@ class LocalRunner:
             while True:
                 await asyncio.sleep(self._lease_s / 3)
                 try:
-                    for owner in tuple(self._leases):
-                        await self._agent.store.renew(owner, self._lease_s)
+                    if self._leases:
+                        await self._agent.store.renew(tuple(self._leases), self._lease_s)
                 except Unavailable as error:
                     log.warning("%s; leases may run out", error)
 

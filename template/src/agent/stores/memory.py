@@ -1,7 +1,7 @@
 """Threads in a dict, for tests and first tries; gone with the process."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -76,9 +76,9 @@ class MemoryStore:
         row.owner, row.lease_until = owner, now + ttl_s
         return Claim(row.thread.id, row.attempts, row.crashes)
 
-    async def renew(self, owner: str, ttl_s: float) -> None:
+    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
         for row in self._rows.values():
-            if row.owner == owner:
+            if row.owner in owners:
                 row.lease_until = self._clock() + ttl_s
 
     async def release(

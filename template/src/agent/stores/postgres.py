@@ -84,8 +84,8 @@ class PostgresStore:
         rows = await self.database.rows(claim, values)
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owner: str, ttl_s: float) -> None:
-        await self.database.rows(sql.RENEW, [ttl_s, owner])
+    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
+        await self.database.rows(sql.RENEW, [ttl_s, list(owners)])
 
     async def release(
         self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int

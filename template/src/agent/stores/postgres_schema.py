@@ -73,7 +73,7 @@ CLAIM_DUE = _CLAIM.format(
 CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
 RENEW = """
     UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE owner = %s RETURNING id
+    WHERE owner = ANY(%s) RETURNING id
 """
 RELEASE = """
     UPDATE threads SET owner = NULL, lease_until = NULL,

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -68,8 +68,9 @@ class SqliteStore:
         rows = await self._do(lambda db: db.execute(claim, values).fetchall())
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owner: str, ttl_s: float) -> None:
-        await self._do(lambda db: db.execute(sql.RENEW, (self._clock() + ttl_s, owner)))
+    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
+        values = (self._clock() + ttl_s, json.dumps(owners))
+        await self._do(lambda db: db.execute(sql.RENEW, values))
 
     async def release(
         self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int

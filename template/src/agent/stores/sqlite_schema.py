@@ -52,7 +52,9 @@ _CLAIM = """
 """
 CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
 CLAIM_ONE = _CLAIM.format("id = :id")
-RENEW = "UPDATE threads SET lease_until = ? WHERE owner = ?"
+RENEW = """
+    UPDATE threads SET lease_until = ? WHERE owner IN (SELECT value FROM json_each(?))
+"""
 RELEASE = """
     UPDATE threads SET owner = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
