@@ -57,7 +57,9 @@ def _langgraph(folder: Path) -> str:
     python = folder / "langgraph/bin/python"
     _run(folder, "venv", "--quiet", "langgraph")
     _run(folder, "pip", "install", "--quiet", "--python", python, *LANGGRAPH, "psycopg[binary]")
-    _run(folder, "pip", "freeze", "--quiet", "--python", python)
+    listed = ("uv", "pip", "freeze", "--quiet", "--python", python)
+    found = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split()
+    print(f"\n{', '.join(line for line in found if line.startswith(LANGGRAPH))}", flush=True)
     return str(python)
 
 

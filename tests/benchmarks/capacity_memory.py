@@ -69,10 +69,8 @@ async def long_thread() -> None:
 
 
 def main() -> None:
-    lab.heads(
-        "threads", "worker", "PostgreSQL", "connections", "transactions/s", "a look for due ones"
-    )
     with lab.postgres() as url:
+        lab.heads("threads", "worker", "PostgreSQL", "connections", "transactions/s", "a look")
         lab.begin(url)
         measured(url, "none", 0)
         empty = lab.one(url, DISK)

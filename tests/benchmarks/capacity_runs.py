@@ -127,9 +127,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", default=default)
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
-    lab.heads(*HEADS)
     lists = [text.split(",") for text in (asked.latency, asked.waiting, asked.workers)]
     with lab.postgres() as url:
+        lab.heads(*HEADS)
         for latency, waiting, count in product(*lists):
             cell(url, float(latency), int(waiting), int(count), asked.rounds)
 
