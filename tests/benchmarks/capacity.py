@@ -1,9 +1,9 @@
 """What one PostgreSQL and a number of workers carry; `docs/capacity.md` tells of it.
 
 From the repository: `uv run python -m tests.benchmarks.capacity [runs] [memory] [growth]`, all
-three by default, in about a quarter of an hour at rest. It makes a repository with a slow model, in a folder
-that is gone afterwards, and runs in it the scripts beside this one. What it does not know goes
-to `runs`: `--workers 1,2 --waiting 10 --latency 0.05 --rounds 1` measures less.
+three by default, in a quarter of an hour on a machine at rest. It makes a repository with a slow
+model, in a folder that is gone afterwards, and runs in it the scripts beside this one. What it
+does not know goes to `runs`: `--workers 1,2 --waiting 10 --latency 0.05 --rounds 1` does less.
 """
 
 import argparse
