@@ -296,7 +296,7 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("Where the threads are kept", "What runs the threads", "Where a run may start"):
+    for question in ("threads are kept", "runs the threads", "a run may start"):
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")
