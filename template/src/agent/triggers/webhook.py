@@ -1,0 +1,24 @@
+"""Factor 11: trigger from anywhere, here with a webhook of another system.
+
+    POST /webhooks/{source}    for each source of `webhooks.toml`    202
+
+What comes in is signed: the signature says that it is the source, `hook:<source>` in the log.
+"""
+
+import logging
+
+from ..channels.webhook_sources import sources
+from . import App, Served
+
+log = logging.getLogger(__name__)
+
+
+def served(app: App) -> Served | None:
+    """Open a way in for each source. Raises Misconfigured."""
+    found = sources()
+    if not found:
+        log.warning("no webhook comes in: webhooks.toml has no source")
+        return None
+    from .webhook_routes import Webhooks  # FastAPI would slow down every other command
+
+    return Served(router=Webhooks(app, found).router())

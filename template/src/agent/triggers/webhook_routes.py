@@ -1,0 +1,121 @@
+"""The route of the webhooks: from a signed payload to one call of `api`.
+
+Refused are, in this order: what no source is meant by, forms, bodies that are too long, what is not
+signed. Only then the body is parsed.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+
+from .. import api
+from ..channels.webhook_payload import fill, fits
+from ..channels.webhook_sources import Source, secrets
+from ..errors import Refused
+from ..thread import Thread
+from . import App
+from .webhook_signatures import delivery
+
+SOURCE = "webhook"
+MAX_NAME = 255
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+class Webhooks:
+    """Those of one running server."""
+
+    def __init__(self, app: App, sources: Mapping[str, Source]) -> None:
+        """Raises Misconfigured: a secret is not set."""
+        self._app = app
+        self._sources = sources
+        self._secrets = {
+            name: secrets(source.secret, source.scheme) for name, source in sources.items()
+        }
+
+    def router(self) -> APIRouter:
+        router = APIRouter(include_in_schema=False)
+        router.post("/webhooks/{name}", status_code=202)(self._receive)
+        return router
+
+    async def _receive(self, name: str, request: Request) -> dict[str, Any]:
+        """Record what a source sends; 202 means recorded, or that there was nothing to record."""
+        if name not in self._sources:
+            raise HTTPException(404, "there is no such webhook")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind in _FORMS:
+            raise HTTPException(415, "this is a form; have it sent as application/json")
+        body, source = await request.body(), self._sources[name]
+        signed = delivery(source.scheme, self._secrets[name], request.headers, body)
+        payload = _parsed(body)
+        if request.headers.get("x-github-event") == "ping":
+            return {"ignored": "a ping; the signature is right"}
+        if not fits(source.when, payload):
+            return {"ignored": "it is not among those that webhooks.toml wants"}
+        text = _text(source, payload)
+        if source.job:
+            return await self._report(name, _name(source.job, payload), text)
+        return await self._launch(name, _name(source.conversation or "", payload), text, signed)
+
+    async def _launch(self, name: str, conversation: str, text: str, signed: str) -> dict[str, Any]:
+        source = self._sources[name]
+        home = f"webhook:{name}:{conversation}" if source.reply_url else "poll:"
+        key = f"webhook:{name}:{signed}"
+        thread = await api.launch(
+            self._app.agent,
+            api.thread_of(SOURCE, name, conversation),
+            text,
+            actor=f"hook:{name}",
+            delivery=key,
+            source=SOURCE,
+            reply_to=source.tell or home,
+        )
+        said = next(past for past in thread.events if past.key == f"in:{key}")
+        return self._recorded(thread, said.seq)
+
+    async def _report(self, name: str, key: str, text: str) -> dict[str, Any]:
+        try:
+            thread = await api.report(self._app.agent, key, text, actor=f"hook:{name}")
+        except Refused as refused:
+            # It would be refused again: a sender that is told so tries for days.
+            return {"ignored": str(refused)}
+        return self._recorded(thread, thread.state.version)
+
+    def _recorded(self, thread: Thread, seq: int) -> dict[str, Any]:
+        self._app.runner.wake(thread.id)
+        return {"id": thread.id, "seq": seq}
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    try:
+        payload = json.loads(body)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, "the body is not JSON") from None
+    if not isinstance(payload, dict):
+        raise HTTPException(400, "the body is not a JSON object")
+    return payload
+
+
+def _name(template: str, payload: dict[str, Any]) -> str:
+    try:
+        name = fill(template, payload, names=True)
+    except LookupError as missing:
+        raise HTTPException(422, f"the payload has no {str(missing.args[0])!r}") from None
+    if len(name) > MAX_NAME:
+        raise HTTPException(422, f"a conversation has at most {MAX_NAME} characters")
+    return name
+
+
+def _text(source: Source, payload: dict[str, Any]) -> str:
+    missing: list[str] = []
+    for template in source.text:
+        try:
+            text = fill(template, payload)
+        except LookupError as error:
+            missing.append(repr(error.args[0]))
+        else:
+            if text.strip():
+                return text
+    lacks = f"the payload has no {' and no '.join(missing)}" if missing else "the text is empty"
+    raise HTTPException(422, lacks)

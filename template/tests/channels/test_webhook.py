@@ -1,0 +1,224 @@
+"""Telling another system over real HTTP: signed, known again, and tried until it has it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.channels import webhook
+from agent.channels.poll import PollChannel
+from agent.channels.routing import Routing
+from agent.channels.webhook import Receiver, WebhookChannel
+from agent.errors import Unavailable
+from agent.events import Call, Event, event
+from agent.loop import MAX_DELIVERIES, advance
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+
+from ..domain import Says, World, agent_of, chose, past, paused, said, stored, types
+from .webhook_receiver import KEY, SECRET, System, system
+
+HOME = "webhook:crm:ticket-7"
+CHARGE: Call = {"intent": "charge", "amount": 500}
+PEOPLE = """
+[ana]
+webhook = "crm"
+slack = "U1"
+
+[bob]
+slack = "U2"
+webhook = ["crm", "ops"]
+"""
+
+
+@pytest.fixture
+def crm() -> Iterator[System]:
+    with system() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def channel(crm: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebhookChannel:
+    """Return the channel that a file and its secrets make."""
+    file = tmp_path / "webhooks.toml"
+    source = 'secret = "S"\nconversation = "{id}"\ntext = "{text}"\n'
+    ops = f'scheme = "github"\nreply_url = "{crm.url}"\nreply_secret = "R"'
+    file.write_text(f'[crm]\n{source}reply_url = "{crm.url}"\n[ops]\n{source}{ops}', "utf-8")
+    (tmp_path / "people.toml").write_text(PEOPLE, "utf-8")
+    for name, value in {"WEBHOOKS_FILE": file, "PEOPLE_FILE": tmp_path / "people.toml"}.items():
+        monkeypatch.setenv(name, str(value))
+    for name in ("S", "R"):
+        monkeypatch.setenv(name, SECRET)
+    made = WebhookChannel.from_env()
+    assert made
+    return made
+
+
+def ended(home: str = HOME) -> Thread:
+    return past(said(reply_to=home), chose("done"), event("finished", message="bye"))
+
+
+def asks(*audience: str, home: str = HOME) -> Thread:
+    begun = said(actor="eve", reply_to=home)
+    return past(begun, chose(**CHARGE), paused("approval", *audience, call=CHARGE))
+
+
+async def tell(channel: WebhookChannel, thread: Thread) -> None:
+    assert await channel.send(thread, thread.events[-1]) == {}
+
+
+async def test_the_end_is_told_signed(channel: WebhookChannel, crm: System) -> None:
+    await tell(channel, ended())
+    about = {"thread": "t", "conversation": "ticket-7", "seq": 3}
+    assert crm.told() == [{"type": "finished", **about, "text": "bye"}]
+    headers, _ = crm.requests[0]
+    assert headers["content-type"] == "application/json"
+
+
+async def test_a_wait_is_told_with_all_that_an_answer_needs(
+    channel: WebhookChannel, crm: System
+) -> None:
+    thread = asks("ana")
+    await tell(channel, thread)
+    (told,) = crm.told()
+    assert told == thread.events[-1].data | {
+        "type": "paused", "thread": "t", "conversation": "ticket-7", "seq": 3,
+    }  # fmt: skip
+    assert (told["kind"], told["audience"], told["call"]) == ("approval", ["ana"], CHARGE)
+    assert told["digest"]
+
+
+async def test_what_is_told_again_is_known_again(channel: WebhookChannel, crm: System) -> None:
+    for thread in (asks("ana"), asks("ana"), ended(), past(*ended().events, thread_id="u")):
+        await tell(channel, thread)
+    assert crm.ids == ["t_3", "t_3", "t_3", "u_3"]
+    assert crm.requests[0][1] == crm.requests[1][1]
+
+
+async def test_every_secret_signs_while_one_takes_the_place_of_another(crm: System) -> None:
+    other = KEY[::-1]
+    channel = WebhookChannel({"crm": Receiver(crm.url, [other, KEY])})
+    await tell(channel, ended())
+    assert crm.told(KEY) == crm.told(other)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "after"),
+    [
+        (301, {"Location": "http://127.0.0.1:1/"}, 60),
+        (307, {"Location": "/elsewhere"}, 60),
+        (400, {}, 60),
+        (401, {}, 60),
+        (410, {}, 60),
+        (429, {"Retry-After": "30"}, 30),
+        (503, {"Retry-After": "0"}, 0),
+        (429, {"Retry-After": "9" * 400}, 3600),
+        (503, {"Retry-After": "-1"}, 60),
+        (503, {"Retry-After": "Fri, 31 Dec 2027 23:59:59 GMT"}, 60),
+        (500, {}, 60),
+    ],
+)
+async def test_only_2xx_is_told(
+    channel: WebhookChannel, crm: System, status: int, headers: dict[str, str], after: float
+) -> None:
+    crm.answers = [(status, headers)]
+    with pytest.raises(Unavailable, match=f"{crm.url} answers {status}") as away:
+        await tell(channel, ended())
+    assert away.value.retry_after_s == after
+    assert len(crm.requests) == 1  # a redirect is not followed
+
+
+async def test_who_does_not_answer_in_time_is_away(
+    channel: WebhookChannel, crm: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 0.2)
+    crm.silent.clear()
+    with pytest.raises(Unavailable, match="does not answer"):
+        await tell(channel, ended())
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/hooks", "http://nowhere.invalid/", "https:x"])
+async def test_who_is_not_there_is_away(url: str) -> None:
+    with pytest.raises(Unavailable, match="does not answer") as away:
+        await tell(WebhookChannel({"crm": Receiver(url, [KEY])}), ended())
+    assert away.value.retry_after_s == 60
+
+
+async def test_a_source_that_is_told_nothing_any_more_is_named(channel: WebhookChannel) -> None:
+    with pytest.raises(Unavailable, match="no reply_url for 'gone'"):
+        await tell(channel, ended("webhook:gone:1"))
+
+
+@pytest.mark.parametrize(
+    ("home", "audience", "conversations"),
+    [
+        (HOME, ["anyone"], ["ticket-7"]),
+        ("poll:", ["ana"], [""]),  # her first way is a webhook
+        ("email:<1@x>:7", ["ana"], [""]),
+        ("poll:", ["bob"], []),  # his is Slack
+        ("poll:", ["ana", "bob"], [""]),
+        (HOME, ["ana", "bob"], ["ticket-7"]),
+    ],
+)
+async def test_a_person_with_two_channels_is_told_once(
+    channel: WebhookChannel, crm: System, home: str, audience: list[str], conversations: list[str]
+) -> None:
+    thread = asks(*audience, home=home)
+    routing = Routing({"webhook": channel, "slack": PollChannel(), "poll": PollChannel()})
+    await routing.send(thread, thread.events[-1])
+    assert [told["conversation"] for told in crm.told()] == conversations
+
+
+async def test_people_share_a_receiver_and_one_may_have_two(
+    channel: WebhookChannel, crm: System
+) -> None:
+    await tell(channel, asks("ana", "bob", home="poll:"))
+    assert crm.ids == ["t_3", "t_3"]  # crm and ops
+    assert len(crm.told()) == 1
+
+
+class Dies(BaseException):
+    """The process is gone."""
+
+
+class DyingStore(MemoryStore):
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        raise Dies
+
+
+async def test_a_message_that_was_not_taken_is_sent_again_and_is_one_message(
+    channel: WebhookChannel, crm: System, store: MemoryStore, world: World
+) -> None:
+    """Away at first; then told, but killed before the log said so; then told."""
+    crm.answers = [(503, {"Retry-After": "7"})]
+    llm, routing = Says({"intent": "done", "message": "bye"}), Routing({"webhook": channel})
+    agent = agent_of(store, llm, world, channel=routing)
+    with pytest.raises(Unavailable) as away:
+        await advance(agent, await stored(store, said(reply_to=HOME)))
+    assert away.value.retry_after_s == 7
+    dying = agent_of(DyingStore(), llm, world, channel=routing)
+    with pytest.raises(Dies):
+        await advance(dying, await store.load("t"))
+    thread = await advance(agent, await store.load("t"), attempts=1)
+    assert types(thread)[-2:] == ["finished", "delivered"]
+    assert "error" not in thread.events[-1].data
+    assert crm.ids == ["t_3"] * 3
+    assert [told["text"] for told in crm.told()] == ["bye"]
+
+
+async def test_who_never_takes_it_is_given_up_and_the_log_says_why(
+    channel: WebhookChannel, crm: System, store: MemoryStore, world: World
+) -> None:
+    crm.answers = [(410, dict[str, str]())] * MAX_DELIVERIES
+    says: Any = Says({"intent": "done", "message": "bye"})
+    agent = agent_of(store, says, world, channel=Routing({"webhook": channel}))
+    thread = await stored(store, said(reply_to=HOME))
+    for attempts in range(MAX_DELIVERIES - 1):
+        with pytest.raises(Unavailable):
+            await advance(agent, thread, attempts)
+        thread = await store.load("t")
+    thread = await advance(agent, thread, MAX_DELIVERIES - 1)
+    assert thread.events[-1].data["error"] == f"{crm.url} answers 410"
+    assert await asyncio.wait_for(advance(agent, thread), 5) == thread
