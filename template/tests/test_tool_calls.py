@@ -220,6 +220,42 @@ async def test_a_job_that_is_faster_than_its_tool_is_asked_to_report_again(
     assert thread.state.status == "waiting:job"
 
 
+async def test_a_job_whose_tool_died_is_not_lost_while_a_person_is_asked(
+    store: MemoryStore, world: World
+) -> None:
+    """Asked what became of it, she says to run it again: then its report finds who waits."""
+    tool = Tool(RuntimeError("no answer"))
+    agent = agent_with(store, world, tool, DONE)
+    doubt = (await advance(agent, await stored(store, said(), chose(**CALL)))).state.wait
+    assert doubt
+    for verdict in ("", "retry"):
+        if verdict:
+            await resume(agent, "t", doubt.seq, verdict, actor="ana")
+        with pytest.raises(Unavailable, match="has not returned yet"):
+            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+    tool.answer = JOB
+    await advance(agent, await store.load("t"))
+    await report(agent, tool.keys[0], "all green", actor="hook:ci")
+    assert tool.keys == tool.keys[:1] * 2
+
+
+async def test_a_job_of_a_thread_that_was_cancelled_is_refused(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(JOB)
+    agent = agent_with(store, world, tool)
+
+    async def cancelled() -> None:
+        await cancel(agent, "t", actor="ana")
+        with pytest.raises(Refused):
+            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+
+    tool.meanwhile = cancelled
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "cancelled"
+    assert thread.events[-1].data["output"] == "building"
+
+
 async def test_a_tool_that_was_cancelled_waits_for_nothing(
     store: MemoryStore, world: World
 ) -> None:

@@ -88,13 +88,13 @@ async def report(agent: Agent, key: str, text: str, *, actor: str) -> Thread:
     Raises:
         ThreadNotFound: the key is of no thread here.
         Refused: nothing waits for this (any more).
-        Unavailable: the tool has not returned yet; report again.
+        Unavailable: the tool has not returned yet, or may have died of it; report again.
     """
     thread = await agent.store.load(key.rpartition(".")[0])
-    step, log = thread.state.step, reversed(thread.events)
-    if step and step.starts and not thread.state.wait and idempotency_key(thread) == key:
+    unclear = thread.state.status in ("running", "waiting:in_doubt")
+    if unclear and thread.state.step and idempotency_key(thread) == key:
         raise Unavailable("the tool that began this has not returned yet")
-    wait = next((past.seq for past in log if past.data.get("job") == key), 0)
+    wait = next((past.seq for past in reversed(thread.events) if past.data.get("job") == key), 0)
     return await resume(agent, thread.id, wait, "done", actor=actor, text=text)
 
 
