@@ -30,6 +30,7 @@ GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
 POSTGRES = "stores/test_postgres.py"
 PROCRASTINATE = "runners/test_procrastinate.py"
+WEBHOOK = "triggers/test_webhook.py"
 
 FAULTS = [
     # -- who may allow what --
@@ -582,6 +583,70 @@ FAULTS = [
         "if (tick := local.astimezone(UTC)) > moment:",
         "if tick := local.astimezone(UTC):",
         "triggers/test_cron_schedule.py::test_the_next_ticks_in_utc",
+    ),
+    # -- webhooks --
+    Fault(
+        "a webhook needs no signature",
+        "triggers/webhook_signatures.py",
+        "    Webhook(secret).verify(body, dict(headers), json_parse=False)\n",
+        "",
+        f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
+    ),
+    Fault(
+        "GitHub's signature is not compared",
+        "triggers/webhook_signatures.py",
+        'if not hmac.compare_digest(signature.encode(), given.encode("latin-1")):',
+        "if not given:",
+        f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
+    ),
+    Fault(
+        "an id that nobody signed names a delivery",
+        "triggers/webhook_signatures.py",
+        "return sha256(body).hexdigest()",
+        'return headers["x-github-delivery"]',
+        f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
+    ),
+    Fault(
+        "a webhook that is sent again is another message",
+        "triggers/webhook_routes.py",
+        'key = f"webhook:{name}:{signed}"',
+        'key = f"webhook:{name}:{id(signed)}"',
+        f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
+    ),
+    Fault(
+        "sources share their conversations",
+        "triggers/webhook_routes.py",
+        "api.thread_of(SOURCE, name, conversation)",
+        'api.thread_of(SOURCE, "", conversation)',
+        f"{WEBHOOK}::test_a_conversation_is_one_of_its_source",
+    ),
+    Fault(
+        "two things without a number share a thread",
+        "triggers/webhook_routes.py",
+        "fill(template, payload, names=True)",
+        "fill(template, payload)",
+        f"{WEBHOOK}::test_what_cannot_be_used_is_refused",
+    ),
+    Fault(
+        "a template reads more than the payload",
+        "channels/webhook_payload.py",
+        "            case _:\n                raise LookupError(path)\n    return payload",
+        "            case _:\n                payload = getattr(payload, name)\n    return payload",
+        "channels/test_webhook_payload.py::test_what_is_not_there_is_named",
+    ),
+    Fault(
+        "a webhook that is told again looks like another one",
+        "channels/webhook.py",
+        '"webhook-id": message_id,',
+        '"webhook-id": f"{message_id}_{now.timestamp()}",',
+        "channels/test_webhook.py::test_what_is_told_again_is_known_again",
+    ),
+    Fault(
+        "a redirect counts as told",
+        "channels/webhook.py",
+        "if not answer.is_success:",
+        "if answer.is_error:",
+        "channels/test_webhook.py::test_only_2xx_is_told",
     ),
     # -- evals --
     Fault(

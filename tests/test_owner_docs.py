@@ -1,5 +1,7 @@
 """The documents of a rendered agent, followed to the letter by somebody who has just got it."""
 
+import base64
+import hmac
 import json
 import os
 import pty
@@ -9,12 +11,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -252,7 +257,7 @@ def test_its_map_and_its_table_name_what_is_there(mine: Agent, readme: str) -> N
 # -- docs/extending.md -----------------------------------------------------------------------
 
 WRITE = re.compile(r"New file `([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
-CHANGE = re.compile(r"Change `([^`]+)`:\n\n((?:```diff\n.*?```\s*)+)", re.DOTALL)
+CHANGE = re.compile(r"Change `([^`]+)`(?:, here)?:\n\n((?:```diff\n.*?```\s*)+)", re.DOTALL)
 
 
 @pytest.fixture
@@ -271,19 +276,24 @@ def apply(path: Path, change: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
-def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Agent) -> None:
-    recipe = section(
-        readable(extended.path / "docs/extending.md"), "A tool, its policy and its prompt line"
-    )
+def follow(agent: Agent, recipe: str) -> None:
+    """Write and change all that a recipe says."""
     written, changed = WRITE.findall(recipe), CHANGE.findall(recipe)
     diffs = [(path, one) for path, blocks in changed for _, one in FENCE.findall(blocks)]
     kinds = [kind for kind, _ in FENCE.findall(recipe)]
     assert len(written) + len(diffs) == len(kinds) - kinds.count("console") - kinds.count("text")
     for path, text in written:
-        assert not (extended.path / path).exists()
-        (extended.path / path).write_text(text, "utf-8")
+        assert not (agent.path / path).exists()
+        (agent.path / path).write_text(text, "utf-8")
     for path, change in diffs:
-        apply(extended.path / path, change)
+        apply(agent.path / path, change)
+
+
+def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Agent) -> None:
+    recipe = section(
+        readable(extended.path / "docs/extending.md"), "A tool, its policy and its prompt line"
+    )
+    follow(extended, recipe)
     printed = "".join(in_shell(extended, command) for command in commands(recipe))
     for output in outputs(recipe):
         assert output in printed
@@ -370,3 +380,237 @@ def test_the_sample_is_replaced_as_it_says_and_the_core_s_tests_stay_green(
     )
     assert readable(extended.path / "note.txt") == "milk"
     checks(extended, "check", "test")
+
+
+# -- docs/extending.md: other systems ----------------------------------------------------------
+
+ASKS = {
+    "intent": "request_more_information",
+    "question": "Sure?",
+    "urgency": "low",
+    "format": "yes_no",
+    "choices": [],
+}
+DEADLINE_S = 120
+
+
+@dataclass
+class Process:
+    """A program that goes on, in a terminal of its own; what it says is in a file."""
+
+    agent: Agent
+    command: str
+    given: dict[str, str]
+    folder: Path
+
+    def start(self) -> None:
+        self.said = self.folder / f"{time.monotonic_ns()}.log"
+        with self.said.open("w") as said:
+            self._program = subprocess.Popen(
+                ["bash", "-c", self.command],
+                cwd=self.agent.path, env=self.agent.environment | OWNER | self.given,
+                stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )  # fmt: skip
+        until(self._runs)
+
+    def kill(self) -> None:
+        """Return when nothing is left of it."""
+        os.killpg(self._program.pid, signal.SIGKILL)
+        self._program.wait()
+        until(lambda: not self._listens())
+
+    def _runs(self) -> bool:
+        assert self._program.poll() is None, readable(self.said)
+        return self._listens()
+
+    def _listens(self) -> bool:
+        port = int(re.findall(r" (\d{4,5})\b", self.command)[0])
+        with socket.socket() as caller:
+            return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
+@dataclass
+class Terminals:
+    """The terminals of a recipe that has several."""
+
+    agent: Agent
+    recipe: str
+    folder: Path
+    programs: list[Process]
+
+    def opens(self) -> list[str]:
+        """Follow the recipe up to its first program; return its commands, ports free here."""
+        follow(self.agent, self.recipe)
+        self.given = {"TOKEN": os.urandom(16).hex()}
+        found = commands(self.recipe)
+        for export in (one for one in found if one.startswith("export ")):
+            names = re.findall(r"(\w+)=", export)
+            values = in_shell(self.agent, f"{export}; printenv {' '.join(names)}").split()
+            self.given |= dict(zip(names, values, strict=True))
+        return [one for one in found if not one.startswith("export ")]
+
+    def starts(self, command: str) -> Process:
+        program = Process(self.agent, command, self.given, self.folder)
+        self.programs.append(program)
+        program.start()
+        return program
+
+    def says(self, command: str) -> str:
+        return in_shell(self.agent, command, given=self.given)
+
+    def log(self, path: str = ".") -> list[dict[str, Any]]:
+        """Return the newest thread of an agent."""
+        shown = self.says(f"cd {path} && uv run agent show --json")
+        return [json.loads(line) for line in shown.splitlines()]
+
+    def shows(self, *types: str, path: str = ".") -> None:
+        """Wait until the log of the newest thread ends so."""
+        until(lambda: [one["type"] for one in self.log(path)][-len(types) :] == [*types])
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline
+
+
+@pytest.fixture
+def terminals(extended: Agent, tmp_path: Path) -> Iterator[Callable[[str], Terminals]]:
+    programs: list[Process] = []
+
+    def opened(title: str) -> Terminals:
+        recipe = section(readable(extended.path / "docs/extending.md"), title)
+        for port in sorted(set(re.findall(r"localhost:(\d+)", recipe))):
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                recipe = re.sub(rf"\b{port}\b", str(free.getsockname()[1]), recipe)
+        return Terminals(extended, recipe, tmp_path, programs)
+
+    yield opened
+    for program in programs:
+        with suppress(ProcessLookupError):
+            program.kill()
+
+
+def test_a_tool_waits_for_another_system_as_it_says(
+    terminals: Callable[[str], Terminals],
+) -> None:
+    here = terminals("A tool that takes long")
+    builds, serve, launch, show = here.opens()
+    here.starts(builds)
+    here.starts(serve)
+    here.says(launch)
+    here.shows("finished", "delivered")
+    (output,) = outputs(here.recipe)
+    assert output in here.says(show)
+    checks(here.agent, "check")
+    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+
+
+class Builds(BaseHTTPRequestHandler):
+    """A build system that has an order, and then sees who ordered die before hearing so."""
+
+    orders: ClassVar[list[str]]
+    dies: ClassVar[list[Process]]
+
+    def do_POST(self) -> None:
+        order = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.orders.append(order["reference"])
+        if self.dies:
+            self.dies[0].kill()
+            self.dies.clear()
+            return
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_job_whose_agent_dies_in_the_tool_and_in_the_wait_is_one_job(
+    terminals: Callable[[str], Terminals],
+) -> None:
+    here = terminals("A tool that takes long")
+    builds, serve, launch, _ = here.opens()
+    port, url = builds.split()[-2:]
+    Builds.orders, Builds.dies = [], []
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), Builds) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        agent = here.starts(serve)
+        Builds.dies.append(agent)
+        with suppress(AssertionError):  # it may die while it answers
+            here.says(launch)
+        until(lambda: not Builds.dies)
+        agent.start()
+        here.shows("tool_started", "tool_started", "paused", "delivered")
+        agent.kill()
+        agent.start()
+        key = Builds.orders[0]
+        report = json.dumps({"reference": key, "status": "succeeded", "message": "v1.2.3"})
+        signed = signature(report, here.given["BUILDS_WEBHOOK_SECRET"])
+        first, again = (json.loads(here.says(f"curl -s {url} {signed}")) for _ in range(2))
+        assert first.keys() == {"id", "seq"}
+        assert again == {"ignored": "already closed: done by hook:builds"}
+        here.shows("resumed", "step", "finished", "delivered")
+        server.shutdown()
+    assert Builds.orders == [key, key]
+
+
+def signature(body: str, secret: str) -> str:
+    """Sign by hand, as https://www.standardwebhooks.com says; return what curl sends."""
+    at = str(int(time.time()))
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    digest = hmac.digest(key, f"build-1.{at}.{body}".encode(), "sha256")
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": "build-1",
+        "webhook-timestamp": at,
+        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+    }
+    sent = " ".join(f"-H '{name}: {value}'" for name, value in headers.items())
+    return f"{sent} -d '{body}'"
+
+
+@pytest.fixture
+def helped(terminals: Callable[[str], Terminals]) -> tuple[Terminals, list[str]]:
+    """Return an agent and its helper, made as it says, and the commands that are left."""
+    here = terminals("Another agent as a tool")
+    new = commands(here.recipe)[0].removeprefix("uvx create-12-factor-agent")
+    in_shell(here.agent, f"{' '.join(PROGRAM)} {new} --no-git")
+    return here, here.opens()[1:]
+
+
+def test_another_agent_does_a_task_as_it_says(helped: tuple[Terminals, list[str]]) -> None:
+    here, (help_, serve, launch, show) = helped
+    here.starts(help_)
+    here.starts(serve)
+    here.says(launch)
+    here.shows("finished", "delivered")
+    (output,) = outputs(here.recipe)
+    assert output in here.says(show)
+    checks(here.agent, "check")
+    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+
+
+def test_two_agents_that_die_in_between_do_nothing_twice(
+    helped: tuple[Terminals, list[str]],
+) -> None:
+    """The helper has a question first, so that both can be killed while they wait."""
+    here, (help_, serve, launch, _) = helped
+    script = here.agent.path / "../helper/sample/task.jsonl"
+    script.write_text(json.dumps({"step": ASKS}) + "\n" + readable(script), "utf-8")
+    programs = [here.starts(help_), here.starts(serve)]
+    here.says(launch)
+    here.shows("tool_started", "paused", "delivered")
+    here.shows("paused", "delivered", path="../helper")
+    for program in programs:
+        program.kill()
+    for program in programs:
+        program.start()
+    (thread,) = re.findall(r"Thread (\S+):", here.says("cd ../helper && uv run agent show"))
+    here.says(f"cd ../helper && uv run agent answer {thread} yes")
+    here.shows("finished", "delivered")
+    types = [one["type"] for one in here.log()]
+    assert (types.count("tool_started"), types.count("resumed")) == (1, 1)
+    task = [one["type"] for one in here.log("../helper")]
+    assert (task.count("message"), task.count("tool_started"), task.count("finished")) == (2, 1, 1)
