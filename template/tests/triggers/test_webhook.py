@@ -139,6 +139,19 @@ async def test_a_signed_payload_is_a_message_of_its_source(
     assert runner.woken == [thread.id]
 
 
+async def test_what_no_store_keeps_is_replaced(
+    tmp_path: Path, world: World, runner: Asleep
+) -> None:
+    agent = agent_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    async with sender(agent, runner) as there:
+        answer = await send(there, "crm", standard({"ticket": "a\ud800", "text": "b\0\udfff"}))
+        report = {"reference": "\ud800.s", "status": "ok", "message": ""}
+        assert (await send(there, "builds", standard(report))).status_code == 404
+    (message,) = (await agent.store.load(answer.json()["id"])).events
+    assert message.data["text"] == "b\ufffd\ufffd"
+    assert message.data["reply_to"] == "webhook:crm:a\ufffd"
+
+
 async def test_a_conversation_is_one_of_its_source(there: Sender, store: MemoryStore) -> None:
     sent = [
         ("github", github(ISSUE)),

@@ -14,6 +14,7 @@ from .. import api
 from ..channels.webhook_payload import fill, fits
 from ..channels.webhook_sources import Source, secrets
 from ..errors import Refused
+from ..events import safe
 from ..thread import Thread
 from . import App
 from .webhook_signatures import delivery
@@ -89,7 +90,7 @@ class Webhooks:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        payload = json.loads(body)
+        payload = safe(json.loads(body))
     except (ValueError, RecursionError):
         raise HTTPException(400, "the body is not JSON") from None
     if not isinstance(payload, dict):
@@ -103,7 +104,7 @@ def _name(template: str, payload: dict[str, Any]) -> str:
     except LookupError as missing:
         raise HTTPException(422, f"the payload has no {str(missing.args[0])!r}") from None
     if len(name) > MAX_NAME:
-        raise HTTPException(422, f"a conversation has at most {MAX_NAME} characters")
+        raise HTTPException(422, f"what names a thread or a job has at most {MAX_NAME} characters")
     return name
 
 
