@@ -17,7 +17,7 @@ def served(app: App) -> Served | None:
     """Open a way in for each source. Raises Misconfigured."""
     found = sources()
     if not found:
-        log.warning("no webhook comes in: webhooks.toml has no source")
+        log.warning("no webhook comes in: name a source in 'webhooks.toml', see docs/webhook.md")
         return None
     from .webhook_routes import Webhooks  # FastAPI would slow down every other command
 
