@@ -1,0 +1,33 @@
+"""Factor 11: trigger from anywhere, meet users where they are: in Slack.
+
+A mention in a channel or a direct message begins a thread, replies in the Slack thread go on with
+it. Buttons and forms answer its waits. Over HTTP (`SLACK_SIGNING_SECRET`, `POST /slack/events`)
+or without a public address (`SLACK_APP_TOKEN`, socket mode); `docs/slack.md` has the steps.
+"""
+
+import logging
+
+from ...channels.slack_api import Slack
+from ...errors import Misconfigured
+from ...settings import optional
+from .. import App, Served
+
+log = logging.getLogger(__name__)
+
+
+def served(app: App) -> Served | None:
+    slack = Slack.from_env()
+    if slack is None:
+        log.warning("Slack is off; SLACK_BOT_TOKEN switches it on, see docs/slack.md")
+        return None
+    secret, app_token = optional("SLACK_SIGNING_SECRET"), optional("SLACK_APP_TOKEN")
+    if not (secret or app_token):
+        ways = "SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (socket mode)"
+        raise Misconfigured(f"SLACK_BOT_TOKEN is set, but neither {ways}: see docs/slack.md")
+    if app_token and not app_token.startswith("xapp-"):
+        raise Misconfigured("SLACK_APP_TOKEN is no app-level token, which begins with xapp-")
+    from .bolt import Bolt  # it imports FastAPI and Slack's SDK
+
+    bolt = Bolt(app, slack)
+    router = bolt.router(secret) if secret else None
+    return Served(router, (lambda: bolt.work(app_token)) if app_token else None)
