@@ -1,0 +1,400 @@
+"""What Slack is told, when, and that it is told once."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from agent.channels.slack import SlackChannel
+from agent.channels.slack_api import Slack, SlackRefused
+from agent.channels.slack_text import MAX_SECTION, escaped, mrkdwn, readable
+from agent.errors import Misconfigured, Unavailable
+from agent.events import Event, event
+from agent.thread import Thread
+
+from ..domain import chose, past, paused, resumed, said, told
+from .slack_server import TOKEN, SlackServer, limited
+
+PEOPLE = """
+[ana]
+cli = "ana"
+slack = "U1"
+
+[bob]
+slack = ["U2", "U9"]
+"""
+CALL = {"intent": "charge", "amount": 500}
+
+
+@pytest.fixture(autouse=True)
+def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "people.toml").write_text(PEOPLE)
+    monkeypatch.setenv("PEOPLE_FILE", str(tmp_path / "people.toml"))
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackServer]:
+    server = SlackServer()
+    async with server.running():
+        yield server
+
+
+@pytest.fixture
+def channel(slack: SlackServer) -> SlackChannel:
+    return SlackChannel(Slack(TOKEN, slack.url))
+
+
+def home(slack: SlackServer, *log: Event, text: str = "hello") -> Thread:
+    """Return a thread that ana began in C1."""
+    root = slack.says("C1", text)
+    return past(said(text, reply_to=f"slack:C1/{root['ts']}"), *log)
+
+
+def shown(message: dict[str, Any]) -> str:
+    """Return all that people read of a message, but for what is on its buttons."""
+    texts = [block.get("text") or block["elements"][0] for block in message["blocks"]]
+    return "\n".join(str(text["text"]) for text in texts if text["type"] == "mrkdwn")
+
+
+def elements(message: dict[str, Any]) -> list[dict[str, Any]]:
+    (block,) = [block for block in message["blocks"] if block["type"] == "actions"]
+    return list(block["elements"])
+
+
+async def ask(slack: SlackServer, channel: SlackChannel, wait: Event) -> dict[str, Any]:
+    """Show a wait in the Slack thread it came from; return the message."""
+    thread = home(slack, wait)
+    receipt = await channel.send(thread, thread.events[-1])
+    (message,) = slack.ours("C1")
+    assert receipt == {"messages": [{"channel": "C1", "ts": message["ts"]}]}
+    return message
+
+
+def question(format: str, *choices: str, **options: Any) -> Event:  # noqa: A002
+    return paused("question", options={"format": format, "choices": choices, **options})
+
+
+async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    wait = paused("approval", "ana", "bob", call=CALL, expires_at="2026-01-01T12:00:00+00:00")
+    message = await ask(slack, channel, wait)
+    assert message["thread_ts"] == slack.channels["C1"][0]["ts"]
+    assert "<@U1> <@U2> <@U9>" in shown(message)
+    assert "<!date^1767268800^" in shown(message)
+    assert "charge\n  amount: 500" in shown(message)
+    values = [json.loads(button["value"]) for button in elements(message)]
+    named = {"thread": "t", "wait": 2, "digest": wait.data["digest"]}
+    assert values == [{**named, "verdict": v} for v in ("approve", "reject", "edit")]
+
+
+@pytest.mark.parametrize(
+    ("wait", "labels"),
+    [
+        (question("yes_no"), ["Yes", "No", "Other…"]),
+        (question("multiple_choice", "red", "blue"), ["red", "blue", "Other…"]),
+        (question("multiple_choice"), ["Answer…"]),
+        (question("free_text", urgency="high"), ["Answer…"]),
+        (paused("question"), ["Answer…"]),
+        (paused("approval", call={"intent": "restart"}), ["Approve", "Reject…"]),
+        (paused("limit"), ["Continue", "Stop"]),
+        (paused("in_doubt", call=CALL), ["It happened", "Run it again", "Give it up"]),
+        (paused("job"), ["Report the result…"]),
+        (paused("timer"), ["Go on now"]),
+    ],
+)
+async def test_every_wait_has_the_buttons_that_answer_it(
+    wait: Event, labels: list[str], slack: SlackServer, channel: SlackChannel
+) -> None:
+    message = await ask(slack, channel, wait)
+    assert [button["text"]["text"] for button in elements(message)] == labels
+    assert ("high urgency" in shown(message)) == (
+        wait.data.get("options", {}).get("urgency") == "high"
+    )
+
+
+@pytest.mark.parametrize("count", [6, 100, 300])
+async def test_many_choices_are_a_list(
+    count: int, slack: SlackServer, channel: SlackChannel
+) -> None:
+    choices = [f"{number} " + "long " * 30 for number in range(count)]
+    message = await ask(slack, channel, question("multiple_choice", *choices))
+    chooser, other = elements(message)
+    last = chooser["options"][-1]
+    assert other["text"]["text"] == "Other…"
+    assert json.loads(last["value"])["choice"] == min(count, 100) - 1
+    assert last["text"]["text"].endswith("…")
+
+
+HOSTILE = "<!channel> <@U2> @here & *x* ``` \x1b[31m \u202egnp.exe"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        [
+            paused(
+                "approval", call={"intent": "x", "note": HOSTILE, "more": [HOSTILE, {"<!here>": 1}]}
+            )
+        ],
+        [paused("question", options={"format": "multiple_choice", "choices": [HOSTILE, "b" * 90]})],
+        [event("paused", kind="limit", text=HOSTILE, audience=["<!channel>"])],
+        [chose("done"), event("finished", message=HOSTILE)],
+    ],
+)
+async def test_nothing_that_is_shown_pings_or_forges(
+    log: list[Event], slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, *log)
+    await channel.send(thread, thread.events[-1])
+    (message,) = slack.ours("C1")
+    seen = shown(message) + message["text"]
+    assert "<!" not in seen
+    assert "<@U2>" not in seen
+    assert "\x1b" not in seen
+    assert "\u202e" not in seen
+    assert all(part["verbatim"] for part in texts(message["blocks"], "mrkdwn"))
+    fenced = [block for block in message["blocks"] if "```" in str(block.get("text"))]
+    assert all(block["text"]["text"].count("```") == 2 for block in fenced if "\n  " in str(block))
+    assert not message["unfurl_links"]
+
+
+def texts(value: Any, kind: str) -> list[dict[str, Any]]:
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item, kind)]
+    if not isinstance(value, dict):
+        return []
+    return [value] if value.get("type") == kind else texts([*value.values()], kind)
+
+
+@pytest.mark.parametrize("char", ["x", "&", "\n", "\U000e0041", "`"])
+@pytest.mark.parametrize("kind", ["approval", "question", "finished", "closed"])
+async def test_what_is_too_long_is_cut_visibly(
+    char: str, kind: str, slack: SlackServer, channel: SlackChannel
+) -> None:
+    long = char * 90_000 + "."
+    log = {
+        "approval": [paused("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})],
+        "question": [question("multiple_choice", *[long] * 4)],
+        "finished": [event("finished", message=long)],
+        "closed": [
+            paused("question"),
+            told(
+                2, receipt={"slack": {"messages": [{"channel": "C1", "ts": "1800000002.000100"}]}}
+            ),
+            resumed(2, "answer", text=long),
+        ],
+    }[kind]
+    thread = home(slack, *log)
+    slack.channels["C1"].append({"ts": "1800000002.000100", "bot_id": "B1"})
+    await channel.send(thread, thread.events[-1])
+    message = slack.ours("C1")[-1] if kind != "closed" else slack.channels["C1"][-1]
+    assert "cut …]" in shown(message)
+
+
+async def test_the_end_is_told_in_the_thread_in_whole_pieces(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, event("finished", message="**done** <b>\n" * 400))
+    assert await channel.send(thread, thread.events[-1]) == {}
+    (message,) = slack.ours("C1")
+    pieces = [block["text"]["text"] for block in message["blocks"]]
+    assert "".join(pieces) == "*done* &lt;b&gt;\n" * 400
+
+
+@pytest.mark.parametrize("text", ["&" * 9_000, "a b " * 3_000, "x" * 11_000])
+def test_text_is_never_split_inside_an_escape(text: str) -> None:
+    pieces = mrkdwn(text)
+    assert all(0 < len(piece) <= MAX_SECTION for piece in pieces)
+    assert all(piece.count("&") == piece.count("&amp;") for piece in pieces)
+
+
+def test_a_short_text_stays_as_it_is() -> None:
+    assert escaped("a < b & c\n\u00fc") == "a &lt; b &amp; c\n\u00fc"
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("a &lt;b&gt; &amp;amp;", "a <b> &amp;"),
+        ("<@U1> and <@U7>", "@ana and @U7"),
+        ("<#C1|general> <#C2>", "#general #C2"),
+        ("<!here> <!subteam^S1|@ops> <!subteam^S2>", "@here @ops @subteam"),
+        ("<https://x.org/?a=1&amp;b=2>", "https://x.org/?a=1&b=2"),
+        ("<https://x.org|the site> <http://x.org|x.org>", "the site (https://x.org) http://x.org"),
+        ("<mailto:a@b.org|a@b.org>", "a@b.org"),
+        ("&lt;@U1&gt; <> a < b", "<@U1> <> a < b"),
+    ],
+)
+def test_what_people_wrote_is_read_as_they_see_it(text: str, read: str) -> None:
+    assert readable(text) == read
+
+
+async def test_people_asked_on_behalf_of_others_are_told_directly(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = past(said(), paused("limit", "ana", "slack:U3", "eve"))
+    receipt = await channel.send(thread, thread.events[-1])
+    assert [place["channel"] for place in receipt["messages"]] == ["D1", "D3"]
+    assert "<@U3>" in shown(slack.ours("D3")[0])
+
+
+async def test_one_of_several_who_is_gone_keeps_nobody_else_from_being_told(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = past(said(), paused("limit", "bob"))  # U9 left
+    receipt = await channel.send(thread, thread.events[-1])
+    assert [place["channel"] for place in receipt["messages"]] == ["D2"]
+    slack.people.clear()
+    with pytest.raises(SlackRefused, match="user_not_found"):
+        await channel.send(thread, thread.events[-1])
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("page", [1, 200])
+async def test_nobody_is_told_twice_after_a_crash_or_a_lost_answer(
+    direct: bool, page: int, slack: SlackServer, channel: SlackChannel
+) -> None:
+    slack.page = page
+    wait = paused("limit", "slack:U3")
+    thread = past(said(), wait) if direct else home(slack, wait)
+    where = "D3" if direct else "C1"
+    slack.answers_next["chat.postMessage"] = [None]
+    with pytest.raises(Unavailable):
+        await channel.send(thread, thread.events[-1])
+    receipts = [await channel.send(thread, thread.events[-1]) for _ in range(2)]
+    (message,) = slack.ours(where)
+    assert receipts == [{"messages": [{"channel": where, "ts": message["ts"]}]}] * 2
+
+
+async def test_who_else_posts_the_same_mark_does_not_silence_us(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, paused("limit"))
+    mark = {"event_type": "agent_event", "event_payload": {"thread": "t", "seq": 2}}
+    root = slack.channels["C1"][0]["ts"]
+    slack.says("C1", "x", bot_id="B2", metadata=mark, thread_ts=root)
+    await channel.send(thread, thread.events[-1])
+    assert len(slack.ours("C1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem", "after"),
+    [
+        (limited(7), "asks to wait", 7.0),
+        (web.json_response({"ok": False, "error": "ratelimited"}), "asks to wait", 30.0),
+        (web.Response(status=502, text="<html>", content_type="text/html"), "502", None),
+        (web.Response(text="{", content_type="application/json"), "200", None),
+        (web.json_response({"ok": False, "error": "internal_error"}, status=500), "500", None),
+        (web.json_response({"ok": False, "error": "not_in_channel"}), "invite the app", None),
+    ],
+)
+async def test_what_slack_cannot_do_now_is_tried_again_later(
+    answer: web.Response,
+    problem: str,
+    after: float | None,
+    slack: SlackServer,
+    channel: SlackChannel,
+) -> None:
+    thread = home(slack, paused("limit"))
+    slack.answers_next["chat.postMessage"] = [answer]
+    with pytest.raises(Unavailable, match=problem) as failed:
+        await channel.send(thread, thread.events[-1])
+    assert failed.value.retry_after_s == after
+    await channel.send(thread, thread.events[-1])
+    assert len(slack.ours("C1")) == 1
+
+
+async def test_a_slack_that_is_not_there_is_tried_again_later() -> None:
+    nowhere = SlackChannel(Slack(TOKEN, "http://127.0.0.1:9/api/"))
+    thread = past(said(reply_to="slack:C1/1.0"), paused("limit"))
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await nowhere.send(thread, thread.events[-1])
+
+
+async def test_a_conversation_that_cannot_be_read_is_posted_to(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, paused("limit"))
+    refused = web.json_response({"ok": False, "error": "missing_scope"})
+    slack.answers_next["conversations.replies"] = [refused]
+    await channel.send(thread, thread.events[-1])
+    assert len(slack.ours("C1")) == 1
+
+
+CLOSED: list[tuple[Event, Event, str]] = [
+    (paused("approval", call=CALL), resumed(2, "approve", "bob"), "*Approved by <@U2>*"),
+    (
+        paused("approval", call=CALL),
+        resumed(2, "reject", "eve", text="no <!here>"),
+        "*Rejected by eve*\nno &lt;!here&gt;",
+    ),
+    (
+        paused("approval", call=CALL),
+        resumed(2, "edit", call={"intent": "charge", "amount": 7}),
+        "*Edited and approved by <@U1>*\n```charge\n  amount: 7```",
+    ),
+    (paused("approval", call=CALL), resumed(2, "expired", "system"), "Expired"),
+    (paused("approval", call=CALL), said("no"), "*Taken back*: <@U1> wrote a message instead"),
+    (paused("question"), said("red & blue"), "*Answered by <@U1>*\nred &amp; blue"),
+    (paused("question"), resumed(2, "answer", text="red"), "*Answered by <@U1>*\nred"),
+    (
+        paused("limit"),
+        event("cancelled", "cli:eve", reason="enough"),
+        "Cancelled by cli:eve*\nenough",
+    ),
+    (paused("timer"), resumed(2, "done", "system"), "*The time has come*"),
+    (paused("job"), resumed(2, "done", "hook:ci", text="built"), "*Reported by hook:ci*\nbuilt"),
+    (paused("in_doubt", call=CALL), resumed(2, "retry"), "*<@U1> has it run again*"),
+]
+
+
+@pytest.mark.parametrize(("wait", "over", "line"), CLOSED)
+async def test_what_was_shown_says_who_decided_what_once_it_is_closed(
+    wait: Event, over: Event, line: str, slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, wait)
+    receipt = {"slack": await channel.send(thread, thread.events[-1])}
+    closed = past(*thread.events, told(2, receipt=receipt), over)
+    assert await channel.send(closed, closed.events[-1]) == {}
+    (message,) = slack.ours("C1")
+    assert line in shown(message)
+    assert "actions" not in str(message["blocks"])
+
+
+@pytest.mark.parametrize("gone", ["message_not_found", "cant_update_message"])
+async def test_a_message_that_is_gone_needs_no_change(
+    gone: str, slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, paused("limit"))
+    receipt = {"slack": await channel.send(thread, thread.events[-1])}
+    slack.answers_next["chat.update"] = [
+        web.json_response({"ok": False, "error": error}) for error in (gone, "msg_too_long")
+    ]
+    closed = past(*thread.events, told(2, receipt=receipt), resumed(2, "stop"))
+    await channel.send(closed, closed.events[-1])
+    with pytest.raises(SlackRefused, match="msg_too_long"):
+        await channel.send(closed, closed.events[-1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN is not"),
+        ({"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN is not"),
+        ({"SLACK_BOT_TOKEN": "xoxp-1"}, "no bot token"),
+    ],
+)
+def test_half_of_the_settings_is_an_error(
+    settings: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    assert SlackChannel.from_env() is None
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured, match=problem):
+        SlackChannel.from_env()

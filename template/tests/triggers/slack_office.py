@@ -1,0 +1,144 @@
+"""An agent that is installed in the Slack on localhost, and the people there who talk to it.
+
+What they do arrives at the agent as Slack sends it: signed, and posted to its own address.
+"""
+
+import asyncio
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+from fastapi import FastAPI
+from slack_sdk.signature import SignatureVerifier
+
+from agent.events import Event
+from agent.ports import Agent
+from agent.runners.local import LocalRunner
+from agent.thread import Thread
+
+from ..channels.slack_server import TEAM, Message, SlackServer
+
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+
+
+class Office:
+    def __init__(self, slack: SlackServer, agent: Agent, api: FastAPI) -> None:
+        self.slack = slack
+        self.agent = agent
+        self.runner = LocalRunner(agent)
+        self._http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(api), base_url="http://agent", timeout=10
+        )
+
+    async def post(self, body: str | bytes, **headers: str) -> httpx2.Response:
+        """Post as Slack does; `headers` replace its own."""
+        now = str(int(time.time()))
+        kind = "application/json" if body[:1] in ("{", b"{") else "application/x-www-form-urlencoded"
+        text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+        signature = SignatureVerifier(SECRET).generate_signature(timestamp=now, body=text) or ""
+        sent = {"Content-Type": kind, "X-Slack-Request-Timestamp": now}
+        sent |= {"X-Slack-Signature": signature, **{k.replace("_", "-"): headers[k] for k in headers}}
+        given = {name: value for name, value in sent.items() if value}
+        return await self._http.post("/slack/events", content=body, headers=given)
+
+    async def hear(
+        self, message: Message, channel: str = "C1", kind: str = "message", **outer: Any
+    ) -> int:
+        """Deliver a message that somebody wrote; return the status."""
+        return (await self.post(json.dumps(happened(message, channel, kind, **outer)))).status_code
+
+    async def mention(self, text: str = "charge", user: str = "U1", **more: Any) -> Thread:
+        """Let somebody mention the agent, and run what begins with it."""
+        message = self.slack.says("C1", f"<@UBOT> {text}", user, **more)
+        assert await self.hear(message, kind="app_mention") == 200
+        (newest,) = await self.agent.store.threads(limit=1)
+        return await self.settle(newest.id)
+
+    async def press(
+        self, user: str, label: str, message: Message, team: str = TEAM
+    ) -> httpx2.Response:
+        """Press what has this label below a message, or choose it from a list."""
+        await quiet()
+        action, trigger = _action(message, label), f"trigger {len(self.slack.calls)} {user}"
+        self.slack.triggers.add(trigger)
+        body = {
+            "type": "block_actions",
+            "team": {"id": TEAM, "domain": "x"},
+            "user": {"id": user, "username": user, "team_id": team},
+            "trigger_id": trigger,
+            "channel": {"id": message["channel"], "name": "general"},
+            "message": message,
+            "actions": [action],
+        }
+        return await self._interact(body)
+
+    async def fill_in(self, user: str, view: dict[str, Any], **typed: str) -> dict[str, str]:
+        """Submit a form with some fields changed; return its errors by field."""
+        values = {}
+        for block in view["blocks"]:
+            if block["type"] == "input":
+                name, element = block["label"]["text"], block["element"]
+                text = typed.pop(name, element.get("initial_value")) or None
+                assert text or block["optional"]
+                state = {"type": "plain_text_input", "value": text}
+                values[block["block_id"]] = {element["action_id"]: state}
+        assert not typed, f"the form has no {typed}"
+        body = {
+            "type": "view_submission",
+            "team": {"id": TEAM, "domain": "x"},
+            "user": {"id": user, "username": user, "team_id": TEAM},
+            "view": {**view, "id": "V1", "state": {"values": values}},
+        }
+        answer = await self._interact(body)
+        await quiet()
+        assert answer.status_code == 200
+        errors: dict[str, str] = answer.json()["errors"] if answer.content else {}
+        assert errors.keys() <= values.keys()
+        return errors
+
+    async def settle(self, thread_id: str) -> Thread:
+        """Let the agent go on until it has nothing to do but wait."""
+        await quiet()
+        return await self.runner.finish(thread_id)
+
+    async def _interact(self, body: dict[str, Any]) -> httpx2.Response:
+        answer = await self.post(urlencode({"payload": json.dumps(body)}))
+        await quiet()
+        return answer
+
+
+def happened(message: Message, channel: str, kind: str, **outer: Any) -> dict[str, Any]:
+    """Return the Events API's payload for a message."""
+    teams = {"team": TEAM, "channel_type": {"D": "im", "C": "channel"}[channel[0]]}
+    return {
+        "type": "event_callback",
+        "team_id": TEAM,
+        "api_app_id": "A1",
+        "event_id": f"Ev{message['ts']}{kind}",
+        "event": {**teams, **message, "channel": channel, "type": kind},
+        **outer,
+    }
+
+
+async def quiet() -> None:
+    """Wait until all that is said after an answer was said."""
+    while errands := [task for task in asyncio.all_tasks() if "_noted" in repr(task.get_coro())]:
+        await asyncio.wait(errands)
+
+
+def wait_in(thread: Thread) -> Event:
+    assert thread.state.wait
+    return thread.event(thread.state.wait.seq)
+
+
+def _action(message: Message, label: str) -> dict[str, Any]:
+    for block in message["blocks"]:
+        for element in block["elements"] if block["type"] == "actions" else ():
+            for option in element.get("options", ()):
+                if option["text"]["text"] == label:
+                    return {**element, "selected_option": option}
+            if element["type"] == "button" and element["text"]["text"] == label:
+                return dict(element)
+    raise AssertionError(f"nothing there is called {label!r}: {message}")
