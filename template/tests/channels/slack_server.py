@@ -66,7 +66,8 @@ class SlackServer:
 
     async def _api(self, request: web.Request) -> web.StreamResponse:
         method = request.match_info["method"]
-        given = dict(request.query) if request.method == "GET" else await request.json()
+        posted = await request.json() if request.content_type == "application/json" else {}
+        given = dict(request.query) | posted
         self.calls.append((method, given))
         planned = self.answers_next.get(method)
         lost = False

@@ -288,6 +288,7 @@ async def test_who_else_posts_the_same_mark_does_not_silence_us(
         (web.json_response({"ok": False, "error": "ratelimited"}), "asks to wait", 30.0),
         (web.Response(status=502, text="<html>", content_type="text/html"), "502", None),
         (web.Response(text="{", content_type="application/json"), "200", None),
+        (web.Response(text="hello", content_type="text/plain"), "cannot be reached", None),
         (web.json_response({"ok": False, "error": "internal_error"}, status=500), "500", None),
         (web.json_response({"ok": False, "error": "not_in_channel"}), "invite the app", None),
     ],

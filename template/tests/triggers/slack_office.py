@@ -10,38 +10,48 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx2
-from fastapi import FastAPI
 from slack_sdk.signature import SignatureVerifier
 
+from agent.api import thread_of
 from agent.events import Event
 from agent.ports import Agent
 from agent.runners.local import LocalRunner
 from agent.thread import Thread
+from agent.triggers import App
+from agent.triggers.http.server import create_app
+from agent.triggers.http.service import Tokens
+from agent.triggers.slack import served
 
 from ..channels.slack_server import TEAM, Message, SlackServer
 
+TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 
 class Office:
-    def __init__(self, slack: SlackServer, agent: Agent, api: FastAPI) -> None:
+    def __init__(self, slack: SlackServer, agent: Agent) -> None:
         self.slack = slack
         self.agent = agent
         self.runner = LocalRunner(agent)
-        self._http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(api), base_url="http://agent", timeout=10
-        )
+        api = create_app(App(agent, self.runner, (served,)), Tokens.parse(TOKENS))
+        transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
+        self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent", timeout=10)
 
     async def post(self, body: str | bytes, **headers: str) -> httpx2.Response:
         """Post as Slack does; `headers` replace its own."""
         now = str(int(time.time()))
-        kind = "application/json" if body[:1] in ("{", b"{") else "application/x-www-form-urlencoded"
+        kind = (
+            "application/json" if body[:1] in ("{", b"{") else "application/x-www-form-urlencoded"
+        )
         text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-        signature = SignatureVerifier(SECRET).generate_signature(timestamp=now, body=text) or ""
         sent = {"Content-Type": kind, "X-Slack-Request-Timestamp": now}
-        sent |= {"X-Slack-Signature": signature, **{k.replace("_", "-"): headers[k] for k in headers}}
+        sent |= {"X-Slack-Signature": self.signature(text, now)}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = {name: value for name, value in sent.items() if value}
         return await self._http.post("/slack/events", content=body, headers=given)
+
+    def signature(self, body: str, timestamp: str) -> str:
+        return SignatureVerifier(SECRET).generate_signature(timestamp=timestamp, body=body) or ""
 
     async def hear(
         self, message: Message, channel: str = "C1", kind: str = "message", **outer: Any
@@ -53,8 +63,7 @@ class Office:
         """Let somebody mention the agent, and run what begins with it."""
         message = self.slack.says("C1", f"<@UBOT> {text}", user, **more)
         assert await self.hear(message, kind="app_mention") == 200
-        (newest,) = await self.agent.store.threads(limit=1)
-        return await self.settle(newest.id)
+        return await self.settle(conversation(str(message.get("thread_ts", message["ts"]))))
 
     async def press(
         self, user: str, label: str, message: Message, team: str = TEAM
@@ -107,6 +116,11 @@ class Office:
         answer = await self.post(urlencode({"payload": json.dumps(body)}))
         await quiet()
         return answer
+
+
+def conversation(ts: str) -> str:
+    """Return the id of the thread below a message in C1."""
+    return thread_of("slack", TEAM, f"C1:{ts}")
 
 
 def happened(message: Message, channel: str, kind: str, **outer: Any) -> dict[str, Any]:

@@ -80,7 +80,8 @@ class Slack:
             )
         except SlackApiError as error:
             raise _problem(method, error) from None
-        except (ClientError, OSError) as error:  # a timeout is an OSError
+        except (ClientError, OSError, AttributeError) as error:  # OSError: a timeout, too
+            # AttributeError: the SDK takes for granted that a proxy answers JSON.
             raise Unavailable(f"Slack cannot be reached: {type(error).__name__}") from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
