@@ -4,13 +4,15 @@ What they do arrives at the agent as Slack sends it: signed, and posted to its o
 """
 
 import asyncio
+import hmac
 import json
 import time
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import httpx2
-from slack_sdk.signature import SignatureVerifier
 
 from agent.api import thread_of
 from agent.events import Event
@@ -25,6 +27,7 @@ from agent.triggers.slack import served
 from ..channels.slack_server import TEAM, Message, SlackServer
 
 TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
+INTERACTIVE = ("block_actions", "view_submission")
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 
@@ -37,27 +40,18 @@ class Office:
         transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent", timeout=10)
 
-    async def post(self, body: str | bytes, **headers: str) -> httpx2.Response:
-        """Post as Slack does; `headers` replace its own."""
-        now = str(int(time.time()))
-        kind = (
-            "application/json" if body[:1] in ("{", b"{") else "application/x-www-form-urlencoded"
-        )
-        text = body if isinstance(body, str) else body.decode("utf-8", "replace")
-        sent = {"Content-Type": kind, "X-Slack-Request-Timestamp": now}
-        sent |= {"X-Slack-Signature": self.signature(text, now)}
+    async def post(self, payload: Any, **headers: str) -> httpx2.Response:
+        """Post as Slack does; `headers` replace its own, an empty one takes it away."""
+        body, sent = signed(payload)
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = {name: value for name, value in sent.items() if value}
         return await self._http.post("/slack/events", content=body, headers=given)
-
-    def signature(self, body: str, timestamp: str) -> str:
-        return SignatureVerifier(SECRET).generate_signature(timestamp=timestamp, body=body) or ""
 
     async def hear(
         self, message: Message, channel: str = "C1", kind: str = "message", **outer: Any
     ) -> int:
         """Deliver a message that somebody wrote; return the status."""
-        return (await self.post(json.dumps(happened(message, channel, kind, **outer)))).status_code
+        return (await self.post(happened(message, channel, kind, **outer))).status_code
 
     async def mention(self, text: str = "charge", user: str = "U1", **more: Any) -> Thread:
         """Let somebody mention the agent, and run what begins with it."""
@@ -70,17 +64,8 @@ class Office:
     ) -> httpx2.Response:
         """Press what has this label below a message, or choose it from a list."""
         await quiet()
-        action, trigger = _action(message, label), f"trigger {len(self.slack.calls)} {user}"
-        self.slack.triggers.add(trigger)
-        body = {
-            "type": "block_actions",
-            "team": {"id": TEAM, "domain": "x"},
-            "user": {"id": user, "username": user, "team_id": team},
-            "trigger_id": trigger,
-            "channel": {"id": message["channel"], "name": "general"},
-            "message": message,
-            "actions": [action],
-        }
+        body = pressed(user, label, message, team)
+        self.slack.triggers.add(body["trigger_id"])
         return await self._interact(body)
 
     async def fill_in(self, user: str, view: dict[str, Any], **typed: str) -> dict[str, str]:
@@ -113,9 +98,40 @@ class Office:
         return await self.runner.finish(thread_id)
 
     async def _interact(self, body: dict[str, Any]) -> httpx2.Response:
-        answer = await self.post(urlencode({"payload": json.dumps(body)}))
+        answer = await self.post(body)
         await quiet()
         return answer
+
+
+def signed(payload: Any, now: int | None = None) -> tuple[bytes, dict[str, str]]:
+    """Return the body and the headers that Slack sends for a payload; bytes stay as they are."""
+    interactive = isinstance(payload, dict) and payload["type"] in INTERACTIVE
+    if isinstance(payload, bytes):
+        body = payload
+    else:
+        text = json.dumps(payload)
+        body = (urlencode({"payload": text}) if interactive else text).encode()
+    timestamp = str(now or int(time.time()))
+    base = b":".join([b"v0", timestamp.encode(), body])
+    kind = "x-www-form-urlencoded" if interactive else "json"
+    return body, {
+        "Content-Type": f"application/{kind}",
+        "X-Slack-Request-Timestamp": timestamp,
+        "X-Slack-Signature": "v0=" + hmac.new(SECRET.encode(), base, sha256).hexdigest(),
+    }
+
+
+def pressed(user: str, label: str, message: Message, team: str = TEAM) -> dict[str, Any]:
+    """Return the payload for what has this label below a message, pressed or chosen."""
+    return {
+        "type": "block_actions",
+        "team": {"id": TEAM, "domain": "x"},
+        "user": {"id": user, "username": user, "team_id": team},
+        "trigger_id": uuid4().hex,
+        "channel": {"id": message["channel"], "name": "general"},
+        "message": message,
+        "actions": [_action(message, label)],
+    }
 
 
 def conversation(ts: str) -> str:
