@@ -1,9 +1,14 @@
-"""Slack's Web API and socket mode on localhost: it refuses what Slack refuses, and remembers."""
+"""Slack's Web API and socket mode on localhost: it refuses what Slack refuses, and remembers.
+
+The agent may do here what the manifest in `docs/slack.md` asks for, and nothing else.
+"""
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -13,6 +18,30 @@ from .slack_rules import faults, metadata_faults, view_faults
 TEAM, BOT, BOT_USER = "T1", "B1", "UBOT"
 TOKEN, APP_TOKEN = "xoxb-1", "xapp-1"
 Message = dict[str, Any]
+
+SCOPES = {
+    "chat.postMessage": ("chat:write",),
+    "chat.update": ("chat:write",),
+    "chat.postEphemeral": ("chat:write",),
+    "conversations.history": ("im:history",),
+    "conversations.open": ("im:write",),
+    "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
+}
+"""What a method needs, for each kind of conversation that the agent calls it in."""
+EVENTS = {
+    "app_mention": "app_mentions:read",
+    "message.channels": "channels:history",
+    "message.groups": "groups:history",
+    "message.im": "im:history",
+    "message.mpim": "mpim:history",
+}
+
+
+def manifest(name: str) -> set[str]:
+    """Return a list in the manifest of `docs/slack.md`."""
+    text = (Path(__file__).parents[2] / "docs" / "slack.md").read_text("utf-8")
+    (items,) = re.findall(rf"\n +{name}:\n((?: +- .*\n)+)", text)
+    return set(re.findall(r"- (\S+)", items))
 
 
 class SlackServer:
@@ -34,6 +63,7 @@ class SlackServer:
         self.sockets: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
         self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         """What came through a socket."""
+        self._scopes = manifest("bot")
         self._time = 1_800_000_000
 
     def now(self) -> str:
@@ -78,6 +108,8 @@ class SlackServer:
         token = APP_TOKEN if method == "apps.connections.open" else TOKEN
         if request.headers.get("Authorization") != f"Bearer {token}":
             return web.json_response({"ok": False, "error": "invalid_auth"})
+        if not self._scopes.issuperset(SCOPES.get(method, ())):
+            return web.json_response({"ok": False, "error": "missing_scope"})
         work = getattr(self, "_" + method.replace(".", "_"), None)
         result = work(given) if work else "unknown_method"
         if lost and request.transport:

@@ -16,7 +16,7 @@ from agent.events import Event, event
 from agent.thread import Thread
 
 from ..domain import chose, past, paused, resumed, said, told
-from .slack_server import TOKEN, SlackServer, limited
+from .slack_server import EVENTS, SCOPES, TOKEN, SlackServer, limited, manifest
 
 PEOPLE = """
 [ana]
@@ -379,6 +379,12 @@ async def test_a_message_that_is_gone_needs_no_change(
     await channel.send(closed, closed.events[-1])
     with pytest.raises(SlackRefused, match="msg_too_long"):
         await channel.send(closed, closed.events[-1])
+
+
+def test_the_manifest_asks_for_what_is_needed_and_for_nothing_else() -> None:
+    assert manifest("bot_events") == EVENTS.keys()
+    needed = {scope for scopes in SCOPES.values() for scope in scopes} | {*EVENTS.values()}
+    assert manifest("bot") == needed
 
 
 @pytest.mark.parametrize(
