@@ -633,6 +633,9 @@ async def test_a_reply_to_a_question_asked_directly_goes_to_the_thread_it_came_f
     heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
     assert heard[1:] == [("bob", "the red one")]
     assert "Answered by <@U2>" in read(shown)
+    again = office.slack.says("D2", "or blue", "U2", thread_ts=shown["ts"])
+    assert await office.hear(again, "D2") == 200
+    assert (await store.load("t")).events[-1].data["text"] == "or blue"
     # Below anything else a reply is a conversation of its own.
     other = office.slack.says("D2", "hi", "U2")["ts"]
     assert await office.hear(office.slack.says("D2", "hm", "U2", thread_ts=other), "D2") == 200

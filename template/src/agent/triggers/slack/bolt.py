@@ -106,5 +106,5 @@ def _signed(verifier: SignatureVerifier, body: bytes, request: Request) -> bool:
 
 async def _failed(error: Exception) -> BoltResponse:
     trace = None if isinstance(error, AgentError) else error
-    log.error("a request of Slack was not recorded, it comes again: %s", error, exc_info=trace)
+    log.error("a request of Slack was not recorded, and it was told so: %s", error, exc_info=trace)
     return BoltResponse(status=503)

@@ -52,13 +52,10 @@ def edited(call: Call, values: dict[str, Any]) -> tuple[Call, dict[str, str]]:
     changed, problems = dict(call), dict[str, str]()
     for place, (name, old) in enumerate(call.items()):
         text = typed(values, f"argument_{place}")
-        if name == "intent" or text is None or text == _written(old).strip():
-            continue
-        if isinstance(old, str):
-            changed[name] = text
+        if name == "intent" or text is None:
             continue
         try:
-            changed[name] = json.loads(text)
+            changed[name] = text if isinstance(old, str) else json.loads(text)
         except ValueError:
             problems[f"argument_{place}"] = 'This is not JSON; text needs quotes: "…"'
     return changed, problems
