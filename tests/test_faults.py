@@ -26,7 +26,7 @@ def its_tests(agent: Agent, place: Path, *tests: str) -> subprocess.CompletedPro
 
 def copy(agent: Agent, place: Path) -> Path:
     """Copy its sources, with their byte code."""
-    for folder in ("src", "tests"):
+    for folder in ("docs", "src", "tests"):
         shutil.copytree(agent.path / folder, place / folder)
     shutil.copy(agent.path / "pyproject.toml", place)
     return place
