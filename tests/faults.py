@@ -700,4 +700,110 @@ FAULTS = [
         "",
         "triggers/http/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
     ),
+    # -- Slack --
+    Fault(
+        "what Slack did not sign is taken",
+        "triggers/slack/bolt.py",
+        "            if not _signed(verifier, await request.body(), request):",
+        "            if False:",
+        "triggers/test_slack.py::test_what_slack_did_not_sign_just_now_is_refused[0-headers0]",
+    ),
+    Fault(
+        "people of other workspaces answer in Slack",
+        "triggers/slack/answers.py",
+        "        return teams == {(await self._slack.me()).team}",
+        "        return bool(teams)",
+        "triggers/test_slack.py"
+        "::test_who_is_not_asked_is_told_so_and_changes_nothing[Approve-U1-T2-None]",
+    ),
+    Fault(
+        "people of other workspaces are heard in Slack",
+        "triggers/slack/messages.py",
+        '        own = teams <= {me.team, None} and body.get("team_id")',
+        "        own = bool(teams)",
+        "triggers/test_slack.py"
+        "::test_bots_edits_joins_and_other_workspaces_are_ignored[app_mention-changes6-outer6]",
+    ),
+    Fault(
+        "bots are heard in Slack",
+        "triggers/slack/messages.py",
+        ' and not event.get("bot_id")',
+        "",
+        "triggers/test_slack.py"
+        "::test_bots_edits_joins_and_other_workspaces_are_ignored[message-changes0-outer0]",
+    ),
+    Fault(
+        "a message in Slack is known by its event, not by its time",
+        "triggers/slack/messages.py",
+        '"delivery": f"slack:{channel}:{ts}"',
+        '"delivery": f"slack:{body[\'event_id\']}"',
+        "triggers/test_slack.py::test_one_message_under_two_event_ids_and_again_is_one_message",
+    ),
+    Fault(
+        "all talk in a channel is heard",
+        "triggers/slack/messages.py",
+        '        begins = direct or event["type"] == "app_mention"\n',
+        "        begins = True\n",
+        "triggers/test_slack.py"
+        "::test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard",
+    ),
+    Fault(
+        "Slack hears yes before it is stored",
+        "triggers/slack/bolt.py",
+        "            process_before_response=True,\n",
+        "            process_before_response=False,\n",
+        "triggers/test_slack.py"
+        "::test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again",
+    ),
+    Fault(
+        "a form in Slack answers for who opened it",
+        "triggers/slack/presses.py",
+        'cls(**origin | {"user": body["user"]["id"]}, shown=shown)',
+        "cls(**origin, shown=shown)",
+        "triggers/test_slack.py::test_a_form_is_the_answer_of_who_sends_it",
+    ),
+    Fault(
+        "a model pings a channel of Slack",
+        "channels/slack_text.py",
+        '.replace("<", "&lt;")',
+        "",
+        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log3]",
+    ),
+    Fault(
+        "an argument ends the call that Slack shows",
+        "channels/slack_blocks.py",
+        '.replace("`", r"\\u0060")',
+        "",
+        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+    ),
+    Fault(
+        "Slack reads plain text as mentions",
+        "channels/slack_blocks.py",
+        ', "verbatim": True',
+        "",
+        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+    ),
+    Fault(
+        "a crash has people told twice in Slack",
+        "channels/slack_posts.py",
+        "            if await mark_of(slack, past) == mark:",
+        "            if False:",
+        "channels/test_slack.py"
+        "::test_nobody_is_told_twice_after_a_crash_or_a_lost_answer[200-False]",
+    ),
+    Fault(
+        "a link is unfurled",
+        "channels/slack_posts.py",
+        "        unfurl_links=False,",
+        "        unfurl_links=True,",
+        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+    ),
+    Fault(
+        "Slack's wish to slow down is not heard",
+        "channels/slack_api.py",
+        "float(after) if after.isdecimal() else 30.0",
+        "None",
+        "channels/test_slack.py"
+        "::test_what_slack_cannot_do_now_is_tried_again_later[answer0-asks to wait-7.0]",
+    ),
 ]
