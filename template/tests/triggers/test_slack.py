@@ -13,18 +13,21 @@ import pytest
 from aiohttp import web
 
 from agent.actions import Ask, Options
-from agent.api import launch, resume
+from agent.api import resume
 from agent.channels.poll import PollChannel
 from agent.channels.routing import Routing
 from agent.channels.slack import SlackChannel
 from agent.channels.slack_api import Slack
 from agent.errors import Misconfigured, Unavailable
 from agent.events import Event, event
+from agent.runners.local import LocalRunner
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
 from agent.triggers import App
 from agent.triggers.slack import errands, served
+from agent.triggers.slack.forms import form
 
+from ..channels.slack_rules import view_faults
 from ..channels.slack_server import APP_TOKEN, TOKEN, Message, SlackServer, limited
 from ..conftest import Clock
 from ..domain import AskPerson, Says, World, agent_of, decide_in, paused, said, types
@@ -414,22 +417,52 @@ async def test_who_is_not_asked_is_told_so_and_changes_nothing(
         assert told in whisper["text"]
 
 
-async def test_somebody_is_one_person_in_the_terminal_and_in_slack(open_office: Open) -> None:
+async def test_somebody_is_one_person_in_the_terminal_and_in_slack(
+    open_office: Open, world: World
+) -> None:
     office = open_office(CHARGE, DONE)
-    agent = office.agent
-    await launch(agent, "t", "charge", actor="ana", delivery="1", source="user")
-    (await office.settle("t"))
-    assert office.slack.channels["C1"] == []  # ana follows it where she began it
-    digest = wait_in(await agent.store.load("t")).data["digest"]
-    ask = paused("approval", "bob", call=CHARGE)
-    elsewhere = await agent.store.append(Thread("u"), said(), event("step", call=CHARGE), ask)
-    await office.settle("u")
+    thread = await office.mention(user="U1")
+    digest = wait_in(thread).data["digest"]
+    await resume(
+        office.agent, thread.id, wait_in(thread).seq, "approve", actor="ana", digest=digest
+    )
+    await office.settle(thread.id)
+    assert world.effects("charge") == ["500"]
+    assert "Approved by <@U1>" in read(office.slack.ours("C1")[0])
+
+
+async def test_who_is_asked_from_elsewhere_answers_in_a_direct_message(open_office: Open) -> None:
+    office = open_office(DONE)
+    await office.agent.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
+    await office.settle("t")
     (shown,) = office.slack.ours("D2")
-    assert digest == ask.data["digest"]
-    await office.press("U2", "Approve", shown)
-    (answer,) = [e for e in (await agent.store.load("u")).events if e.type == "resumed"]
-    assert (answer.actor, elsewhere.state.owner) == ("bob", "ana")
-    assert "Approved by <@U2>" in read(shown)
+    await office.press("U2", "Continue", shown)
+    (answer,) = [e for e in (await office.settle("t")).events if e.type == "resumed"]
+    assert answer.actor == "bob"
+    assert "Continued by <@U2>" in read(shown)
+    assert office.slack.channels["C1"] == []  # ana began it elsewhere, and follows it there
+
+
+async def test_a_button_of_a_thread_that_is_gone_says_so(open_office: Open) -> None:
+    office = open_office()
+    shown = await waiting(office, paused("limit", "ana"))
+    gone = json.loads(json.dumps(shown).replace(about(shown), "gone"))
+    assert (await office.press("U1", "Stop", gone)).status_code == 200
+    assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
+
+
+@pytest.mark.parametrize("problem", [None, limited(0)])
+async def test_what_slack_did_not_take_is_told_later_and_once(
+    problem: web.Response | None, open_office: Open
+) -> None:
+    office = open_office(DONE)
+    office.slack.answers_next["chat.postMessage"] = [problem]
+    with pytest.raises(Unavailable):
+        await office.mention()
+    thread = await office.settle(conversation(office.slack.channels["C1"][0]["ts"]))
+    assert [message["text"] for message in office.slack.ours("C1")] == ["all done"]
+    assert thread.events[-1].type == "delivered"
+    assert "error" not in thread.events[-1].data
 
 
 async def test_the_store_being_away_leaves_the_button_for_another_try(
@@ -532,6 +565,13 @@ async def test_arguments_too_long_for_a_form_stay_as_they_are(open_office: Open)
     # This agent has no such tool; the refusal shows that the call was put together again.
     (error,) = (await office.fill_in("U1", view, nested="{}")).values()
     assert "not valid" in error
+
+
+def test_a_form_has_no_more_fields_than_slack_takes() -> None:
+    call = {"intent": "x", **{f"a{number}": number for number in range(150)}}
+    view = form(paused("approval", call=call), "edit", {})
+    assert view_faults(view) == []
+    assert "a90 cannot be edited here" in read(view)
 
 
 async def test_a_form_without_a_field_says_what_is_wrong_beside_it(open_office: Open) -> None:
@@ -673,10 +713,8 @@ def test_without_settings_slack_is_off_and_says_how_it_is_switched_on(
 
 @pytest.fixture
 def app(store: MemoryStore, world: World) -> App:
-    office_agent = agent_of(store, Says(), world)
-    from agent.runners.local import LocalRunner
-
-    return App(office_agent, LocalRunner(office_agent))
+    agent = agent_of(store, Says(), world)
+    return App(agent, LocalRunner(agent))
 
 
 def test_the_command_line_does_not_import_slack() -> None:

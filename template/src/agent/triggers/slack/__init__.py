@@ -22,7 +22,7 @@ def served(app: App) -> Served | None:
         return None
     secret, app_token = optional("SLACK_SIGNING_SECRET"), optional("SLACK_APP_TOKEN")
     if not (secret or app_token):
-        ways = "SLACK_SIGNING_SECRET (HTTP) or SLACK_APP_TOKEN (socket mode)"
+        ways = "SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (socket mode)"
         raise Misconfigured(f"SLACK_BOT_TOKEN is set, but neither {ways}: see docs/slack.md")
     if app_token and not app_token.startswith("xapp-"):
         raise Misconfigured("SLACK_APP_TOKEN is no app-level token, which begins with xapp-")

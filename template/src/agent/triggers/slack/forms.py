@@ -66,7 +66,7 @@ def _fields(call: Call) -> list[Block]:
     for place, (name, value) in enumerate(call.items()):
         if name == "intent":
             continue
-        if len(_written(value)) > MAX_TYPED or len(blocks) == MAX_FIELDS:
+        if len(_written(value)) > MAX_TYPED or len(blocks) >= MAX_FIELDS:
             blocks.append(_shown(f"{label(name)} cannot be edited here and stays as it is."))
         else:
             blocks.append(_input(f"argument_{place}", name, _written(value), optional=True))

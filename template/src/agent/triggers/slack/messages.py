@@ -22,9 +22,7 @@ from .errands import Errands
 HEARD = (None, "file_share", "thread_broadcast")
 """Subtypes that are somebody's words; edits, joins, bots and the like are not."""
 
-_WAITS_ITS_TURN = (
-    "Noted. It waits its turn: the question above has to be answered first, with its buttons."
-)
+_WAITS_ITS_TURN = "Noted. It waits its turn: what is waited for above has to be settled first."
 _TAKES_BACK = (
     "Your message takes the question above back, and I think again. "
     "Words here never approve anything; the buttons do."
