@@ -215,21 +215,23 @@ async def test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again(
     assert (await office.settle(summary.id)).state.status == "finished"
 
 
-async def test_slack_is_answered_in_time_even_if_the_store_is_slow(
-    open_office: Open, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("where", "name"), [(MemoryStore, "append"), (Slack, "me")])
+async def test_slack_is_answered_in_time_even_if_the_store_or_slack_is_slow(
+    where: type, name: str, open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office()
     message, goes_on = office.slack.says("C1", "<@UBOT> hello"), asyncio.Event()
-    append = office.agent.store.append
+    work = getattr(where, name)
 
-    async def slow(thread: Thread, *events: Event) -> Thread:
+    async def slow(*given: Any) -> Any:
         await goes_on.wait()
-        return await append(thread, *events)
+        return await work(*given)
 
-    monkeypatch.setattr(office.agent.store, "append", slow)
+    monkeypatch.setattr(where, name, slow)
     monkeypatch.setattr(errands, "ACK_S", 0.05)
     assert await office.hear(message, kind="app_mention") == 503
     goes_on.set()
+    monkeypatch.setattr(errands, "ACK_S", 2.5)
     assert await office.hear(message, kind="app_mention") == 200
     (summary,) = await office.agent.store.threads()
     assert summary.version == 1

@@ -38,7 +38,7 @@ class Bolt:
         quiet = log.getChild("bolt")
         quiet.setLevel(logging.ERROR)  # it warns of settings that are not for it
         self._bolt = AsyncApp(
-            authorize=_authorize_by(slack),
+            authorize=_authorize_by(slack, errands),
             process_before_response=True,
             request_verification_enabled=False,  # the route does it, before anything is parsed
             ssl_check_enabled=False,
@@ -86,9 +86,9 @@ def _terse(record: logging.LogRecord) -> bool:
     return True
 
 
-def _authorize_by(slack: Slack) -> Callable[[], Awaitable[AuthorizeResult]]:
+def _authorize_by(slack: Slack, errands: Errands) -> Callable[[], Awaitable[AuthorizeResult]]:
     async def authorize() -> AuthorizeResult:
-        me = await slack.me()
+        me = await errands.in_time(slack.me())
         return AuthorizeResult(
             enterprise_id=None, team_id=me.team, bot_id=me.bot, bot_user_id=me.user
         )
