@@ -38,14 +38,15 @@ class Office:
         self.runner = LocalRunner(agent)
         api = create_app(App(agent, self.runner, (served,)), Tokens.parse(TOKENS))
         transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
-        self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent", timeout=10)
+        self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent")
 
     async def post(self, payload: Any, **headers: str) -> httpx2.Response:
         """Post as Slack does; `headers` replace its own, an empty one takes it away."""
         body, sent = signed(payload)
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = {name: value for name, value in sent.items() if value}
-        return await self._http.post("/slack/events", content=body, headers=given)
+        async with asyncio.timeout(10):
+            return await self._http.post("/slack/events", content=body, headers=given)
 
     async def hear(
         self, message: Message, channel: str = "C1", kind: str = "message", **outer: Any
