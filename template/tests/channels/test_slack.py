@@ -133,6 +133,19 @@ HOSTILE = "<!channel> <@U2> @here & *x* ``` \x1b[31m \u202egnp.exe"
 
 
 @pytest.mark.parametrize(
+    "log", [[chose("done"), event("finished", message="The report.")], [paused("limit", "anyone")]]
+)
+async def test_what_a_schedule_tells_a_channel_stands_in_it(
+    log: list[Event], slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = past(said(actor="cron:report", reply_to="slack:C1"), *log)
+    for _ in range(2):
+        await channel.send(thread, thread.events[-1])
+    (message,) = slack.ours("C1")
+    assert "thread_ts" not in message
+
+
+@pytest.mark.parametrize(
     "log",
     [
         [

@@ -30,10 +30,10 @@ class Place:
 
     @classmethod
     def of(cls, reply_to: str) -> "Place | None":
-        """Read an `address`; None for one of another channel."""
+        """Read an `address`, `slack:C1` being all of a channel; None for one of elsewhere."""
         kind, _, address = reply_to.partition(":")
         channel, _, ts = address.partition("/")
-        return cls(channel, ts) if kind == "slack" and ts else None
+        return cls(channel, ts) if kind == "slack" and channel else None
 
 
 async def post_once(
