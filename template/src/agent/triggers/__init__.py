@@ -4,8 +4,8 @@ A trigger authenticates somebody, hands one call to `api`, wakes the runner and 
 never runs the loop.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..ports import Agent, Runner
@@ -32,6 +32,8 @@ class Served:
     """Its routes; it authenticates whoever calls them."""
     work: "Work | None" = None
     """Runs beside the server and is cancelled with it; if it raises, the server stops."""
+    bodies: Mapping[str, int] = field(default_factory=dict)
+    """Paths that take longer bodies than the others, and how many bytes."""
 
 
 Work = Callable[[], Coroutine[Any, Any, None]]

@@ -54,9 +54,9 @@ def header() -> dict[str, Any]:
     return {"required": True, "schema": {"type": "string"}}
 
 
-def install(api: FastAPI) -> None:
-    """Give every error its status, in one place."""
-    api.add_middleware(BodyLimit)
+def install(api: FastAPI, bodies: Mapping[str, int]) -> None:
+    """Give every error its status, in one place; `bodies` are paths that take longer ones."""
+    api.add_middleware(BodyLimit, bodies=bodies)
     api.add_exception_handler(AgentError, _agent_error)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(405, _not_allowed)
@@ -98,23 +98,25 @@ async def _unexpected(_: Request, error: Exception) -> JSONResponse:
 class BodyLimit:
     """Refuses a body that is too long before it is read, or as soon as that is known."""
 
-    def __init__(self, api: ASGIApp) -> None:
+    def __init__(self, api: ASGIApp, bodies: Mapping[str, int]) -> None:
         self._api = api
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._api(scope, receive, send)
-        left = MAX_BODY
+        left = limit = self._bodies.get(scope["path"], MAX_BODY)
+        too_long = f"The body has more than {limit} bytes."
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > MAX_BODY:
-            return await problem(413, _MEANINGS[413])(scope, receive, send)
+        if not length.isdigit() or int(length) > limit:
+            return await problem(413, too_long)(scope, receive, send)
 
         async def counted() -> Message:
             nonlocal left
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413, _MEANINGS[413])
+                raise HTTPException(413, too_long)
             return message
 
         await self._api(scope, counted, send)

@@ -52,7 +52,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
     api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
     api.state.service = service
-    problems.install(api)
+    problems.install(api, {path: most for one in opened for path, most in one.bodies.items()})
     pages.install(api)
     always = [routes.router, sessions.router, inbox.router]
     for router in (*always, *(served.router for served in opened if served.router)):
