@@ -1,0 +1,142 @@
+"""Reads a mailbox by IMAP. The server keeps what was read: a mail is marked seen once it is in
+the log. What cannot be read is flagged as well, for a person to look at, and holds up nothing.
+
+Each look is a connection of its own, so there is none to keep alive.
+"""
+
+import asyncio
+import imaplib
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Self
+
+from ...channels.email_server import TIMEOUT_S, Server
+from ...errors import Misconfigured, Unavailable
+from ...settings import optional
+from .intake import Intake
+from .mail import MAX_MAIL, BrokenMail
+
+MAX_BACK_OFF_S = 300.0
+_PORTS = {"imaps": 993, "imap": 143}
+_HINT = "Mail is read from it: imaps://user:password@host/INBOX."
+_AWAY = (imaplib.IMAP4.error, OSError, Unavailable)
+
+log = logging.getLogger(__name__)
+
+
+class ImapBox:
+    def __init__(self, server: Server, intake: Intake, poll_s: float = 30.0) -> None:
+        self._server = server
+        self._intake = intake
+        self._poll_s = poll_s
+
+    @classmethod
+    def from_env(cls, intake: Intake) -> Self:
+        try:
+            poll_s = float(optional("EMAIL_POLL_S", "30"))
+        except ValueError:
+            raise Misconfigured("EMAIL_POLL_S is no number of seconds") from None
+        if not 0.1 <= poll_s <= 86_400:
+            raise Misconfigured("EMAIL_POLL_S is no number of seconds between 0.1 and 86400")
+        return cls(Server.from_env("EMAIL_IMAP_URL", _PORTS, _HINT), intake, poll_s)
+
+    async def work(self) -> None:
+        """Look again and again, less often while the server is away, until cancelled."""
+        pause_s = self._poll_s
+        while True:
+            try:
+                await self.look()
+                pause_s = self._poll_s
+            except _AWAY as error:
+                pause_s = min(2 * pause_s, max(MAX_BACK_OFF_S, self._poll_s))
+                log.warning("no mail is read, next try in %.3g s: %s", pause_s, error)
+            await asyncio.sleep(pause_s)
+
+    async def look(self) -> None:
+        """Take what nobody has seen, oldest first."""
+        async with self._connected() as box:
+            for uid in await asyncio.to_thread(_unseen, box):
+                flags = await self._take(box, uid)
+                await asyncio.to_thread(_flagged, box, uid, flags)
+
+    async def _take(self, box: imaplib.IMAP4, uid: str) -> str:
+        """Hand over one mail and return the flags it gets."""
+        try:
+            if (raw := await asyncio.to_thread(_fetched, box, uid)) is not None:
+                await self._intake.take(raw)
+            return r"\Seen"
+        except BrokenMail as error:
+            log.warning("mail %s in %s is put aside: %s", uid, self._server.path, error)
+            return r"\Seen \Flagged"
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[imaplib.IMAP4]:
+        line = _Line()
+        try:
+            box = await asyncio.to_thread(line.connect, self._server)
+            await asyncio.to_thread(_opened, box, self._server)
+            yield box
+            await asyncio.to_thread(box.logout)
+        finally:
+            line.drop()
+
+
+class _Line:
+    """A connection that can be dropped while its thread makes it, or waits for an answer."""
+
+    def __init__(self) -> None:
+        self._box: imaplib.IMAP4 | None = None
+        self._dropped = False
+
+    def connect(self, server: Server) -> imaplib.IMAP4:
+        host, port = server.host, server.port
+        if server.tls:
+            context = server.context()
+            self._box = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=TIMEOUT_S)
+        else:
+            self._box = imaplib.IMAP4(host, port, timeout=TIMEOUT_S)
+        if self._dropped:
+            self.drop()
+        return self._box
+
+    def drop(self) -> None:
+        self._dropped = True
+        if self._box:
+            with suppress(OSError):  # wakes who waits, who would keep it open
+                self._box.socket().shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):
+                self._box.shutdown()
+
+
+def _opened(box: imaplib.IMAP4, server: Server) -> None:
+    if server.wants_tls("STARTTLS" in box.capabilities):
+        box.starttls(server.context())
+    box.login(server.user, server.password)
+    name = (server.path or "INBOX").replace("\\", r"\\").replace('"', r"\"")
+    _checked(box.select(f'"{name}"'))
+
+
+def _unseen(box: imaplib.IMAP4) -> list[str]:
+    return [uid.decode() for uid in (_checked(box.uid("SEARCH", "UNSEEN"))[0] or b"").split()]
+
+
+def _fetched(box: imaplib.IMAP4, uid: str) -> bytes | None:
+    """Return a mail, or None where another process removed it."""
+    size = _checked(box.uid("FETCH", uid, "(RFC822.SIZE)"))[0] or b""
+    if (found := re.search(rb"RFC822\.SIZE (\d+)", size)) and int(found[1]) > MAX_MAIL:
+        raise BrokenMail(f"it has more than {MAX_MAIL} bytes")
+    answer = _checked(box.uid("FETCH", uid, "(BODY.PEEK[])"))
+    return next((part[1] for part in answer if isinstance(part, tuple)), None)
+
+
+def _flagged(box: imaplib.IMAP4, uid: str, flags: str) -> None:
+    _checked(box.uid("STORE", uid, "+FLAGS", f"({flags})"))
+
+
+def _checked(answer: tuple[str, list[Any]]) -> list[Any]:
+    if answer[0] != "OK":
+        raise imaplib.IMAP4.error(f"the server says {answer[0]}: {answer[1]!r}")
+    return answer[1]

@@ -1,0 +1,147 @@
+"""A mail as it arrives: raw bytes in, what the agent has to know of it out.
+
+Whoever wrote it may be hostile. Its headers are read first and by bounded patterns; the rest
+is parsed only for who may write to the agent.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.errors import MessageError
+from email.message import Message, MIMEPart
+from email.parser import BytesHeaderParser
+from email.policy import compat32, default
+from hashlib import sha256
+
+from ...channels.email_stamp import ADDRESS
+from .text import html_to_text
+
+MAX_MAIL = 25_000_000
+"""Bytes, attachments included."""
+MAX_HEAD = 256_000
+MAX_TEXT = 1_000_000
+"""Bytes of the text that are looked at; the log keeps less."""
+_LONGEST = 20_000
+_ID = re.compile(r"<[!-;=?-~]{1,250}>")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)
+_FROM = re.compile(rf"(?:([^<>]*)<\s*)?({ADDRESS.pattern})(?(1)\s*>)")
+_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "us-ascii": "utf-8"}
+_SLOW = ("idna", "punycode")
+_BROKEN = (AssertionError, AttributeError, LookupError, MessageError, RecursionError, TypeError)
+"""What the standard library raises for some mails that are none, besides `ValueError`."""
+
+
+class BrokenMail(ValueError):
+    """It is put aside; the text says why."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The headers of a mail."""
+
+    id: str
+    sender: str
+    """The address of From, in lower case; anybody can write any address there."""
+    subject: str
+    references: tuple[str, ...]
+    """Message-IDs of what it answers, the oldest first."""
+    fields: Message
+    """All of them, as they came."""
+
+    @classmethod
+    def of(cls, raw: bytes) -> "Head":
+        """Raises BrokenMail where no single person wrote it, or it is none at all."""
+        end = re.search(rb"\r?\n\r?\n", raw[:MAX_HEAD])
+        if not end and len(raw) > MAX_HEAD:
+            raise BrokenMail(f"it has more than {MAX_HEAD} bytes of headers")
+        fields = BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end() if end else None])
+        ids = _ID.findall(" ".join(values(fields, "Message-ID")))
+        before = [*values(fields, "References")[:1], *values(fields, "In-Reply-To")[:1]]
+        return cls(
+            id=ids[0] if ids else f"<{sha256(raw).hexdigest()}@no-message-id.invalid>",
+            sender=_sender(values(fields, "From")),
+            subject=_subject(values(fields, "Subject")),
+            references=tuple(dict.fromkeys(_ID.findall(" ".join(before)))),
+            fields=fields,
+        )
+
+
+def values(fields: Message, name: str) -> list[str]:
+    """Return what the headers of one name say, on one line each, not decoded."""
+    return [" ".join(str(value)[:_LONGEST].split()) for value in fields.get_all(name, [])]
+
+
+def _sender(given: list[str]) -> str:
+    """Return the one address of From, read as strictly as those read it who checked it."""
+    found = _FROM.fullmatch(_QUOTED.sub("", given[0]).strip()) if len(given) == 1 else None
+    if not found or re.search("[@,:;]", found[1] or ""):
+        raise BrokenMail("its From is not one address")
+    return found[2].lower()
+
+
+def _subject(given: list[str]) -> str:
+    try:
+        subject = str(default.header_factory("subject", given[0][:2_000])) if given else ""
+    except (*_BROKEN, ValueError):
+        subject = given[0]
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in subject).split())[:300]
+
+
+def body(raw: bytes) -> tuple[str, list[str]]:
+    """Return the text of a mail, and the names of what is attached to it.
+
+    Raises:
+        BrokenMail: it cannot be taken apart.
+    """
+    try:
+        leaves = list(_leaves(message_from_bytes(raw, policy=default)))
+        files = [leaf for leaf in leaves if _is_file(leaf)]
+        texts = [_texts(leaves, files, kind) for kind in ("plain", "html")]
+        return next(filter(str.strip, texts), ""), list(dict.fromkeys(map(_name, files)))
+    except (*_BROKEN, ValueError) as error:
+        raise BrokenMail(f"it cannot be taken apart ({type(error).__name__})") from None
+
+
+def _leaves(message: MIMEPart) -> Iterator[MIMEPart]:
+    if message.get_content_maintype() != "multipart":
+        yield message
+        return
+    for part in message.iter_parts():
+        yield from _leaves(part)
+
+
+def _is_file(part: MIMEPart) -> bool:
+    """Say whether somebody attached it; a picture inside the text is none."""
+    named = bool(part.get_filename()) and not part.get("Content-ID")
+    return part.is_attachment() or named or part.get_content_maintype() == "message"
+
+
+def _name(part: MIMEPart) -> str:
+    name = part.get_filename() or part.get_content_type()
+    return "".join(sign for sign in name if sign.isprintable() and sign not in "[],")[:100]
+
+
+def _texts(leaves: list[MIMEPart], files: list[MIMEPart], kind: str) -> str:
+    """Join what is text of one kind: some programs put pictures between its parts."""
+    parts = (leaf for leaf in leaves if leaf.get_content_type() == f"text/{kind}")
+    return "\n".join(_text(part) for part in parts if part not in files)
+
+
+def _text(part: MIMEPart) -> str:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    text = _decoded(content[:MAX_TEXT], part.get_content_charset("us-ascii"))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return html_to_text(text) if part.get_content_subtype() == "html" else text
+
+
+def _decoded(content: bytes, charset: str) -> str:
+    """Decode what says it is in `charset`; many a mail is wrong about it."""
+    named = () if charset in _SLOW else (_WIDER.get(charset, charset),)
+    for attempt in (*named, "utf-8", "cp1252"):
+        try:
+            return content.decode(attempt)
+        except (LookupError, UnicodeError):
+            continue
+    return content.decode("utf-8", "replace")

@@ -1,0 +1,140 @@
+"""What somebody wrote, without the mail they answer and without their signature.
+
+Cautious: a line goes only if a mail program put it there for certain. What is left over costs
+tokens; what is cut too much may be the answer. The libraries that do this take lists and lines
+such as "From: …" for quotes, and need quadratic time for hostile mails, as does `html.parser`.
+"""
+
+import re
+from html import unescape
+
+_ATTRIBUTION = re.compile(
+    r"(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{5,400}\b(?:wrote|schrieb|a écrit|escribió|"
+    r"ha scritto|schreef|skrev|escreveu|napisał\S{0,6})\b.{0,200}:",
+    re.IGNORECASE,
+)
+_BY_ADDRESS = re.compile(
+    r".{5,300}<[^<>@\s]+@[^<>@\s]+>(?: wrote| schrieb| a écrit)?\s?:", re.IGNORECASE
+)
+_DIVIDER = re.compile(
+    r"\s*-{3,}\s*(?:Original Message|Original-Nachricht|Ursprüngliche Nachricht|"
+    r"Message d'origine|Mensaje original|Messaggio originale|Oorspronkelijk bericht)\s*-{3,}\s*",
+    re.IGNORECASE,
+)
+_HEADERS = (
+    ("From|Von|De|Da|Van|Från|Fra|Od", "first"),
+    ("Sent|Date|Gesendet|Datum|Envoyé|Enviado|Fecha|Inviato|Data|Verzonden|Skickat|Sendt", "when"),
+    ("Subject|Betreff|Objet|Asunto|Oggetto|Onderwerp|Ämne|Emne|Temat", "subject"),
+    ("To|An|À|Para|A|Aan|Till|Til|Do|Cc|Kopie", "other"),
+)
+_HEADER = re.compile(
+    r"[\s*]*(?:" + "|".join(f"(?P<{kind}>{names})" for names, kind in _HEADERS) + r")\s?:[\s*]*\S.*"
+)
+_SENT_FROM = re.compile(
+    r"(?:Sent from (?:my|Outlook|Yahoo|Proton)|Get Outlook for|Von mein\w+ .{0,60} gesendet|"
+    r"Gesendet (?:von|mit)|Envoyé (?:de mon|depuis)|Enviado desde|Inviato da).{0,80}",
+    re.IGNORECASE,
+)
+_FORWARDS = re.compile(r"(?:fwd?|wg|tr|rv|i|doorst)\s?:", re.IGNORECASE)
+_LONG_LINE = 1_000
+_BLOCKS = frozenset("address article blockquote br div dl dt footer h1 h2 h3 h4 h5 h6 header hr li "
+                    "ol p pre section table tr ul".split())  # fmt: skip
+_HIDDEN = ("script", "style", "title")
+_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in _HIDDEN}
+_HREF = re.compile(r"""\bhref\s{0,5}=\s{0,5}["']?(https?://[^\s"'<>]{1,2000})""", re.IGNORECASE)
+
+
+def own_words(text: str, subject: str) -> str:
+    """Return what the writer of a reply added; all of it where they forward something."""
+    lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
+    if not _FORWARDS.match(subject):
+        lines = _without_quotes(lines)
+    return without_signature("\n".join(lines))
+
+
+def without_signature(text: str) -> str:
+    lines = text.rstrip().split("\n")
+    for place, line in enumerate(lines):
+        if line.rstrip() == "--" and place >= len(lines) - 20:
+            lines = lines[:place]
+            break
+    while lines and (not lines[-1].strip() or _matches(_SENT_FROM, lines[-1])):
+        lines.pop()
+    return "\n".join(lines).strip()
+
+
+def _without_quotes(lines: list[str]) -> list[str]:
+    kept: list[str] = []
+    for place, line in enumerate(lines):
+        if _matches(_DIVIDER, line) or _is_header_block(lines, place):
+            break
+        if not line.startswith(">"):
+            kept.append(line)
+        elif place and not lines[place - 1].startswith(">"):
+            _drop_attribution(kept)
+    else:
+        _drop_attribution(kept)
+    while kept and not kept[-1].strip("_ "):
+        kept.pop()
+    return kept
+
+
+def _drop_attribution(kept: list[str]) -> None:
+    """Take off "On Monday, Ana wrote:", in up to three lines, from the end of what is kept."""
+    end = len(kept)
+    while end and not kept[end - 1]:
+        end -= 1
+    for pattern, count in [*((_ATTRIBUTION, count) for count in (1, 2, 3)), (_BY_ADDRESS, 1)]:
+        if end >= count and _matches(pattern, " ".join(kept[end - count : end])):
+            del kept[end - count :]
+            return
+
+
+def _is_header_block(lines: list[str], place: int) -> bool:
+    """Say whether the headers of another mail begin here, as Outlook puts them."""
+    first = _header(lines[place])
+    kinds = [_header(line) for line in lines[place + 1 : place + 6]] if first == "first" else []
+    return {"when", "subject"}.issubset(kinds) and kinds[0] is not None
+
+
+def _header(line: str) -> str | None:
+    found = _HEADER.fullmatch(line) if len(line) < _LONG_LINE else None
+    return found.lastgroup if found else None
+
+
+def _matches(pattern: re.Pattern[str], line: str) -> bool:
+    return len(line) < _LONG_LINE and bool(pattern.fullmatch(line.strip()))
+
+
+def html_to_text(html: str) -> str:
+    """Return the text of HTML in time that grows with its length alone; quotes begin with ">"."""
+    out: list[str] = []
+    depth, place = 0, 0
+    while (start := html.find("<", place)) >= 0:
+        out.append(unescape(html[place:start]).replace("\n", " "))
+        place, tag = _tag(html, start)
+        name = tag.strip("/").split(" ", 1)[0].lower()
+        if name == "blockquote":
+            depth = max(0, depth - 1) if tag.startswith("/") else depth + 1
+        if name in _BLOCKS:
+            out.append("\n" + ">" * min(depth, 5))
+        if link := _HREF.search(tag) if name == "a" else None:
+            out.append(f"<{unescape(link[1])}> ")
+        if name in _HIDDEN and not tag.startswith("/"):
+            place = end.start() if (end := _ENDS[name].search(html, place)) else len(html)
+    out.append(unescape(html[place:]))
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(_tidy("".join(out)))).strip()
+
+
+def _tag(html: str, start: int) -> tuple[int, str]:
+    """Return where the tag that begins at `start` ends, and what stands in it."""
+    comment = html.startswith("<!--", start)
+    end = html.find("-->" if comment else ">", start + 1)
+    if end < 0:
+        return len(html), ""
+    inside = html[start + 1 : min(end, start + 4_000)]
+    return (end + 3, "") if comment else (end + 1, " ".join(inside.split()))
+
+
+def _tidy(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.split("\n")]

@@ -1,0 +1,338 @@
+"""Mails that go out: to whom, what they say, and what happens where the server is away."""
+
+from collections.abc import AsyncIterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+
+from agent.channels.email import EmailChannel
+from agent.channels.email_letters import UNREAD
+from agent.channels.email_server import Server
+from agent.channels.email_stamp import Link, Stamp
+from agent.errors import Misconfigured, Unavailable
+from agent.events import Event, event
+from agent.loop import MAX_DELIVERIES, advance
+from agent.ports import Agent
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+
+from ..domain import Says, World, agent_of, chose, past, paused, said, stored, told, types
+from .email_servers import SECRET, Outbox, configure, taking
+
+CALL = {"intent": "charge", "amount": 500}
+STAMP = Stamp("Agent", "agent@example.org", SECRET)
+HOME = "email:ana@example.org?subject=Charge+them"
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configure(monkeypatch, tmp_path, PUBLIC_URL="https://agent.example/", EMAIL_MAILGUN_KEY="k")
+
+
+@pytest.fixture
+async def outbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+    async with taking(Outbox()) as outbox:
+        monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
+        yield outbox
+
+
+def mailed(text: str = "please", number: int = 1, **data: str) -> Event:
+    """A message that came by mail."""
+    key = f"in:email:<m{number}@example.org>"
+    about = {"text": text, "source": "email", "reply_to": HOME, **data}
+    return event("message", "ana", key, **about)
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
+async def sent(outbox: Outbox, *log: Event) -> list[EmailMessage]:
+    """Send the last event of a log and return the mails."""
+    channel = EmailChannel.from_env()
+    assert channel
+    thread = past(*log, thread_id="t-1")
+    assert await channel.send(thread, thread.events[-1]) == {}
+    return outbox.mails
+
+
+async def test_an_answer_goes_into_the_conversation_it_came_from(outbox: Outbox) -> None:
+    log = [mailed(), mailed("more", 2), chose("done"), event("finished", message="all <b>done</b>")]
+    (mail,) = await sent(outbox, *log)
+    assert outbox.receivers == ["ana@example.org"]
+    assert mail["From"] == "Agent <agent@example.org>"
+    assert mail["Subject"] == "Re: Charge them"
+    assert mail["In-Reply-To"] == "<m2@example.org>"
+    root = STAMP.message_id("t-1", 0)
+    assert mail["References"] == f"{root} <m1@example.org> <m2@example.org>"
+    assert mail["Message-ID"] == STAMP.message_id("t-1", 4)
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert text_of(mail) == "all <b>done</b>\n"
+    html = mail.get_body(("html",))
+    assert html
+    assert "all &lt;b&gt;done&lt;/b&gt;" in html.get_content()
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "audience", "receivers"),
+    [
+        (HOME, ["anyone"], ["ana@example.org"]),
+        (HOME, ["ana", "bob"], ["ana@example.org"]),
+        (HOME, ["bob"], ["bob@example.org"]),
+        (HOME, ["bob", "email:eve@x.example"], ["bob@example.org", "eve@x.example"]),
+        ("poll:", ["bob"], ["bob@example.org"]),
+        (HOME, ["nobody"], ["ana@example.org"]),
+    ],
+)
+async def test_a_question_goes_to_who_wrote_unless_others_are_asked(
+    reply_to: str, audience: list[str], receivers: list[str], outbox: Outbox
+) -> None:
+    mails = await sent(outbox, said(reply_to=reply_to), paused("question", *audience))
+    assert outbox.receivers == receivers
+    for mail, receiver in zip(mails, receivers, strict=True):
+        assert mail["To"] == receiver
+        others = {"ana@example.org", *receivers} - {receiver}
+        assert not any(other in mail.as_string() for other in others)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wait", "says", "link"),
+    [
+        ({}, paused("approval", "ana", call=CALL), "A reply does not approve", True),
+        ({}, paused("approval", "ana", call=CALL), "charge\n  amount: 500", True),
+        ({}, paused("question", "ana"), "Reply to this mail", True),
+        ({}, paused("question", "ana", options={"format": "yes_no"}), "  1. yes\n  2. no", True),
+        ({}, paused("limit", "anyone"), "Decide here", True),
+        ({}, paused("in_doubt", "ana", call=CALL), "Look what happened", True),
+        ({}, paused("approval", "nobody", call=CALL), "waits for nobody", False),
+        ({"PUBLIC_URL": ""}, paused("approval", "ana", call=CALL), "agent inbox", False),
+        ({"PUBLIC_URL": ""}, paused("question", "ana"), "Reply to this mail", False),
+        ({"EMAIL_MAILGUN_KEY": ""}, paused("question", "ana"), "Answer here", True),
+        (
+            {"EMAIL_MAILGUN_KEY": "", "PUBLIC_URL": ""},
+            paused("question", "ana"),
+            "cannot be answered by mail",
+            False,
+        ),
+    ],
+)
+async def test_a_question_says_how_it_is_answered(
+    settings: dict[str, str],
+    wait: Event,
+    says: str,
+    link: bool,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    (mail,) = await sent(outbox, mailed(), wait)
+    assert says in text_of(mail)
+    words = [word for word in text_of(mail).split() if word.startswith("https://agent.example/")]
+    assert bool(words) == link
+    if link:
+        token = words[0].removeprefix("https://agent.example/email/wait/")
+        assert STAMP.opened(token) == Link("t-1", 2, wait.data.get("digest", ""), "ana")
+
+
+async def test_who_has_no_name_gets_no_link_and_reads_what_to_do(outbox: Outbox) -> None:
+    first = event("message", "email:x@y.example", text="hi", reply_to="email:x@y.example")
+    (mail,) = await sent(outbox, first, paused("approval", "email:x@y.example", call=CALL))
+    assert "https://" not in text_of(mail)
+    assert "people.toml" in text_of(mail)
+
+
+async def test_a_nap_is_nobodys_business(outbox: Outbox) -> None:
+    assert await sent(outbox, mailed(), paused("timer", "anyone")) == []
+
+
+async def test_what_was_attached_is_declined_once_and_only_to_who_sent_it(outbox: Outbox) -> None:
+    note = UNREAD.format("plan.pdf, x.png")
+    log = [mailed(f"look\n\n{note}"), paused("question", "bob")]
+    (others,) = await sent(outbox, *log)
+    assert "plan.pdf" not in others.as_string()
+    log += [told(2), event("finished", message="done")]
+    mail = (await sent(outbox, *log))[-1]
+    assert "Attachments are not read here: plan.pdf, x.png." in text_of(mail)
+    log += [told(4), mailed("and?", 2), event("finished", message="done")]
+    assert "plan.pdf" not in (await sent(outbox, *log))[-1].as_string()
+
+
+HOSTILE = "x\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script> \x1b[31m \u202e \0 \ud800"
+
+
+async def test_hostile_data_adds_no_header_no_receiver_and_no_markup(outbox: Outbox) -> None:
+    home = "email:ana@example.org?subject=" + "Hi%0D%0ABcc%3A+eve%40evil.example"
+    first = mailed(HOSTILE, reply_to=home)
+    call = {"intent": "charge", HOSTILE: HOSTILE}
+    for wait in (paused("approval", "ana", call=call), paused("approval", "bob", call=call)):
+        await sent(outbox, first, event("paused", **wait.data | {"text": HOSTILE}))
+    assert outbox.receivers == ["ana@example.org", "bob@example.org"]
+    for mail in outbox.mails:
+        assert mail["Bcc"] is None
+        assert mail.get_body(("html",)).get_content().count("<script") == 0  # type: ignore[union-attr]
+        assert not {"\x1b", "\u202e", "\0"}.intersection(text_of(mail))
+
+
+async def test_a_megabyte_is_cut_and_many_languages_arrive(outbox: Outbox) -> None:
+    (mail,) = await sent(outbox, mailed(), event("finished", message="ä漢🚀" + "x" * 90_000))
+    assert text_of(mail).startswith("ä漢🚀x")
+    assert len(mail.as_bytes()) < 100_000
+
+
+@pytest.fixture
+def agent(store: MemoryStore, world: World) -> Agent:
+    done = [{"intent": "done", "message": "bye"}] * 2
+    channel = EmailChannel.from_env()
+    assert channel
+    return agent_of(store, Says(*done), world, channel=channel)
+
+
+async def test_a_server_that_is_away_gets_the_very_same_mail_later(
+    store: MemoryStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = Outbox()
+    async with taking(outbox):
+        pass
+    monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
+    says = Says({"intent": "done", "message": "bye"})
+    agent = agent_of(store, says, world, channel=EmailChannel.from_env())
+    thread = await stored(store, mailed())
+    with pytest.raises(Unavailable, match="no mail can be sent"):
+        await advance(agent, thread)
+    async with taking(outbox):
+        thread = await advance(agent, await store.load(thread.id), attempts=1)
+        assert types(thread)[-2:] == ["finished", "delivered"]
+        # A crash before `delivered`: it is sent again, and mail programs know it.
+        before = Thread.of(thread.id, thread.events[:-1])
+        await agent.channel.send(before, before.events[-1])
+    assert len(outbox.mails) == 2
+    assert len({mail["Message-ID"] for mail in outbox.mails}) == 1
+
+
+async def test_a_server_that_stays_away_is_given_up(store: MemoryStore, agent: Agent) -> None:
+    thread = await stored(store, mailed(), chose("done"), event("finished", message="bye"))
+    thread = await advance(agent, thread, attempts=MAX_DELIVERIES)
+    assert "no mail can be sent" in thread.events[-1].data["error"]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "receivers", "error"),
+    [
+        ({"bob@example.org": "550 no"}, ["eve@x.example"], None),
+        ({"bob@example.org": "451 later"}, ["eve@x.example"], "451"),
+        ({"bob@example.org": "550 no", "eve@x.example": "550 no"}, [], "550"),
+    ],
+)
+async def test_one_who_can_never_be_reached_does_not_keep_the_others_from_it(
+    refuses: dict[str, str], receivers: list[str], error: str | None, outbox: Outbox
+) -> None:
+    outbox.refuses = refuses
+    log = [said(), paused("question", "bob", "email:eve@x.example")]
+    if error:
+        with pytest.raises(Unavailable, match=error):
+            await sent(outbox, *log)
+    else:
+        await sent(outbox, *log)
+    assert outbox.receivers == receivers
+
+
+@pytest.mark.parametrize(("password", "taken"), [("se%2Fcret", 1), ("wrong", 0)])
+async def test_the_agent_logs_in_and_never_says_its_password(
+    password: str, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with taking(Outbox()) as outbox:
+        url = f"smtp://agent%40example.org:{password}@127.0.0.1:{outbox.port}"
+        monkeypatch.setenv("EMAIL_SMTP_URL", url)
+        if taken:
+            await sent(outbox, mailed(), event("finished", message="bye"))
+            assert outbox.logins == [(b"agent@example.org", b"se/cret")]
+        else:
+            with pytest.raises(Unavailable) as refused:
+                await sent(outbox, mailed(), event("finished", message="bye"))
+            assert "wrong" not in str(refused.value)
+        assert len(outbox.taken) == taken
+
+
+@pytest.mark.parametrize(
+    ("url", "offered", "asks"),
+    [
+        ("smtp://u:p@mail.example", True, True),
+        ("smtp://mail.example", False, False),
+        ("smtp://mail.example", True, True),
+        ("smtps://u:p@mail.example", True, False),
+        ("smtp://u:p@localhost", False, False),
+        ("smtp://u:p@mail.example", False, None),
+    ],
+)
+def test_no_password_leaves_this_machine_in_the_open(
+    url: str, offered: bool, asks: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_SMTP_URL", url)
+    server = Server.from_env("EMAIL_SMTP_URL", {"smtps": 465, "smtp": 587}, "")
+    assert "password" not in repr(server)
+    if asks is None:
+        with pytest.raises(Unavailable, match="offers no TLS"):
+            server.wants_tls(offered)
+    else:
+        assert server.wants_tls(offered) == asks
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_SMTP_URL", ""),
+        ("EMAIL_SMTP_URL", "mail.example"),
+        ("EMAIL_SMTP_URL", "http://u:hush-hush@mail.example"),
+        ("EMAIL_SMTP_URL", "smtp://u:hush-hush@mail.example:port"),
+        ("EMAIL_SMTP_URL", "smtp://hush-hush@mail.example"),
+        ("EMAIL_FROM", ""),
+        ("EMAIL_FROM", "an agent"),
+        ("EMAIL_SECRET", ""),
+        ("EMAIL_SECRET", "short"),
+        ("EMAIL_SECRET", "a" * 40),
+        ("PUBLIC_URL", "agent.example"),
+    ],
+)
+def test_what_is_half_set_up_is_named_with_what_to_do(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured, match=name) as error:
+        EmailChannel.from_env()
+    assert "hush-hush" not in str(error.value)
+
+
+def test_without_any_setting_there_is_no_such_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED", "MAILGUN_KEY"):
+        monkeypatch.delenv(f"EMAIL_{name}")
+    assert EmailChannel.from_env() is None
+
+
+def test_a_message_id_leads_to_its_thread_and_no_forged_one_does() -> None:
+    thread_id = "0b6f0f1e-7a43-5d3c-8d34-0f6f7f9b6a11"
+    made = STAMP.message_id(thread_id, 12)
+    assert STAMP.thread_of(made) == thread_id
+    parsed = message_from_bytes(f"References: {made}\n\n".encode())["References"]
+    assert STAMP.thread_of(parsed) == thread_id
+    others = [
+        made.replace(".12.", ".13."),
+        made.replace("0b6f", "1b6f"),
+        Stamp("Agent", "agent@example.org", SECRET[::-1]).message_id(thread_id, 12),
+        "<x@example.org>",
+        "",
+    ]
+    assert [STAMP.thread_of(other) for other in others] == [None] * 5
+
+
+def test_a_link_means_what_it_was_made_for_and_no_changed_one_means_anything() -> None:
+    link = Link("t", 3, "d", "ana")
+    token = STAMP.seal(link)
+    assert STAMP.opened(token) == link
+    other = Stamp("Agent", "agent@example.org", SECRET[::-1]).seal(link)
+    for forged in ("", "x", token[:-1], f"A{token}", other, token.replace(".", "")):
+        assert STAMP.opened(forged) is None

@@ -1,0 +1,85 @@
+"""An agent that people write to: its settings, its way in, and the servers around it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.channels.email_stamp import Stamp
+from agent.ports import Agent
+from agent.stores.memory import MemoryStore
+from agent.triggers import App
+from agent.triggers.email.intake import Intake
+from agent.triggers.email.senders import Senders
+
+from ...channels.email_servers import Outbox, configure, taking
+from ...domain import Says, World, agent_of
+from ..http.conftest import Asleep
+
+ADDRESS = "agent@example.org"
+
+
+@pytest.fixture(autouse=True)
+def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    configure(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+async def outbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+    async with taking(Outbox()) as outbox:
+        monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
+        yield outbox
+
+
+@pytest.fixture
+def runner() -> Asleep:
+    return Asleep()
+
+
+@pytest.fixture
+def agent(store: MemoryStore, world: World) -> Agent:
+    return agent_of(store, Says(), world)
+
+
+@pytest.fixture
+def app(agent: Agent, runner: Asleep) -> App:
+    return App(agent, runner)
+
+
+@pytest.fixture
+def intake(app: App) -> Intake:
+    return Intake(app, Stamp.from_env(), Senders.from_env())
+
+
+def written(
+    text: str = "hello", sender: str = "ana@example.org", number: int = 1, **headers: Any
+) -> bytes:
+    """Write a mail; `in_reply_to=…` sets the header In-Reply-To."""
+    mail = EmailMessage()
+    known = {"from": sender, "to": ADDRESS, "subject": "Hi", "message_id": f"<m{number}@x.example>"}
+    for name, value in (known | headers).items():
+        if value is not None:
+            mail[name.replace("_", "-")] = value
+    mail.set_content(text)
+    return mail.as_bytes()
+
+
+async def logs(agent: Agent) -> list[list[str]]:
+    """Return what was said in each thread, as `actor: text`."""
+    found = [await agent.store.load(row.id) for row in await agent.store.threads()]
+    return sorted(
+        [f"{past.actor}: {past.data['text']}" for past in thread.events if "text" in past.data]
+        for thread in found
+    )
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for what other tasks bring about."""
+    for _ in range(3000):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never came to it")

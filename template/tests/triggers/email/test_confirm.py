@@ -1,0 +1,268 @@
+"""The page behind a mailed link: who sees it, who may answer, and that opening it does nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from fastapi import FastAPI
+
+from agent.channels.email import EmailChannel
+from agent.channels.email_stamp import Link, Stamp
+from agent.events import Call, Event, digest, event
+from agent.ports import Agent
+from agent.stores.memory import MemoryStore
+from agent.thread import Thread
+from agent.triggers import App, email
+from agent.triggers.email.intake import Intake
+from agent.triggers.http.server import create_app
+from agent.triggers.http.service import Tokens
+
+from ...channels.email_servers import Outbox
+from ...conftest import Clock
+from ...domain import chose, paused, said, stored, types
+from ..http.conftest import TOKENS, Asleep, Caller, bearer, caller
+from .conftest import written
+
+CALL: Call = {"intent": "charge", "amount": 500}
+OTHER: Call = {"intent": "charge", "amount": 501}
+
+
+@pytest.fixture
+def api(agent: Agent, runner: Asleep) -> FastAPI:
+    tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
+    return create_app(App(agent, runner, (email.served,)), Tokens.parse(tokens))
+
+
+@pytest.fixture
+async def browser(api: FastAPI) -> AsyncIterator[Caller]:
+    async with caller(api) as client:
+        yield client
+
+
+def link(wait: int = 3, call: Call = CALL, person: str = "bob") -> str:
+    return f"/email/wait/{Stamp.from_env().seal(Link('t', wait, digest(call), person))}"
+
+
+async def asked(store: MemoryStore, *more: Event, audience: str = "bob") -> Thread:
+    """A thread of ana's that asks for leave to charge."""
+    first = said(reply_to="email:ana@example.org?subject=Charge")
+    wait = paused("approval", audience, call=CALL)
+    return await stored(store, first, chose(**CALL), wait, *more)
+
+
+async def sign_in(browser: Caller, name: str) -> None:
+    answer = await browser.post("/login", data={"token": TOKENS[name]})
+    assert answer.status_code == 303
+
+
+async def send(browser: Caller, path: str, **fields: str) -> tuple[int, str]:
+    """Send the form of a page as a browser does."""
+    shown = (await browser.get("/")).text
+    csrf = shown.partition('name="csrf" value="')[2].partition('"')[0]
+    answer = await browser.post(path, data={"csrf": csrf, **fields})
+    return answer.status_code, answer.text
+
+
+async def test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves(
+    browser: Caller,
+    store: MemoryStore,
+    outbox: Outbox,
+    runner: Asleep,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "http://agent")
+    channel = EmailChannel.from_env()
+    assert channel
+    thread = await asked(store)
+    await channel.send(thread, thread.events[-1])
+    (mail,) = outbox.mails
+    assert outbox.receivers == ["bob@example.org"]
+    text = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    path = next(word for word in text.split() if "/email/wait/" in word)
+    await sign_in(browser, "bob")
+    shown = await browser.get(path)
+    assert shown.status_code == 200
+    assert all(word in shown.text for word in ("approval?", "amount", "500", 'value="approve"'))
+    assert (await send(browser, path, do="approve"))[0] == 303
+    answer = (await store.load("t")).events[-1]
+    assert (answer.type, answer.actor, answer.data["verdict"]) == ("resumed", "bob", "approve")
+    assert runner.woken == ["t"]
+
+
+async def test_a_scanner_that_opens_the_link_sees_and_changes_nothing(
+    browser: Caller, store: MemoryStore
+) -> None:
+    """Scenario 13."""
+    before = await asked(store)
+    for method in ("GET", "HEAD", "GET"):
+        answer = await browser.request(method, link())
+        assert answer.status_code in (303, 405)
+        assert "500" not in answer.text
+    where = urlsplit((await browser.get(link())).headers["location"])
+    assert (where.path, parse_qs(where.query)["next"]) == ("/login", [link()])
+    answer = await browser.post(link(), data={"do": "approve"})
+    assert answer.status_code == 303
+    await sign_in(browser, "bob")
+    assert (await browser.get(link())).status_code == 200
+    assert (await store.load("t")).events == before.events
+
+
+async def test_a_forwarded_link_is_refused_even_to_one_who_may_answer(
+    browser: Caller, store: MemoryStore
+) -> None:
+    """Scenario 13."""
+    await asked(store, audience="anyone")
+    await sign_in(browser, "ana")
+    shown = await browser.get(link())
+    assert shown.status_code == 403
+    assert "sent to bob" in shown.text
+    assert "500" not in shown.text
+    assert (await send(browser, link(), do="approve"))[0] == 403
+    assert (await store.load("t")).state.wait
+
+
+async def test_a_replay_reads_who_was_first(browser: Caller, store: MemoryStore) -> None:
+    """Scenarios 9 and 13."""
+    await asked(store)
+    await sign_in(browser, "bob")
+    statuses = await asyncio.gather(*(send(browser, link(), do="approve") for _ in range(3)))
+    assert sorted(status for status, _ in statuses) == [303, 409, 409]
+    status, page = await send(browser, link(), do="reject", text="no")
+    assert (status, "already closed: approve by bob" in page) == (409, True)
+    shown = await browser.get(link())
+    assert (shown.status_code, "already closed: approve by bob" in shown.text) == (409, True)
+    assert types(await store.load("t")).count("resumed") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "status", "says"),
+    [
+        ({"digest": digest(OTHER)}, 409, "not the call you were shown"),
+        ({"wait": 1}, 409, "not waiting"),
+        ({"wait": 99}, 409, "not waiting"),
+        ({"person": "ana"}, 403, "sent to ana"),
+        ({"thread": "u"}, 404, "u"),
+        (None, 404, "not whole"),
+    ],
+)
+async def test_a_link_is_good_for_one_call_of_one_person(
+    changed: dict[str, Any] | None, status: int, says: str, browser: Caller, store: MemoryStore
+) -> None:
+    """Scenario 10; whatever the form says besides."""
+    await asked(store)
+    await sign_in(browser, "bob")
+    made: dict[str, Any] = {"thread": "t", "wait": 3, "digest": digest(CALL), "person": "bob"}
+    path = f"/email/wait/{Stamp.from_env().seal(Link(**made | (changed or {})))}"
+    path = path if changed else f"{path}x"
+    typed = {"wait": "3", "digest": digest(CALL)}
+    refused, page = await send(browser, path, do="approve", **typed)
+    assert (refused, says in page) == (status, True)
+    assert (await store.load("t")).state.wait
+
+
+async def test_what_closed_meanwhile_is_refused_with_the_reason(
+    browser: Caller, store: MemoryStore, clock: Clock, intake: Intake
+) -> None:
+    """Scenario 10: expired, superseded, answered by the same person elsewhere."""
+    await sign_in(browser, "bob")
+    soon = (await store.now() + timedelta(hours=1)).isoformat()
+    first = [said(), chose(**CALL), paused("approval", "bob", call=CALL, expires_at=soon)]
+    for thread_id in ("t", "u", "v"):
+        await stored(store, *first, thread_id=thread_id)
+    stamp = Stamp.from_env()
+    paths = {
+        name: f"/email/wait/{stamp.seal(Link(name, 3, digest(CALL), 'bob'))}" for name in "tuv"
+    }
+    body = {"verdict": "reject", "text": "not now"}
+    await browser.post("/threads/u/waits/3", json=body, headers=bearer("bob"))
+    await intake.take(written("wait, no", in_reply_to=stamp.message_id("v", 3)))
+    clock.tick(3601)
+    for name, reason in [
+        ("t", "already closed: expired by system"),
+        ("u", "already closed: reject by bob"),
+        ("v", "not waiting for an answer"),
+    ]:
+        status, page = await send(browser, paths[name], do="approve")
+        assert (status, reason in page) == (409, True)
+        assert not any(
+            past.data.get("verdict") == "approve" for past in (await store.load(name)).events
+        )
+
+
+async def test_one_person_on_two_channels_is_one_and_two_people_are_two(
+    browser: Caller, api: FastAPI, store: MemoryStore
+) -> None:
+    """The wait of both is answered over HTTP by one and from a mail by the other at once."""
+    thread = await asked(store, audience="anyone")
+    assert thread.state.wait
+    await sign_in(browser, "bob")
+    approve = {"verdict": "approve", "digest": digest(CALL)}
+    async with caller(api, "ana") as ana:
+        by_http, by_mail = await asyncio.gather(
+            ana.post("/threads/t/waits/3", json=approve), send(browser, link(), do="approve")
+        )
+    assert sorted([by_http.status_code, by_mail[0]]) in ([202, 409], [303, 409])
+    assert types(await store.load("t")).count("resumed") == 1
+
+
+async def test_a_form_of_another_site_changes_nothing(browser: Caller, store: MemoryStore) -> None:
+    await asked(store)
+    await sign_in(browser, "bob")
+    assert (await browser.post(link(), data={"do": "approve"})).status_code == 403
+    foreign = {"Sec-Fetch-Site": "cross-site"}
+    answer = await browser.post(link(), data={"do": "approve"}, headers=foreign)
+    assert answer.status_code == 403
+    assert (await store.load("t")).state.wait
+
+
+@pytest.mark.parametrize(
+    ("wait", "fields", "said_"),
+    [
+        (
+            paused("question", "bob", options={"format": "yes_no"}),
+            {"do": "answer", "choice": "0"},
+            "yes",
+        ),
+        (paused("question", "bob"), {"do": "answer", "text": "blue"}, "blue"),
+        (paused("approval", "bob", call=CALL), {"do": "reject", "text": "too much"}, "too much"),
+        (paused("limit", "bob"), {"do": "stop"}, ""),
+    ],
+)
+async def test_every_kind_of_question_is_answered_there(
+    wait: Event, fields: dict[str, str], said_: str, browser: Caller, store: MemoryStore
+) -> None:
+    await stored(store, said(), chose(**CALL), wait)
+    await sign_in(browser, "bob")
+    path = link() if "call" in wait.data else _plain_link()
+    assert f'value="{fields["do"]}"' in (await browser.get(path)).text
+    assert (await send(browser, path, **fields))[0] == 303
+    answer = (await store.load("t")).events[-1]
+    assert (answer.data["verdict"], answer.data["text"]) == (fields["do"], said_)
+
+
+async def test_an_edit_of_the_call_is_made_there_too(browser: Caller, store: MemoryStore) -> None:
+    await asked(store)
+    await sign_in(browser, "bob")
+    status, page = await send(browser, link(), do="edit", **{"argument.amount": "much"})
+    assert (status, "Not done." in page) == (409, True)
+    assert (await send(browser, link(), do="edit", **{"argument.amount": "50"}))[0] == 303
+    assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
+
+
+async def test_hostile_data_is_shown_and_not_obeyed(browser: Caller, store: MemoryStore) -> None:
+    """Scenario 17."""
+    hostile = "</h1><script>alert(1)</script>\x1b[31m\u202e"
+    wait = event("paused", kind="question", text=hostile, audience=["bob"])
+    await stored(store, said(hostile), chose(**CALL), wait)
+    await sign_in(browser, "bob")
+    shown = await browser.get(_plain_link())
+    assert "<script>alert" not in shown.text
+    assert not {"\x1b", "\u202e"}.intersection(shown.text)
+    assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+
+def _plain_link() -> str:
+    return f"/email/wait/{Stamp.from_env().seal(Link('t', 3, '', 'bob'))}"

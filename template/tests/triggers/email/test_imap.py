@@ -1,0 +1,164 @@
+"""A mailbox is read from a real server: what is taken is marked, and nothing holds up the rest."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.errors import Misconfigured, Unavailable
+from agent.ports import Agent
+from agent.triggers.email import imap as imap_module
+from agent.triggers.email.imap import ImapBox
+from agent.triggers.email.intake import Intake
+
+from ..http.conftest import Asleep
+from .conftest import logs, until, written
+from .imap_servers import Mailbox, dovecot, pymap
+
+NEEDS_DOVECOT = pytest.mark.skipif(
+    not (shutil.which("dovecot") or Path("/usr/sbin/dovecot").exists()),
+    reason="dovecot is not installed (apt install dovecot-imapd)",
+)
+SEEN, BROKEN = {r"\Seen"}, {r"\Seen", r"\Flagged"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pymap, pytest.param(dovecot, marks=[NEEDS_DOVECOT, pytest.mark.server])],
+    ids=["pymap", "dovecot"],
+)
+def server(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
+    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which only root may enter
+        Path(folder).chmod(0o755)
+        with request.param(Path(folder)) as mailbox:
+            yield mailbox
+
+
+@pytest.fixture
+def mailbox(server: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
+    server.empty()
+    monkeypatch.setenv("EMAIL_IMAP_URL", server.url)
+    return server
+
+
+async def test_what_is_new_is_taken_once_and_marked_seen(
+    mailbox: Mailbox, intake: Intake, agent: Agent
+) -> None:
+    box = ImapBox.from_env(intake)
+    await box.look()
+    mailbox.put(written("one"), written("two", number=2, in_reply_to="<m1@x.example>"))
+    await box.look()
+    await box.look()
+    assert await logs(agent) == [["ana: Hi\n\none", "ana: two"]]
+    assert mailbox.flags() == [SEEN, SEEN]
+    mailbox.put(written("three", number=3))
+    await box.look()
+    assert len(await logs(agent)) == 2
+
+
+async def test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others(
+    mailbox: Mailbox,
+    intake: Intake,
+    agent: Agent,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [written(sender="eve@evil.example"), written("x" * 300_000, number=3)]
+    mailbox.put(b"Subject: from nobody\r\n\r\n", *others, written("fine", number=9))
+    monkeypatch.setattr(imap_module, "MAX_MAIL", 250_000)
+    await ImapBox.from_env(intake).look()
+    assert await logs(agent) == [["ana: Hi\n\nfine"]]
+    assert mailbox.flags() == [BROKEN, SEEN, BROKEN, SEEN]
+    assert "put aside: its From is not one address" in caplog.text
+
+
+async def test_a_mail_stays_unseen_until_it_is_in_the_log(
+    mailbox: Mailbox, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mailbox.put(written())
+    with monkeypatch.context() as patch:
+        patch.setattr(type(intake), "take", _away)
+        with pytest.raises(Unavailable):
+            await ImapBox.from_env(intake).look()
+    assert mailbox.flags() == [set()]
+    await ImapBox.from_env(intake).look()
+    assert mailbox.flags() == [SEEN]
+
+
+async def _away(intake: Intake, raw: bytes) -> str:
+    raise Unavailable("the store is away")
+
+
+async def test_a_wrong_password_is_not_said_and_not_the_end(
+    mailbox: Mailbox,
+    intake: Intake,
+    agent: Agent,
+    runner: Asleep,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The server is asked again, less often, and the mail is read once it lets us in."""
+    mailbox.put(written())
+    right = ImapBox.from_env(intake)._server
+    monkeypatch.setenv("EMAIL_IMAP_URL", mailbox.url.replace("se%2Fcret", "hush-hush"))
+    box = ImapBox(ImapBox.from_env(intake)._server, intake, poll_s=0.01)
+    work = asyncio.create_task(box.work())
+    await until(lambda: "next try in 0.04 s" in caplog.text)
+    box._server = right
+    await until(lambda: runner.woken)
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+    assert "hush-hush" not in caplog.text
+    assert await logs(agent) == [["ana: Hi\n\nhello"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EMAIL_IMAP_URL", "imap.example"),
+        ("EMAIL_IMAP_URL", "pop://u:hush-hush@imap.example"),
+        ("EMAIL_POLL_S", "often"),
+        ("EMAIL_POLL_S", "0"),
+        ("EMAIL_POLL_S", "nan"),
+    ],
+)
+def test_a_wrong_setting_is_named(
+    name: str, value: str, intake: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_IMAP_URL", "imaps://u:hush-hush@imap.example")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured, match=name) as error:
+        ImapBox.from_env(intake)
+    assert "hush-hush" not in str(error.value)
+
+
+async def test_leaving_does_not_wait_for_a_server_that_says_nothing(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, left = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"* OK\r\n")
+        tag = (await reader.readline()).split()[0]
+        writer.write(b"* CAPABILITY IMAP4rev1\r\n" + tag + b" OK done\r\n")
+        assert b"LOGIN" in await reader.readline()
+        met.set()
+        await reader.read()
+        writer.close()
+        left.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("EMAIL_IMAP_URL", f"imap://u:p@127.0.0.1:{port}")
+    work = asyncio.create_task(ImapBox.from_env(intake).work())
+    async with asyncio.timeout(10):
+        await met.wait()
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        await left.wait()
+    server.close()
+    await asyncio.sleep(0)

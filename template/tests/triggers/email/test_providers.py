@@ -1,0 +1,219 @@
+"""Mail that a provider posts, as Mailgun and Postmark do it."""
+
+import asyncio
+import hmac
+import json
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+
+from agent.errors import Misconfigured
+from agent.ports import Agent
+from agent.triggers import App, email
+from agent.triggers.email.imap import ImapBox
+from agent.triggers.email.intake import Intake
+from agent.triggers.email.mail import MAX_MAIL
+from agent.triggers.email.providers import MAILGUN, POSTMARK
+from agent.triggers.http.server import create_app
+from agent.triggers.http.service import Tokens
+
+from ..http.conftest import TOKENS, Asleep, Caller, caller
+from .conftest import logs, written
+from .imap_servers import pymap
+
+KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
+PASSWORD = "1b4d1fcff2ab3c4d5e6f"
+
+
+@pytest.fixture
+async def provider(
+    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Caller]:
+    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
+    monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
+    tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
+    async with caller(create_app(App(agent, runner, (email.served,)), tokens)) as client:
+        yield client
+
+
+def signed(raw: bytes, late_s: int = 0, key: str = KEY) -> dict[str, bytes]:
+    timestamp, token = str(int(time.time()) - late_s), "t" * 50
+    signature = hmac.new(key.encode(), f"{timestamp}{token}".encode(), "sha256").hexdigest()
+    named = {"timestamp": timestamp, "token": token, "signature": signature}
+    return {"body-mime": raw} | {name: value.encode() for name, value in named.items()}
+
+
+def form(fields: dict[str, bytes]) -> dict[str, Any]:
+    pairs = (f"{name}={quote_plus(value)}" for name, value in fields.items())
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return {"content": "&".join(pairs).encode(), "headers": headers}
+
+
+def multipart(fields: dict[str, bytes]) -> dict[str, Any]:
+    parts = (
+        b'--xyz\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in fields.items()
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=xyz"}
+    return {"content": b"".join(parts) + b"--xyz--\r\n", "headers": headers}
+
+
+def posted(raw: bytes, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+    word = b64encode(f"postmark:{password}".encode()).decode()
+    content = json.dumps({"RawEmail": raw.decode(), "From": "eve@evil.example"} | more).encode()
+    return {"content": content, "headers": {"Authorization": f"Basic {word}"}}
+
+
+LATIN = written("x").replace(b'charset="utf-8"', b'charset="latin-1"').replace(b"x\n", b"f\xfcr\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        (MAILGUN, form(signed(written("für")))),
+        (MAILGUN, multipart(signed(written("für")))),
+        (MAILGUN, form(signed(LATIN))),
+        (MAILGUN, multipart(signed(LATIN))),
+        (POSTMARK, posted(written("für"))),
+    ],
+    ids=["form", "multipart", "form-latin-1", "multipart-latin-1", "postmark"],
+)
+async def test_what_a_provider_posts_becomes_a_message(
+    path: str, request_: dict[str, Any], provider: Caller, agent: Agent, runner: Asleep
+) -> None:
+    for _ in range(2):  # it is sent again
+        answer = await provider.post(path, **request_)
+        assert (answer.status_code, answer.json()) == (200, {"status": "recorded"})
+    assert await logs(agent) == [["ana: Hi\n\nfür"]]
+    assert len(runner.woken) == 2
+
+
+async def test_one_mail_by_imap_and_by_both_providers_is_one_message(
+    provider: Caller, agent: Agent, intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    raw = written()
+    with pymap(tmp_path) as mailbox:
+        monkeypatch.setenv("EMAIL_IMAP_URL", mailbox.url)
+        mailbox.put(b"Received: by imap.example\r\n" + raw)
+        await asyncio.gather(
+            ImapBox.from_env(intake).look(),
+            provider.post(MAILGUN, **form(signed(b"Received: by mailgun.example\r\n" + raw))),
+            provider.post(POSTMARK, **posted(b"Received: by postmark.example\r\n" + raw)),
+        )
+    assert await logs(agent) == [["ana: Hi\n\nhello"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "status"),
+    [
+        (MAILGUN, form({"body-mime": written()}), 401),
+        (MAILGUN, form(signed(written(), key="other")), 401),
+        (MAILGUN, form(signed(written(), late_s=1000)), 401),
+        (MAILGUN, form(signed(written(), late_s=-1000)), 401),
+        (MAILGUN, form(signed(written()) | {"token": b"u" * 50}), 401),
+        (MAILGUN, form(signed(written()) | {"timestamp": b"9" * 30}), 401),
+        (MAILGUN, form(signed(written()) | {"timestamp": b"\xb2"}), 401),
+        (MAILGUN, form({str(n): b"" for n in range(200)}), 400),
+        (MAILGUN, {"content": b"{}", "headers": {"Content-Type": "application/json"}}, 401),
+        (MAILGUN, {"content": b"--", "headers": {"Content-Type": "multipart/form-data"}}, 401),
+        (POSTMARK, {"content": b"{}"}, 401),
+        (POSTMARK, posted(written(), password="other"), 401),
+        (POSTMARK, {"content": b"{}", "headers": {"Authorization": b"Basic \xe4"}}, 401),
+        (POSTMARK, {"content": b"{}", "headers": {"Authorization": f"Bearer {PASSWORD}"}}, 401),
+        (POSTMARK, posted(written()) | {"content": b"nonsense"}, 400),
+        (POSTMARK, posted(written()) | {"content": b"[" * 100_000}, 400),
+        (POSTMARK, posted(written()) | {"content": b"[]"}, 400),
+        (POSTMARK, posted(written(), RawEmail=None), 422),
+    ],
+)
+async def test_nobody_else_can_post_and_nonsense_is_refused(
+    path: str, request_: dict[str, Any], status: int, provider: Caller, agent: Agent
+) -> None:
+    answer = await provider.post(path, **request_)
+    assert answer.status_code == status
+    assert KEY not in answer.text
+    assert PASSWORD not in answer.text
+    assert await logs(agent) == []
+
+
+@pytest.mark.parametrize("raw", [written(sender="eve@evil.example"), b"", b"Subject: x\r\n\r\n"])
+async def test_what_is_put_aside_is_not_sent_again(raw: bytes, provider: Caller) -> None:
+    answer = await provider.post(MAILGUN, **form(signed(raw)))
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ignored"
+
+
+async def test_a_mail_may_be_longer_than_other_bodies_but_not_endless(
+    provider: Caller, agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = form(signed(written("long\n" + "x" * 3_000_000)))
+    assert (await provider.post(MAILGUN, **long)).status_code == 200
+    ((told,),) = await logs(agent)
+    assert told.startswith("ana: Hi\n\nlong")
+    assert (await provider.post("/threads", **long)).status_code == 413
+    declared = {"Content-Length": str(MAX_MAIL + 1)}
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"x" * 1_000_000
+
+    for path in (MAILGUN, POSTMARK):
+        refused = await provider.post(path, content=endless(), headers=declared)
+        assert refused.status_code == 413
+        assert "25000000" in refused.json()["detail"]
+    assert read == 0
+    assert (await provider.post(MAILGUN, content=endless())).status_code == 413
+    assert read < 28
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"EMAIL_MAILGUN_KEY": "", "EMAIL_POSTMARK_PASSWORD": ""},
+        {"EMAIL_POSTMARK_PASSWORD": ""},
+    ],
+)
+async def test_only_what_is_set_up_is_open(
+    settings: dict[str, str], agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"EMAIL_MAILGUN_KEY": KEY, "EMAIL_POSTMARK_PASSWORD": PASSWORD} | settings
+    for name, value in known.items():
+        monkeypatch.setenv(name, value)
+    api = create_app(App(agent, runner, (email.served,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
+    async with caller(api) as client:
+        statuses = [(await client.post(path)).status_code for path in (MAILGUN, POSTMARK)]
+    assert statuses == [401 if value else 404 for value in known.values()]
+
+
+def test_nothing_is_served_where_nothing_is_set_up(
+    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED"):
+        monkeypatch.delenv(f"EMAIL_{name}")
+    assert email.served(App(agent, runner)) is None
+    assert "set EMAIL_FROM" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("EMAIL_POSTMARK_PASSWORD", "short", "easy to guess"),
+        ("EMAIL_AUTHSERV_ID", "", "EMAIL_AUTHSERV_ID is not set"),
+        ("EMAIL_SECRET", "", "EMAIL_SECRET is not set"),
+    ],
+)
+def test_half_of_it_is_misconfigured(
+    name: str, value: str, says: str, agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured, match=says):
+        email.served(App(agent, runner))
