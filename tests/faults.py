@@ -700,6 +700,82 @@ FAULTS = [
         "",
         "triggers/http/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
     ),
+    # -- email --
+    Fault(
+        "a forged Message-ID leads into a thread",
+        "channels/email_stamp.py",
+        "return thread_id if hmac.compare_digest(tag, self._tag(thread_id, seq)) else None",
+        "return thread_id",
+        "triggers/email/test_intake.py::test_our_own_message_ids_lead_back_and_forged_ones_do_not",
+    ),
+    Fault(
+        "a mail sent again is another mail",
+        "channels/email_letters.py",
+        "stamp.message_id(thread.id, event.seq)",
+        'stamp.message_id(thread.id, __import__("secrets").randbelow(9**8))',
+        "channels/test_email.py::test_a_server_that_is_away_gets_the_very_same_mail_later",
+    ),
+    Fault(
+        "a password is sent without TLS",
+        "channels/email_server.py",
+        "        if self.user and not offered:",
+        "        if False:",
+        "channels/test_email.py"
+        "::test_no_password_leaves_this_machine_in_the_open[smtp://u:p@mail.example-False-None]",
+    ),
+    Fault(
+        "a forwarded link is taken from anybody",
+        "triggers/email/confirm.py",
+        "    if link.person != name:",
+        "    if False:",
+        "triggers/email/test_confirm.py"
+        "::test_a_forwarded_link_is_refused_even_to_one_who_may_answer",
+    ),
+    Fault(
+        "a link is good for what the form says",
+        "triggers/email/confirm.py",
+        'given = fields | {"wait": str(link.wait), "digest": link.digest}',
+        "given = fields",
+        "triggers/email/test_confirm.py"
+        "::test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves",
+    ),
+    Fault(
+        "anybody may write",
+        "triggers/email/senders.py",
+        '        if not known and not self.allowed.intersection((sender, f"@{domain}")):',
+        "        if False:",
+        "triggers/email/test_senders.py"
+        "::test_only_those_on_the_list_may_write[two@other.example-False]",
+    ),
+    Fault(
+        "what a sender wrote into a comment is believed",
+        "triggers/email/senders.py",
+        'return "" if set(\'()"\').intersection(value) else value.lower()',
+        "return value.lower()",
+        "triggers/email/test_senders.py::test_a_sender_is_believed_when_the_trusted_server_vouches",
+    ),
+    Fault(
+        "automatic replies are answered",
+        "triggers/email/senders.py",
+        '    if fields["Auto-Submitted"] not in ("", "no"):',
+        "    if False:",
+        "triggers/email/test_intake.py::test_an_agent_like_this_one_ignores_what_this_one_answers",
+    ),
+    Fault(
+        "a signature is good for ever",
+        "triggers/email/providers.py",
+        "<= WINDOW_S",
+        "<= 10**12",
+        "triggers/email/test_providers.py::test_nobody_else_can_post_and_nonsense_is_refused",
+    ),
+    Fault(
+        "a mail that cannot be read holds up the box",
+        "triggers/email/imap.py",
+        "        except BrokenMail as error:",
+        "        except ZeroDivisionError as error:",
+        "triggers/email/test_imap.py"
+        "::test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others[pymap]",
+    ),
     # -- Slack --
     Fault(
         "what Slack did not sign is taken",

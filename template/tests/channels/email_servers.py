@@ -1,6 +1,7 @@
 """Real servers for mail: one that takes what is sent, in this very loop, and settings for both."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from email import message_from_bytes
@@ -66,7 +67,9 @@ class Outbox:
 
 
 @asynccontextmanager
-async def taking(outbox: Outbox) -> AsyncIterator[Outbox]:
+async def taking(
+    outbox: Outbox, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+) -> AsyncIterator[Outbox]:
     """Have `outbox` listen, on the port it had before if it had one."""
     open_ones: list[asyncio.BaseTransport] = []
 
@@ -76,10 +79,10 @@ async def taking(outbox: Outbox) -> AsyncIterator[Outbox]:
             super().connection_made(transport)
 
     loop = asyncio.get_running_loop()
-    options: dict[str, Any] = {"enable_SMTPUTF8": True, "loop": loop}
+    options: dict[str, Any] = {"enable_SMTPUTF8": True, "loop": loop, "tls_context": starttls}
     options |= {"authenticator": outbox.authenticate, "auth_require_tls": False}
     server = await loop.create_server(
-        lambda: Connection(outbox, **options), "127.0.0.1", outbox.port
+        lambda: Connection(outbox, **options), "0.0.0.0", outbox.port, ssl=tls
     )
     outbox.port = server.sockets[0].getsockname()[1]
     try:

@@ -1,5 +1,9 @@
 """Mails that go out: to whom, what they say, and what happens where the server is away."""
 
+import shutil
+import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -256,6 +260,41 @@ async def test_the_agent_logs_in_and_never_says_its_password(
                 await sent(outbox, mailed(), event("finished", message="bye"))
             assert "wrong" not in str(refused.value)
         assert len(outbox.taken) == taken
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> ssl.SSLContext:
+    """Be a server that is known as 127.0.0.2, to who trusts `cert.pem`."""
+    if sys.platform != "linux" or not shutil.which("openssl"):
+        pytest.skip("it needs openssl, and Linux, where 127.0.0.2 is this machine too")
+    files = f"-keyout {tmp_path}/key.pem -out {tmp_path}/cert.pem -subj /CN=x -days 2"
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes {files} -addext subjectAltName=IP:127.0.0.2"
+    subprocess.run(made.split(), check=True, capture_output=True)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize("scheme", ["smtp", "smtps"])
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_mail_goes_over_tls_to_a_server_that_proves_who_it_is(
+    scheme: str,
+    trusted: bool,
+    certified: ssl.SSLContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
+    offered = {"tls" if scheme == "smtps" else "starttls": certified}
+    async with taking(Outbox(), **offered) as outbox:
+        monkeypatch.setenv("EMAIL_SMTP_URL", f"{scheme}://u:se%2Fcret@127.0.0.2:{outbox.port}")
+        if not trusted:
+            with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
+                await sent(outbox, mailed(), event("finished", message="bye"))
+        else:
+            assert await sent(outbox, mailed(), event("finished", message="bye"))
+    assert outbox.logins == ([(b"u", b"se/cret")] if trusted else [])
 
 
 @pytest.mark.parametrize(

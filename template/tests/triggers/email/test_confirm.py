@@ -192,10 +192,9 @@ async def test_what_closed_meanwhile_is_refused_with_the_reason(
         )
 
 
-async def test_one_person_on_two_channels_is_one_and_two_people_are_two(
+async def test_of_two_people_one_over_http_and_one_from_a_mail_the_first_counts(
     browser: Caller, api: FastAPI, store: MemoryStore
 ) -> None:
-    """The wait of both is answered over HTTP by one and from a mail by the other at once."""
     thread = await asked(store, audience="anyone")
     assert thread.state.wait
     await sign_in(browser, "bob")
