@@ -526,8 +526,8 @@ FAULTS = [
     Fault(
         "those who are asked are told where nobody of them is",
         "channels/routing.py",
-        "[ways for name in asked if (ways := reached(name, self._channels))]",
-        "list[list[str]]()",
+        "            if ways := reached(person, self.channels):\n",
+        "            if ways := []:\n",
         "channels/test_routing.py",
     ),
     # -- moving house --

@@ -58,6 +58,16 @@ async def test_a_wait_is_shown_where_the_thread_came_from_unless_others_are_aske
     assert await shown_by([said(reply_to=home), paused("limit", *audience)]) == names
 
 
+async def test_a_channel_is_told_of_those_whom_it_reaches() -> None:
+    slack, email = Shown(), Shown()
+    asked = ["ana", "bob", "slack:U9"]
+    thread = past(said(actor="cron:nightly"), paused("limit", *asked))
+    await Routing({"slack": slack, "email": email}).send(thread, thread.events[-1])
+    assert slack.sent[0].data["audience"] == ["ana", "slack:U9"]
+    assert email.sent[0].data["audience"] == ["bob"]
+    assert thread.events[-1].data["audience"] == asked
+
+
 async def test_the_end_is_shown_where_the_thread_came_from() -> None:
     log = [said(reply_to="slack:C1"), chose("done"), event("finished", message="bye")]
     assert await shown_by(log) == {"slack"}

@@ -4,6 +4,7 @@ An event is shown where its thread came from, unless others are asked, who are r
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..errors import Unavailable
@@ -21,24 +22,30 @@ class Routing:
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         receipts: dict[str, Any] = {}
-        for name in self._names(thread, event):
+        for name, shown in self._ways(thread, event).items():
             if name not in self.channels:
                 raise Unavailable(f"no channel {name!r} here; it was removed, or is not set up")
-            if receipt := await self.channels[name].send(thread, event):
+            if receipt := await self.channels[name].send(thread, shown):
                 receipts[name] = receipt
         return receipts
 
-    def _names(self, thread: Thread, event: Event) -> list[str]:
+    def _ways(self, thread: Thread, event: Event) -> dict[str, Event]:
+        """Return what each channel has to show: of those who are asked, its own."""
         home = thread.state.reply_to.partition(":")[0]
-        if event.type == "finished":
-            return [home]
-        if event.type != "paused":
-            return list(receipt_of(thread, event) or {})
-        asked = event.data["audience"]
+        if event.type not in ("paused", "finished"):
+            return dict.fromkeys(receipt_of(thread, event), event)
+        asked = event.data.get("audience", ("anyone",))
         if thread.state.owner in asked or "anyone" in asked:
-            return [home]
-        theirs = [ways for name in asked if (ways := reached(name, self.channels))]
-        return list(dict.fromkeys(home if home in ways else ways[0] for ways in theirs)) or [home]
+            return {home: event}
+        people: dict[str, list[str]] = {}
+        for person in asked:
+            if ways := reached(person, self.channels):
+                people.setdefault(home if home in ways else ways[0], []).append(person)
+        return {name: _to(event, theirs) for name, theirs in people.items()} or {home: event}
+
+
+def _to(event: Event, people: list[str]) -> Event:
+    return replace(event, data=event.data | {"audience": people})
 
 
 def wait_of(thread: Thread, event: Event) -> Event:

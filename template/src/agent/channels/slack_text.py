@@ -7,6 +7,7 @@ Slack obeys only what stands in `<…>`, so that is escaped; sections are sent `
 import re
 
 from ..events import cut
+from .characters import clean
 from .people import identities, name_of
 
 MAX_SECTION = 3_000
@@ -14,7 +15,6 @@ MAX_SECTION = 3_000
 
 _MARK = re.compile(r"<([^<>\n]+)>")
 _BOLD = re.compile(r"\*\*(\S|\S[^*\n]*\S)\*\*")
-_UNPRINTABLE = re.compile(r"[^\n\u200c\u200d]")
 
 
 def readable(text: str) -> str:
@@ -28,8 +28,8 @@ def escaped(text: str, limit: int = MAX_SECTION) -> str:
 
     An escape is five characters long at most, and a cut text needs fifty.
     """
-    clean, size = _clean(text), limit
-    while len(shown := _escape(cut(clean, size))) > limit:
+    plain, size = clean(text), limit
+    while len(shown := _escape(cut(plain, size))) > limit:
         size = max(50, size * limit // len(shown))
     return shown
 
@@ -50,7 +50,7 @@ def mrkdwn(text: str) -> list[str]:
 
 def label(text: str, limit: int = 75) -> str:
     """Return `text` for a button or a list, where Slack obeys nothing."""
-    line = " ".join(_clean(text).split()) or "-"
+    line = " ".join(clean(text).split()) or "-"
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -62,19 +62,6 @@ def who(actor: str) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _clean(text: str) -> str:
-    """Spell out control and bidi characters: they could make a call look like another."""
-    text = text.replace("\r\n", "\n").replace("\t", "    ")
-    return text if text.isprintable() else _UNPRINTABLE.sub(_visible, text)
-
-
-def _visible(found: re.Match[str]) -> str:
-    char = found[0]
-    if char.isprintable():
-        return char
-    return " " if char.isspace() and char > "\x9f" else char.encode("unicode_escape").decode()
 
 
 def _spelled(found: re.Match[str]) -> str:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.api import resume
+from agent.channels.characters import clean
 from agent.events import Event, event
 from agent.runners.local import LocalRunner
 from agent.thread import Thread
 from agent.triggers import App
-from agent.triggers.characters import clean
 from agent.triggers.cli.screen import line
 from agent.triggers.cli.talk import Talk
 from agent.triggers.cli.waits import ask_for

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import typer
 
-from ..characters import clean
+from ...channels.characters import clean
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line."""

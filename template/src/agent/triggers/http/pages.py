@@ -20,9 +20,9 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
+from ...channels.characters import clean
 from ...errors import AgentError
 from ...events import safe
-from ..characters import clean
 from .problems import STATUSES
 
 MAX_FIELDS = 200

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ....channels.characters import clean
 from ....errors import Refused
 from ....events import Call, safe
 from ....llms.schema import shapes
-from ...characters import clean
 
 Schema = dict[str, Any]
 Kind = Literal["text", "number", "choice", "json"]
