@@ -31,7 +31,7 @@ def build(model: str) -> App:
         prefetch=control_flow.prefetch,
         limits=control_flow.LIMITS,
     )
-    return App(agent, parts.Runner(agent), parts.TRIGGERS)
+    return App(agent, parts.Runner(agent), [*parts.TRIGGERS])
 
 
 def _llm(model: str) -> LLM:
