@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from agent.actions import Action, Ask, Finish, Options, Run, Step, Wait
+from agent.actions import Action, Ask, Effect, Finish, Options, Run, Step, Wait
 from agent.api import cancel, expire, launch, message, report, resume
 from agent.errors import Refused, ThreadNotFound, ToolError, Unavailable
 from agent.events import Call, event
@@ -282,6 +282,39 @@ async def test_a_second_start_that_comes_late_closes_no_job(
     assert thread.events[-1].data["late"]
     assert thread.state.status == "waiting:job"
     await report(agent, tool.keys[0], "all green", actor="hook:ci")
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+@pytest.mark.parametrize("kind", ["timer", "job"])
+async def test_a_tool_that_waited_is_not_run_again_by_what_is_said_next(
+    kind: Literal["timer", "job"], effect: Effect, store: MemoryStore, world: World
+) -> None:
+    tool = Tool(Wait("building", kind=kind))
+    agent = agent_with(store, world, tool, DONE, effect=effect)
+    await advance(agent, await stored(store, said(), chose(**CALL)))
+    if kind == "job":  # a message alone waits its turn
+        await cancel(agent, "t", actor="ana")
+    await message(agent, "t", "go on", actor="ana", delivery="2", source="user")
+    ended = await advance(agent, await store.load("t"))
+    assert ended.state.status == "finished"
+    assert len(tool.keys) == 1
+
+
+async def test_a_tool_that_returns_after_somebody_asked_what_became_of_it_still_waits(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool(JOB)
+    agent = agent_with(store, world, tool, DONE)
+
+    async def somebody_asks() -> None:
+        await advance(agent, await store.load("t"))
+        assert (await store.load("t")).state.status == "waiting:in_doubt"
+
+    tool.meanwhile = somebody_asks
+    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    assert thread.state.status == "waiting:job"
+    await report(agent, tool.keys[0], "all green", actor="hook:ci")
+    assert (await advance(agent, await store.load("t"))).state.status == "finished"
 
 
 async def test_a_job_that_never_reports_expires(

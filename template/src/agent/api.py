@@ -91,7 +91,7 @@ async def report(agent: Agent, key: str, text: str, *, actor: str) -> Thread:
         Unavailable: the tool has not returned yet, or may have died of it; report again.
     """
     thread = await agent.store.load(key.rpartition(".")[0])
-    unclear = thread.state.status in ("running", "waiting:in_doubt")
+    unclear = thread.state.status in ("running", "waiting:in_doubt", "waiting:approval")
     if unclear and thread.state.step and idempotency_key(thread) == key:
         raise Unavailable("the tool that began this has not returned yet")
     wait = next((past.seq for past in reversed(thread.events) if past.data.get("job") == key), 0)

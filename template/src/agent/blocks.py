@@ -1,10 +1,9 @@
 """One block of the context window: a tag, and inside it compact YAML that cannot leave it."""
 
-import json
 import re
 from typing import Any
 
-from .events import cut
+from .events import as_json, cut
 
 MAX_BLOCK = 8_000
 """Characters of one block; longer data is cut visibly."""
@@ -12,8 +11,6 @@ MAX_LINES = 500
 
 _PLAIN = re.compile(r"[\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x08\t\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-
-_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
@@ -35,7 +32,7 @@ def _yaml(value: Any) -> list[str]:
             return [line for name, item in value.items() for line in _entry(_name(name), item)]
         case list() | tuple() if value:
             return [line for item in value for line in _indented("- ", _yaml(item))]
-    return [_json(value)]
+    return [as_json(value)]
 
 
 def _entry(name: str, item: Any) -> list[str]:
@@ -44,7 +41,7 @@ def _entry(name: str, item: Any) -> list[str]:
             return [f"{name}: |", *_indented("  ", _text(item))]
         case dict() | list() | tuple() if item:
             return [f"{name}:", *_indented("  ", _yaml(item))]
-    return [f"{name}: {_json(item)}"]
+    return [f"{name}: {as_json(item)}"]
 
 
 def _indented(first: str, lines: list[str]) -> list[str]:
@@ -56,4 +53,4 @@ def _text(text: str) -> list[str]:
 
 
 def _name(name: str) -> str:
-    return name if _PLAIN.fullmatch(name) else _json(name)
+    return name if _PLAIN.fullmatch(name) else as_json(name)

@@ -41,6 +41,8 @@ class Unavailable(AgentError):
         super().__init__(problem)
         self.retry_after_s = retry_after_s
         """What the other side asked for; None where it said nothing."""
+        self.kept: dict[str, object] = {}
+        """What was reached all the same: the `receipt` of a delivery."""
 
 
 class Misconfigured(AgentError):

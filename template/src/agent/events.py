@@ -25,7 +25,7 @@ MAX_DEPTH = 40
 MAX_BITS = 1024
 """Of a whole number; Python refuses to write much longer ones in decimal."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-_json = json.JSONEncoder(ensure_ascii=False).encode
+as_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _small(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else _json(value)
+    return value if isinstance(value, str) else as_json(value)
 
 
 def cut(text: str, limit: int) -> str:

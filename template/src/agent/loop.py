@@ -119,7 +119,7 @@ async def _deliver(
         receipt = await agent.channel.send(thread, thread.event(ref))
     except Unavailable as error:
         if tries >= MAX_DELIVERIES:
-            return await told(agent, thread, ref, error=str(error))
+            return await told(agent, thread, ref, error=str(error), **error.kept)
         postponed[ref] = error
         return thread
     return await told(agent, thread, ref, receipt=receipt)

@@ -27,9 +27,8 @@ async def fact(store: Store, thread: Thread, make: Make) -> Thread:
     Raises:
         Unavailable: the store stayed away; whether the fact got in is unknown.
     """
-    clock = asyncio.get_running_loop()
+    clock, stale = asyncio.get_running_loop(), False
     deadline = clock.time() + PATIENCE_S
-    stale = False
     while True:
         try:
             thread = await store.load(thread.id) if stale else thread

@@ -1,8 +1,7 @@
 """Factor 12: make your agent a stateless reducer.
 
 `reduce` is pure and total: any log folds, however its events came to follow each other. A
-`Thread` is a log together with its fold; it is a value, and the store holds the only state there
-is.
+`Thread` is a log together with its fold, a value; the store holds the only state there is.
 """
 
 import hashlib
@@ -66,7 +65,8 @@ def _after(state: State, event: Event) -> State:
         case "paused":
             audience = tuple(data.get("audience", ()))
             wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
-            return replace(state, wait=wait, outbox=(*state.outbox, event.seq))
+            outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox
+            return replace(state, wait=wait, outbox=(*outbox, event.seq))
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _resumed(state, state.wait, event)
         case "delivered":
@@ -139,8 +139,9 @@ def _close(state: State) -> State:
 
 
 def _drop(state: State) -> State:
-    """Close the wait and a step that did not start; one that did may still report."""
-    started = state.step if state.step and state.step.starts else None
+    """Close the wait and the step, but for one that started and may still report."""
+    reported = state.wait and "job" in state.wait.data
+    started = state.step if state.step and state.step.starts and not reported else None
     return replace(_close(state), step=started)
 
 

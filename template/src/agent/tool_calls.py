@@ -110,7 +110,8 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
 
 
 def _runs(state: State, step: int) -> bool:
-    return state.status == "running" and state.step is not None and state.step.seq == step
+    alive = state.status in ("running", "waiting:in_doubt")
+    return alive and state.step is not None and state.step.seq == step
 
 
 async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:

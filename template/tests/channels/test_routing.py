@@ -86,3 +86,17 @@ async def test_a_channel_that_is_not_here_is_named() -> None:
     thread = past(said(reply_to="slack:C1"), chose("done"), event("finished", message="bye"))
     with pytest.raises(Unavailable, match="no channel 'slack' here"):
         await Routing({}).send(thread, thread.events[-1])
+
+
+@pytest.mark.parametrize("dead", ["slack", "email"])
+async def test_a_channel_that_is_away_keeps_no_other_from_telling(dead: str) -> None:
+    channels = {
+        name: Shown(fails=lambda _, name=name: name == dead, receipts=True)  # type: ignore[misc]
+        for name in ("slack", "email")
+    }
+    thread = past(said(actor="cron:nightly"), paused("limit", "ana", "bob"))
+    with pytest.raises(Unavailable) as failed:
+        await Routing(channels).send(thread, thread.events[-1])
+    (alive,) = {"slack", "email"} - {dead}
+    assert len(channels[alive].sent) == 1
+    assert failed.value.kept == {"receipt": {alive: {"shown": 2}}}

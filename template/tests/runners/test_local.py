@@ -18,8 +18,8 @@ from agent.context import Prompt
 from agent.errors import Unavailable
 from agent.events import Call, Event
 from agent.ports import Agent, Claim, Reply
-from agent.runners.claims import MAX_CRASHES
-from agent.runners.local import MAX_BACK_OFF_S, LocalRunner
+from agent.runners.claims import MAX_BACK_OFF_S, MAX_CRASHES
+from agent.runners.local import LocalRunner
 from agent.stores.memory import MemoryStore
 from agent.thread import Thread
 
@@ -216,6 +216,17 @@ async def test_what_is_away_is_tried_again_later_and_no_error_is_charged(
     again = await store.now() + timedelta(seconds=delay_s)
     assert store.releases[-1] == ("t", again, attempts + 1)
     assert await store.load("t") == thread
+
+
+async def test_what_is_away_keeps_no_wait_from_expiring(store: WatchedStore, world: World) -> None:
+    ends = await store.now() + timedelta(seconds=10)
+    await stored(store, said(), paused("timer", expires_at=ends.isoformat()))
+    away = Shown(fails=lambda _: True)
+    with pytest.raises(Unavailable):
+        await LocalRunner(agent_of(store, Says(), world, channel=away), poll_s=0.01).finish("t")
+    again = store.releases[-1][1]
+    assert again is not None
+    assert again <= ends
 
 
 async def test_a_model_that_was_away_for_an_hour_is_asked_again_by_whoever_looks(

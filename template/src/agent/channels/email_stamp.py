@@ -13,7 +13,7 @@ from typing import Any, Self
 from ..errors import Misconfigured
 from ..settings import optional, required
 
-ADDRESS = re.compile(r"[^\s@<>\"(),:;\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}")
+ADDRESS = re.compile(r"[^\s@<>\"(),:;?\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 MIN_LENGTH = 32
 _OURS = re.compile(r"<([0-9A-Za-z-]{1,64})\.([0-9]{1,9})\.([0-9a-f]{24})@([^<>@\s]+)>")
 _FROM = "The agent writes as it: EMAIL_FROM='Deploy agent <agent@example.org>'."

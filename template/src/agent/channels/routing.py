@@ -21,13 +21,22 @@ class Routing:
         self.channels = channels
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        receipts: dict[str, Any] = {}
+        receipts, failed = dict[str, Any](), list[Unavailable]()
         for name, shown in self._ways(thread, event).items():
-            if name not in self.channels:
-                raise Unavailable(f"no channel {name!r} here; it was removed, or is not set up")
-            if receipt := await self.channels[name].send(thread, shown):
-                receipts[name] = receipt
+            try:
+                if receipt := await self._channel(name).send(thread, shown):
+                    receipts[name] = receipt
+            except Unavailable as error:  # the others are told all the same
+                failed.append(error)
+        if failed:
+            failed[0].kept = {"receipt": receipts} if receipts else {}
+            raise failed[0]
         return receipts
+
+    def _channel(self, name: str) -> Channel:
+        if name not in self.channels:
+            raise Unavailable(f"no channel {name!r} here; it was removed, or is not set up")
+        return self.channels[name]
 
     def _ways(self, thread: Thread, event: Event) -> dict[str, Event]:
         """Return what each channel has to show: of those who are asked, its own."""

@@ -82,13 +82,12 @@ class WebhookChannel:
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
         home, _, address = thread.state.reply_to.partition(":")
         name, _, conversation = address.partition(":")
-        names = [name]
-        if home != "webhook":
-            asked = event.data["audience"]
-            names = [each for person in asked for each in identities(person, "webhook")]
-            conversation = ""
-        body = json.dumps(_told(thread, event, conversation))
-        for each in dict.fromkeys(names):
+        at_home, asked = [name] if home == "webhook" else [], event.data.get("audience", ())
+        others = event.type == "paused" and not {thread.state.owner, "anyone"}.intersection(asked)
+        theirs = [identities(person, "webhook") for person in asked if others or not at_home]
+        names = [each for known in theirs for each in ([name] if name in known else known)]
+        for each in dict.fromkeys(names or at_home):
+            body = json.dumps(_told(thread, event, conversation if each in at_home else ""))
             if each not in self._receivers:
                 raise Unavailable(f"webhooks.toml has no reply_url for {each!r}")
             await self._receivers[each].take(f"{thread.id}_{event.seq}", body)

@@ -1,13 +1,18 @@
-"""Running a claimed thread: what keeps ending its runners is given up or asked about."""
+"""Running a claimed thread: what keeps ending its runners is given up or asked about, and what
+cannot go on now is put back.
+"""
 
 import asyncio
+from datetime import datetime, timedelta
 
+from ..errors import AgentError, Unavailable
 from ..loop import advance, escalate, told
-from ..ports import Agent, Claim
+from ..ports import Agent, Claim, Store
 from ..state import plan
 from ..thread import Thread
 
 MAX_CRASHES = 5
+MAX_BACK_OFF_S = 300.0
 
 
 async def run_claimed(
@@ -22,3 +27,12 @@ async def run_claimed(
     if word == "deliver":
         return await told(agent, thread, thread.state.outbox[0], error=why)
     return await escalate(agent, thread, why)
+
+
+async def again_at(store: Store, thread_id: str, error: AgentError, attempts: int) -> datetime:
+    """Return when a thread that could not go on is due: after a while, or once its wait expires."""
+    asked = error.retry_after_s if isinstance(error, Unavailable) else None
+    pause_s = asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S)
+    later = await store.now() + timedelta(seconds=pause_s)
+    wait = (await store.load(thread_id)).state.wait
+    return min(later, wait.expires_at) if wait and wait.expires_at else later

@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import uuid4
 
 from ..api import expire
@@ -15,12 +15,11 @@ from ..errors import AgentError, Unavailable
 from ..ports import Agent, Claim
 from ..state import State, plan
 from ..thread import Thread
-from .claims import run_claimed
+from .claims import again_at, run_claimed
 
 Run = asyncio.Task[None]
 log = logging.getLogger(__name__)
 
-MAX_BACK_OFF_S = 300.0
 GRACE_S = 10.0
 """How long a stop waits for the steps that run; what takes longer is recovered by others."""
 
@@ -115,7 +114,7 @@ class LocalRunner:
                 raise
             attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
             seen = Thread(claim.thread_id, state=State(version=error.version))
-            later = await store.now() + _back_off(error, attempts)
+            later = await again_at(store, claim.thread_id, error, attempts)
             await store.release(owner, seen, later, attempts)
             raise
         await store.release(owner, thread, await self._due(thread), 0)
@@ -153,8 +152,3 @@ async def _to_its_end(run: Run, stopping: asyncio.Event) -> None:
         await asyncio.wait({run}, timeout=GRACE_S)
         run.cancel()
         raise
-
-
-def _back_off(error: AgentError, attempts: int) -> timedelta:
-    asked = error.retry_after_s if isinstance(error, Unavailable) else None
-    return timedelta(seconds=asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S))

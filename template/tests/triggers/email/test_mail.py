@@ -45,6 +45,8 @@ def test_the_sender_is_the_one_address_of_from(given: str) -> None:
         "eve@evil.example (ana@example.org)",
         "ana@example.org\r\nFrom: eve@evil.example",
         "ana@exa mple.org",
+        "ana?subject=x@example.org",
+        '"' + '\\"' * 10_000,
     ],
 )
 def test_who_cannot_be_read_for_certain_is_nobody(given: str) -> None:

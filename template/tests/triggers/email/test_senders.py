@@ -63,6 +63,9 @@ def test_only_those_on_the_list_may_write(
         (["mx.example; spf=pass (a) ; dmarc=pass header.from=example.org () ; dmarc=fail"], False),
         (["mx.example; dmarc=pass header.from=example.org; spf=pass (of ("], False),
         ([f"mx.example; {'(' * 99} {')' * 98}; dmarc=pass header.from=example.org)"], False),
+        (['mx.example; dmarc=pass header.from=example.org; spf=pass (of "x'], False),
+        (['mx.example; dmarc=pass header.from=example.org ")" (a "b) "c (" \\" d"'], True),
+        (["mx.example; " + '"\\"' * 6_000 + "; dmarc=pass header.from=example.org"], False),
         (["mx.example (c) 1; dmarc=pass (a (b) c) header.from=example.org"], True),
     ],
 )

@@ -329,7 +329,7 @@ async def test_every_wait_takes_its_verdicts(
 @pytest.mark.parametrize(
     ("wait", "sent", "why"),
     [
-        (paused("approval", call=CHARGE), {"do": "reject"}, "say why"),
+        (paused("approval", call=CHARGE), {"do": "reject"}, "write something"),
         (paused("approval", call=CHARGE), {"do": "approve", "digest": "x"}, "not the call you"),
         (paused("approval", call=CHARGE), {"do": "approve"}, "not the call you"),
         (paused("approval", "bob", call=CHARGE), {"do": "approve", **RIGHT}, "ana is not asked"),
@@ -347,8 +347,8 @@ async def test_every_wait_takes_its_verdicts(
             {"do": "edit", "argument.amount": "1.5", **RIGHT},
             "the edited call is not valid",
         ),
-        (paused("question"), {"do": "answer", "text": " "}, "say something"),
-        (paused("question", **CHOICES), {"do": "answer", "choice": "7"}, "say something"),
+        (paused("question"), {"do": "answer", "text": " "}, "write something"),
+        (paused("question", **CHOICES), {"do": "answer", "choice": "7"}, "write something"),
         (paused("question"), {"do": "answer", "text": "x" * 80_001}, "at most 80000"),
         (paused("question"), {"do": "edit", "text": "x"}, "does not answer"),
         (paused("limit"), {"do": "approve"}, "does not answer"),

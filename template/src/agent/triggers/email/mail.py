@@ -23,6 +23,8 @@ MAX_HEAD = 256_000
 MAX_TEXT = 1_000_000
 """Bytes of the text that are looked at; the log keeps less."""
 _LONGEST = 20_000
+_LONGEST_FROM = 1_000
+"""What a pattern finds in a longer one takes quadratic time."""
 _ID = re.compile(r"<[!-;=?-~]{1,250}>")
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"', re.DOTALL)
 _FROM = re.compile(rf"(?:([^<>]*)<\s*)?({ADDRESS.pattern})(?(1)\s*>)")
@@ -74,7 +76,8 @@ def values(fields: Message, name: str) -> list[str]:
 
 def _sender(given: list[str]) -> str:
     """Return the one address of From, read as strictly as those read it who checked it."""
-    found = _FROM.fullmatch(_QUOTED.sub("", given[0]).strip()) if len(given) == 1 else None
+    one = len(given) == 1 and len(given[0]) <= _LONGEST_FROM
+    found = _FROM.fullmatch(_QUOTED.sub("", given[0]).strip()) if one else None
     if not found or re.search("[@,:;]", found[1] or ""):
         raise BrokenMail("its From is not one address")
     return found[2].lower()

@@ -18,8 +18,7 @@ _AUTHSERV = (
     "It is the first word of Authentication-Results in any mail that arrived there, such as "
     "mx.example.org; 'none' believes every From, which anybody can forge."
 )
-_LOUD = re.compile(r'"(?:\\.|[^"\\])*"|\((?:\\.|[^()\\])*\)')
-_PROPERTY = re.compile(r"([a-z.-]+)\s*=\s*(\S+)", re.IGNORECASE)
+_PROPERTY = re.compile(r"(?<![a-z.-])([a-z.-]+)\s*=\s*(\S+)", re.IGNORECASE)
 _DAEMONS = ("mailer-daemon", "postmaster")
 _ROBOTS = ("List-Id", "X-Autoreply", "X-Autorespond", "X-Autoresponder", "X-Loop")
 
@@ -107,7 +106,19 @@ def _aligned(result: dict[str, str], domain: str) -> bool:
 
 def _quiet(value: str) -> str:
     """Take out quoted strings and comments, into which senders may get words of theirs; "" where
-    they are so odd that some would be left."""
-    for _ in range(10):
-        value = _LOUD.sub(" ", value)
-    return "" if set('()"').intersection(value) else value.lower()
+    one is not closed. In one pass: a pattern would take quadratic time."""
+    kept, depth, quoted, signs = list[str](), 0, False, iter(value.lower())
+    for sign in signs:
+        if sign == "\\" and (quoted or depth):
+            next(signs, None)
+        elif quoted or (sign == '"' and not depth):
+            quoted ^= sign == '"'
+            kept.append(" ")
+        elif sign in "()":
+            depth += 1 if sign == "(" else -1
+            kept.append(" ")
+            if depth < 0:
+                return ""
+        elif not depth:
+            kept.append(sign)
+    return "" if quoted or depth else "".join(kept)

@@ -37,7 +37,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         from .service import Tokens
 
         tokens = Tokens.from_env()
-        app = build(model or required("MODEL", "Set it in .env, or name one with --model."))
+        app = build(model or required("MODEL", "Set it in .env, as openai:<name>, or use --model."))
         # uvicorn ends by the signal that stopped it, and what is to be done at exit would not be.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         with suppress(KeyboardInterrupt):

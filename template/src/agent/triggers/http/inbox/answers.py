@@ -108,7 +108,7 @@ async def give(agent: Agent, thread: Thread, name: str, fields: dict[str, str]) 
     if len(text) > MAX_TEXT:
         raise Refused(f"an answer has at most {MAX_TEXT} characters")
     if not text and verdict in ("answer", "reject"):
-        raise Refused("say why: the agent reads it" if verdict == "reject" else "say something")
+        raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
     call = edits.edited(agent.steps.schema, shown, fields) if shown else None
     digest = fields.get("digest", "")
