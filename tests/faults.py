@@ -178,8 +178,8 @@ FAULTS = [
     Fault(
         "a closed wait stays in the outbox",
         "thread.py",
-        "    outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox",
-        "    outbox = state.outbox",
+        "if state.wait else state.outbox\n    return",
+        "if False else state.outbox\n    return",
         "test_loop.py::test_a_closed_wait_is_not_shown_any_more",
     ),
     Fault(
@@ -497,9 +497,31 @@ FAULTS = [
     Fault(
         "a tool that was cancelled waits",
         "tool_calls.py",
-        '    return state.status == "running" and state.step is not None and',
-        "    return state.step is not None and",
+        '    alive = state.status in ("running", "waiting:in_doubt")\n',
+        "    alive = True\n",
         "test_tool_calls.py::test_a_tool_that_was_cancelled_waits_for_nothing",
+    ),
+    Fault(
+        "what is said runs a tool that waits again",
+        "thread.py",
+        '    reported = state.wait and "job" in state.wait.data\n',
+        "    reported = False\n",
+        "test_tool_calls.py"
+        "::test_a_tool_that_waited_is_not_run_again_by_what_is_said_next[timer-once]",
+    ),
+    Fault(
+        "one channel that is away keeps the others from telling",
+        "channels/routing.py",
+        "                failed.append(error)\n",
+        "                raise\n",
+        "channels/test_routing.py::test_a_channel_that_is_away_keeps_no_other_from_telling[slack]",
+    ),
+    Fault(
+        "what is away keeps a wait from expiring",
+        "runners/claims.py",
+        "min(later, wait.expires_at) if wait and wait.expires_at else later",
+        "later",
+        "runners/test_local.py::test_what_is_away_keeps_no_wait_from_expiring",
     ),
     Fault(
         "a job's result is no certain outcome",
@@ -750,8 +772,8 @@ FAULTS = [
     Fault(
         "what a sender wrote into a comment is believed",
         "triggers/email/senders.py",
-        'return "" if set(\'()"\').intersection(value) else value.lower()',
-        "return value.lower()",
+        "    kept, depth, quoted, signs =",
+        "    return value.lower()\n    kept, depth, quoted, signs =",
         "triggers/email/test_senders.py::test_a_sender_is_believed_when_the_trusted_server_vouches",
     ),
     Fault(
