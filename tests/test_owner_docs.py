@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
@@ -260,9 +260,16 @@ WRITE = re.compile(r"New file `([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 CHANGE = re.compile(r"Change `([^`]+)`(?:, here)?:\n\n((?:```diff\n.*?```\s*)+)", re.DOTALL)
 
 
+@pytest.fixture(scope="module")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Let mypy remember from one recipe to the next what it knows of the rest."""
+    return {"MYPY_CACHE_DIR": str(tmp_path_factory.mktemp("types"))}
+
+
 @pytest.fixture
-def extended(full: Agent, tmp_path: Path) -> Agent:
-    return full.copy(tmp_path / "my-agent")
+def extended(full: Agent, tmp_path: Path, mypy_cache: dict[str, str]) -> Agent:
+    copied = full.copy(tmp_path / "my-agent")
+    return replace(copied, environment=copied.environment | mypy_cache)
 
 
 def apply(path: Path, change: str) -> None:
@@ -299,7 +306,7 @@ def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Ag
         assert output in printed
     deployed = json.loads(readable(extended.path / "sample/deployed/staging.json"))
     assert deployed["tag"] == "v1.2.2"
-    checks(extended, "check", "test")
+    checks(extended, "check")
 
 
 TOOLS = '''"""Factor 1: natural language to tool calls. Yours: this one keeps notes."""
