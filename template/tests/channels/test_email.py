@@ -334,6 +334,7 @@ def test_no_password_leaves_this_machine_in_the_open(
         ("EMAIL_SECRET", ""),
         ("EMAIL_SECRET", "short"),
         ("EMAIL_SECRET", "a" * 40),
+        ("EMAIL_SECRET", "<make one with: openssl rand -hex 32>"),
         ("PUBLIC_URL", "agent.example"),
     ],
 )

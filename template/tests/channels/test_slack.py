@@ -410,6 +410,8 @@ def test_the_manifest_asks_for_what_is_needed_and_for_nothing_else() -> None:
         ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN is not"),
         ({"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN is not"),
         ({"SLACK_BOT_TOKEN": "xoxp-1"}, "no bot token"),
+        ({"SLACK_BOT_TOKEN": "xoxb-"}, "no bot token"),
+        ({"SLACK_BOT_TOKEN": "xoxb-your-token"}, "no bot token"),
     ],
 )
 def test_half_of_the_settings_is_an_error(

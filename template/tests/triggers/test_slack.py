@@ -693,6 +693,8 @@ async def test_a_reply_to_a_question_asked_directly_goes_to_the_thread_it_came_f
         ({"SLACK_SIGNING_SECRET": ""}, "neither SLACK_SIGNING_SECRET"),
         ({"SLACK_BOT_TOKEN": ""}, "SLACK_BOT_TOKEN is not"),
         ({"SLACK_APP_TOKEN": "xoxb-1"}, "begins with xapp-"),
+        ({"SLACK_APP_TOKEN": "xapp-"}, "begins with xapp-"),
+        ({"SLACK_SIGNING_SECRET": "<your signing secret>"}, "SECRET is a placeholder"),
     ],
 )
 def test_half_of_the_settings_is_an_error_that_names_the_other_half(

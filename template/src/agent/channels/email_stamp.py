@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from ..errors import Misconfigured
 from ..settings import optional, required
+from .placeholders import is_placeholder
 
 ADDRESS = re.compile(r"[^\s@<>\"(),:;?\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 MIN_LENGTH = 32
@@ -44,6 +45,8 @@ class Stamp:
         if not ADDRESS.fullmatch(address):
             raise Misconfigured(f"EMAIL_FROM={optional('EMAIL_FROM')!r} is no address. {_FROM}")
         secret = required("EMAIL_SECRET", f"It signs links and Message-IDs. {_SECRET}")
+        if is_placeholder(secret):
+            raise Misconfigured(f"EMAIL_SECRET is a placeholder. {_SECRET}")
         if len(secret) < MIN_LENGTH or len(set(secret)) < 8:
             raise Misconfigured(f"EMAIL_SECRET is too easy to guess. {_SECRET}")
         return cls(name, address.lower(), secret)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import Misconfigured, Unavailable
 from ..settings import optional
+from .placeholders import is_placeholder
 
 if TYPE_CHECKING:
     from slack_sdk.errors import SlackApiError
@@ -56,8 +57,9 @@ class Slack:
             return None
         if not token:
             raise Misconfigured(f"{others[0]} is set but SLACK_BOT_TOKEN is not: see docs/slack.md")
-        if "xoxb-" not in token:
-            raise Misconfigured("SLACK_BOT_TOKEN is no bot token, which begins with xoxb-")
+        if is_placeholder(token) or not token.partition("xoxb-")[2]:
+            what = "it begins with xoxb- and goes on, see docs/slack.md"
+            raise Misconfigured(f"SLACK_BOT_TOKEN is no bot token: {what}")
         return cls(token, optional("SLACK_API_URL", "https://slack.com/api/"))
 
     @cached_property

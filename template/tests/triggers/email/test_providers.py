@@ -206,6 +206,8 @@ def test_nothing_is_served_where_nothing_is_set_up(
     ("name", "value", "says"),
     [
         ("EMAIL_POSTMARK_PASSWORD", "short", "easy to guess"),
+        ("EMAIL_POSTMARK_PASSWORD", "<openssl rand -hex 20>", "or a placeholder"),
+        ("EMAIL_MAILGUN_KEY", "<the signing key>", "or a placeholder"),
         ("EMAIL_AUTHSERV_ID", "", "EMAIL_AUTHSERV_ID is not set"),
         ("EMAIL_SECRET", "", "EMAIL_SECRET is not set"),
     ],

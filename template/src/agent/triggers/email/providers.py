@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header, HTTPException, Request
 
+from ...channels.placeholders import is_placeholder
 from ...errors import Misconfigured
 from ...settings import optional
 from ..http.problems import MAX_BODY
@@ -38,6 +39,10 @@ AT_ONCE = 3
 BODY_S = 60.0
 """How long one may take to arrive."""
 MAX_FIELDS = 100
+_WHENCE = {
+    "EMAIL_MAILGUN_KEY": "copy the HTTP webhook signing key from Mailgun",
+    "EMAIL_POSTMARK_PASSWORD": "make one with `openssl rand -hex 20`",
+}
 _NAME = re.compile(rb'\bname="?([^";\r\n]+)')
 
 log = logging.getLogger(__name__)
@@ -77,8 +82,9 @@ def router(intake: Intake) -> APIRouter:
 
 
 def _secret(name: str, length: int) -> str:
-    if (secret := optional(name)) and len(secret) < length:
-        raise Misconfigured(f"{name} is too easy to guess; make one with `openssl rand -hex 32`")
+    secret = optional(name)
+    if secret and (len(secret) < length or is_placeholder(secret)):
+        raise Misconfigured(f"{name} is too easy to guess, or a placeholder; {_WHENCE[name]}")
     return secret
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Self, cast
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from ...channels.placeholders import is_placeholder
 from ...errors import Misconfigured
 from ...settings import required
 from ...state import is_person
@@ -22,7 +23,6 @@ from .. import App
 
 MIN_LENGTH = 16
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
-_PLACEHOLDERS = ("<", ">", " ", "change", "example", "placeholder", "password", "secret", "your")
 _WORDS = ("anyone", "owner")
 """Who an audience may name without naming somebody."""
 
@@ -145,7 +145,7 @@ def _problem(name: str, token: str) -> str:
         return "it is not name:token"
     if name in _WORDS or not is_person(name):
         return f"{name!r} is a word of the log and names nobody"
-    if any(sign in token.lower() for sign in _PLACEHOLDERS):
+    if is_placeholder(token):
         return f"the token of {name!r} is a placeholder"
     if len(token) < MIN_LENGTH or len(set(token)) < MIN_LENGTH // 4:
         return f"the token of {name!r} is too easy to guess; {MIN_LENGTH} random characters or more"

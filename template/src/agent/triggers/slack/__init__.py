@@ -7,6 +7,7 @@ or without a public address (`SLACK_APP_TOKEN`, socket mode); `docs/slack.md` ha
 
 import logging
 
+from ...channels.placeholders import is_placeholder
 from ...channels.slack_api import Slack
 from ...errors import Misconfigured
 from ...settings import optional
@@ -24,8 +25,11 @@ def served(app: App) -> Served | None:
     if not (secret or app_token):
         ways = "SLACK_SIGNING_SECRET (HTTP) nor SLACK_APP_TOKEN (socket mode)"
         raise Misconfigured(f"SLACK_BOT_TOKEN is set, but neither {ways}: see docs/slack.md")
-    if app_token and not app_token.startswith("xapp-"):
-        raise Misconfigured("SLACK_APP_TOKEN is no app-level token, which begins with xapp-")
+    if is_placeholder(secret):
+        raise Misconfigured("SLACK_SIGNING_SECRET is a placeholder: see docs/slack.md")
+    if app_token and (is_placeholder(app_token) or not app_token.partition("xapp-")[2]):
+        what = "it begins with xapp- and goes on, see docs/slack.md"
+        raise Misconfigured(f"SLACK_APP_TOKEN is no app-level token: {what}")
     from .bolt import Bolt  # it imports FastAPI and Slack's SDK
 
     bolt = Bolt(app, slack)
