@@ -41,7 +41,7 @@ def test_no_file_is_no_schedule(write: Path) -> None:
 
 def test_the_example_of_its_page_is_good(write: Path) -> None:
     write.write_text((ROOT / "docs/cron.md").read_text().split("```")[1].removeprefix("toml"))
-    (morning,) = schedules(CHANNELS)
+    (morning,) = schedules(Routing({"poll": PollChannel()}))  # where nothing else is set up
     assert (morning.name, morning.missed) == ("morning-report", "once")
 
 
@@ -71,8 +71,8 @@ def test_it_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (f'[a]\n{GOOD}timezone = "Mars"', ": [a] timezone = 'Mars' is no time zone; write one"),
         (f'[a]\n{GOOD}timezone = "Europe"', ": [a] timezone = 'Europe' is no time zone"),
         (f'[a]\n{GOOD}timezone = "../UTC"', ": [a] timezone = '../UTC' is no time zone"),
-        (f'[a]\n{GOOD}tell = "fax:1"', ": [a] tell = 'fax:1' is by no channel that is set up "),
-        (f'[a]\n{GOOD}tell = "fax:1"', "here: poll, slack"),
+        (f'[a]\n{GOOD}tell = "fax:1"', ": [a] tell = 'fax:1' needs 'fax', which is not set up"),
+        (f'[a]\n{GOOD}tell = "fax:1"', "(poll, slack): set it up, add the part, or leave `tell`"),
         (f'[a]\n{GOOD}tell = "slack"', ": [a] tell = 'slack' has no address; write channel:"),
         (f'[a]\n{GOOD}tell = "slack: "', ": [a] tell = 'slack: ' has no address"),
     ],

@@ -28,7 +28,7 @@ from agent.triggers.webhook import served
 
 from ..channels.webhook_receiver import system
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, World, agent_of, chose, said, stored, types
+from ..domain import Charge, Done, Says, Shown, World, agent_of, chose, said, stored, types
 from .http.conftest import TOKENS, Asleep, bearer
 from .webhook_senders import GITHUB_SECRET, KEY, SECRET, Request, but, github, standard
 
@@ -343,6 +343,30 @@ def test_without_a_source_nothing_comes_in_and_the_log_says_how_it_would(
     assert "webhooks.toml" in line
 
 
+@pytest.mark.parametrize(
+    ("tell", "problem"),
+    [
+        ("fax:1", "fax:1' needs 'fax', which is not set up here (poll, slack): set it up, add the"),
+        ("slack: ", "slack: ' has no address; write channel:address"),
+        ("slack:C1", ""),
+        ("poll:", ""),
+        ("", ""),
+    ],
+)
+def test_where_nobody_would_be_told_stops_the_start(
+    tell: str, problem: str, store: MemoryStore, world: World, runner: Asleep, file: Path
+) -> None:
+    file.write_text(FILE.replace("slack:C1", tell), "utf-8")
+    channel = Routing({"poll": Shown(), "slack": Shown()})
+    app = App(agent_of(store, Says(), world, channel=channel), runner)
+    if problem:
+        with pytest.raises(Misconfigured) as refused:
+            served(app)
+        assert f"{str(file)!r}, github.tell = '{problem}" in str(refused.value)
+    else:
+        assert served(app)
+
+
 def test_a_source_without_its_secret_stops_the_start(
     agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -476,7 +500,9 @@ async def test_what_a_sender_began_comes_back_to_it_signed(
     with system() as crm:
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
-        agent = agent_of(store, says, world, channel=Routing({"webhook": channel}))
+        agent = agent_of(
+            store, says, world, channel=Routing({"slack": Shown(), "webhook": channel})
+        )
         runner = LocalRunner(agent)
         async with sender(agent, runner) as there:
             thread_id = (await send(there, "crm", SIGNED)).json()["id"]

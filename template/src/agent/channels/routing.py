@@ -53,6 +53,18 @@ class Routing:
         return {name: _to(event, theirs) for name, theirs in people.items()} or {home: event}
 
 
+def tellable(channel: Channel, tell: str) -> str:
+    """Return a `channel:address` of an owner's file. Raises ValueError where nobody is reached."""
+    name, _, address = tell.partition(":")
+    if isinstance(channel, Routing) and name not in channel.channels:
+        here = ", ".join(sorted(channel.channels))
+        todo = "set it up, add the part, or leave `tell` out"
+        raise ValueError(f"needs {name!r}, which is not set up here ({here}): {todo}")
+    if name != "poll" and not address.strip():
+        raise ValueError("has no address; write channel:address")
+    return tell
+
+
 def _to(event: Event, people: list[str]) -> Event:
     return replace(event, data=event.data | {"audience": people})
 

@@ -87,22 +87,26 @@ class Source(BaseModel):
 _Sources = TypeAdapter(dict[Name, Source])
 
 
+def path() -> Path:
+    return Path(optional("WEBHOOKS_FILE", "webhooks.toml"))
+
+
 def sources() -> dict[str, Source]:
     """Read the file; without it there is no source. Raises Misconfigured."""
-    path = Path(optional("WEBHOOKS_FILE", "webhooks.toml"))
+    source = path()
     try:
-        return _Sources.validate_python(tomllib.loads(path.read_text("utf-8")))
+        return _Sources.validate_python(tomllib.loads(source.read_text("utf-8")))
     except FileNotFoundError:
         return {}
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
+        raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except ValidationError as error:
         wrong = error.errors()[0]
         where = ".".join(str(name) for name in wrong["loc"])
         why = wrong["msg"].removeprefix("Value error, ")
-        raise Misconfigured(f"{str(path)!r}, {where}: {why}") from None
+        raise Misconfigured(f"{str(source)!r}, {where}: {why}") from None
     except (OSError, ValueError) as error:
-        raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
+        raise Misconfigured(f"{str(source)!r} cannot be read: {error}") from None
 
 
 def secrets(variable: str, scheme: Scheme = "standard") -> list[bytes]:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from ..channels.routing import Routing
+from ..channels.routing import tellable
 from ..errors import Misconfigured
 from ..ports import Channel
 from ..settings import optional
@@ -34,17 +34,16 @@ def schedules(channel: Channel) -> list[Schedule]:
         Misconfigured: it names the file, the table and the key.
     """
     source = path()
-    channels = channel.channels if isinstance(channel, Routing) else {}
     try:
         tables = tomllib.loads(source.read_text("utf-8")) if source.exists() else {}
-        return [_schedule(name, table, channels) for name, table in tables.items()]
+        return [_schedule(name, table, channel) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 
-def _schedule(name: str, table: Any, channels: Mapping[str, Channel]) -> Schedule:
+def _schedule(name: str, table: Any, channel: Channel) -> Schedule:
     if not isinstance(table, dict):
         raise ValueError(f"{name!r} is in no table; begin one with a line [name-of-the-schedule]")
     if not _NAME.fullmatch(name):
@@ -53,7 +52,7 @@ def _schedule(name: str, table: Any, channels: Mapping[str, Channel]) -> Schedul
         "cron": _cron,
         "timezone": _timezone,
         "message": _message,
-        "tell": partial(_tell, channels),
+        "tell": partial(tellable, channel),
         "missed": _missed,
     }
     given = _DEFAULTS | table
@@ -98,15 +97,6 @@ def _timezone(text: str) -> ZoneInfo:
 
 
 def _message(text: str) -> str:
-    return text
-
-
-def _tell(channels: Mapping[str, Channel], text: str) -> str:
-    name, _, address = text.partition(":")
-    if channels and name not in channels:
-        raise ValueError(f"is by no channel that is set up here: {', '.join(sorted(channels))}")
-    if name != "poll" and not address:
-        raise ValueError("has no address; write channel:address")
     return text
 
 

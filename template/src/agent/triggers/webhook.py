@@ -7,7 +7,9 @@ What comes in is signed: the signature says that it is the source, `hook:<source
 
 import logging
 
-from ..channels.webhook_sources import sources
+from ..channels.routing import tellable
+from ..channels.webhook_sources import path, sources
+from ..errors import Misconfigured
 from . import App, Served
 
 log = logging.getLogger(__name__)
@@ -19,6 +21,13 @@ def served(app: App) -> Served | None:
     if not found:
         log.warning("no webhook comes in: name a source in 'webhooks.toml', see docs/webhook.md")
         return None
+    for name, source in found.items():
+        try:
+            if source.tell:
+                tellable(app.agent.channel, source.tell)
+        except ValueError as error:
+            wrong = f"{name}.tell = {source.tell!r} {error}"
+            raise Misconfigured(f"{str(path())!r}, {wrong}") from None
     from .webhook_routes import Webhooks  # FastAPI would slow down every other command
 
     return Served(router=Webhooks(app, found).router())
