@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ from agent.triggers.http.problems import MAX_BODY
 from agent.triggers.http.server import create_app
 from agent.triggers.http.service import Tokens
 from agent.triggers.webhook import served
+from agent.triggers.webhook_signatures import delivery
 
 from ..channels.webhook_receiver import system
 from ..conftest import Clock
@@ -331,6 +335,25 @@ async def test_two_secrets_hold_while_one_takes_the_place_of_another(
             assert (await send(there, "github", github(ISSUE, secret=secret))).status_code == 202
         refused = await send(there, "github", github(ISSUE, secret="0123456789abcdeX"))
         assert refused.status_code == 401
+
+
+def test_a_shell_signs_as_the_page_says() -> None:
+    """By hand the key is easily mistaken: it is not the text of the secret."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not here")
+    page = Path(__file__).parents[2] / "docs/webhook.md"
+    signs = page.read_text("utf-8").partition("```sh\n")[2].partition("curl")[0]
+    ran = subprocess.run(
+        ["sh", "-c", f'{signs}printf "%s\n" "$id" "$time" "v1,$signature" "$body"'],
+        env=os.environ | {"BUILDS_WEBHOOK_SECRET": SECRET},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *values, body = ran.stdout.splitlines()
+    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
+    headers = dict(zip(names, values, strict=True))
+    assert delivery("standard", [KEY], headers, body.encode()) == "build-7"
 
 
 def test_without_a_source_nothing_comes_in_and_the_log_says_how_it_would(
