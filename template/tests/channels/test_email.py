@@ -347,6 +347,15 @@ def test_what_is_half_set_up_is_named_with_what_to_do(
     assert "hush-hush" not in str(error.value)
 
 
+def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SMTP_URL", "SECRET", "AUTHSERV_ID"):
+        monkeypatch.delenv(f"EMAIL_{name}")
+    with pytest.raises(Misconfigured) as error:
+        EmailChannel.from_env()
+    names = "EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHSERV_ID"
+    assert str(error.value) == f"{names} are not set: see docs/email.md"
+
+
 def test_without_any_setting_there_is_no_such_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED", "MAILGUN_KEY"):
         monkeypatch.delenv(f"EMAIL_{name}")

@@ -25,9 +25,23 @@ log = logging.getLogger(__name__)
 
 INBOUND = ("EMAIL_IMAP_URL", "EMAIL_MAILGUN_KEY", "EMAIL_POSTMARK_PASSWORD")
 """Any of them lets mail in."""
-SETTINGS = ("EMAIL_SMTP_URL", "EMAIL_FROM", "EMAIL_SECRET", "EMAIL_ALLOWED", *INBOUND)
+OUTBOUND = ("EMAIL_FROM", "EMAIL_SECRET", "EMAIL_SMTP_URL")
+"""All of them let mail out."""
+SETTINGS = (*OUTBOUND, "EMAIL_ALLOWED", *INBOUND)
 _PORTS = {"smtps": 465, "smtp": 587}
 _HINT = "Mail is sent by it: smtps://user:password@host, or smtp:// for STARTTLS."
+
+
+def is_set_up() -> bool:
+    """Raises Misconfigured where half of it is, and names all that is missing."""
+    if not any(map(optional, SETTINGS)):
+        return False
+    inbound = any(map(optional, INBOUND))
+    needed = (*OUTBOUND, "EMAIL_AUTHSERV_ID") if inbound else OUTBOUND
+    if missing := [name for name in needed if not optional(name)]:
+        what = "is" if len(missing) == 1 else "are"
+        raise Misconfigured(f"{', '.join(missing)} {what} not set: see docs/email.md")
+    return True
 
 
 class EmailChannel:
@@ -38,12 +52,12 @@ class EmailChannel:
     @classmethod
     def from_env(cls) -> Self | None:
         """Return None where no setting of it is there. Raises Misconfigured where half are."""
-        if not any(map(optional, SETTINGS)):
+        if not is_set_up():
             return None
         server = Server.from_env("EMAIL_SMTP_URL", _PORTS, _HINT)
         url = optional("PUBLIC_URL").rstrip("/")
         if url and not url.startswith(("https://", "http://")):
-            raise Misconfigured("PUBLIC_URL is no URL; set it to where people reach this server.")
+            raise Misconfigured("PUBLIC_URL is no URL, such as https://agent.example.org")
         return cls(Desk(Stamp.from_env(), url, any(map(optional, INBOUND))), server)
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:

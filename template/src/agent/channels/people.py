@@ -44,6 +44,11 @@ def reached(name: str, channels: Iterable[str]) -> list[str]:
     return [kind for kind in kinds if kind in channels and identities(name, kind)]
 
 
+def is_known(kind: str) -> bool:
+    """Say whether a channel knows anybody of `people.toml`."""
+    return any(known.get(kind) for known in _people().values())
+
+
 def _people() -> dict[str, dict[str, list[str]]]:
     path = Path(optional("PEOPLE_FILE", "people.toml"))
     try:

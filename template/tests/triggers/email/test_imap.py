@@ -107,7 +107,7 @@ async def test_a_wrong_password_is_not_said_and_not_the_end(
     monkeypatch.setenv("EMAIL_IMAP_URL", mailbox.url.replace("se%2Fcret", "hush-hush"))
     box = ImapBox(ImapBox.from_env(intake)._server, intake, poll_s=0.01)
     work = asyncio.create_task(box.work())
-    await until(lambda: "next try in 0.04 s" in caplog.text)
+    await until(lambda: "127.0.0.1 (EMAIL_IMAP_URL), next try in 0.04 s" in caplog.text)
     box._server = right
     await until(lambda: runner.woken)
     work.cancel()

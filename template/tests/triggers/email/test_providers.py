@@ -6,6 +6,7 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -199,7 +200,30 @@ def test_nothing_is_served_where_nothing_is_set_up(
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED"):
         monkeypatch.delenv(f"EMAIL_{name}")
     assert email.served(App(agent, runner)) is None
-    assert "set EMAIL_FROM" in caplog.text
+    (line,) = caplog.messages
+    assert line.startswith("email is off: EMAIL_FROM, EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHSERV")
+    assert line.endswith(" switch it on, see docs/email.md")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "people", "open_to"),
+    [("", "[ana]\ncli = 'ana'", False), ("@x.example", "", True), ("", "[a]\nemail = 'a@b'", True)],
+)
+def test_it_is_said_where_nobody_may_write(
+    allowed: str,
+    people: str,
+    open_to: bool,
+    agent: Agent,
+    runner: Asleep,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
+    monkeypatch.setenv("EMAIL_ALLOWED", allowed)
+    (tmp_path / "people.toml").write_text(people)
+    assert email.served(App(agent, runner))
+    assert ("nobody may write" not in caplog.text) == open_to
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ confirm.py          the page behind the links that go out
 
 import logging
 
-from ...channels.email import INBOUND, SETTINGS
+from ...channels.email import INBOUND, OUTBOUND, is_set_up
 from ...channels.email_stamp import Stamp
+from ...channels.people import is_known
 from ...settings import optional
 from .. import App, Served
 
@@ -20,8 +21,9 @@ log = logging.getLogger(__name__)
 
 def served(app: App) -> Served | None:
     """Return the ways in that are set up; None where nothing of email is."""
-    if not any(map(optional, SETTINGS)):
-        log.warning("email is not set up: set EMAIL_FROM, EMAIL_SMTP_URL and EMAIL_IMAP_URL")
+    if not is_set_up():
+        names = ", ".join((*OUTBOUND, "EMAIL_AUTHSERV_ID"))
+        log.warning("email is off: %s and EMAIL_IMAP_URL switch it on, see docs/email.md", names)
         return None
     from . import confirm, providers  # FastAPI would slow down every other command
     from .imap import ImapBox
@@ -31,9 +33,12 @@ def served(app: App) -> Served | None:
     stamp = Stamp.from_env()
     routes = confirm.router(stamp)
     if not any(map(optional, INBOUND)):
-        log.warning("no mail is read: set EMAIL_IMAP_URL, or the secret of a provider")
+        log.warning("no mail is read: EMAIL_IMAP_URL switches it on, see docs/email.md")
         return Served(routes)
-    intake = Intake(app, stamp, Senders.from_env())
+    senders = Senders.from_env()
+    if not (senders.allowed or is_known("email")):
+        log.warning("nobody may write: name them in EMAIL_ALLOWED or people.toml")
+    intake = Intake(app, stamp, senders)
     routes.include_router(providers.router(intake))
     box = ImapBox.from_env(intake) if optional("EMAIL_IMAP_URL") else None
     return Served(routes, box.work if box else None, providers.BODIES)

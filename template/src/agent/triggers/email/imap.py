@@ -52,7 +52,8 @@ class ImapBox:
                 pause_s = self._poll_s
             except _AWAY as error:
                 pause_s = min(2 * pause_s, max(MAX_BACK_OFF_S, self._poll_s))
-                log.warning("no mail is read, next try in %.3g s: %s", pause_s, error)
+                where = f"{self._server.host} (EMAIL_IMAP_URL)"
+                log.warning("no mail from %s, next try in %.3g s: %s", where, pause_s, error)
             await asyncio.sleep(pause_s)
 
     async def look(self) -> None:
