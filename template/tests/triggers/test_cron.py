@@ -128,7 +128,8 @@ def test_a_server_without_schedules_says_how_to_begin_one(
 ) -> None:
     path().unlink()
     assert served(app) is None
-    assert caplog.messages == [f"no schedule: begin one in {str(path())!r}, see docs/cron.md"]
+    how = f"a table in {str(path())!r} switches it on, see docs/cron.md"
+    assert caplog.messages == [f"cron is off: {how}"]
 
 
 def test_a_server_does_not_start_with_a_mistake(app: App) -> None:

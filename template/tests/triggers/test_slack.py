@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -712,7 +713,31 @@ def test_without_settings_slack_is_off_and_says_how_it_is_switched_on(
     for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
         monkeypatch.delenv(name)
     assert served(app) is None
-    assert "SLACK_BOT_TOKEN" in caplog.text
+    both = "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
+    assert caplog.messages == [f"slack is off: {both} switch it on, see docs/slack.md"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "app_token", "said"),
+    [
+        (SECRET, "", ["Slack: by HTTP at /slack/events"]),
+        ("", APP_TOKEN, ["Slack: by socket mode"]),
+        (SECRET, APP_TOKEN, ["Slack: by HTTP at /slack/events", "Slack: by socket mode"]),
+    ],
+)
+def test_the_log_says_how_slack_comes_in(
+    secret: str,
+    app_token: str,
+    said: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    app: App,
+) -> None:
+    monkeypatch.setenv("SLACK_SIGNING_SECRET", secret)
+    monkeypatch.setenv("SLACK_APP_TOKEN", app_token)
+    caplog.set_level(logging.INFO, "agent")
+    assert served(app)
+    assert caplog.messages == said
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def served(app: App, clock: Clock = utc_now) -> Served | None:
     """Make the ticks beside the server; the file is read now, and not again."""
     found = schedules(app.agent.channel)
     if not found:
-        log.warning("no schedule: begin one in %r, see docs/cron.md", str(path()))
+        log.warning("cron is off: a table in %r switches it on, see docs/cron.md", str(path()))
         return None
     return Served(work=partial(work, app, found, clock))
 

@@ -19,7 +19,8 @@ def served(app: App) -> Served | None:
     """Open a way in for each source. Raises Misconfigured."""
     found = sources()
     if not found:
-        log.warning("no webhook comes in: name a source in 'webhooks.toml', see docs/webhook.md")
+        how = "a table in %r switches it on, see docs/webhook.md"
+        log.warning(f"webhook is off: {how}", str(path()))
         return None
     for name, source in found.items():
         try:

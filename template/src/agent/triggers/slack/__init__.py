@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 def served(app: App) -> Served | None:
     slack = Slack.from_env()
     if slack is None:
-        log.warning("Slack is off; SLACK_BOT_TOKEN switches it on, see docs/slack.md")
+        both = "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
+        log.warning("slack is off: %s switch it on, see docs/slack.md", both)
         return None
     secret, app_token = optional("SLACK_SIGNING_SECRET"), optional("SLACK_APP_TOKEN")
     if not (secret or app_token):
@@ -32,6 +33,8 @@ def served(app: App) -> Served | None:
         raise Misconfigured(f"SLACK_APP_TOKEN is no app-level token: {what}")
     from .bolt import Bolt  # it imports FastAPI and Slack's SDK
 
+    for way in filter(None, (secret and "HTTP at /slack/events", app_token and "socket mode")):
+        log.info("Slack: by %s", way)
     bolt = Bolt(app, slack)
     router = bolt.router(secret) if secret else None
     return Served(router, (lambda: bolt.work(app_token)) if app_token else None)

@@ -83,6 +83,7 @@ class Bolt:
 def _terse(record: logging.LogRecord) -> bool:
     """The client connects again by itself: a line says enough."""
     record.exc_info = None
+    record.msg = f"Slack (socket mode): {record.msg}"
     return True
 
 
