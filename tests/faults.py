@@ -608,6 +608,13 @@ FAULTS = [
     ),
     # -- webhooks --
     Fault(
+        "a webhook tells by a channel that is not there",
+        "triggers/webhook.py",
+        "            if source.tell:",
+        "            if False:",
+        f"{WEBHOOK}::test_where_nobody_would_be_told_stops_the_start",
+    ),
+    Fault(
         "a webhook needs no signature",
         "triggers/webhook_signatures.py",
         "    Webhook(secret).verify(body, dict(headers), json_parse=False)\n",
@@ -723,6 +730,13 @@ FAULTS = [
         "triggers/http/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
     ),
     # -- email --
+    Fault(
+        "the placeholder of the secret signs links",
+        "channels/email_stamp.py",
+        "if is_placeholder(secret):",
+        "if False:",
+        "channels/test_email.py::test_what_is_half_set_up_is_named_with_what_to_do",
+    ),
     Fault(
         "a forged Message-ID leads into a thread",
         "channels/email_stamp.py",

@@ -39,10 +39,6 @@ AT_ONCE = 3
 BODY_S = 60.0
 """How long one may take to arrive."""
 MAX_FIELDS = 100
-_WHENCE = {
-    "EMAIL_MAILGUN_KEY": "copy the HTTP webhook signing key from Mailgun",
-    "EMAIL_POSTMARK_PASSWORD": "make one with `openssl rand -hex 20`",
-}
 _NAME = re.compile(rb'\bname="?([^";\r\n]+)')
 
 log = logging.getLogger(__name__)
@@ -84,7 +80,7 @@ def router(intake: Intake) -> APIRouter:
 def _secret(name: str, length: int) -> str:
     secret = optional(name)
     if secret and (len(secret) < length or is_placeholder(secret)):
-        raise Misconfigured(f"{name} is too easy to guess, or a placeholder; {_WHENCE[name]}")
+        raise Misconfigured(f"{name} is too easy to guess, or a placeholder: see docs/email.md")
     return secret
 
 
