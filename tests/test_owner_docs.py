@@ -387,7 +387,7 @@ def test_the_sample_is_replaced_as_it_says_and_the_core_s_tests_stay_green(
     )
     assert readable(extended.path / "note.txt") == "milk"
     checks(extended, "check")
-    in_shell(extended, "uv run pytest -q tests/*.py tests/crash tests/runners tests/triggers/cli")
+    in_shell(extended, "uv run pytest -q tests/test_*.py tests/runners tests/triggers/cli")
 
 
 # -- docs/extending.md: other systems ----------------------------------------------------------
