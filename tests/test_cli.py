@@ -116,7 +116,11 @@ def test_answers_come_from_standard_input(tmp_path: Path) -> None:
         (("x", "--llm", "nope"), "llm: there is no 'nope'.", "openai, anthropic, gemini, none"),
         (("x", "--llm", "openai,none"), "llm: 'none' excludes", "openai, anthropic, gemini, none"),
         (("x", "--store", "nope"), "store: there is no 'nope'.", "sqlite"),
-        (("x", "--runner", "procrastinate", "-y"), "it needs the store 'postgres'", "--runner"),
+        (
+            ("x", "--runner", "procrastinate", "-y"),
+            "'procrastinate' needs the store 'postgres'.",
+            "--runner",
+        ),
         (("x", "--nope"), "No such option: --nope", "--help"),
         (("x", "y"), "unexpected extra argument", "--help"),
         (("x", "--description", ""), "description: Write one line.", "--description"),
@@ -305,6 +309,19 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     answers = (tmp_path / "my-agent/.copier-answers.yml").read_text()
     assert "llm: []" in answers
     assert "factors. Really." in answers
+
+
+def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
+    given = ("--project-name", "x", "--description", "d", "--llm", "none", "--store", "sqlite")
+    screen = Screen(
+        tmp_path, "x", *given, "--trigger", "none", "--extra", "none", "--no-install", "--no-git",
+        TERM="xterm",
+    )  # fmt: skip
+    screen.until("needs the store 'postgres'")
+    screen.type("\x1b[B\r")  # down, to what cannot be chosen
+    screen.until("Try it")
+    assert screen.ended() == 0
+    assert "runner: local" in (tmp_path / "x/.copier-answers.yml").read_text()
 
 
 def test_a_folder_that_is_taken_is_refused_while_it_is_asked_for(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from create_12_factor_agent import change, draft, engine, project
+from create_12_factor_agent import catalog, change, draft, engine, project
 from create_12_factor_agent.history import NEW, OLD, History
 
 from . import variants
@@ -198,13 +198,15 @@ def before_there_was(part: str, files: Iterable[str], template: Path, folder: Pa
         shipped(folder, name).unlink()
     entries = yaml.safe_load((folder / "copier.yml").read_text("utf-8"))
     question = entries[variants.PARTS[part].name]
-    question["choices"] = {label: one for label, one in question["choices"].items() if one != part}
-    others = list(question["choices"].values())
+    kept = [
+        (label, one) for label, one in question["choices"].items() if catalog.value(one) != part
+    ]
+    question["choices"] = dict(kept)
     default = question["default"]
     if isinstance(default, list):
         question["default"] = [one for one in default if one != part]
     elif default == part:
-        question["default"] = others[0]
+        question["default"] = catalog.value(kept[0][1])
     entries["_exclude"] = [entry for entry in entries["_exclude"] if f"'{part}'" not in entry]
     (folder / "copier.yml").write_text(yaml.safe_dump(entries, sort_keys=False), "utf-8")
     return folder

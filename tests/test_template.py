@@ -147,7 +147,7 @@ def test_copier_leaves_out_what_was_not_chosen(
 
 
 def test_copier_alone_refuses_what_cannot_be(copier: CopierFixture, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"'runner': .* it needs the store 'postgres'"):
+    with pytest.raises(ValueError, match=r"'runner': .* needs the store 'postgres'"):
         copier.copy(tmp_path / "my-agent", runner="procrastinate")
 
 

@@ -88,15 +88,23 @@ def _without(answers: Answers, question: Question, part: str) -> Iterator[Answer
 
 
 def _is_allowed(answers: Answers) -> bool:
-    return not any(validator.render(answers).strip() for validator in _validators())
+    having = chosen(answers)
+    return not any(
+        validator.render(answers).strip() for part, validator in _validators() if part in having
+    )
 
 
 @cache
-def _validators() -> list[Template]:
+def _validators() -> list[tuple[str, Template]]:
+    """Return what tells whether a part can be chosen, of those that have such."""
     entries = yaml.safe_load((ROOT / "copier.yml").read_text("utf-8"))
     environment = Environment(autoescape=False)  # noqa: S701 # no page is made of it
-    texts = (entries[question.name].get("validator", "") for question in QUESTIONS)
-    return [environment.from_string(text) for text in texts]
+    choices = (one for question in QUESTIONS for one in entries[question.name]["choices"].values())
+    return [
+        (one["value"], environment.from_string(one["validator"]))
+        for one in choices
+        if isinstance(one, dict)
+    ]
 
 
 def _pairs(answers: Answers) -> frozenset[object]:

@@ -99,6 +99,11 @@ def seeds(text: str) -> tuple[str, ...]:
     return tuple(line[1:] for line in listing.splitlines() if line.startswith("/"))
 
 
+def value(choice: str | dict[str, str]) -> str:
+    """Return what stands for a choice; one that has a validator is written as a mapping."""
+    return choice["value"] if isinstance(choice, dict) else choice
+
+
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command one flag for each question, in the place of its `**flags`.
 
@@ -121,7 +126,7 @@ def _question(name: str, entry: dict[str, Any]) -> Question:
         name=name,
         help=entry["help"],
         default="the folder's name" if "{{" in default else default,
-        choices={choice: label for label, choice in dict(entry.get("choices", ())).items()},
+        choices={value(choice): label for label, choice in dict(entry.get("choices", ())).items()},
         several=entry.get("multiselect", False),
     )
 

@@ -77,7 +77,8 @@ def _in_our_words() -> Iterator[None]:
 
 def _refused(message: str) -> UsageError:
     """Put Copier's words about an answer into ours."""
-    found = re.fullmatch(r"Validation error for question '(\w+)': (.*)", message, re.DOTALL)
+    starts = "(?:Validation error for question|Invalid choice for)"
+    found = re.fullmatch(rf"{starts} '(\w+)': (.*)", message, re.DOTALL)
     if not found:
         return UsageError(message, f"See: {source.NAME} --help")
     name, problem = found.groups()
