@@ -103,6 +103,26 @@ def test_a_part_that_cannot_be_added_or_removed_is_told(
     assert told in ran.err
 
 
+@pytest.mark.parametrize(
+    ("mended", "by"), [("store: postgres", "postgres"), ("runner: local", "local")]
+)
+def test_answers_that_do_not_go_together_can_be_mended(
+    project: Path, run: Run, mended: str, by: str
+) -> None:
+    answers(project, "runner: local", "runner: procrastinate")
+    before = files(project)
+    ran = change(run, "add", "docker")
+    assert (ran.code, files(project)) == (2, before)
+    assert ran.err.endswith(
+        "Error: runner: 'procrastinate' needs the store 'postgres'.\n"
+        "Put one right: create-12-factor-agent add PART...\n"
+    )
+    assert "BAD  answers: runner: 'procrastinate' needs" in run("doctor").out
+    assert change(run, "add", by).code == 0
+    assert mended in (project / ".copier-answers.yml").read_text()
+    assert "ok   answers" in run("doctor").out
+
+
 # -- remove ----------------------------------------------------------------------------------
 
 

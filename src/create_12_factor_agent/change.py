@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import catalog, changelog, draft, engine, project, source
+from .errors import UsageError
 from .history import NEW, OLD, History
 from .project import Project
 
@@ -71,6 +72,11 @@ def news(history: History, answers: Mapping[str, Any]) -> changelog.News:
     return changelog.news(then, now, answers)
 
 
+def check(owned: Project, history: History) -> None:
+    """Refuse answers that do not go together. Raises UsageError."""
+    _rendered(history, NEW, owned.answers)
+
+
 def states(owned: Project, history: History) -> dict[str, str]:
     """Tell of each file of the template, by name, what its owner did to it."""
     came = _rendered(history, OLD, owned.answers)
@@ -109,7 +115,10 @@ def _compare(history: History, place: Path, mine: State, old: State, new: State)
 def _rendered(history: History, tag: str, answers: Mapping[str, Any]) -> dict[str, bytes]:
     """Render one state of the template and return its files by name, without the answers file."""
     with history.template(tag) as template, TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        engine.render(template, Path(folder), answers)
+        try:
+            engine.render(template, Path(folder), answers)
+        except UsageError as error:
+            raise UsageError(error.problem, f"Put one right: {source.NAME} add PART...") from error
         paths = [path for path in Path(folder).rglob("*") if path.is_file()]
         files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     files.pop(project.ANSWERS)

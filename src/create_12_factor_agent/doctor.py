@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import git, history, project, source
-from .errors import UserError
+from . import change, git, history, project, source
+from .errors import UsageError, UserError
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def examine(folder: Path) -> list[Finding]:
         return [*found, Finding("repository", "bad", error.problem, error.hint)]
     found.append(Finding("repository", "good", f"{owned.path}, made from {owned.commit}"))
     if git.installed():
-        found += [_clean(owned), _merged(owned), _current(owned)]
+        found += [_clean(owned), _merged(owned), _fitting(owned), _current(owned)]
     return [*found, *_unset(owned.path)]
 
 
@@ -55,6 +55,17 @@ def _merged(owned: project.Project) -> Finding:
     if names:
         return Finding("merges", "bad", f"Conflict markers in {names}.", "Merge them by hand.")
     return Finding("merges", "good", "no conflict markers")
+
+
+def _fitting(owned: project.Project) -> Finding:
+    try:
+        with history.since(owned.src_path, owned.commit, newest=False) as past:
+            change.check(owned, past)
+    except UsageError as error:
+        return Finding("answers", "bad", error.problem, error.hint)
+    except UserError as error:
+        return Finding("answers", "note", error.problem, error.hint)
+    return Finding("answers", "good", "they go together")
 
 
 def _current(owned: project.Project) -> Finding:

@@ -1,8 +1,8 @@
 """Two states of the template, as a repository that Copier can go from and to.
 
-`v1` is what a repository was made from, `v2` what it could become. Copier compares versions to
-refuse a way back, and cannot compare two states without a release between them: these two
-always follow each other. Knows no question and no Copier.
+`v1` is what a repository was made from, and takes its answers as they are; `v2` is what it could
+become. Copier compares versions to refuse a way back, and cannot compare two states without a
+release between them: these two always follow each other. Knows no question and no Copier.
 """
 
 import re
@@ -32,7 +32,7 @@ class History:
     @property
     def moves(self) -> bool:
         """Tell whether there is something newer."""
-        return self._tree(OLD) != self._tree(NEW)
+        return self._held(OLD) != self._held(NEW)
 
     def read(self, tag: str, name: str) -> str:
         """Return a file of one state, empty where it has none of that name."""
@@ -46,8 +46,9 @@ class History:
             git.extract(self.path, tag, Path(folder), *origin.FILES)
             yield Path(folder)
 
-    def _tree(self, tag: str) -> str:
-        return git.call(self.path, "rev-parse", f"{tag}:template", f"{tag}:copier.yml")
+    def _held(self, tag: str) -> tuple[str, str]:
+        template = git.call(self.path, "rev-parse", f"{tag}:template")
+        return template, _without_validators(self.read(tag, "copier.yml"))
 
 
 @contextmanager
@@ -69,7 +70,7 @@ def since(src_path: str, commit: str, *, newest: bool) -> Iterator[History]:
         if new != old and git.run(path, "merge-base", "--is-ancestor", new, old).returncode == 0:
             raise _too_new(commit)
         after = origin.describe(path, new) if new != old else commit
-        first = git.commit_tree(path, git.call(path, "rev-parse", f"{old}^{{tree}}"))
+        first = git.commit_tree(path, _accepting(path, old))
         second = git.commit_tree(path, git.call(path, "rev-parse", f"{new}^{{tree}}"), first)
         for tag, made in ((OLD, first), (NEW, second)):
             git.call(path, "update-ref", f"refs/tags/{tag}", made)
@@ -97,6 +98,22 @@ def _raise_unknown(src_path: str, ref: str) -> NoReturn:
         raise _too_new(ref)
     problem = f"{ref} is no state of the template at {src_path}."
     raise UsageError(problem, "Correct `_commit` in .copier-answers.yml: a tag or a commit.")
+
+
+def _accepting(path: Path, commit: str) -> str:
+    """Return the tree of a state that checks no answer: bad ones can be mended then."""
+    index = path / "accepting"
+    text = git.run(path, "show", f"{commit}:copier.yml").stdout.decode()
+    made = _without_validators(text).encode()
+    blob = git.call(path, "hash-object", "-w", "--stdin", feed=made)
+    git.call(path, "read-tree", commit, index=index)
+    git.call(path, "update-index", "--cacheinfo", f"100644,{blob},copier.yml", index=index)
+    return git.call(path, "write-tree", index=index)
+
+
+def _without_validators(text: str) -> str:
+    """Take out each key `validator` with the lines that are indented below it."""
+    return re.sub(r"^( +)validator:.*\n(?:\1 .*\n|\n)*", "", text, flags=re.MULTILINE)
 
 
 def _newest(path: Path, src_path: str, here: origin.Origin) -> str:
