@@ -288,6 +288,14 @@ REFUSED: dict[str, Callable[[Path], object]] = {
 }
 
 
+def test_what_is_advised_keeps_what_git_ignores(project: Path, run: Run) -> None:
+    write(project, {".env": "KEY=secret", "src/agent/loop.py": MINE, "new": ""})
+    advice = run("remove", "openai").err.partition("(")[2].partition(")")[0]
+    git(project, *advice.split()[1:])
+    assert (project / ".env").is_file()
+    assert change(run, "remove", "openai").code == 0
+
+
 @pytest.mark.parametrize("told", REFUSED)
 def test_what_cannot_be_changed_is_told(project: Path, run: Run, told: str) -> None:
     REFUSED[told](project)
