@@ -52,6 +52,9 @@ def test_a_part_arrives_and_edits_stay(without: Path, run: Run) -> None:
     assert '"openai>=2"' in (without / "pyproject.toml").read_text()
     assert (without / "src/agent/loop.py").read_text() == MINE
     assert "# OPENAI_API_KEY=" in ran.err
+    *_, add, look, _check, _commit = ran.err.splitlines()
+    git(without, *add.split()[1:])
+    assert "src/agent/llms/openai.py" in git(without, *look.split()[1:])
 
 
 @pytest.mark.usefixtures("without")

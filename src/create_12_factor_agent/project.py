@@ -49,7 +49,9 @@ def check_clean(project: Project) -> None:
     if changed := git.call(project.path, "status", "--porcelain", "--", ".").splitlines():
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         problem = f"There are changes that are not committed: {changed[0][3:]}{more}."
-        raise UsageError(problem, "Commit or stash them (git stash --include-untracked), then try again.")
+        raise UsageError(
+            problem, "Commit or stash them (git stash --include-untracked), then try again."
+        )
 
 
 def at(folder: Path) -> Project:

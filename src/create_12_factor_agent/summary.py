@@ -11,6 +11,9 @@ from .parts import Part
 from .report import as_json as print_json
 from .report import data, say
 
+NEXT = ("git add --all", "git diff --cached", "make check test", "git commit")
+"""What came with a change may be new to git."""
+
 
 def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool) -> None:
     """Tell what a change did, or would do, and what is left to its owner."""
@@ -28,7 +31,7 @@ def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool)
     for note in notes:
         say(f"Note: {note}", style="yellow")
     if not dry_run:
-        _listed("Next:", ("git diff", "make check test", "git commit"))
+        _listed("Next:", NEXT)
 
 
 def unchanged(commit: str, *, as_json: bool) -> None:

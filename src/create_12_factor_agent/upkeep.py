@@ -91,6 +91,6 @@ def _install(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
         with report.busy("Installing what it needs (uv sync)"):
             note = finish.install(path)
     except KeyboardInterrupt:
-        left = "Run `uv sync`, look at `git diff`, and commit."
+        left = "Run `uv sync`, then: git add --all, git diff --cached, git commit"
         raise UserError("Stopped after the change was made.", left, code=130) from None
     return [note] if note else []
