@@ -66,6 +66,7 @@ def test_a_part_can_be_added_in_words_for_machines(run: Run) -> None:
 
 
 def test_what_is_there_is_not_added_again(project: Path, run: Run) -> None:
+    write(project, {"src/agent/loop.py": MINE})
     before = files(project)
     ran = change(run, "add", "openai")
     assert (ran.code, files(project)) == (0, before)
@@ -87,7 +88,10 @@ def test_a_part_keeps_the_version_the_repository_has(
         (("add", "nothing"), "no part 'nothing'"),
         (("add", "anew"), "no part 'anew' in this version of the template"),
         (("remove", "nothing"), "no part 'nothing'"),
-        (("remove", "docker"), "no 'docker' here to remove"),
+        (
+            ("remove", "docker"),
+            "no 'docker' here to remove.\nSee what there is: create-12-factor-agent parts",
+        ),
         (("remove", "sqlite"), "needs one store"),
         (("add",), "PART"),
         (("add", "openai", "--colour"), "--colour"),
@@ -100,6 +104,7 @@ def test_a_part_that_cannot_be_added_or_removed_is_told(
         "choices: []\n  default: []", "choices:\n    New: anew\n  default: []"
     )
     commit(template, {"copier.yml": newer}, "v0.2.0")
+    write(project, {"src/agent/loop.py": MINE})
     before = files(project)
     ran = run(*command)
     assert (ran.code, files(project)) == (2, before)
@@ -300,7 +305,8 @@ def test_what_is_advised_keeps_what_git_ignores(project: Path, run: Run) -> None
 
 
 @pytest.mark.parametrize("told", REFUSED)
-def test_what_cannot_be_changed_is_told(project: Path, run: Run, told: str) -> None:
+def test_what_cannot_be_changed_is_told(project: Path, template: Path, run: Run, told: str) -> None:
+    commit(template, {"template/new.txt": "new"}, "v0.2.0")
     REFUSED[told](project)
     before = files(project)
     ran = run("update")

@@ -7,7 +7,7 @@ from io import BytesIO
 from pathlib import Path
 from tarfile import TarFile
 
-from .errors import UserError
+from .errors import UsageError, UserError
 
 STRAY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 """What a running hook sets, and what would point git elsewhere."""
@@ -66,6 +66,12 @@ def extract(repository: Path, commit: str, folder: Path, *names: str) -> None:
     """Write files and folders of a commit into `folder`."""
     archive = run(repository, "archive", commit, *names).stdout
     TarFile(fileobj=BytesIO(archive)).extractall(folder, filter="tar")
+
+
+def check_installed() -> None:
+    """Refuse to go on without git. Raises UsageError."""
+    if not installed():
+        raise UsageError("git is not installed.", "Install it, then try again.")
 
 
 def installed() -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from . import source
 from .catalog import Answer, Question
 from .errors import UsageError
 
@@ -52,7 +53,8 @@ def removed(
     for part, question in _owners(parts, known):
         here = changed.get(question.name, answers[question.name])
         if part not in _list(here):
-            raise UsageError(f"There is no {part!r} here to remove.", "See: status, parts.")
+            hint = f"See what there is: {source.NAME} parts"
+            raise UsageError(f"There is no {part!r} here to remove.", hint)
         if not question.several:
             others = ", ".join(other for other in question.choices if other != part)
             hint = f"Add another in its place: {others}." if others else "There is no other."

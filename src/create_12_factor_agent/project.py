@@ -41,8 +41,6 @@ def check_clean(project: Project) -> None:
 
     Raises: UsageError
     """
-    if not git.installed():
-        raise UsageError("git is not installed.", "Install it, then try again.")
     if git.run(project.path, "rev-parse", "--verify", "HEAD").returncode:
         commit = "git init && git add --all && git commit --message 'Before the change'"
         raise UsageError(f"{project.path} has no commit to come back to.", f"Run: {commit}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from . import catalog, change, draft, finish, history, project, report, summary, terminal
+from . import catalog, change, draft, finish, git, history, project, report, summary, terminal
 from .catalog import Answer, Question
 from .errors import UsageError, UserError
 
@@ -35,10 +35,9 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> Non
     is left to the owner.
     """
     owned = project.find(folder)
-    if not wanted.dry_run:
-        project.check_clean(owned)
+    git.check_installed()
     try:
-        with _drafted(owned, choose) as found:
+        with _drafted(owned, wanted, choose) as found:
             if found is None:
                 summary.unchanged(owned.commit, as_json=wanted.as_json)
                 return
@@ -56,7 +55,7 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> Non
 
 @contextmanager
 def _drafted(
-    owned: project.Project, choose: Choose | None
+    owned: project.Project, wanted: Wanted, choose: Choose | None
 ) -> Iterator[tuple[change.Change, Path] | None]:
     """Work out the change and give it with its draft; None where there is nothing to change."""
     with ExitStack() as stack:
@@ -67,6 +66,8 @@ def _drafted(
             answers = choose(owned.answers, known) if choose else {}
             found = None
             if answers or states.moves:
+                if not wanted.dry_run:
+                    project.check_clean(owned)
                 found = stack.enter_context(change.drafted(owned, states, answers))
         yield found
 
