@@ -72,17 +72,23 @@ def test_a_dry_run_lists_what_a_real_one_writes(
     assert files == json.loads(run("deep/my-agent", "--json", *QUICK).out)["files"]
 
 
-def test_the_recreate_command_makes_the_same_again(run: Run, tmp_path: Path) -> None:
+def test_the_recreate_command_makes_the_same_again(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import shlex
 
-    first = run("my-agent", "--description", 'Bob\'s "$HOME" agent', "--llm", "none", *QUICK)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    first = run("../my-agent", "--description", 'Bob\'s "$HOME" agent', "--llm", "none", *QUICK)
     command = next(line for line in first.err.splitlines() if "--description" in line)
     arguments = shlex.split(command)
     arguments = arguments[arguments.index("create-12-factor-agent") + 1 :]
     (tmp_path / "my-agent").rename(tmp_path / "first")
     assert run(*arguments, "--no-git", "--no-install").code == 0
-    same = subprocess.run(["diff", "-r", "first", "my-agent"], capture_output=True, check=False)
-    assert same.stdout == b""
+    same = subprocess.run(
+        ["diff", "-r", "../first", "../my-agent"], capture_output=True, check=False
+    )
+    assert same.returncode == 0, same.stdout
 
 
 def test_answers_come_from_a_file_and_flags_go_before(run: Run) -> None:

@@ -110,4 +110,5 @@ def _next(path: Path, made: generate.Made) -> list[tuple[str, str]]:
     for llm in made.answers["llm"][:1]:
         needs = f"Ask a model, once .env (see .env.example) has MODEL={llm}:<name> and its key"
         steps.append((needs, 'uv run agent run "Deploy the latest tag to staging"'))
-    return [*steps, ("Make the same again", f"{source.launcher()} {made.recreate}")]
+    again = f"{source.launcher()} {shlex.quote(str(path))} --project-name {made.recreate}"
+    return [*steps, ("Make the same again", again)]

@@ -19,7 +19,7 @@ class Made:
     files: tuple[str, ...]
     """Relative, with slashes, sorted."""
     recreate: str
-    """The arguments that make the same again, quoted for a shell."""
+    """The name and the flags that make the same again, quoted for a shell."""
 
 
 def new(target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
