@@ -65,6 +65,13 @@ def test_a_part_can_be_added_in_words_for_machines(run: Run) -> None:
     assert told["conflicts"] == []
 
 
+def test_the_page_of_a_trigger_is_named(project: Path, template: Path, run: Run) -> None:
+    commit(template, {"template/docs/slack.md": "", "template/docs/cron.md": ""}, "v0.2.0")
+    assert "Set it up" not in change(run, "update").err
+    commit(project, {})
+    assert "Set it up: docs/slack.md\n" in change(run, "add", "slack").err
+
+
 def test_what_is_there_is_not_added_again(project: Path, run: Run) -> None:
     write(project, {"src/agent/loop.py": MINE})
     before = files(project)

@@ -45,6 +45,12 @@ def test_without_a_model_no_command_needs_a_key(run: Run) -> None:
     assert "MODEL=" not in run("my-agent", "--llm", "none", *QUICK).err
 
 
+def test_the_page_of_each_trigger_is_named(run: Run) -> None:
+    lines = run("my-agent", "--trigger", "slack,cron", *QUICK).err.splitlines()
+    pages = [line for line in lines if line.startswith("Set it up: ")]
+    assert pages == ["Set it up: docs/cron.md", "Set it up: docs/slack.md"]
+
+
 def test_this_folder_needs_no_cd(run: Run, tmp_path: Path) -> None:
     ran = run(".", *QUICK)
     assert ran.code == 0

@@ -79,6 +79,7 @@ def create(
         report.data("\n".join(made.files))
     else:
         report.created(made.path, made.files, notes, steps)
+        report.pages(made.answers, made.files)
 
 
 def _folder(*, ask: bool) -> Path:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from textwrap import fill
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .errors import UserError
 
@@ -61,6 +61,14 @@ def created(
         _talk().print(f"{what}:")
         _talk().print(f"  {command}", style="bold")
     data(str(path))
+
+
+def pages(answers: Mapping[str, Any], files: Iterable[str]) -> None:
+    """Name the page of each trigger that is among files."""
+    files = {*files}
+    for trigger in answers.get("trigger", ()):
+        if f"docs/{trigger}.md" in files:
+            say(f"Set it up: docs/{trigger}.md")
 
 
 def say(text: str, style: str = "") -> None:

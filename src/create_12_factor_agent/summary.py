@@ -9,7 +9,7 @@ from .changelog import News
 from .doctor import Finding
 from .parts import Part
 from .report import as_json as print_json
-from .report import data, say
+from .report import data, pages, say
 
 NEXT = ("git add --all", "git diff --cached", "make check test", "git commit")
 """What came with a change may be new to git."""
@@ -30,6 +30,8 @@ def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool)
     _listed("It can be told, in .env (from .env.example):", done.needs)
     for note in notes:
         say(f"Note: {note}", style="yellow")
+    if done.before == done.after:
+        pages(done.answers, done.files)
     if not dry_run:
         _listed("Next:", NEXT)
 
