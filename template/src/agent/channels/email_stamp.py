@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from ..errors import Misconfigured
 from ..settings import optional, required
-from .placeholders import is_placeholder
+from . import is_placeholder
 
 ADDRESS = re.compile(r"[^\s@<>\"(),:;?\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 MIN_LENGTH = 32

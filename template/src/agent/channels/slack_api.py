@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import Misconfigured, Unavailable
 from ..settings import optional
-from .placeholders import is_placeholder
+from . import is_placeholder
 
 if TYPE_CHECKING:
     from slack_sdk.errors import SlackApiError

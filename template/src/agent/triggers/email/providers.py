@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header, HTTPException, Request
 
-from ...channels.placeholders import is_placeholder
+from ...channels import is_placeholder
 from ...errors import Misconfigured
 from ...settings import optional
 from ..http.problems import MAX_BODY

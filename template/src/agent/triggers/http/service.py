@@ -14,7 +14,7 @@ from typing import Annotated, Self, cast
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ...channels.placeholders import is_placeholder
+from ...channels import is_placeholder
 from ...errors import Misconfigured
 from ...settings import required
 from ...state import is_person

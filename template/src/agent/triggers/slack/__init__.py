@@ -7,7 +7,7 @@ or without a public address (`SLACK_APP_TOKEN`, socket mode); `docs/slack.md` ha
 
 import logging
 
-from ...channels.placeholders import is_placeholder
+from ...channels import is_placeholder
 from ...channels.slack_api import Slack
 from ...errors import Misconfigured
 from ...settings import optional
