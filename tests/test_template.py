@@ -21,7 +21,7 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners", "trigger": "tr
 CORE_LINES = 1000
 """Of code; see docs/decisions.md for what counts."""
 
-FILES, TEST_FILES = 107, 49
+FILES, TEST_FILES = 106, 49
 """How many files people get by default, beside `tests/` and in it."""
 
 ADAPTER_LINES = 40
