@@ -204,7 +204,7 @@ def test_a_call_is_rejected_with_a_reason(site: Site) -> None:
     ana = site.visitor()
     begin(ana)
     ana.get_by_role("button", name="Reject").click()
-    expect(ana.get_by_role("alert")).to_contain_text("say why")
+    expect(ana.get_by_role("alert")).to_contain_text("write something")
     ana.get_by_label("Comment (needed to reject)").fill("not on a Friday")
     ana.get_by_role("button", name="Reject").click()
     expect(ana.locator(".line.answer")).to_contain_text("not on a Friday")

@@ -20,6 +20,7 @@ from . import variants
 from .conftest import EVERY, ROOT, Agent, outside, owner_s_environment, tree
 from .variants import Answers
 
+FEW = variants.few()
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 
 Seen = dict[object, str]
@@ -86,10 +87,10 @@ def _timed(request: pytest.FixtureRequest, record_property: Callable[[str, objec
 
 
 def test_each_pair_of_parts_is_tested_as_far_as_there_are_agents_with_it() -> None:
+    every, few = ([variants.chosen(one) for one in rows] for rows in (variants.every(), FEW))
     for pair in combinations(variants.PARTS, 2):
         there, tested = (
-            {tuple(part in variants.chosen(one) for part in pair) for one in rows}
-            for rows in (variants.every(), variants.few())
+            {tuple(part in parts for part in pair) for parts in rows} for rows in (every, few)
         )
         assert tested == there, pair
 

@@ -32,7 +32,7 @@ LONG_MODULES: dict[str, int] = {}
 
 LONG_FUNCTIONS: dict[str, int] = {
     "template/src/agent/loop.py:advance": 26,  # the loop, on one screen
-    "template/src/agent/thread.py:_after": 35,  # one case for each event
+    "template/src/agent/thread.py:_after": 36,  # one case for each event
 }
 """Functions that may be longer than the rule, and how long."""
 
