@@ -91,9 +91,9 @@ def test_its_own_tests_pass_after_the_longest_way(updated: Updated, full: Agent,
     commit(project, {})
     environment = os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
     tests = [str(path) for path in sorted(project.glob("tests/test_*.py"))]
-    tests += ["tests/stores", "tests/runners"]
+    tests += ["tests/stores", "tests/runners", "-q", "-x"]
     ran = subprocess.run(
-        [full.path / ".venv/bin/python", "-m", "pytest", "-x", *tests, "-q", "-p", "no:cacheprovider"],
+        [full.path / ".venv/bin/python", "-m", "pytest", *tests, "-p", "no:cacheprovider"],
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:]
