@@ -500,6 +500,16 @@ def terminals(extended: Agent, tmp_path: Path) -> Iterator[Callable[[str], Termi
             program.kill()
 
 
+def ends_as_shown(here: Terminals, launch: str, show: str) -> None:
+    """Send the message of a recipe, and find in the log what the recipe prints of it."""
+    here.says(launch)
+    here.shows("finished", "delivered")
+    (output,) = outputs(here.recipe)
+    assert output in here.says(show)
+    checks(here.agent, "check")
+    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+
+
 def test_a_tool_waits_for_another_system_as_it_says(
     terminals: Callable[[str], Terminals],
 ) -> None:
@@ -507,12 +517,7 @@ def test_a_tool_waits_for_another_system_as_it_says(
     builds, serve, launch, show = here.opens()
     here.starts(builds)
     here.starts(serve)
-    here.says(launch)
-    here.shows("finished", "delivered")
-    (output,) = outputs(here.recipe)
-    assert output in here.says(show)
-    checks(here.agent, "check")
-    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+    ends_as_shown(here, launch, show)
 
 
 class Builds(BaseHTTPRequestHandler):
@@ -592,12 +597,7 @@ def test_another_agent_does_a_task_as_it_says(helped: tuple[Terminals, list[str]
     here, (help_, serve, launch, show) = helped
     here.starts(help_)
     here.starts(serve)
-    here.says(launch)
-    here.shows("finished", "delivered")
-    (output,) = outputs(here.recipe)
-    assert output in here.says(show)
-    checks(here.agent, "check")
-    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+    ends_as_shown(here, launch, show)
 
 
 def test_two_agents_that_die_in_between_do_nothing_twice(
