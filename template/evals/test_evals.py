@@ -15,22 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from agent import settings
-from agent.app import build
-from agent.errors import AgentError, Misconfigured
-from agent.evals.cases import STALE, Case, cases, is_scripted, missed, replayed
+from agent.app import application
+from agent.engine import settings
+from agent.engine.evals.cases import STALE, Case, cases, is_scripted, missed, replayed
+from agent.engine.log.errors import AgentError, Misconfigured
 
 HERE = Path(__file__).parent
-RECORDINGS = HERE / "recordings.jsonl"
+ALL = [(path.name, case) for path in sorted(HERE.glob("*/")) for case in cases(path)]
 
 
-@pytest.mark.parametrize("case", cases(HERE), ids=lambda case: case.name)
-def test_the_next_step_is_as_expected(case: Case) -> None:
+@pytest.mark.parametrize(("agent", "case"), ALL, ids=lambda one: getattr(one, "name", one))
+def test_the_next_step_is_as_expected(agent: str, case: Case) -> None:
     model = settings.optional("EVAL_MODEL")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # nobody closes a model's client
         try:
-            problem = asyncio.run(live(case, model) if model else offline(case))
+            problem = asyncio.run(live(agent, case, model) if model else offline(agent, case))
         except AgentError as error:
             problem = str(error)
         if model:
@@ -39,18 +39,19 @@ def test_the_next_step_is_as_expected(case: Case) -> None:
         pytest.fail(problem, pytrace=False)
 
 
-async def offline(case: Case) -> str:
-    answer = await replayed(build("").agent, case, RECORDINGS)
-    if answer is None and is_scripted(RECORDINGS):
+async def offline(agent: str, case: Case) -> str:
+    recordings = HERE / agent / "recordings.jsonl"
+    answer = await replayed(application.build("").ports, case, recordings)
+    if answer is None and is_scripted(recordings):
         pytest.skip(STALE)
     return STALE if answer is None else answer
 
 
-async def live(case: Case, model: str) -> str:
+async def live(agent: str, case: Case, model: str) -> str:
     rate, samples = number("EVAL_PASS_RATE", 0, 1), int(number("EVAL_SAMPLES", 1, 1000))
     settings.load()
-    agent = build(model).agent
-    answers = [await missed(agent, case, agent.llm) for _ in range(samples)]
+    ports = application.build(model).ports
+    answers = [await missed(ports, case, ports.llm) for _ in range(samples)]
     passed = answers.count("") / samples
     told = [f"{passed:.0%} as expected, {rate:.0%} should be", *sorted({*answers} - {""})]
     return "\n".join(told) if passed < rate else ""

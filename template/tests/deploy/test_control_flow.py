@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agent.actions import Ask, Finish, Run
-from agent.control_flow import decide, prefetch
-from agent.llms.output import JsonSteps
-from agent.tools import NextStep
+from agent.deploy.control_flow import decide, prefetch
+from agent.deploy.tools import NextStep
+from agent.engine.llms.output import JsonSteps
+from agent.engine.loop.actions import Ask, Finish, Run
 
 STEPS = JsonSteps(NextStep)
 
@@ -63,5 +63,5 @@ def test_every_step_has_a_case() -> None:
 
 
 def test_the_tags_are_known_before_the_first_decision(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.control_flow.list_git_tags", lambda: [{"name": "v1.2.3"}])
+    monkeypatch.setattr("agent.deploy.control_flow.list_git_tags", lambda: [{"name": "v1.2.3"}])
     assert prefetch("deploy the backend") == {"git_tags": [{"name": "v1.2.3"}]}

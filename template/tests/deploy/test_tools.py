@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import ToolError
-from agent.tools.deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
+from agent.deploy.tools import DeployBackend, ListGitTags, deploy_backend, list_git_tags
+from agent.engine.log.errors import ToolError
 
 
 @pytest.fixture(autouse=True)
 def sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder of its own that has two tags."""
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "sample"
-    folder.mkdir()
+    folder = tmp_path / "sample/deploy"
+    folder.mkdir(parents=True)
     (folder / "git_tags.json").write_text('[{"name": "v2"}, {"name": "v1"}]', "utf-8")
     return folder
 

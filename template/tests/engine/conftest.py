@@ -5,7 +5,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from agent.stores.memory import MemoryStore
+from agent.engine.stores.memory import MemoryStore
 
 from .domain import World
 

@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from agent.actions import Action, Ask, Finish, Run, Step, Wait
-from agent.channels.poll import PollChannel
-from agent.compaction import Summarize
-from agent.context import Prompt, Prompts
-from agent.errors import ToolError, Unavailable
-from agent.events import Call, Event, digest, event
-from agent.llms.output import JsonSteps
-from agent.ports import LLM, Agent, Reply, Store
-from agent.state import Limits
-from agent.thread import Thread
+from agent.engine.context.window import Prompt, Prompts
+from agent.engine.llms.output import JsonSteps
+from agent.engine.log.errors import ToolError, Unavailable
+from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.state import Limits
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Action, Ask, Finish, Run, Step, Wait
+from agent.engine.loop.compaction import Summarize
+from agent.engine.loop.ports import LLM, Ports, Reply, Store
+from agent.engine.people.poll import PollChannel
 
 
 class Look(Step):
@@ -130,9 +130,10 @@ def decide_in(world: World) -> Any:
     return decide
 
 
-def agent_of(store: Store, llm: LLM, world: World, **changes: Any) -> Agent:
+def ports_of(store: Store, llm: LLM, world: World, **changes: Any) -> Ports:
     """Plug an agent of this domain together."""
     parts: dict[str, Any] = {
+        "name": "test",
         "store": store,
         "llm": llm,
         "channel": PollChannel(),
@@ -142,7 +143,7 @@ def agent_of(store: Store, llm: LLM, world: World, **changes: Any) -> Agent:
         "prompts": Prompts("You are a test.", "What next?", "In short?"),
         "limits": Limits(steps=20, errors=3, tokens=10_000),
     }
-    return Agent(**parts | changes)
+    return Ports(**parts | changes)
 
 
 class Says:
@@ -225,7 +226,7 @@ def failed(step: int, error: str = "broken", definite: bool = True) -> Event:
     return event("tool_failed", "agent", key, step=step, error=error, definite=definite)
 
 
-def paused(kind: str, *audience: str, call: Call | None = None, **data: Any) -> Event:
+def paused(kind: str, *audience: str, call: CallJson | None = None, **data: Any) -> Event:
     """Open a wait for `audience`, the owner `ana` if nobody is named."""
     about = {"call": call, "digest": digest(call)} if call else {}
     named = list(audience or ("ana",))

@@ -12,16 +12,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agent.actions import Ask, Finish, Run, Wait
-from agent.api import cancel, expire, launch, resume
-from agent.context import Prompt, Prompts
-from agent.errors import Refused, ToolError, Unavailable
-from agent.events import Event
-from agent.loop import advance
-from agent.ports import Agent, Reply
-from agent.state import VERDICTS, Limits
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt, Prompts
+from agent.engine.log.errors import Refused, ToolError, Unavailable
+from agent.engine.log.events import Event
+from agent.engine.log.state import VERDICTS, Limits
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Ask, Finish, Run, Wait
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import cancel, expire, launch, resume
+from agent.engine.loop.ports import Ports, Reply
+from agent.engine.stores.memory import MemoryStore
 
 from .domain import STEPS, SUMMARIES, AskPerson, Charge, Done, Look, Put, Says, Sleep
 
@@ -91,7 +91,7 @@ class Play:
 
     def __post_init__(self) -> None:
         self.store = MortalStore(lambda: self.time)
-        self.agent = Agent(
+        self.ports = Ports(
             store=self.store,
             llm=self.think,
             channel=self,
@@ -159,10 +159,10 @@ class Play:
                     await self.answer(verdicts[which % len(verdicts)], "ana")
             case ("cancel",):
                 with suppress(Refused):
-                    await cancel(self.agent, "t", actor="ana", reason="enough")
+                    await cancel(self.ports, "t", actor="ana", reason="enough")
             case ("tick",):
                 self.time += 7200
-                await expire(self.agent, await self.store.load("t"))
+                await expire(self.ports, await self.store.load("t"))
             case ("die", after):
                 self.store.dies_in = after
 
@@ -170,7 +170,7 @@ class Play:
         self.messages += 1
         text = f"message {self.messages} " + "blah " * 60
         delivery = str(self.messages)
-        await launch(self.agent, "t", text, actor=actor, delivery=delivery, source="user")
+        await launch(self.ports, "t", text, actor=actor, delivery=delivery, source="user")
 
     async def answer(self, verdict: str, actor: str) -> None:
         wait = (await self.store.load("t")).state.wait
@@ -180,13 +180,13 @@ class Play:
         edited = {"intent": "charge", "amount": 400} if verdict == "edit" else None
         with suppress(Refused):
             await resume(
-                self.agent, "t", wait.seq, verdict, actor=actor, digest=digest, call=edited
+                self.ports, "t", wait.seq, verdict, actor=actor, digest=digest, call=edited
             )
 
     async def run(self) -> None:
         self.runs += 1
         with suppress(Killed, Unavailable):
-            await advance(self.agent, await self.store.load("t"))
+            await advance(self.ports, await self.store.load("t"))
         self.runs -= 1
 
     async def play(self) -> Thread:

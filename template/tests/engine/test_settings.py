@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import Misconfigured
-from agent.settings import load, optional, required
+from agent.engine.log.errors import Misconfigured
+from agent.engine.settings import load, optional, required
 
 
 @pytest.fixture(autouse=True)

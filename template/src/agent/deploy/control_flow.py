@@ -7,11 +7,16 @@ that fits wins.
 
 from typing import Any
 
-from .actions import Action, Ask, Finish, Options, Run
-from .state import Limits
-from .tools import NextStep
-from .tools.deploy import DeployBackend, ListGitTags, deploy_backend, list_git_tags
-from .tools.human import DoneForNow, RequestMoreInformation
+from ..engine import Action, Ask, Finish, Limits, Options, Run
+from .tools import (
+    DeployBackend,
+    DoneForNow,
+    ListGitTags,
+    NextStep,
+    RequestMoreInformation,
+    deploy_backend,
+    list_git_tags,
+)
 
 LIMITS = Limits(steps=30, errors=3, tokens=500_000, context=100_000)
 """Beyond the first three a person is asked, beyond the last the older events are told in short."""

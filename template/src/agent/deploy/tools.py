@@ -1,17 +1,19 @@
-"""The sample: the deploy agent of the 12-factor guide, playing with files in `sample/`.
+"""Factor 1: natural language to tool calls. Yours: this sample deploys nothing but a file.
 
-`list_git_tags` reads `sample/git_tags.json`; `deploy_backend` writes
-`sample/deployed/<environment>.json`. Nothing is really deployed.
+`NextStep` is everything the model may say. A tool is a shape (a `Step` with an `intent`, its
+docstring written to the model) and a function; `control_flow.py` says what each one means.
+
+The sample is the deploy agent of the 12-factor guide, and it plays with files in `sample/deploy/`:
+`list_git_tags` reads `git_tags.json`, `deploy_backend` writes `deployed/<environment>.json`.
 """
 
 import json
 from pathlib import Path
 from typing import Any, Literal
 
-from ..actions import Step
-from ..errors import ToolError
+from ..engine import Step, ToolError
 
-SAMPLE = Path("sample")
+SAMPLE = Path("sample/deploy")
 
 
 class ListGitTags(Step):
@@ -26,6 +28,28 @@ class DeployBackend(Step):
     intent: Literal["deploy_backend"]
     tag: str
     environment: Literal["staging", "production"]
+
+
+class RequestMoreInformation(Step):
+    """Ask a person when the request is unclear, when something keeps failing, or when only a
+    person can decide. Ask one question at a time."""
+
+    intent: Literal["request_more_information"]
+    question: str
+    urgency: Literal["low", "medium", "high"]
+    format: Literal["free_text", "yes_no", "multiple_choice"]
+    choices: list[str]
+    """Only for multiple_choice, else empty."""
+
+
+class DoneForNow(Step):
+    """Everything asked for is done, or nothing more can be done: tell the person so."""
+
+    intent: Literal["done_for_now"]
+    message: str
+
+
+NextStep = ListGitTags | DeployBackend | RequestMoreInformation | DoneForNow
 
 
 def list_git_tags(step: ListGitTags | None = None, key: str = "") -> list[dict[str, Any]]:

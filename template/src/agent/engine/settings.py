@@ -8,7 +8,9 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-from .errors import Misconfigured
+from .log.errors import Misconfigured
+
+_PLACEHOLDER = ("<", ">", " ", "change", "example", "placeholder", "password", "secret", "your")
 
 
 def load() -> None:
@@ -18,6 +20,11 @@ def load() -> None:
 
 def optional(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
+
+
+def is_placeholder(secret: str) -> bool:
+    """Say whether nobody made this at random, such as `<make one with: openssl rand -hex 32>`."""
+    return any(sign in secret.lower() for sign in _PLACEHOLDER)
 
 
 def required(name: str, hint: str) -> str:

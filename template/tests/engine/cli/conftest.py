@@ -13,21 +13,21 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from agent.events import Event
-from agent.ports import Agent
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.cli import commands
-from agent.triggers.cli.screen import Screen
+from agent.engine.cli import commands
+from agent.engine.cli.screen import Screen
+from agent.engine.log.events import Event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
 
-from ...domain import Says, World, agent_of, stored
+from ..domain import Says, World, ports_of, stored
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
-PROGRAM = (sys.executable, "-m", "tests.triggers.cli.test_terminal")
+PROGRAM = (sys.executable, "-m", "tests.engine.cli.test_terminal")
 PATIENCE_S = 20
 
 
@@ -40,8 +40,8 @@ class Desk:
     """The models that were asked for."""
 
     @property
-    def plugged(self) -> Agent:
-        return agent_of(self.store, self.llm, self.world)
+    def plugged(self) -> Ports:
+        return ports_of(self.store, self.llm, self.world)
 
     def build(self, model: str) -> App:
         self.built.append(model)
@@ -78,7 +78,7 @@ def desk(store: MemoryStore, world: World, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("AGENT_USER", "ana")
     monkeypatch.setenv("MODEL", "says:this")
     monkeypatch.delenv("UV", raising=False)
-    monkeypatch.setattr("agent.triggers.cli.answers.PATIENCE_S", 0)
+    monkeypatch.setattr("agent.engine.cli.answers.PATIENCE_S", 0)
     Path("people.toml").write_text('[ana]\ncli = "ana"\n', "utf-8")
     return Desk(store, world)
 

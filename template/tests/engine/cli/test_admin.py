@@ -9,21 +9,21 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
-from agent.api import resume
-from agent.errors import Refused
-from agent.events import Call
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.admin import line_of, mount
-from agent.triggers.cli import commands
+from agent.engine.cli import commands
+from agent.engine.cli.admin import line_of, mount
+from agent.engine.log.errors import Refused
+from agent.engine.log.events import CallJson
+from agent.engine.log.thread import Thread
+from agent.engine.loop.api import resume
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, agent_of, chose, past, paused, said, stored, told, types
+from ..domain import Says, World, chose, past, paused, ports_of, said, stored, told, types
 
 T = TypeVar("T")
 
-RISKY: Call = {"intent": "charge", "amount": 500}
+RISKY: CallJson = {"intent": "charge", "amount": 500}
 DONE = {"intent": "done", "message": "bye"}
 
 
@@ -32,10 +32,10 @@ class House:
 
     def __init__(self, path: Path, world: World) -> None:
         self.store = SqliteStore(path)
-        self.agent = agent_of(self.store, Says(DONE), world)
+        self.ports = ports_of(self.store, Says(DONE), world)
 
     def does(self, *words: str, stdin: str | bytes = "", code: int = 0) -> Result:
-        cli = commands(lambda _: App(self.agent, LocalRunner(self.agent)), mount)
+        cli = commands(lambda _: App(self.ports, LocalRunner(self.ports)), mount)
         ran = CliRunner().invoke(cli, words, input=stdin, catch_exceptions=False)
         assert ran.exit_code == code, ran.output
         return ran
@@ -99,10 +99,10 @@ def test_a_question_asked_before_is_answered_after(old: House, new: House, world
 
     async def answered() -> Thread:
         approve = {"actor": "ana", "digest": ASKED.event(3).data["digest"]}
-        await resume(new.agent, "asked", 3, "approve", **approve)
+        await resume(new.ports, "asked", 3, "approve", **approve)
         with pytest.raises(Refused, match="already closed"):
-            await resume(new.agent, "asked", 3, "approve", **approve)
-        return await LocalRunner(new.agent).finish("asked")
+            await resume(new.ports, "asked", 3, "approve", **approve)
+        return await LocalRunner(new.ports).finish("asked")
 
     assert types(new.now(answered))[-2:] == ["finished", "delivered"]
     assert world.effects("charge") == ["500"]

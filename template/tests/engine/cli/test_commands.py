@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Unavailable
-from agent.events import Event, event
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import Event, event
 
-from ...conftest import Clock
-from ...domain import chose, paused, resumed, returned, said, started, types
+from ..conftest import Clock
+from ..domain import chose, paused, resumed, returned, said, started, types
 from .conftest import ROOT, Desk, environment, now, piped
 
 CALL = {"intent": "charge", "amount": 500}
@@ -280,7 +280,7 @@ def test_it_says_when_nobody_goes_on_with_the_thread(waiting: Desk) -> None:
 def test_it_is_silent_where_somebody_goes_on(
     waiting: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.triggers.cli.answers.PATIENCE_S", 0.1)
+    monkeypatch.setattr("agent.engine.cli.answers.PATIENCE_S", 0.1)
     assert now(waiting.store.claim("a worker", 15, "t"))
     assert "Nobody" not in waiting.agent("approve", "t:3").stderr
 
@@ -449,18 +449,18 @@ def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
 
 
 @pytest.mark.skipif(
-    not ((ROOT / "sample/demo.jsonl").exists() and (ROOT / "src/agent/app.py").exists()),
+    not ((ROOT / "sample/deploy/demo.jsonl").exists() and (ROOT / "src/agent/app.py").exists()),
     reason="the sample was replaced, or nothing was rendered yet",
 )
 def test_the_demo_needs_no_key_network_or_terminal_and_shows_how(tmp_path: Path) -> None:
-    sample = tmp_path / "sample"
-    shutil.copytree(ROOT / "sample", sample, ignore=shutil.ignore_patterns("deployed"))
-    demo = (sys.executable, "-c", "from agent.app import main; main()", "demo")
+    sample = tmp_path / "sample/deploy"
+    shutil.copytree(ROOT / "sample/deploy", sample, ignore=shutil.ignore_patterns("deployed"))
+    demo = (sys.executable, "-c", "from agent.engine.main import main; main()", "demo")
     env = {name: value for name, value in environment().items() if name != "MODEL"}
     ran, again = (piped(tmp_path, env=env, command=demo) for _ in range(2))
     assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", again.stdout)
     shown = ran.stdout
-    assert "a script decides (sample/demo.jsonl), not a model" in shown
+    assert "a script decides (sample/deploy/demo.jsonl), not a model" in shown
     assert "There is no terminal to ask, so the demo answers itself: approve" in shown
     assert 'deploy_backend returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
     assert "<human_response>\n    approved: true" in shown
@@ -470,7 +470,7 @@ def test_the_demo_needs_no_key_network_or_terminal_and_shows_how(tmp_path: Path)
 
 def test_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:
     code = (
-        "import sys; from tests.triggers.cli.test_terminal import build, command_line\n"
+        "import sys; from tests.engine.cli.test_terminal import build, command_line\n"
         "try: command_line(build)\n"
         "finally: print({'rich', 'openai', 'fastapi', 'uvicorn', 'httpx'} & {*sys.modules})"
     )

@@ -10,21 +10,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agent.context import Prompts
-from agent.errors import Misconfigured, Unavailable
-from agent.evals import FOLDER, RECORDINGS, mount
-from agent.evals.cases import Case, cases, is_scripted, missed, replayed
-from agent.events import event
-from agent.llms.output import JsonSteps
-from agent.ports import Agent, Reply
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.triggers import App
-from agent.triggers.cli import commands
+from agent.engine.cli import commands
+from agent.engine.cli.evals import FOLDER, mount
+from agent.engine.context.window import Prompts
+from agent.engine.evals.cases import Case, cases, is_scripted, missed, replayed
+from agent.engine.llms.output import JsonSteps
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import event
+from agent.engine.loop.ports import Ports, Reply
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
 
-from .domain import Done, Says, World, agent_of, past, said, started, stored
+from ..domain import Done, Says, World, past, ports_of, said, started, stored
 
 Evals = Callable[..., Any]
+HERE = FOLDER / "test"
+RECORDINGS = HERE / "recordings.jsonl"
 LOOK = {"intent": "look", "at": "the sky"}
 HELLO = {"type": "message", "actor": "ana", "data": {"text": "hello", "source": "user"}}
 
@@ -35,26 +37,26 @@ def llm() -> Says:
 
 
 @pytest.fixture
-def agent(
+def ports(
     store: MemoryStore, world: World, llm: Says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Agent:
+) -> Ports:
     monkeypatch.chdir(tmp_path)
-    return agent_of(store, llm, world)
+    return ports_of(store, llm, world)
 
 
 @pytest.fixture
-def evals(agent: Agent) -> Evals:
+def evals(ports: Ports) -> Evals:
     """Run `agent eval` with these words."""
 
     def run(*words: str) -> Any:
-        cli = commands(lambda model: App(agent, LocalRunner(agent)), mount)
+        cli = commands(lambda model: App(ports, LocalRunner(ports)), mount)
         return CliRunner().invoke(cli, ["eval", *words], catch_exceptions=False)
 
     return run
 
 
 def written(*lines: Any, name: str = "some") -> None:
-    path = FOLDER / f"cases/{name}.jsonl"
+    path = HERE / f"{name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
 
@@ -90,9 +92,9 @@ def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
     ],
 )
 def test_an_answer_is_held_to_the_arguments_that_are_named(
-    expect: list[Any], says: Any, miss: str, agent: Agent
+    expect: list[Any], says: Any, miss: str, ports: Ports
 ) -> None:
-    seen = asyncio.run(missed(agent, Case("a", past(said()), tuple(expect)), Says(says)))
+    seen = asyncio.run(missed(ports, Case("a", past(said()), tuple(expect)), Says(says)))
     assert miss in seen
     assert bool(miss) == bool(seen)
 
@@ -112,43 +114,43 @@ def test_an_answer_is_held_to_the_arguments_that_are_named(
         (["case"], "some.jsonl', line 1"),
     ],
 )
-def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, agent: Agent) -> None:
+def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Ports) -> None:
     written(*lines)
     with pytest.raises(Misconfigured) as raised:
-        cases(FOLDER)
+        cases(HERE)
     assert problem in str(raised.value)
 
 
 # Cases of real threads.
 
 
-def step_of(agent: Agent, **changes: Any) -> Any:
-    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": agent.prompts.sha}
+def step_of(ports: Ports, **changes: Any) -> Any:
+    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.prompts.sha}
     return event("step", **{"call": LOOK, **cost, **changes})
 
 
-async def held(agent: Agent) -> list[str | None]:
-    return [await replayed(agent, each, RECORDINGS) for each in cases(FOLDER)]
+async def held(ports: Ports) -> list[str | None]:
+    return [await replayed(ports, each, RECORDINGS) for each in cases(HERE)]
 
 
-def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(agent: Agent, evals: Evals) -> None:
-    log = said("naïve \u2028", "bob"), step_of(agent), started(2)
-    thread = asyncio.run(stored(agent.store, *log, thread_id="0123456789"))
+def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, evals: Evals) -> None:
+    log = said("naïve \u2028", "bob"), step_of(ports), started(2)
+    thread = asyncio.run(stored(ports.store, *log, thread_id="0123456789"))
     done = evals("capture", "0123", "--at", "2")
-    assert (done.exit_code, done.stdout) == (0, "evals/cases/captured.jsonl: 01234567-2\n")
-    (captured,) = cases(FOLDER)
+    assert (done.exit_code, done.stdout) == (0, "evals/test/captured.jsonl: 01234567-2\n")
+    (captured,) = cases(HERE)
     assert captured.expect == (LOOK,)
     assert [each.data for each in captured.thread.events] == [thread.events[0].data]
     assert captured.thread.state.owner == "bob"
-    assert asyncio.run(held(agent)) == [""]
+    assert asyncio.run(held(ports)) == [""]
     assert not is_scripted(RECORDINGS)
 
 
-def test_what_was_said_to_other_prompts_is_not_recorded(agent: Agent, evals: Evals) -> None:
-    asyncio.run(stored(agent.store, said(), step_of(agent, prompt_sha="other")))
+def test_what_was_said_to_other_prompts_is_not_recorded(ports: Ports, evals: Evals) -> None:
+    asyncio.run(stored(ports.store, said(), step_of(ports, prompt_sha="other")))
     done = evals("capture", "t", "--at", "2", "--name", "a")
     assert "Re-record: uv run agent eval record" in done.stderr
-    assert asyncio.run(held(agent)) == [None]
+    assert asyncio.run(held(ports)) == [None]
 
 
 @pytest.mark.parametrize(
@@ -161,11 +163,11 @@ def test_what_was_said_to_other_prompts_is_not_recorded(agent: Agent, evals: Eva
     ],
 )
 def test_what_cannot_be_captured_changes_nothing(
-    words: tuple[str, ...], reason: str, agent: Agent, evals: Evals
+    words: tuple[str, ...], reason: str, ports: Ports, evals: Evals
 ) -> None:
     written(case())
-    gone = step_of(agent, call={"intent": "gone"})
-    asyncio.run(stored(agent.store, said(), step_of(agent), gone))
+    gone = step_of(ports, call={"intent": "gone"})
+    asyncio.run(stored(ports.store, said(), step_of(ports), gone))
     done = evals("capture", *words)
     assert done.exit_code == 1
     assert reason in done.stderr
@@ -183,22 +185,22 @@ def test_what_cannot_be_captured_changes_nothing(
     ],
 )
 def test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale(
-    change: dict[str, Any], agent: Agent, evals: Evals, llm: Says
+    change: dict[str, Any], ports: Ports, evals: Evals, llm: Says
 ) -> None:
     written(case())
     llm.replies += [LOOK]
     evals("record", "--model", "says:this")
-    assert asyncio.run(held(agent)) == [""]
-    assert asyncio.run(held(replace(agent, **change))) == [None]
+    assert asyncio.run(held(ports)) == [""]
+    assert asyncio.run(held(replace(ports, **change))) == [None]
 
 
 def test_a_model_is_asked_only_for_what_is_not_recorded(
-    agent: Agent, evals: Evals, llm: Says
+    ports: Ports, evals: Evals, llm: Says
 ) -> None:
     written(case(), case("b", thread=[HELLO, HELLO]))
     llm.replies += [LOOK, {"intent": "done", "message": "."}]
     done = evals("record", "--model", "says:this")
-    assert done.stdout == "evals/recordings.jsonl: 2 cases\n"
+    assert done.stdout == "evals/test/recordings.jsonl: 2 cases\n"
     assert "a: as expected\nb: intent is not" in done.stderr
     first = RECORDINGS.read_text("utf-8").splitlines()
 
@@ -210,7 +212,7 @@ def test_a_model_is_asked_only_for_what_is_not_recorded(
 
     llm.replies += [LOOK, LOOK]
     evals("record", "--model", "says:this", "--all")
-    assert asyncio.run(held(agent)) == ["", ""]
+    assert asyncio.run(held(ports)) == ["", ""]
     assert llm.replies == []
 
 
@@ -218,14 +220,15 @@ def test_a_recording_that_is_broken_off_changes_nothing(evals: Evals, llm: Says)
     written(case(), case("b", thread=[HELLO, HELLO]))
     llm.replies += [LOOK, Unavailable("429")]
     assert evals("record", "--model", "says:this").exit_code == 1
-    assert [path.name for path in FOLDER.iterdir()] == ["cases"]
+    assert [path.name for path in FOLDER.iterdir()] == ["test"]
+    assert [path.name for path in HERE.iterdir()] == ["some.jsonl"]
 
 
 def test_without_a_case_or_a_model_nothing_is_recorded(
     evals: Evals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MODEL", raising=False)
-    assert "no cases in 'evals'" in evals("record", "--model", "says:this").stderr
+    assert "no cases in 'evals/test'" in evals("record", "--model", "says:this").stderr
     assert "MODEL is not set" in evals("record").stderr
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from agent.events import Event, event
-from agent.triggers.cli.prompts import ESTIMATED
+from agent.engine.cli.prompts import ESTIMATED
+from agent.engine.log.events import Event, event
 
-from ...domain import chose, returned, said, started
+from ..domain import chose, returned, said, started
 from .conftest import Desk
 
 

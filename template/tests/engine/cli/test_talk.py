@@ -10,20 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.api import resume
-from agent.channels.characters import clean
-from agent.events import Event, event
-from agent.runners.local import LocalRunner
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.cli.screen import line
-from agent.triggers.cli.talk import Talk
-from agent.triggers.cli.waits import ask_for
-from agent.triggers.cli.words import call_line, description, news, what, when
+from agent.engine.cli.talk import Talk
+from agent.engine.cli.waits import ask_for
+from agent.engine.log.characters import clean
+from agent.engine.log.events import Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.api import resume
+from agent.engine.people.words import call_line, description, line, news, what, when
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
 
-from ...conftest import Clock
-from ...domain import chose, past, paused, said, started
-from ...play import logs
+from ..conftest import Clock
+from ..domain import chose, past, paused, said, started
+from ..play import logs
 from .conftest import Desk, Typist, now
 
 CALL = {"intent": "charge", "amount": 500}
@@ -203,7 +202,7 @@ def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
 def test_a_thread_that_somebody_holds_is_waited_for_and_that_is_said(
     desk: Desk, capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.triggers.cli.talk._GLANCE_S", 0.001)
+    monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
     desk.happened(said())
     desk.says(DONE)
     now(desk.store.claim("somebody", 15, "t"))
@@ -224,7 +223,7 @@ def test_a_slow_step_is_no_other_process(
         await asyncio.sleep(0.1)
         return DONE
 
-    monkeypatch.setattr("agent.triggers.cli.talk._GLANCE_S", 0.001)
+    monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
     desk.happened(said())
     desk.says({"intent": "look", "at": "x"}, lambda: _as_text(slow()))
     talk(desk, Typist())

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.triggers import App
-from agent.triggers.cli import command_line
+from agent.engine.cli import command_line
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import SqliteStore
 
-from ...domain import Says, World, agent_of
+from ..domain import Says, World, ports_of
 from .conftest import PATIENCE_S, PROGRAM, environment, piped
 
 CHARGE = {"intent": "charge", "amount": 500}
@@ -33,8 +33,8 @@ pytestmark = pytest.mark.server
 def build(model: str) -> App:
     """Plug in the domain of the tests, a real database, and a model that says what SAYS holds."""
     replies: list[Any] = json.loads(os.environ.get("SAYS", "[]"))
-    agent = agent_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
-    return App(agent, LocalRunner(agent, lease_s=0.5, poll_s=0.05))
+    ports = ports_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
+    return App(ports, LocalRunner(ports, lease_s=0.5, poll_s=0.05))
 
 
 def _slow(reply: Any) -> Any:
@@ -238,7 +238,7 @@ def _only(cwd: Path) -> str:
     ("words", "files", "problem"),
     [
         (("threads",), {"data/threads.db": "not a database" * 100}, "not a database"),
-        (("demo",), {}, "'sample/demo.jsonl' is not here: run this in the project's folder"),
+        (("demo",), {}, "'sample/deploy/demo.jsonl' is not here: run this in the project's folder"),
     ],
 )
 def test_a_broken_file_is_named(

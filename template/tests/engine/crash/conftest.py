@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from agent.errors import Refused
-from agent.ports import Agent
-from agent.thread import Thread
+from agent.engine.log.errors import Refused
+from agent.engine.log.thread import Thread
+from agent.engine.loop.ports import Ports
 
 from . import lives
 from .lives import THREAD, Life
@@ -144,7 +144,7 @@ class Lab:
         return self.life().moments().passed()
 
     def thread(self, thread_id: str = THREAD) -> Thread:
-        return self.with_agent(lambda agent: agent.store.load(thread_id))
+        return self.with_agent(lambda ports: ports.store.load(thread_id))
 
     def status(self) -> str:
         return self.thread().state.status
@@ -155,38 +155,38 @@ class Lab:
     def answer(self, later_s: float = 0.0) -> None:
         """Answer the open wait, as a person who looks at the world."""
 
-        async def answer(agent: Agent) -> None:
-            await lives.answer(agent, await agent.store.load(THREAD), self.world)
+        async def answer(ports: Ports) -> None:
+            await lives.answer(ports, await ports.store.load(THREAD), self.world)
 
         self.with_agent(answer, later_s=later_s)
 
     def answer_all(self) -> bool:
         """Answer every open wait; return whether nothing is left to do in any thread."""
 
-        async def answer(agent: Agent) -> bool:
+        async def answer(ports: Ports) -> bool:
             over = True
-            for row in await agent.store.threads():
-                thread = await agent.store.load(row.id)
+            for row in await ports.store.threads():
+                thread = await ports.store.load(row.id)
                 over = over and thread.state.status == "finished" and not thread.state.outbox
                 if thread.state.wait:
                     with suppress(Refused):
-                        await lives.answer(agent, thread, self.world)
+                        await lives.answer(ports, thread, self.world)
             return over
 
         return self.with_agent(answer)
 
     def send(self, thread_id: str = THREAD, delivery: str = "first", later_s: float = 0.0) -> None:
-        self.with_agent(lambda agent: lives.send(agent, thread_id, delivery), later_s)
+        self.with_agent(lambda ports: lives.send(ports, thread_id, delivery), later_s)
 
-    def with_agent(self, work: Callable[[Agent], Awaitable[T]], later_s: float = 0.0) -> T:
+    def with_agent(self, work: Callable[[Ports], Awaitable[T]], later_s: float = 0.0) -> T:
         """Do something in this process, which passes no moments."""
 
         async def working() -> T:
-            agent = self.life(later_s=later_s, log="laboratory.log").agent()
+            ports = self.life(later_s=later_s, log="laboratory.log").ports()
             try:
-                return await work(agent)
+                return await work(ports)
             finally:
-                await agent.store.close()  # type: ignore[attr-defined] # not every store has it
+                await ports.store.close()  # type: ignore[attr-defined] # not every store has it
 
         return asyncio.run(working())
 

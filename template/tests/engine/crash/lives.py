@@ -1,7 +1,7 @@
 """What the processes do that are killed, from their start to their end, natural or not.
 
 To put your own tools through the sweep, add one line to `SWEPT`, with `decide` from your
-`agent.control_flow` and `NextStep` from your `agent.tools`; write out every field of a call:
+agent and `NextStep` from its tools; write out every field of a call:
 
     "mine": Case([{"intent": "list_git_tags"}, …, {"intent": "done_for_now", …}],
                  JsonSteps(NextStep), decide),
@@ -19,18 +19,18 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent import api, record
-from agent.actions import Action
-from agent.context import Prompts
-from agent.errors import Refused
-from agent.events import Call
-from agent.loop import advance
-from agent.ports import Agent, Steps
-from agent.runners import local
-from agent.runners.local import LocalRunner
-from agent.state import Limits
-from agent.stores import sqlite_schema
-from agent.thread import Thread
+from agent.engine.context.window import Prompts
+from agent.engine.log.errors import Refused
+from agent.engine.log.events import CallJson
+from agent.engine.log.state import Limits
+from agent.engine.log.thread import Thread
+from agent.engine.loop import api, record
+from agent.engine.loop.actions import Action
+from agent.engine.loop.advance import advance
+from agent.engine.loop.ports import Ports, Steps
+from agent.engine.runners import local
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import schema as sqlite_schema
 
 from ..domain import STEPS, SUMMARIES, World, decide_in
 from .moments import (
@@ -58,7 +58,7 @@ def _broken(step: Any) -> Action:
 
 @dataclass(frozen=True)
 class Case:
-    calls: list[Call]
+    calls: list[CallJson]
     """What the model says, one step after the other; the last one finishes."""
     steps: Steps = STEPS
     decide: Callable[[Any], Any] = _decide
@@ -66,12 +66,12 @@ class Case:
     """Its tools wait for somebody who reports."""
 
 
-LOOK: Call = {"intent": "look", "at": "the door"}
-PUT: Call = {"intent": "put", "value": "a lamp"}
-CHARGE: Call = {"intent": "charge", "amount": 7}
-CHARGE_A_LOT: Call = {"intent": "charge", "amount": 500}
-ASK: Call = {"intent": "ask_person", "question": "Which door?"}
-DONE: Call = {"intent": "done", "message": "Done."}
+LOOK: CallJson = {"intent": "look", "at": "the door"}
+PUT: CallJson = {"intent": "put", "value": "a lamp"}
+CHARGE: CallJson = {"intent": "charge", "amount": 7}
+CHARGE_A_LOT: CallJson = {"intent": "charge", "amount": 500}
+ASK: CallJson = {"intent": "ask_person", "question": "Which door?"}
+DONE: CallJson = {"intent": "done", "message": "Done."}
 
 SWEPT = {
     "approval": Case([LOOK, PUT, CHARGE_A_LOT, DONE]),
@@ -112,10 +112,10 @@ class Life:
     def moments(self) -> Moments:
         return Moments(self.folder / self.log, self.happens)
 
-    def agent(self) -> Agent:
+    def ports(self) -> Ports:
         case, moments = CASES[self.case], self.moments()
         world = Ledger(self.folder / "world.db")
-        return Agent(
+        return Ports(
             store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
             llm=WatchedModel(case.calls, moments),
             channel=WatchedChannel(world, moments),
@@ -126,11 +126,11 @@ class Life:
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
 
-    def runner(self, agent: Agent) -> LocalRunner:
-        return LocalRunner(agent, lease_s=self.lease_s, poll_s=0.05)
+    def runner(self, ports: Ports) -> LocalRunner:
+        return LocalRunner(ports, lease_s=self.lease_s, poll_s=0.05)
 
 
-def a_life(live: Callable[[Agent, Life], Awaitable[T]]) -> Callable[[Life], T]:
+def a_life(live: Callable[[Ports, Life], Awaitable[T]]) -> Callable[[Life], T]:
     """Make the whole life of one process. It does not know whether it is the first: it does
     everything from the beginning, as a sender, a worker and a person would after a crash."""
 
@@ -142,9 +142,9 @@ def a_life(live: Callable[[Agent, Life], Awaitable[T]]) -> Callable[[Life], T]:
             watch_statements(life.moments())
 
         async def living() -> T:
-            agent = life.agent()
-            result = await live(agent, life)
-            await agent.store.close()  # type: ignore[attr-defined] # it is ours
+            ports = life.ports()
+            result = await live(ports, life)
+            await ports.store.close()  # type: ignore[attr-defined] # it is ours
             return result
 
         return asyncio.run(living())
@@ -153,31 +153,31 @@ def a_life(live: Callable[[Agent, Life], Awaitable[T]]) -> Callable[[Life], T]:
 
 
 @a_life
-async def whole(agent: Agent, life: Life) -> None:
+async def whole(ports: Ports, life: Life) -> None:
     """Send the message, run the thread, answer what it asks, until it is over."""
-    runner = life.runner(agent)
-    await send(agent)
+    runner = life.runner(ports)
+    await send(ports)
     while (thread := await runner.finish(THREAD)).state.wait:
-        await answer(agent, thread, Ledger(life.folder / "world.db"))
+        await answer(ports, thread, Ledger(life.folder / "world.db"))
 
 
 @a_life
-async def until_it_waits(agent: Agent, life: Life) -> None:
+async def until_it_waits(ports: Ports, life: Life) -> None:
     """Send the message and run the thread, but answer nothing."""
-    await send(agent)
-    await life.runner(agent).finish(THREAD)
+    await send(ports)
+    await life.runner(ports).finish(THREAD)
 
 
 @a_life
-async def without_lease(agent: Agent, life: Life) -> None:
+async def without_lease(ports: Ports, life: Life) -> None:
     """Advance the thread, whoever else does."""
-    await advance(agent, await agent.store.load(THREAD))
+    await advance(ports, await ports.store.load(THREAD))
 
 
 @a_life
-async def worker(agent: Agent, life: Life) -> None:
+async def worker(ports: Ports, life: Life) -> None:
     """Run whatever is due until SIGTERM."""
-    work = asyncio.ensure_future(life.runner(agent).work())
+    work = asyncio.ensure_future(life.runner(ports).work())
 
     def stop() -> None:
         life.moments()("told to stop")
@@ -190,40 +190,40 @@ async def worker(agent: Agent, life: Life) -> None:
 
 
 @a_life
-async def sender(agent: Agent, life: Life) -> str:
+async def sender(ports: Ports, life: Life) -> str:
     """Send a message, the database already open; return the thread it is in."""
-    await agent.store.threads()
-    return (await send(agent, delivery=life.delivery)).id
+    await ports.store.threads()
+    return (await send(ports, delivery=life.delivery)).id
 
 
 @a_life
-async def reader(agent: Agent, life: Life) -> int:
+async def reader(ports: Ports, life: Life) -> int:
     """Open the database; return how many threads are in it."""
-    return len(await agent.store.threads())
+    return len(await ports.store.threads())
 
 
 @a_life
-async def approver(agent: Agent, life: Life) -> str:
+async def approver(ports: Ports, life: Life) -> str:
     """Approve the call that was last asked about; return what came of it."""
-    thread = await agent.store.load(THREAD)
+    thread = await ports.store.load(THREAD)
     asked = [event for event in thread.events if event.type == "paused"][-1]
     shown = asked.data["digest"]
     try:
-        await api.resume(agent, THREAD, asked.seq, "approve", actor="ana", digest=shown)
+        await api.resume(ports, THREAD, asked.seq, "approve", actor="ana", digest=shown)
     except Refused as error:
         return str(error)
     return "approved"
 
 
 @a_life
-async def expirer(agent: Agent, life: Life) -> str:
+async def expirer(ports: Ports, life: Life) -> str:
     """Close the wait if its time is over."""
-    return (await api.expire(agent, await agent.store.load(THREAD))).state.status
+    return (await api.expire(ports, await ports.store.load(THREAD))).state.status
 
 
-async def send(agent: Agent, thread_id: str = THREAD, delivery: str = "first") -> Thread:
+async def send(ports: Ports, thread_id: str = THREAD, delivery: str = "first") -> Thread:
     return await api.launch(
-        agent,
+        ports,
         thread_id,
         "Please go on.",
         actor="ana",
@@ -233,7 +233,7 @@ async def send(agent: Agent, thread_id: str = THREAD, delivery: str = "first") -
     )
 
 
-async def answer(agent: Agent, thread: Thread, world: Ledger) -> Thread:
+async def answer(ports: Ports, thread: Thread, world: Ledger) -> Thread:
     """Answer as a person would who can look at the world."""
     wait = thread.state.wait
     assert wait, "nothing is asked"
@@ -244,5 +244,5 @@ async def answer(agent: Agent, thread: Thread, world: Ledger) -> Thread:
     digest = wait.data.get("digest", "")
     text = "the left one" if verdict == "answer" else ""
     return await api.resume(
-        agent, thread.id, wait.seq, verdict, actor="ana", text=text, digest=digest
+        ports, thread.id, wait.seq, verdict, actor="ana", text=text, digest=digest
     )

@@ -19,13 +19,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agent.actions import Action, Run, Wait
-from agent.context import Prompt
-from agent.errors import Unavailable
-from agent.events import Call, Event
-from agent.ports import Claim, Reply
-from agent.stores.sqlite import SqliteStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import CallJson, Event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Action, Run, Wait
+from agent.engine.loop.ports import Claim, Reply
+from agent.engine.stores.sqlite import SqliteStore
 
 from ..domain import World
 
@@ -186,7 +186,7 @@ def watched_tools(
 class WatchedModel:
     """Says the next of its calls, which one it sees in the prompt: it remembers nothing."""
 
-    def __init__(self, calls: list[Call], moment: Moments) -> None:
+    def __init__(self, calls: list[CallJson], moment: Moments) -> None:
         self._calls = calls
         self._moment = moment
 

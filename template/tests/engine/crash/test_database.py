@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.stores.sqlite_schema import MIGRATIONS
+from agent.engine.stores.sqlite.schema import MIGRATIONS
 
 from . import lives
 from .conftest import KILLED, Lab, Labs

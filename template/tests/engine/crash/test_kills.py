@@ -7,10 +7,10 @@ from collections import Counter
 
 import pytest
 
-from agent.actions import Run
-from agent.context import render
-from agent.events import Event
-from agent.thread import Thread
+from agent.engine.context.window import render
+from agent.engine.log.events import Event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Run
 
 from . import lives
 from .conftest import KILLED, Lab, Labs
@@ -283,7 +283,7 @@ def test_an_error_nobody_foresaw_counts_as_a_crash_and_the_same_worker_goes_on(l
 
 
 def _nothing_is_due(run: Lab) -> bool:
-    return run.with_agent(lambda agent: agent.store.claim("any", 15.0), later_s=420) is None
+    return run.with_agent(lambda ports: ports.store.claim("any", 15.0), later_s=420) is None
 
 
 def _kill_five(run: Lab, moment: str, minute: int) -> None:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from agent import api
+from agent.engine.loop import api
 
 from . import lives
 from .conftest import KILLED, Lab, Labs
@@ -86,8 +86,8 @@ def test_a_lease_is_renewed_while_a_tool_takes_longer_than_it(lab: Labs) -> None
     third = run.start(lives.until_it_waits, lease_s=0.3)
     third.join(1.0)  # more than three leases; nobody may get the thread meanwhile
     assert third.exitcode is None
-    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0)) is None
-    assert run.with_agent(lambda agent: agent.store.claim("another", 15.0, THREAD)) is None
+    assert run.with_agent(lambda ports: ports.store.claim("another", 15.0)) is None
+    assert run.with_agent(lambda ports: ports.store.claim("another", 15.0, THREAD)) is None
 
     run.go_on()
     assert run.ended(third) == 0
@@ -177,7 +177,7 @@ def test_a_clock_that_jumps_back_an_hour_expires_nothing(lab: Labs) -> None:
     run = lab("leave")
     run.goes_on()
     assert run.said(run.start(lives.expirer, later_s=-HOUR)) == "waiting:approval"
-    assert run.with_agent(lambda agent: agent.store.claim("any", 15.0), later_s=-HOUR) is None
+    assert run.with_agent(lambda ports: ports.store.claim("any", 15.0), later_s=-HOUR) is None
 
 
 def test_a_clock_that_jumps_back_an_hour_steals_no_lease(lab: Labs) -> None:
@@ -186,7 +186,7 @@ def test_a_clock_that_jumps_back_an_hour_steals_no_lease(lab: Labs) -> None:
     holder = run.start(lives.until_it_waits, happens={"inside charge": "hold"})
     run.until_passed("inside charge")
     run.send(delivery="after the jump", later_s=-HOUR)
-    assert run.with_agent(lambda agent: agent.store.claim("any", 15.0), later_s=-HOUR) is None
+    assert run.with_agent(lambda ports: ports.store.claim("any", 15.0), later_s=-HOUR) is None
     run.go_on()
     assert run.ended(holder) == 0
     assert len(run.world.effects("charge")) == 1

@@ -15,23 +15,24 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from agent.errors import Misconfigured
-from agent.llms.scripted import scripted
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.triggers import App, http
-from agent.triggers.cli import commands
-from agent.triggers.cron import mount, served
-from agent.triggers.cron_file import path
-from agent.triggers.cron_ticks import make, thread_of
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.engine import http
+from agent.engine.cli import commands
+from agent.engine.cron import mount, served
+from agent.engine.cron.file import path
+from agent.engine.cron.ticks import make, thread_of
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.llms.scripted import scripted
+from agent.engine.log.errors import Misconfigured
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, agent_of
-from .http.conftest import TOKENS, Asleep
-from .test_cron_schedule import at, schedule
+from ..domain import Says, World, ports_of
+from ..http.conftest import TOKENS, Asleep
+from .test_schedule import at, schedule
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TICK = at("2026-03-02 09:00")
 FILE = """
 [report]
@@ -49,8 +50,8 @@ message = "Clean up."
 def app(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> App:
     monkeypatch.setenv("SCHEDULES_FILE", str(tmp_path / "schedules.toml"))
     (tmp_path / "schedules.toml").write_text(FILE)
-    agent = agent_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    return App(agent, Asleep(), (served,))
+    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    return App(ports, Asleep(), (served,))
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_a_server_does_not_start_with_a_mistake(app: App) -> None:
 
 def test_importing_it_is_cheap() -> None:
     code = (
-        "import sys; import agent.triggers.cron;"
+        "import sys; import agent.engine.cron;"
         "print({'fastapi', 'starlette', 'uvicorn', 'rich'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -151,17 +152,17 @@ def build(model: str) -> App:
     """Plug in the domain of the tests; it is a second before the tick."""
     folder, started = Path(os.environ["FOLDER"]), time.monotonic()
     store = SqliteStore(folder / "threads.db")
-    agent = agent_of(store, scripted({"intent": "done", "message": "bye"}), World(folder / "w.db"))
+    ports = ports_of(store, scripted({"intent": "done", "message": "bye"}), World(folder / "w.db"))
 
     def clock() -> datetime:
         return TICK + timedelta(seconds=time.monotonic() - started - 1)
 
-    return App(agent, LocalRunner(agent, poll_s=0.1), (partial(served, clock=clock),))
+    return App(ports, LocalRunner(ports, poll_s=0.1), (partial(served, clock=clock),))
 
 
 @pytest.fixture
 def servers(app: App, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
-    command = [sys.executable, "-W", "error", "-m", "tests.triggers.test_cron"]
+    command = [sys.executable, "-W", "error", "-m", "tests.engine.cron.test_cron"]
     command += ["--port", "0", "--model", "scripted"]
     named = {"API_TOKENS": f"ana:{TOKENS['ana']}", "FOLDER": str(tmp_path)}
     started = [subprocess.Popen(command, cwd=ROOT, env=os.environ | named) for _ in range(2)]
@@ -176,13 +177,13 @@ async def test_two_servers_make_each_tick_once_and_run_it(
     app: App, servers: list[subprocess.Popen[bytes]]
 ) -> None:
     async with asyncio.timeout(30):
-        while [each.status for each in await app.agent.store.threads()] != ["finished"] * 2:
+        while [each.status for each in await app.ports.store.threads()] != ["finished"] * 2:
             assert [server.poll() for server in servers] == [None, None]
             await asyncio.sleep(0.05)
     for server in servers:
         server.terminate()
     assert [server.wait(15) for server in servers] == [0, 0]
-    thread = await app.agent.store.load(thread_of(schedule(), TICK))
+    thread = await app.ports.store.load(thread_of(schedule(), TICK))
     assert [each.actor for each in thread.events if each.type == "message"] == ["cron:report"]
 
 

@@ -5,15 +5,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.channels.poll import PollChannel
-from agent.channels.routing import Routing
-from agent.errors import Misconfigured
-from agent.triggers.cron_file import schedules
-from agent.triggers.cron_schedule import Schedule
+from agent.engine.cron.file import schedules
+from agent.engine.cron.schedule import Schedule
+from agent.engine.log.errors import Misconfigured
+from agent.engine.people.poll import PollChannel
+from agent.engine.people.routing import Routing
 
 from ..domain import Shown
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CHANNELS = Routing({"poll": PollChannel(), "slack": Shown()})
 GOOD = 'cron = "0 9 * * mon-fri"\nmessage = "Report."\n'
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.triggers.cron_schedule import Schedule
+from agent.engine.cron.schedule import Schedule
 
 
 def at(text: str) -> datetime:

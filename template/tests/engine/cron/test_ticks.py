@@ -8,19 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import ThreadNotFound, Unavailable
-from agent.ports import Agent
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.stores.sqlite import SqliteStore
-from agent.thread import Thread
-from agent.triggers import App, cron_ticks
-from agent.triggers.cron_schedule import Schedule
-from agent.triggers.cron_ticks import GRACE, REMEMBERED, make, make_due, nap_s, thread_of, work
+from agent.engine.cron import ticks as cron_ticks
+from agent.engine.cron.schedule import Schedule
+from agent.engine.cron.ticks import GRACE, REMEMBERED, make, make_due, nap_s, thread_of, work
+from agent.engine.log.errors import ThreadNotFound, Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, Shown, World, agent_of, types
-from .http.conftest import Asleep
-from .test_cron_schedule import at, schedule
+from ..domain import Says, Shown, World, ports_of, types
+from ..http.conftest import Asleep
+from .test_schedule import at, schedule
 
 TICK = at("2026-03-02 09:00")
 DAY = timedelta(days=1)
@@ -33,13 +34,13 @@ def runner() -> Asleep:
 
 
 @pytest.fixture
-def agent(store: MemoryStore, world: World) -> Agent:
-    return agent_of(store, Says(), world)
+def ports(store: MemoryStore, world: World) -> Ports:
+    return ports_of(store, Says(), world)
 
 
 @pytest.fixture
-def app(agent: Agent, runner: Asleep) -> App:
-    return App(agent, runner)
+def app(ports: Ports, runner: Asleep) -> App:
+    return App(ports, runner)
 
 
 async def made(app: App, daily: Schedule) -> list[int]:
@@ -47,7 +48,7 @@ async def made(app: App, daily: Schedule) -> list[int]:
     found = []
     for days in range(-1, REMEMBERED + 5):
         try:
-            thread = await app.agent.store.load(thread_of(daily, TICK - days * DAY))
+            thread = await app.ports.store.load(thread_of(daily, TICK - days * DAY))
         except ThreadNotFound:
             continue
         assert types(thread) == ["message"]
@@ -58,7 +59,7 @@ async def made(app: App, daily: Schedule) -> list[int]:
 async def test_a_tick_is_a_thread_that_begins_with_the_message(app: App, runner: Asleep) -> None:
     report = schedule(message="Report of {date}.", tell="slack:C1")
     await make_due(app, [report], TICK - SECOND, TICK)
-    thread = await app.agent.store.load(thread_of(report, TICK))
+    thread = await app.ports.store.load(thread_of(report, TICK))
     assert thread.events[0].data == {
         "text": "Report of 2026-03-02.", "source": "cron", "reply_to": "slack:C1",
     }  # fmt: skip
@@ -134,7 +135,7 @@ async def test_what_was_missed_is_said(app: App, caplog: pytest.LogCaptureFixtur
 async def fleet(tmp_path: Path, world: World) -> AsyncIterator[list[App]]:
     """Servers with one database, each with a connection of its own."""
     stores = [SqliteStore(tmp_path / "threads.db") for _ in range(4)]
-    yield [App(agent_of(store, Says(), world), Asleep()) for store in stores]
+    yield [App(ports_of(store, Says(), world), Asleep()) for store in stores]
     for store in stores:
         await store.close()
 
@@ -145,7 +146,7 @@ async def test_a_fleet_says_it_once(fleet: list[App]) -> None:
     both = [(app, since) for app in fleet for since in (None, TICK - SECOND)]
     await asyncio.gather(*(make_due(app, [daily], since, TICK) for app, since in both))
     assert await made(fleet[-1], daily) == [0, 1]
-    assert len(await fleet[0].agent.store.threads()) == 2
+    assert len(await fleet[0].ports.store.threads()) == 2
 
 
 @pytest.mark.parametrize(
@@ -219,10 +220,10 @@ async def test_facts_are_fetched_for_the_message_and_people_are_told_where_the_s
         return {"facts": "x"}
 
     model = Says({"intent": "done", "message": "bye"})
-    agent = agent_of(store, model, world, channel=slack, prefetch=fetch)
+    ports = ports_of(store, model, world, channel=slack, prefetch=fetch)
     report = schedule(message="Report of {date}.", tell="slack:C1")
-    await make(App(agent, Asleep()), report, TICK)
-    ended = await LocalRunner(agent).finish(thread_of(report, TICK))
+    await make(App(ports, Asleep()), report, TICK)
+    ended = await LocalRunner(ports).finish(thread_of(report, TICK))
     assert fetched == ["Report of 2026-03-02."]
     assert [shown.type for shown in slack.sent] == ["finished"]
     assert ended.state.reply_to == "slack:C1"

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from agent.channels.email_stamp import Stamp
-from agent.ports import Agent
-from agent.stores.memory import MemoryStore
-from agent.triggers import App
-from agent.triggers.email.intake import Intake
-from agent.triggers.email.senders import Senders
+from agent.engine.email.intake import Intake
+from agent.engine.email.senders import Senders
+from agent.engine.email.stamp import Stamp
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.stores.memory import MemoryStore
 
-from ...channels.email_servers import Outbox, configure, taking
-from ...domain import Says, World, agent_of
+from ..domain import Says, World, ports_of
 from ..http.conftest import Asleep
+from .mail_servers import Outbox, configure, taking
 
 ADDRESS = "agent@example.org"
 
@@ -40,13 +40,13 @@ def runner() -> Asleep:
 
 
 @pytest.fixture
-def agent(store: MemoryStore, world: World) -> Agent:
-    return agent_of(store, Says(), world)
+def ports(store: MemoryStore, world: World) -> Ports:
+    return ports_of(store, Says(), world)
 
 
 @pytest.fixture
-def app(agent: Agent, runner: Asleep) -> App:
-    return App(agent, runner)
+def app(ports: Ports, runner: Asleep) -> App:
+    return App(ports, runner)
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def written(
     return mail.as_bytes()
 
 
-async def logs(agent: Agent) -> list[list[str]]:
+async def logs(ports: Ports) -> list[list[str]]:
     """Return what was said in each thread, as `actor: text`."""
-    found = [await agent.store.load(row.id) for row in await agent.store.threads()]
+    found = [await ports.store.load(row.id) for row in await ports.store.threads()]
     return sorted(
         [f"{past.actor}: {past.data['text']}" for past in thread.events if "text" in past.data]
         for thread in found

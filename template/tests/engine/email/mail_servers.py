@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from agent.channels.email import SETTINGS
+from agent.engine.email.channel import SETTINGS
 
 SECRET = "0123456789abcdef0123456789abcdef"
 PEOPLE = """

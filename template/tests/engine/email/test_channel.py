@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from agent.channels.email import EmailChannel
-from agent.channels.email_letters import UNREAD
-from agent.channels.email_server import Server
-from agent.channels.email_stamp import Link, Stamp
-from agent.errors import Misconfigured, Unavailable
-from agent.events import Event, event
-from agent.loop import MAX_DELIVERIES, advance
-from agent.ports import Agent
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.email.channel import EmailChannel
+from agent.engine.email.letters import UNREAD
+from agent.engine.email.server import Server
+from agent.engine.email.stamp import Link, Stamp
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.ports import Ports
+from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, agent_of, chose, past, paused, said, stored, told, types
-from .email_servers import SECRET, Outbox, configure, taking
+from ..domain import Says, World, chose, past, paused, ports_of, said, stored, told, types
+from .mail_servers import SECRET, Outbox, configure, taking
 
 CALL = {"intent": "charge", "amount": 500}
 STAMP = Stamp("Agent", "agent@example.org", SECRET)
@@ -189,11 +189,11 @@ async def test_a_megabyte_is_cut_and_many_languages_arrive(outbox: Outbox) -> No
 
 
 @pytest.fixture
-def agent(store: MemoryStore, world: World) -> Agent:
+def ports(store: MemoryStore, world: World) -> Ports:
     done = [{"intent": "done", "message": "bye"}] * 2
     channel = EmailChannel.from_env()
     assert channel
-    return agent_of(store, Says(*done), world, channel=channel)
+    return ports_of(store, Says(*done), world, channel=channel)
 
 
 async def test_a_server_that_is_away_gets_the_very_same_mail_later(
@@ -204,23 +204,23 @@ async def test_a_server_that_is_away_gets_the_very_same_mail_later(
         pass
     monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
     says = Says({"intent": "done", "message": "bye"})
-    agent = agent_of(store, says, world, channel=EmailChannel.from_env())
+    ports = ports_of(store, says, world, channel=EmailChannel.from_env())
     thread = await stored(store, mailed())
     with pytest.raises(Unavailable, match="no mail can be sent"):
-        await advance(agent, thread)
+        await advance(ports, thread)
     async with taking(outbox):
-        thread = await advance(agent, await store.load(thread.id), attempts=1)
+        thread = await advance(ports, await store.load(thread.id), attempts=1)
         assert types(thread)[-2:] == ["finished", "delivered"]
         # A crash before `delivered`: it is sent again, and mail programs know it.
         before = Thread.of(thread.id, thread.events[:-1])
-        await agent.channel.send(before, before.events[-1])
+        await ports.channel.send(before, before.events[-1])
     assert len(outbox.mails) == 2
     assert len({mail["Message-ID"] for mail in outbox.mails}) == 1
 
 
-async def test_a_server_that_stays_away_is_given_up(store: MemoryStore, agent: Agent) -> None:
+async def test_a_server_that_stays_away_is_given_up(store: MemoryStore, ports: Ports) -> None:
     thread = await stored(store, mailed(), chose("done"), event("finished", message="bye"))
-    thread = await advance(agent, thread, attempts=MAX_DELIVERIES)
+    thread = await advance(ports, thread, attempts=MAX_DELIVERIES)
     assert "no mail can be sent" in thread.events[-1].data["error"]
 
 

@@ -9,31 +9,32 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi import FastAPI
 
-from agent.channels.email import EmailChannel
-from agent.channels.email_stamp import Link, Stamp
-from agent.events import Call, Event, digest, event
-from agent.ports import Agent
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers import App, email
-from agent.triggers.email.intake import Intake
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.engine import email
+from agent.engine.email.channel import EmailChannel
+from agent.engine.email.intake import Intake
+from agent.engine.email.stamp import Link, Stamp
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.stores.memory import MemoryStore
 
-from ...channels.email_servers import Outbox
-from ...conftest import Clock
-from ...domain import chose, paused, said, stored, types
+from ..conftest import Clock
+from ..domain import chose, paused, said, stored, types
 from ..http.conftest import TOKENS, Asleep, Caller, bearer, caller
 from .conftest import written
+from .mail_servers import Outbox
 
-CALL: Call = {"intent": "charge", "amount": 500}
-OTHER: Call = {"intent": "charge", "amount": 501}
+CALL: CallJson = {"intent": "charge", "amount": 500}
+OTHER: CallJson = {"intent": "charge", "amount": 501}
 
 
 @pytest.fixture
-def api(agent: Agent, runner: Asleep) -> FastAPI:
+def api(ports: Ports, runner: Asleep) -> FastAPI:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    return create_app(App(agent, runner, (email.served,)), Tokens.parse(tokens))
+    return create_app(App(ports, runner, (email.served,)), Tokens.parse(tokens))
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ async def browser(api: FastAPI) -> AsyncIterator[Caller]:
         yield client
 
 
-def link(wait: int = 3, call: Call = CALL, person: str = "bob") -> str:
+def link(wait: int = 3, call: CallJson = CALL, person: str = "bob") -> str:
     return f"/email/wait/{Stamp.from_env().seal(Link('t', wait, digest(call), person))}"
 
 
@@ -60,7 +61,7 @@ async def sign_in(browser: Caller, name: str) -> None:
 
 async def send(browser: Caller, path: str, **fields: str) -> tuple[int, str]:
     """Send the form of a page as a browser does."""
-    shown = (await browser.get("/")).text
+    shown = (await browser.get(path)).text
     csrf = shown.partition('name="csrf" value="')[2].partition('"')[0]
     answer = await browser.post(path, data={"csrf": csrf, **fields})
     return answer.status_code, answer.text

@@ -6,20 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from agent.channels.email import EmailChannel
-from agent.channels.routing import Routing
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.triggers import App, email
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.engine import email
+from agent.engine.email.channel import EmailChannel
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.people.routing import Routing
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import SqliteStore
 
-from ..channels.email_servers import Outbox, configure, taking
-from ..domain import Says, World, agent_of
-from .email.conftest import until, written
-from .email.imap_servers import Mailbox, pymap
-from .email.test_confirm import send, sign_in
-from .http.conftest import TOKENS, caller
+from ..domain import Says, World, ports_of
+from ..http.conftest import TOKENS, caller
+from .conftest import until, written
+from .imap_servers import Mailbox, pymap
+from .mail_servers import Outbox, configure, taking
+from .test_confirm import send, sign_in
 
 
 def words(mail: EmailMessage) -> list[str]:
@@ -53,8 +54,8 @@ async def test_a_request_a_question_and_leave_by_mail(
     channel = EmailChannel.from_env()
     assert channel
     store = SqliteStore(tmp_path / "threads.db")
-    agent = agent_of(store, says, world, channel=Routing({"email": channel}))
-    app = App(agent, LocalRunner(agent, poll_s=0.05), (email.served,))
+    ports = ports_of(store, says, world, channel=Routing({"email": channel}))
+    app = App(ports, LocalRunner(ports, poll_s=0.05), (email.served,))
     api = create_app(app, Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with api.router.lifespan_context(api), caller(api) as browser:
         mailbox.put(written("please", subject="Charge them"))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Misconfigured, Unavailable
-from agent.ports import Agent
-from agent.triggers.email import imap as imap_module
-from agent.triggers.email.imap import ImapBox
-from agent.triggers.email.intake import Intake
+from agent.engine.email import imap as imap_module
+from agent.engine.email.imap import ImapBox
+from agent.engine.email.intake import Intake
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.loop.ports import Ports
 
 from ..http.conftest import Asleep
 from .conftest import logs, until, written
@@ -46,24 +46,24 @@ def mailbox(server: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
 
 
 async def test_what_is_new_is_taken_once_and_marked_seen(
-    mailbox: Mailbox, intake: Intake, agent: Agent
+    mailbox: Mailbox, intake: Intake, ports: Ports
 ) -> None:
     box = ImapBox.from_env(intake)
     await box.look()
     mailbox.put(written("one"), written("two", number=2, in_reply_to="<m1@x.example>"))
     await box.look()
     await box.look()
-    assert await logs(agent) == [["ana: Hi\n\none", "ana: two"]]
+    assert await logs(ports) == [["ana: Hi\n\none", "ana: two"]]
     assert mailbox.flags() == [SEEN, SEEN]
     mailbox.put(written("three", number=3))
     await box.look()
-    assert len(await logs(agent)) == 2
+    assert len(await logs(ports)) == 2
 
 
 async def test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others(
     mailbox: Mailbox,
     intake: Intake,
-    agent: Agent,
+    ports: Ports,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -71,7 +71,7 @@ async def test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others(
     mailbox.put(b"Subject: from nobody\r\n\r\n", *others, written("fine", number=9))
     monkeypatch.setattr(imap_module, "MAX_MAIL", 250_000)
     await ImapBox.from_env(intake).look()
-    assert await logs(agent) == [["ana: Hi\n\nfine"]]
+    assert await logs(ports) == [["ana: Hi\n\nfine"]]
     assert mailbox.flags() == [BROKEN, SEEN, BROKEN, SEEN]
     assert "put aside: its From is not one address" in caplog.text
 
@@ -96,7 +96,7 @@ async def _away(intake: Intake, raw: bytes) -> str:
 async def test_a_wrong_password_is_not_said_and_not_the_end(
     mailbox: Mailbox,
     intake: Intake,
-    agent: Agent,
+    ports: Ports,
     runner: Asleep,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -113,7 +113,7 @@ async def test_a_wrong_password_is_not_said_and_not_the_end(
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
     assert "hush-hush" not in caplog.text
-    assert await logs(agent) == [["ana: Hi\n\nhello"]]
+    assert await logs(ports) == [["ana: Hi\n\nhello"]]
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from email.message import EmailMessage
 
 import pytest
 
-from agent.triggers.email.mail import MAX_HEAD, BrokenMail, Head, body
-from agent.triggers.email.text import html_to_text, own_words, without_signature
+from agent.engine.email.mail import MAX_HEAD, BrokenMail, Head, body
+from agent.engine.email.text import html_to_text, own_words, without_signature
 
 from .conftest import written
 

@@ -12,15 +12,16 @@ from urllib.parse import quote_plus
 
 import pytest
 
-from agent.errors import Misconfigured
-from agent.ports import Agent
-from agent.triggers import App, email
-from agent.triggers.email.imap import ImapBox
-from agent.triggers.email.intake import Intake
-from agent.triggers.email.mail import MAX_MAIL
-from agent.triggers.email.providers import MAILGUN, POSTMARK
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.engine import email
+from agent.engine.email.imap import ImapBox
+from agent.engine.email.intake import Intake
+from agent.engine.email.mail import MAX_MAIL
+from agent.engine.email.providers import MAILGUN, POSTMARK
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.log.errors import Misconfigured
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
 
 from ..http.conftest import TOKENS, Asleep, Caller, caller
 from .conftest import logs, written
@@ -32,12 +33,12 @@ PASSWORD = "1b4d1fcff2ab3c4d5e6f"
 
 @pytest.fixture
 async def provider(
-    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Caller]:
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
     tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
-    async with caller(create_app(App(agent, runner, (email.served,)), tokens)) as client:
+    async with caller(create_app(App(ports, runner, (email.served,)), tokens)) as client:
         yield client
 
 
@@ -84,17 +85,17 @@ LATIN = written("x").replace(b'charset="utf-8"', b'charset="latin-1"').replace(b
     ids=["form", "multipart", "form-latin-1", "multipart-latin-1", "postmark"],
 )
 async def test_what_a_provider_posts_becomes_a_message(
-    path: str, request_: dict[str, Any], provider: Caller, agent: Agent, runner: Asleep
+    path: str, request_: dict[str, Any], provider: Caller, ports: Ports, runner: Asleep
 ) -> None:
     for _ in range(2):  # it is sent again
         answer = await provider.post(path, **request_)
         assert (answer.status_code, answer.json()) == (200, {"status": "recorded"})
-    assert await logs(agent) == [["ana: Hi\n\nfür"]]
+    assert await logs(ports) == [["ana: Hi\n\nfür"]]
     assert len(runner.woken) == 2
 
 
 async def test_one_mail_by_imap_and_by_both_providers_is_one_message(
-    provider: Caller, agent: Agent, intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+    provider: Caller, ports: Ports, intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     raw = written()
     with pymap(tmp_path) as mailbox:
@@ -105,7 +106,7 @@ async def test_one_mail_by_imap_and_by_both_providers_is_one_message(
             provider.post(MAILGUN, **form(signed(b"Received: by mailgun.example\r\n" + raw))),
             provider.post(POSTMARK, **posted(b"Received: by postmark.example\r\n" + raw)),
         )
-    assert await logs(agent) == [["ana: Hi\n\nhello"]]
+    assert await logs(ports) == [["ana: Hi\n\nhello"]]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +133,13 @@ async def test_one_mail_by_imap_and_by_both_providers_is_one_message(
     ],
 )
 async def test_nobody_else_can_post_and_nonsense_is_refused(
-    path: str, request_: dict[str, Any], status: int, provider: Caller, agent: Agent
+    path: str, request_: dict[str, Any], status: int, provider: Caller, ports: Ports
 ) -> None:
     answer = await provider.post(path, **request_)
     assert answer.status_code == status
     assert KEY not in answer.text
     assert PASSWORD not in answer.text
-    assert await logs(agent) == []
+    assert await logs(ports) == []
 
 
 @pytest.mark.parametrize("raw", [written(sender="eve@evil.example"), b"", b"Subject: x\r\n\r\n"])
@@ -149,11 +150,11 @@ async def test_what_is_put_aside_is_not_sent_again(raw: bytes, provider: Caller)
 
 
 async def test_a_mail_may_be_longer_than_other_bodies_but_not_endless(
-    provider: Caller, agent: Agent, monkeypatch: pytest.MonkeyPatch
+    provider: Caller, ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     long = form(signed(written("long\n" + "x" * 3_000_000)))
     assert (await provider.post(MAILGUN, **long)).status_code == 200
-    ((told,),) = await logs(agent)
+    ((told,),) = await logs(ports)
     assert told.startswith("ana: Hi\n\nlong")
     assert (await provider.post("/threads", **long)).status_code == 413
     declared = {"Content-Length": str(MAX_MAIL + 1)}
@@ -183,23 +184,23 @@ async def test_a_mail_may_be_longer_than_other_bodies_but_not_endless(
     ],
 )
 async def test_only_what_is_set_up_is_open(
-    settings: dict[str, str], agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, str], ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {"EMAIL_MAILGUN_KEY": KEY, "EMAIL_POSTMARK_PASSWORD": PASSWORD} | settings
     for name, value in known.items():
         monkeypatch.setenv(name, value)
-    api = create_app(App(agent, runner, (email.served,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
+    api = create_app(App(ports, runner, (email.served,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with caller(api) as client:
         statuses = [(await client.post(path)).status_code for path in (MAILGUN, POSTMARK)]
     assert statuses == [401 if value else 404 for value in known.values()]
 
 
 def test_nothing_is_served_where_nothing_is_set_up(
-    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED"):
         monkeypatch.delenv(f"EMAIL_{name}")
-    assert email.served(App(agent, runner)) is None
+    assert email.served(App(ports, runner)) is None
     (line,) = caplog.messages
     assert line.startswith("email is off: EMAIL_FROM, EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHSERV")
     assert line.endswith(" switch it on, see docs/email.md")
@@ -213,7 +214,7 @@ def test_it_is_said_where_nobody_may_write(
     allowed: str,
     people: str,
     open_to: bool,
-    agent: Agent,
+    ports: Ports,
     runner: Asleep,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -222,7 +223,7 @@ def test_it_is_said_where_nobody_may_write(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_ALLOWED", allowed)
     (tmp_path / "people.toml").write_text(people)
-    assert email.served(App(agent, runner))
+    assert email.served(App(ports, runner))
     assert ("nobody may write" not in caplog.text) == open_to
 
 
@@ -237,9 +238,9 @@ def test_it_is_said_where_nobody_may_write(
     ],
 )
 def test_half_of_it_is_misconfigured(
-    name: str, value: str, says: str, agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+    name: str, value: str, says: str, ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=says):
-        email.served(App(agent, runner))
+        email.served(App(ports, runner))

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from agent.channels.email_stamp import Stamp
-from agent.errors import Misconfigured
-from agent.triggers.email.mail import Head
-from agent.triggers.email.senders import Senders, robot
+from agent.engine.email.mail import Head
+from agent.engine.email.senders import Senders, robot
+from agent.engine.email.stamp import Stamp
+from agent.engine.log.errors import Misconfigured
 
 from .conftest import ADDRESS, written
 

@@ -5,11 +5,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from agent.actions import Step
-from agent.errors import Refused
-from agent.events import Call
-from agent.llms.output import JsonSteps
-from agent.triggers.http.inbox.edits import Field, edited, fields
+from agent.engine.http.edits import Field, edited, fields
+from agent.engine.llms.output import JsonSteps
+from agent.engine.log.errors import Refused
+from agent.engine.log.events import CallJson
+from agent.engine.loop.actions import Step
 
 
 class Place(BaseModel):
@@ -38,7 +38,7 @@ class Done(Step):
 
 
 STEPS = JsonSteps(Order | Done)
-CALL: Call = {
+CALL: CallJson = {
     "intent": "order",
     "what": "tea\r\n\x1b[31m\u202e",
     "number": 3,
@@ -53,11 +53,11 @@ CALL: Call = {
 }
 
 
-def shown(call: Call = CALL, typed: dict[str, str] | None = None) -> dict[str, Field]:
+def shown(call: CallJson = CALL, typed: dict[str, str] | None = None) -> dict[str, Field]:
     return {field.name: field for field in fields(STEPS.schema, call, typed or {})}
 
 
-def as_sent(call: Call = CALL) -> dict[str, str]:
+def as_sent(call: CallJson = CALL) -> dict[str, str]:
     """Return what a browser sends of a form in which nothing was touched."""
     sent = {f"argument.{name}": field.shown for name, field in shown(call).items()}
     nulls = {f"null.{name}": "on" for name, field in shown(call).items() if field.is_null}
@@ -86,7 +86,7 @@ def test_each_argument_has_a_field_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("call", [CALL, CALL | {"what": "x" * 99_000, "tags": ["\x1b" * 50_000]}])
-def test_what_was_not_touched_stays_exactly_what_it_was(call: Call) -> None:
+def test_what_was_not_touched_stays_exactly_what_it_was(call: CallJson) -> None:
     assert edited(STEPS.schema, call, as_sent(call)) == call
     assert edited(STEPS.schema, call, {}) == call
 
@@ -152,6 +152,6 @@ def test_a_form_that_comes_back_shows_what_was_typed() -> None:
         {"intent": "order", "what": 1, "number": "x", "size": "huge", "gift": None, "new": [1]},
     ],
 )
-def test_a_call_of_yesterday_s_schema_is_shown_as_json(call: Call) -> None:
+def test_a_call_of_yesterday_s_schema_is_shown_as_json(call: CallJson) -> None:
     assert {field.kind for field in shown(call).values()} == {"json"}
     assert edited(STEPS.schema, call, as_sent(call)) == call

@@ -7,12 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from agent.errors import Conflict, ThreadNotFound, Unavailable
-from agent.ports import Agent
-from agent.triggers import App
-from agent.triggers.http import pages, sessions
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.engine.http import pages, sessions
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.log.errors import Conflict, ThreadNotFound, Unavailable
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
 
 from .conftest import TOKENS, Asleep, Caller, caller
 
@@ -119,7 +119,7 @@ async def test_whoever_is_not_signed_in_is_asked_to_and_told_what_was_not_sent(
 
 
 async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
-    browser: Caller, agent: Agent
+    browser: Caller, ports: Ports
 ) -> None:
     await signed_in(browser)
     cookie = {"Cookie": f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"}
@@ -130,7 +130,7 @@ async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
         (f"ana:{another}", 303),
         (f"bob:{another}", 303),
     ]:
-        replica = create_app(App(agent, Asleep()), Tokens.parse(tokens))
+        replica = create_app(App(ports, Asleep()), Tokens.parse(tokens))
         _add_pages(replica)
         async with caller(replica) as other:
             assert (await other.get("/mine", headers=cookie)).status_code == status

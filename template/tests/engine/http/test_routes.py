@@ -9,31 +9,31 @@ from typing import Any, get_args
 import pytest
 from fastapi import FastAPI
 
-from agent import record
-from agent.errors import Unavailable
-from agent.events import Call, Event, digest
-from agent.ports import Agent, Summary
-from agent.runners.local import LocalRunner
-from agent.state import VERDICTS
-from agent.stores.memory import MemoryStore
-from agent.stores.sqlite import SqliteStore
-from agent.triggers.http import wire
-from agent.triggers.http.problems import MAX_BODY
-from agent.triggers.http.wire import MAX_TEXT, Verdict
+from agent.engine.http import wire
+from agent.engine.http.problems import MAX_BODY
+from agent.engine.http.wire import MAX_TEXT, Verdict
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import CallJson, Event, digest
+from agent.engine.log.state import VERDICTS
+from agent.engine.loop import record
+from agent.engine.loop.ports import Ports, Summary
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.stores.sqlite import SqliteStore
 
-from ...domain import Says, World, agent_of, chose, paused, said, stored
+from ..domain import Says, World, chose, paused, ports_of, said, stored
 from .conftest import TOKENS, Asleep, Caller, api_of, begin, caller, until
 
-CHARGE: Call = {"intent": "charge", "amount": 500}
+CHARGE: CallJson = {"intent": "charge", "amount": 500}
 APPROVE = {"verdict": "approve", "digest": digest(CHARGE)}
 
 
 async def test_202_means_recorded_and_the_runner_woken_never_done(
-    ana: Caller, agent: Agent, runner: Asleep
+    ana: Caller, ports: Ports, runner: Asleep
 ) -> None:
     answer = await begin(ana, "deploy")
     assert answer.status_code == 202
-    thread = await agent.store.load(answer.json()["id"])
+    thread = await ports.store.load(answer.json()["id"])
     assert answer.json() == {"id": thread.id, "seq": 1}
     assert answer.headers["location"] == f"/threads/{thread.id}"
     assert [(past.type, past.actor, past.data["text"]) for past in thread.events] == [
@@ -45,29 +45,29 @@ async def test_202_means_recorded_and_the_runner_woken_never_done(
 async def test_one_key_sent_eight_times_at_once_and_again_later_is_one_message(
     tmp_path: Path, world: World
 ) -> None:
-    agent = agent_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    async with caller(api_of(agent, Asleep()), "ana") as ana:
+    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    async with caller(api_of(ports, Asleep()), "ana") as ana:
         answers = await asyncio.gather(*(begin(ana) for _ in range(8)))
         thread_id = answers[0].json()["id"]
         await ana.post(f"/threads/{thread_id}/cancel")
         answers.append(await begin(ana))
         assert [answer.status_code for answer in answers] == [202] * 9
         assert {str(answer.json()) for answer in answers} == {str(answers[0].json())}
-        thread = await agent.store.load(thread_id)
+        thread = await ports.store.load(thread_id)
         assert [past.type for past in thread.events] == ["message", "cancelled"]
-        assert len(await agent.store.threads()) == 1
+        assert len(await ports.store.threads()) == 1
 
 
-async def test_one_key_with_another_text_is_refused(ana: Caller, agent: Agent) -> None:
+async def test_one_key_with_another_text_is_refused(ana: Caller, ports: Ports) -> None:
     first = await begin(ana, "deploy v1")
     other = await begin(ana, "deploy v2")
     assert other.status_code == 422
     assert "Idempotency-Key" in other.json()["detail"]
-    assert len((await agent.store.load(first.json()["id"])).events) == 1
+    assert len((await ports.store.load(first.json()["id"])).events) == 1
 
 
 async def test_a_conversation_or_a_key_names_the_thread_of_its_actor(
-    ana: Caller, bob: Caller, agent: Agent
+    ana: Caller, bob: Caller, ports: Ports
 ) -> None:
     answers = [
         await begin(ana, "one", "k1", conversation="c"),
@@ -81,7 +81,7 @@ async def test_a_conversation_or_a_key_names_the_thread_of_its_actor(
     first, second, *others = (answer.json()["id"] for answer in answers)
     assert first == second
     assert len({first, *others}) == 5
-    thread = await agent.store.load(first)
+    thread = await ports.store.load(first)
     assert [past.data["text"] for past in thread.events] == ["one", "two"]
 
 
@@ -119,7 +119,7 @@ async def test_no_message_without_a_usable_key(
     ],
 )
 async def test_text_survives_whatever_it_holds(
-    ana: Caller, agent: Agent, sent: str, kept: str
+    ana: Caller, ports: Ports, sent: str, kept: str
 ) -> None:
     headers = {"Idempotency-Key": "k", "Content-Type": "application/json"}
     answer = await ana.post("/threads", content=f'{{"text": {sent}}}', headers=headers)
@@ -251,7 +251,7 @@ async def test_two_people_approve_at_once_and_the_second_reads_who_was_first(
     tmp_path: Path, world: World
 ) -> None:
     store = SqliteStore(tmp_path / "threads.db")
-    api = api_of(agent_of(store, Says(), world), runner := Asleep())
+    api = api_of(ports_of(store, Says(), world), runner := Asleep())
     await stored(store, said(), chose(**CHARGE), paused("approval", "ana", "bob", call=CHARGE))
     async with caller(api, "ana") as ana, caller(api, "bob") as bob:
         answers = await asyncio.gather(
@@ -314,8 +314,8 @@ async def test_every_verdict_can_be_said() -> None:
     assert set(get_args(Verdict)) == set().union(*VERDICTS.values())
 
 
-def opened(folder: Path, world: World, *replies: Any) -> Agent:
-    return agent_of(SqliteStore(folder / "threads.db"), Says(*replies), world)
+def opened(folder: Path, world: World, *replies: Any) -> Ports:
+    return ports_of(SqliteStore(folder / "threads.db"), Says(*replies), world)
 
 
 @pytest.mark.parametrize(

@@ -20,17 +20,17 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from agent.actions import Action, Run
-from agent.errors import Misconfigured
-from agent.llms.scripted import scripted
-from agent.ports import Agent
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.triggers import App
-from agent.triggers.http import mount, service
-from agent.triggers.http.service import Tokens
+from agent.engine.http import mount, service
+from agent.engine.http.service import Tokens
+from agent.engine.llms.scripted import scripted
+from agent.engine.log.errors import Misconfigured
+from agent.engine.loop.actions import Action, Run
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.sqlite import SqliteStore
 
-from ...domain import Charge, World, agent_of, decide_in
+from ..domain import Charge, World, decide_in, ports_of
 from .conftest import TOKENS, Asleep, api_of, bearer, begin, caller
 
 ROOT = Path(__file__).parents[3]
@@ -103,12 +103,12 @@ def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch)
     assert compared == [32] * 9
 
 
-async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
+async def test_a_runner_that_broke_is_a_health_problem(ports: Ports) -> None:
     class Broken(Asleep):
         async def work(self, concurrency: int = 1) -> None:
             raise Misconfigured("the database is from tomorrow")
 
-    api = api_of(agent, Broken())
+    api = api_of(ports, Broken())
     async with api.router.lifespan_context(api), caller(api) as anybody:
         await asyncio.sleep(0)
         answer = await anybody.get("/healthz")
@@ -116,14 +116,14 @@ async def test_a_runner_that_broke_is_a_health_problem(agent: Agent) -> None:
     assert answer.json()["detail"] == "it cannot go on: the database is from tomorrow"
 
 
-async def test_where_workers_run_the_threads_a_server_runs_none(agent: Agent) -> None:
+async def test_where_workers_run_the_threads_a_server_runs_none(ports: Ports) -> None:
     class Elsewhere(Asleep):
         elsewhere = True
 
         async def work(self, concurrency: int = 1) -> None:
             raise AssertionError("it runs them here")
 
-    api = api_of(agent, runner := Elsewhere())
+    api = api_of(ports, runner := Elsewhere())
     async with api.router.lifespan_context(api), caller(api, "ana") as ana:
         thread_id = (await begin(ana)).json()["id"]
         await asyncio.sleep(0)
@@ -145,8 +145,8 @@ def build(model: str) -> App:
         return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step)
 
     store = SqliteStore(folder / "threads.db")
-    agent = agent_of(store, scripted(*SCRIPT), world, decide=decide_slowly)
-    return App(agent, LocalRunner(agent, poll_s=0.1))
+    ports = ports_of(store, scripted(*SCRIPT), world, decide=decide_slowly)
+    return App(ports, LocalRunner(ports, poll_s=0.1))
 
 
 class Server:
@@ -156,7 +156,7 @@ class Server:
         named = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-W", "error", "-m", "tests.triggers.http.test_server"),
+                *(sys.executable, "-W", "error", "-m", "tests.engine.http.test_server"),
                 *("--port", "0", "--model", "scripted"),
             ],
             cwd=ROOT,
@@ -302,7 +302,7 @@ def test_serve_refuses_to_start_without(
 
 def test_the_command_line_does_not_import_the_web() -> None:
     code = (
-        "import sys, typer; from agent.triggers.http import mount; mount(typer.Typer(), print);"
+        "import sys, typer; from agent.engine.http import mount; mount(typer.Typer(), print);"
         "print({'fastapi', 'starlette', 'uvicorn'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

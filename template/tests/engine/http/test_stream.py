@@ -1,83 +1,16 @@
 """Following a thread: nothing is lost or doubled, and nobody who left is served on."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from agent.errors import Unavailable
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers.http import routes, sessions
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.stores.memory import MemoryStore
 
-from ...domain import said, stored
-from .conftest import TOKENS, Caller, bearer, caller
-
-
-class Follower:
-    """Reads a stream on the bare ASGI interface; httpx2's shows nothing before the end."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.gone = asyncio.Event()
-        self._chunks: asyncio.Queue[str] = asyncio.Queue()
-        self._text = ""
-
-    async def receive(self) -> dict[str, Any]:
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Any) -> None:
-        self.status = message.get("status", self.status)
-        self._chunks.put_nowait(message.get("body", b"").decode("ascii"))
-
-    async def next(self) -> dict[str, Any]:
-        """Return the next event, its `id` with it, or the next comment."""
-        while "\n\n" not in self._text:
-            self._text += await asyncio.wait_for(self._chunks.get(), 5)
-        block, _, self._text = self._text.partition("\n\n")
-        fields = dict(line.split(": ", 1) for line in block.split("\n"))
-        return {"id": int(fields["id"]), **json.loads(fields["data"])} if "id" in fields else fields
-
-    def nothing_more(self) -> bool:
-        return self._chunks.empty() and not self._text.strip()
-
-
-Follow = Callable[..., AbstractAsyncContextManager[tuple[Follower, asyncio.Task[None]]]]
-
-
-@pytest.fixture
-def follow(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
-    """`async with follow("t") as (follower, request)`: ana reads the stream of a thread."""
-    monkeypatch.setattr(routes, "POLL_S", 0.01)
-
-    @asynccontextmanager
-    async def following(
-        thread_id: str, query: str = "", path: str = "/threads/{}/events", **headers: str
-    ) -> AsyncIterator[tuple[Follower, asyncio.Task[None]]]:
-        path = path.format(thread_id)
-        named = {**bearer("ana"), **{k.replace("_", "-"): v for k, v in headers.items()}}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "method": "GET",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(k.lower().encode(), v.encode()) for k, v in named.items()],
-        }
-        follower = Follower()
-        request = asyncio.ensure_future(api(scope, follower.receive, follower.send))
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.wait_for, request, 5)
-            stack.callback(follower.gone.set)
-            yield follower, request
-
-    return following
+from ..domain import said, stored
+from .conftest import Caller, Follow
 
 
 async def test_what_happened_comes_first_then_what_happens(
@@ -227,18 +160,3 @@ async def test_the_stream_says_what_the_thread_says(
     (listed,) = (await ana.get("/threads/t")).json()["events"]
     async with follow("t") as (follower, _):
         assert await follower.next() == {"id": 1, **listed}
-
-
-async def test_a_page_follows_the_same_stream_by_the_session_of_its_reader(
-    api: FastAPI, store: MemoryStore, follow: Follow
-) -> None:
-    thread = await stored(store, said("one"))
-    async with caller(api) as browser:
-        await browser.post("/login", data={"token": TOKENS["ana"]})
-        cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
-    page = {"path": "/inbox/{}/stream", "Authorization": "", "Cookie": cookie}
-    async with follow("t", "after=1", **page) as (follower, _):
-        await store.append(thread, said("two"))
-        assert (await follower.next())["data"]["text"] == "two"
-        await store.append(await store.load("t"), said("three"))
-        assert (await follower.next())["id"] == 3

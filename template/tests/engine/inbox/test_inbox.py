@@ -11,23 +11,25 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from agent.context import Prompts
-from agent.events import Call, Event, digest, event
-from agent.loop import advance
-from agent.ports import Agent
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers.http.inbox import path_of, story
+from agent.engine import inbox
+from agent.engine.context.window import Prompts
+from agent.engine.http.answers import path_of
+from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import advance
+from agent.engine.loop.ports import Ports
+from agent.engine.people import story
+from agent.engine.stores.memory import MemoryStore
 
-from ...conftest import Clock
-from ...domain import (
+from ..conftest import Clock
+from ..domain import (
     Says,
     World,
-    agent_of,
     chose,
     failed,
     past,
     paused,
+    ports_of,
     resumed,
     returned,
     said,
@@ -36,13 +38,13 @@ from ...domain import (
     told,
     types,
 )
-from .conftest import TOKENS, Asleep, Caller, api_of, caller
+from ..http.conftest import TOKENS, Asleep, Caller, api_of, caller
 
 HOSTILE = (
     "</p></textarea></script><script>alert(1)</script><img src=x onerror=alert(1)>"
     '" onfocus="alert(1)\' \x1b[31m \u202e javascript:alert(1) {{ 7 * 7 }}'
 )
-CHARGE: Call = {"intent": "charge", "amount": 500}
+CHARGE: CallJson = {"intent": "charge", "amount": 500}
 RIGHT = {"digest": digest(CHARGE)}
 CHOICES = {"options": {"format": "multiple_choice", "choices": ["red", "blue"]}}
 YES_NO = {"options": {"format": "yes_no", "choices": []}}
@@ -204,11 +206,11 @@ async def test_a_page_of_ten_thousand_events_is_as_long_as_one_of_a_hundred(
 
 
 async def test_a_step_has_the_exact_prompt_that_led_to_it(
-    ana: Browser, store: MemoryStore, world: World, agent: Agent
+    ana: Browser, store: MemoryStore, world: World, ports: Ports
 ) -> None:
     replies = {"intent": "look", "at": "x"}, "no step", {"intent": "done", "message": "bye"}
     model = Says(*replies)
-    thread = await advance(agent_of(store, model, world), await stored(store, said(HOSTILE)))
+    thread = await advance(ports_of(store, model, world), await stored(store, said(HOSTILE)))
     asked = [past for past in thread.events if past.type in ("step", "invalid_step")]
     assert len(asked) == len(model.prompts) == 3
     for decision, prompt in zip(asked, model.prompts, strict=True):
@@ -220,14 +222,14 @@ async def test_a_step_has_the_exact_prompt_that_led_to_it(
 
 
 async def test_a_step_of_older_prompts_says_so(
-    store: MemoryStore, world: World, agent: Agent
+    store: MemoryStore, world: World, ports: Ports
 ) -> None:
     model = Says({"intent": "done", "message": "bye"})
-    await advance(agent_of(store, model, world), await stored(store, said()))
-    edited = replace(agent, prompts=Prompts("You are another.", "What next?", ""))
-    async with caller(api_of(edited, Asleep())) as client:
+    await advance(ports_of(store, model, world), await stored(store, said()))
+    edited = replace(ports, prompts=Prompts("You are another.", "What next?", ""))
+    async with caller(api_of(edited, Asleep(), inbox.served)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
-    assert f"The prompts were edited since: this step read version {agent.prompts.sha} ." in page
+    assert f"The prompts were edited since: this step read version {ports.prompts.sha} ." in page
 
 
 @pytest.mark.parametrize("path", ["/inbox/none", "/inbox/t/events/0", "/inbox/t/events/2"])
@@ -467,7 +469,7 @@ def _hostile(one: Event) -> Event:
     return replace(one, actor=HOSTILE, data=told | kept)
 
 
-HOSTILE_CALL: Call = {"intent": "put", "value": HOSTILE}
+HOSTILE_CALL: CallJson = {"intent": "put", "value": HOSTILE}
 HOSTILE_OPTIONS = {"urgency": HOSTILE, "format": "multiple_choice", "choices": [HOSTILE]}
 HOSTILE_LOGS = {
     "everything": [_hostile(one) for one in EVERYTHING],

@@ -7,11 +7,11 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from agent.actions import Step
-from agent.blocks import block
-from agent.context import Prompt
-from agent.llms.output import JsonSteps
-from agent.ports import LLM, Reply
+from agent.engine.context.blocks import block
+from agent.engine.context.window import Prompt
+from agent.engine.llms.output import JsonSteps
+from agent.engine.loop.actions import Step
+from agent.engine.loop.ports import LLM, Reply
 
 
 class Ingredient(BaseModel):

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from agent.errors import AgentError, Misconfigured, Unavailable
-from agent.llms.providers import Server, Stop
-from agent.ports import LLM
+from agent.engine.llms.providers import Server, Stop
+from agent.engine.log.errors import AgentError, Misconfigured, Unavailable
+from agent.engine.loop.ports import LLM
 
 from .contract import PROMPT, SERVE, STEPS, LLMContract, say
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
-from agent.llms.anthropic import AnthropicLLM
-from agent.llms.providers import Server, Stop
+from agent.engine.llms.anthropic import AnthropicLLM
+from agent.engine.llms.providers import Server, Stop
 
 from .contract import PROMPT, STEPS
 from .providers import SERVES, Answer, FakeServer, ProviderContract

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 from google.genai import Client
 
-from agent.llms.gemini import GeminiLLM
-from agent.llms.providers import Server, Stop
+from agent.engine.llms.gemini import GeminiLLM
+from agent.engine.llms.providers import Server, Stop
 
 from .contract import PROMPT, STEPS
 from .providers import SERVES, Answer, FakeServer, ProviderContract

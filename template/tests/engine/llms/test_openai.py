@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from agent.llms.openai import OPENAI, OpenaiLLM
-from agent.llms.providers import Server, Stop
+from agent.engine.llms.openai import OPENAI, OpenaiLLM
+from agent.engine.llms.providers import Server, Stop
 
 from .contract import PROMPT, SERVE, STEPS, say
 from .providers import SERVES, Answer, FakeServer, ProviderContract

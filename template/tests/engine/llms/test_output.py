@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.errors import InvalidStep
-from agent.llms.output import JsonSteps
-from agent.llms.schema import intents, portable
+from agent.engine.llms.output import JsonSteps
+from agent.engine.llms.schema import intents, portable
+from agent.engine.log.errors import InvalidStep
 
 from .contract import COOK, SEARCH, SERVE, STEPS, Serve, say
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from agent.context import Prompt
-from agent.llms.ladder import Ladder
-from agent.llms.providers import MAX_RETRY_AFTER_S, FormatRefused, retry_after_s
-from agent.ports import Reply
+from agent.engine.context.window import Prompt
+from agent.engine.llms.ladder import Ladder
+from agent.engine.llms.providers import MAX_RETRY_AFTER_S, FormatRefused, retry_after_s
+from agent.engine.loop.ports import Reply
 
 from .contract import COOK, PROMPT, SEARCH, SERVE, STEPS, say
 

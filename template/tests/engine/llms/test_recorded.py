@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import Misconfigured, Unavailable
-from agent.llms.recorded import RecordedLLM
-from agent.llms.scripted import scripted
-from agent.ports import Reply
+from agent.engine.llms.recorded import RecordedLLM
+from agent.engine.llms.scripted import scripted
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.loop.ports import Reply
 
 from ..domain import Says
 from .contract import PROMPT, SEARCH, SERVE, STEPS, LLMContract, say

@@ -3,15 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.api import fork, launch
-from agent.blocks import block
-from agent.context import Prompt
-from agent.errors import Misconfigured
-from agent.llms.scripted import Line, ScriptedLLM, scripted
-from agent.loop import advance
-from agent.stores.memory import MemoryStore
+from agent.engine.context.blocks import block
+from agent.engine.context.window import Prompt
+from agent.engine.llms.scripted import Line, ScriptedLLM, scripted
+from agent.engine.log.errors import Misconfigured
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import fork, launch
+from agent.engine.stores.memory import MemoryStore
 
-from ..domain import World, agent_of
+from ..domain import World, ports_of
 from .contract import COOK, SEARCH, SERVE, STEPS, LLMContract
 
 
@@ -131,12 +131,12 @@ async def test_another_process_and_a_fork_go_on_at_the_right_place(
         {"intent": "ask_person", "question": "Which one?"},
         {"intent": "done", "message": "bye"},
     )
-    agent = agent_of(store, scripted(*story), world)
-    thread = await launch(agent, "t", "go", actor="ana", delivery="1", source="user")
-    thread = await advance(agent, thread)
+    ports = ports_of(store, scripted(*story), world)
+    thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
+    thread = await advance(ports, thread)
     assert thread.state.status == "waiting:question"
 
-    other = agent_of(store, scripted(*story), world)
+    other = ports_of(store, scripted(*story), world)
     ended = await launch(other, "t", "that one", actor="ana", delivery="2", source="user")
     ended = await advance(other, ended)
     branch = await advance(other, await fork(other, "t", len(thread.events), actor="ana"))

@@ -12,34 +12,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.actions import Wait
-from agent.events import (
+from agent.engine.log.events import (
     DECISIONS,
     FACTS,
     MAX_DEPTH,
     MAX_TEXT,
-    Call,
+    CallJson,
     Event,
     cut,
     digest,
     event,
     safe,
 )
-from agent.state import VERDICTS, Limits, OpenStep, OpenWait, State, Word, is_person, plan
-from agent.thread import Thread, idempotency_key, reduce
-
-from .domain import (
-    chose,
-    failed,
-    past,
-    paused,
-    resumed,
-    returned,
-    said,
-    started,
-    told,
+from agent.engine.log.state import (
+    VERDICTS,
+    Limits,
+    OpenStep,
+    OpenWait,
+    State,
+    Word,
+    is_person,
+    plan,
 )
-from .play import logs
+from agent.engine.log.thread import Thread, idempotency_key, reduce
+from agent.engine.loop.actions import Wait
+
+from ..domain import chose, failed, past, paused, resumed, returned, said, started, told
+from ..play import logs
 
 # -- an event --
 
@@ -167,8 +166,8 @@ def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
 
 
 LIMITS = Limits(steps=10, errors=3, tokens=1000)
-CHARGE: Call = {"intent": "charge", "amount": 500}
-EDITED: Call = {"intent": "charge", "amount": 400}
+CHARGE: CallJson = {"intent": "charge", "amount": 500}
+EDITED: CallJson = {"intent": "charge", "amount": 400}
 STEP = chose(**CHARGE)
 
 

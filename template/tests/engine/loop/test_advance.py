@@ -6,29 +6,29 @@ from typing import Any
 
 import pytest
 
-from agent.api import cancel, launch, message, resume
-from agent.context import Prompt, Prompts
-from agent.errors import Conflict, ToolError, Unavailable
-from agent.events import Call, Event, event
-from agent.loop import MAX_DELIVERIES, advance
-from agent.ports import Reply
-from agent.state import Limits
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt, Prompts
+from agent.engine.log.errors import Conflict, ToolError, Unavailable
+from agent.engine.log.events import CallJson, Event, event
+from agent.engine.log.state import Limits
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.api import cancel, launch, message, resume
+from agent.engine.loop.ports import Reply
+from agent.engine.stores.memory import MemoryStore
 
-from .domain import Says, Shown, World, agent_of, chose, said, stored, types
+from ..domain import Says, Shown, World, chose, ports_of, said, stored, types
 
 DONE = {"intent": "done", "message": "bye"}
 LOOK = {"intent": "look", "at": "x"}
 ASK = {"intent": "ask_person", "question": "which?"}
-RISKY: Call = {"intent": "charge", "amount": 500}
+RISKY: CallJson = {"intent": "charge", "amount": 500}
 
 
 async def test_it_goes_on_until_there_is_nothing_to_do_but_wait(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(LOOK, DONE), world)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, Says(LOOK, DONE), world)
+    thread = await advance(ports, await stored(store, said()))
     assert types(thread)[1:] == [
         "step",
         "tool_started",
@@ -37,24 +37,24 @@ async def test_it_goes_on_until_there_is_nothing_to_do_but_wait(
         "finished",
         "delivered",
     ]
-    assert await advance(agent, thread) == thread
+    assert await advance(ports, thread) == thread
 
 
 async def test_what_it_returns_is_what_is_stored(store: MemoryStore, world: World) -> None:
-    thread = await advance(agent_of(store, Says(LOOK, ASK), world), await stored(store, said()))
+    thread = await advance(ports_of(store, Says(LOOK, ASK), world), await stored(store, said()))
     assert await store.load("t") == thread
 
 
 async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(DONE), world)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, Says(DONE), world)
+    thread = await advance(ports, await stored(store, said()))
     assert thread.event(2).data == {
         "call": DONE,
         "tokens": {"input": 10, "output": 5},
         "model": "says",
-        "prompt_sha": agent.prompts.sha,
+        "prompt_sha": ports.prompts.sha,
     }
 
 
@@ -62,15 +62,15 @@ async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
     store: MemoryStore, world: World
 ) -> None:
     model = Says(ASK, DONE)
-    agent = agent_of(store, model, world)
-    asked = await advance(agent, await stored(store, said()))
-    today = replace(agent, prompts=Prompts("You are new.", "And now?"))
+    ports = ports_of(store, model, world)
+    asked = await advance(ports, await stored(store, said()))
+    today = replace(ports, prompts=Prompts("You are new.", "And now?"))
     await resume(today, "t", 3, "answer", actor="ana", text="this one")
     thread = await advance(today, await store.load("t"))
     assert (model.prompts[1].system, model.prompts[1].ask) == ("You are new.", "And now?")
     assert model.prompts[1].blocks[:2] == (*model.prompts[0].blocks, model.prompts[1].blocks[1])
     hashes = [each.data["prompt_sha"] for each in thread.events if each.type == "step"]
-    assert hashes == [agent.prompts.sha, today.prompts.sha]
+    assert hashes == [ports.prompts.sha, today.prompts.sha]
     assert asked.state.status == "waiting:question"
 
 
@@ -92,14 +92,14 @@ async def test_three_invalid_outputs_in_a_row_are_three_events_and_then_a_questi
     nonsense: str | Reply, store: MemoryStore, world: World
 ) -> None:
     model = Says(nonsense, nonsense, nonsense, DONE)
-    agent = agent_of(store, model, world)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world)
+    thread = await advance(ports, await stored(store, said()))
     assert types(thread)[1:] == [*["invalid_step"] * 3, "paused", "delivered"]
     assert thread.state.status == "waiting:limit"
     assert "3 errors in a row" in thread.event(5).data["text"]
     assert all("invalid_step" in block for block in model.prompts[-1].blocks[1:])
-    await resume(agent, "t", 5, "continue", actor="ana")
-    assert (await advance(agent, await store.load("t"))).state.status == "finished"
+    await resume(ports, "t", 5, "continue", actor="ana")
+    assert (await advance(ports, await store.load("t"))).state.status == "finished"
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ async def test_a_loop_that_never_ends_is_put_to_a_person(
 ) -> None:
     call = {"intent": "unhandled"} if limits.errors == 1 else LOOK
     model = Says(*[call] * 10)
-    agent = agent_of(store, model, world, limits=limits)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world, limits=limits)
+    thread = await advance(ports, await stored(store, said()))
     assert thread.state.status == "waiting:limit"
     assert len(model.prompts) == (1 if limits.errors == 1 else 4)
     assert thread.state.wait is not None
@@ -123,18 +123,18 @@ async def test_a_loop_that_never_ends_is_put_to_a_person(
 async def test_an_exhausted_budget_stays_so_whatever_a_machine_says(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(LOOK), world, limits=Limits(steps=1))
-    await advance(agent, await stored(store, said()))
-    await message(agent, "t", "ping", actor="hook:x", delivery="1", source="webhook")
-    thread = await advance(agent, await store.load("t"))
+    ports = ports_of(store, Says(LOOK), world, limits=Limits(steps=1))
+    await advance(ports, await stored(store, said()))
+    await message(ports, "t", "ping", actor="hook:x", delivery="1", source="webhook")
+    thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "waiting:limit"
 
 
 async def test_where_a_machine_started_the_thread_anyone_may_decide(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(), world, limits=Limits(steps=0))
-    thread = await advance(agent, await stored(store, said(actor="cron:nightly")))
+    ports = ports_of(store, Says(), world, limits=Limits(steps=0))
+    thread = await advance(ports, await stored(store, said(actor="cron:nightly")))
     assert thread.state.wait is not None
     assert thread.state.wait.audience == ("anyone",)
 
@@ -146,12 +146,12 @@ async def test_a_message_that_comes_while_the_model_thinks_makes_it_think_again(
     store: MemoryStore, world: World
 ) -> None:
     async def overtaken() -> dict[str, Any]:
-        await launch(agent, "t", "stop, not now", actor="ana", delivery="2", source="user")
+        await launch(ports, "t", "stop, not now", actor="ana", delivery="2", source="user")
         return RISKY
 
     model = Says(overtaken, DONE)
-    agent = agent_of(store, model, world)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world)
+    thread = await advance(ports, await stored(store, said()))
     assert types(thread)[1:5] == ["message", "discarded", "step", "finished"]
     assert "stop, not now" in model.prompts[1].blocks[1]
     assert thread.event(3).data == {"tokens": {"input": 10, "output": 5}}
@@ -163,11 +163,11 @@ async def test_a_cancel_that_comes_while_the_model_thinks_is_the_end(
     store: MemoryStore, world: World
 ) -> None:
     async def overtaken() -> dict[str, Any]:
-        await cancel(agent, "t", actor="ana", reason="enough")
+        await cancel(ports, "t", actor="ana", reason="enough")
         return {"intent": "charge", "amount": 5}
 
-    agent = agent_of(store, Says(overtaken), world)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, Says(overtaken), world)
+    thread = await advance(ports, await stored(store, said()))
     assert types(thread)[1:] == ["cancelled", "discarded"]
     assert thread.state.status == "cancelled"
     assert world.effects("charge") == []
@@ -176,10 +176,10 @@ async def test_a_cancel_that_comes_while_the_model_thinks_is_the_end(
 async def test_an_old_version_is_looked_at_again_before_anything_is_decided(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(ASK), world)
+    ports = ports_of(store, Says(ASK), world)
     old = await stored(store, said(), chose(**RISKY))
-    await launch(agent, "t", "do not", actor="ana", delivery="2", source="user")
-    thread = await advance(agent, old)
+    await launch(ports, "t", "do not", actor="ana", delivery="2", source="user")
+    thread = await advance(ports, old)
     assert types(thread)[:4] == ["message", "step", "message", "step"]
     assert thread.state.status == "waiting:question"
 
@@ -188,9 +188,9 @@ async def test_the_model_is_told_that_a_call_it_chose_was_overtaken_and_never_ra
     store: MemoryStore, world: World
 ) -> None:
     model = Says(DONE)
-    agent = agent_of(store, model, world)
+    ports = ports_of(store, model, world)
     await stored(store, said(), chose(intent="charge", amount=5), said("wait"))
-    await advance(agent, await store.load("t"))
+    await advance(ports, await store.load("t"))
     assert "not run" in "".join(model.prompts[0].blocks)
 
 
@@ -201,12 +201,12 @@ async def test_a_model_that_is_away_costs_nothing_and_counts_as_no_error(
     store: MemoryStore, world: World
 ) -> None:
     before = await stored(store, said())
-    agent = agent_of(store, Says(Unavailable("429", 30.0), DONE), world)
+    ports = ports_of(store, Says(Unavailable("429", 30.0), DONE), world)
     with pytest.raises(Unavailable) as away:
-        await advance(agent, before)
+        await advance(ports, before)
     assert away.value.retry_after_s == 30.0
     assert await store.load("t") == before
-    assert (await advance(agent, before)).state.status == "finished"
+    assert (await advance(ports, before)).state.status == "finished"
 
 
 # Prefetch.
@@ -222,10 +222,10 @@ async def test_facts_are_fetched_once_before_the_first_decision(
         return {"tags": ["v1"]}
 
     model = Says("what?", ASK, DONE)
-    agent = agent_of(store, model, world, prefetch=prefetch)
-    await advance(agent, await stored(store, said("deploy")))
-    await launch(agent, "t", "v1", actor="ana", delivery="2", source="user")
-    await advance(agent, await store.load("t"))
+    ports = ports_of(store, model, world, prefetch=prefetch)
+    await advance(ports, await stored(store, said("deploy")))
+    await launch(ports, "t", "v1", actor="ana", delivery="2", source="user")
+    await advance(ports, await store.load("t"))
     assert asked == ["deploy"]
     assert model.prompts[0].blocks[1] == '<tags>\n    - "v1"\n</tags>'
 
@@ -251,10 +251,10 @@ async def test_whatever_a_prefetch_finds_it_is_asked_once_and_keeps_nobody_from_
         return found
 
     model = Says(Unavailable("429"), "what?", DONE)
-    agent = agent_of(store, model, world, prefetch=prefetch)
+    ports = ports_of(store, model, world, prefetch=prefetch)
     with pytest.raises(Unavailable):
-        await advance(agent, await stored(store, said("deploy")))
-    thread = await advance(agent, await store.load("t"))
+        await advance(ports, await stored(store, said("deploy")))
+    thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "finished"
     assert asked == ["deploy"]
     assert list(model.prompts[1].blocks[1:]) == ([block] if block else [])
@@ -266,8 +266,8 @@ async def test_a_prefetch_without_measure_is_cut_and_not_in_the_way(
     def prefetch(text: str) -> dict[str, Any]:
         return {f"fact_{number}": "x" * 50_000 for number in range(10)}
 
-    agent = agent_of(store, Says(DONE), world, prefetch=prefetch)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, Says(DONE), world, prefetch=prefetch)
+    thread = await advance(ports, await stored(store, said()))
     assert thread.state.status == "finished"
 
 
@@ -277,9 +277,9 @@ async def test_a_delivery_that_happens_to_be_called_prefetch_is_a_message_like_a
     async def prefetch(text: str) -> dict[str, Any]:
         return {"tags": ["v1"]}
 
-    agent = agent_of(store, Says(ASK), world, prefetch=prefetch)
-    await advance(agent, await stored(store, said()))
-    await launch(agent, "t", "v1", actor="ana", delivery="prefetch", source="webhook")
+    ports = ports_of(store, Says(ASK), world, prefetch=prefetch)
+    await advance(ports, await stored(store, said()))
+    await launch(ports, "t", "v1", actor="ana", delivery="prefetch", source="webhook")
     thread = await store.load("t")
     assert thread.events[-1].data["text"] == "v1"
 
@@ -291,10 +291,10 @@ async def test_the_end_and_what_is_waited_for_are_shown_and_nothing_else(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown()
-    agent = agent_of(store, Says(LOOK, ASK, DONE), world, channel=shown)
-    await advance(agent, await stored(store, said()))
-    await resume(agent, "t", 6, "answer", actor="ana", text="this")
-    await advance(agent, await store.load("t"))
+    ports = ports_of(store, Says(LOOK, ASK, DONE), world, channel=shown)
+    await advance(ports, await stored(store, said()))
+    await resume(ports, "t", 6, "answer", actor="ana", text="this")
+    await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused", "finished"]
 
 
@@ -304,19 +304,19 @@ async def test_a_person_is_told_before_anything_else_happens(
     shown = Shown()
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("and now?"))
-    agent = agent_of(store, Says(), world, channel=shown)
+    ports = ports_of(store, Says(), world, channel=shown)
     with pytest.raises(AssertionError, match="once too often"):
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
     assert [each.seq for each in shown.sent] == [3]
 
 
 async def test_a_closed_wait_is_not_shown_any_more(store: MemoryStore, world: World) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    agent = agent_of(store, Says(ASK, DONE), world, channel=shown)
+    ports = ports_of(store, Says(ASK, DONE), world, channel=shown)
     with pytest.raises(Unavailable):
-        await advance(agent, await stored(store, said()))
-    await launch(agent, "t", "never mind", actor="ana", delivery="2", source="user")
-    await advance(agent, await store.load("t"))
+        await advance(ports, await stored(store, said()))
+    await launch(ports, "t", "never mind", actor="ana", delivery="2", source="user")
+    await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["finished"]
 
 
@@ -325,9 +325,9 @@ async def test_a_delivery_that_fails_blocks_no_step(store: MemoryStore, world: W
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("now charge"))
     charge = {"intent": "charge", "amount": 5}
-    agent = agent_of(store, Says(charge, LOOK, ASK), world, channel=shown)
+    ports = ports_of(store, Says(charge, LOOK, ASK), world, channel=shown)
     with pytest.raises(Unavailable, match="the channel is away"):
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
     assert world.effects("charge") == ["5"]
     assert (await store.load("t")).state.status == "waiting:question"
 
@@ -338,19 +338,19 @@ async def test_a_delivery_that_fails_blocks_no_other_delivery(
     shown = Shown(fails=lambda event: event.seq == 3)
     ended = [chose("done"), event("finished", message="bye")]
     await stored(store, said(), *ended, said("again"))
-    agent = agent_of(store, Says(ASK), world, channel=shown)
+    ports = ports_of(store, Says(ASK), world, channel=shown)
     with pytest.raises(Unavailable):
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused"]
     assert (await store.load("t")).state.outbox == (3,)
 
 
-async def deliver_until_it_is_given_up(agent: Any, attempts: int = 0) -> int:
+async def deliver_until_it_is_given_up(ports: Any, attempts: int = 0) -> int:
     """Return how many runs it took."""
     runs = 1
     while True:
         try:
-            await advance(agent, await agent.store.load("t"), attempts + runs - 1)
+            await advance(ports, await ports.store.load("t"), attempts + runs - 1)
         except Unavailable:
             runs += 1
             assert runs < 50, "it tries for ever"
@@ -362,9 +362,9 @@ async def test_after_so_many_tries_it_is_delivered_with_its_error(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: True)
-    agent = agent_of(store, Says(ASK), world, channel=shown)
+    ports = ports_of(store, Says(ASK), world, channel=shown)
     await stored(store, said())
-    await deliver_until_it_is_given_up(agent)
+    await deliver_until_it_is_given_up(ports)
     thread = await store.load("t")
     assert thread.events[-1].data == {"ref": 3, "error": "the channel is away"}
     assert thread.state.outbox == ()
@@ -376,9 +376,9 @@ async def test_a_delivery_has_its_tries_whatever_failed_before_it(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: len(shown.tried) < 2)
-    agent = agent_of(store, Says(ASK), world, channel=shown)
+    ports = ports_of(store, Says(ASK), world, channel=shown)
     await stored(store, said())
-    await deliver_until_it_is_given_up(agent, attempts=12)  # the model was away for an hour
+    await deliver_until_it_is_given_up(ports, attempts=12)  # the model was away for an hour
     assert [each.type for each in shown.sent] == ["paused"]
 
 
@@ -386,11 +386,11 @@ async def test_a_receipt_is_kept_and_its_channel_is_shown_what_closes_the_wait(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(receipts=True)
-    agent = agent_of(store, Says(ASK, DONE), world, channel=shown)
-    asked = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, Says(ASK, DONE), world, channel=shown)
+    asked = await advance(ports, await stored(store, said()))
     assert asked.events[-1].data == {"ref": 3, "receipt": {"shown": 3}}
-    await resume(agent, "t", 3, "answer", actor="ana", text="this")
-    await advance(agent, await store.load("t"))
+    await resume(ports, "t", 3, "answer", actor="ana", text="this")
+    await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused", "resumed", "finished"]
 
 
@@ -401,12 +401,12 @@ async def test_an_answer_that_comes_while_a_person_is_told_is_not_lost(
 
     async def answered(event: Event) -> None:
         if event.type == "paused":
-            await resume(agent, "t", event.seq, "answer", actor="ana", text="quick")
+            await resume(ports, "t", event.seq, "answer", actor="ana", text="quick")
 
     shown.meanwhile = answered
     model = Says(ASK, DONE)
-    agent = agent_of(store, model, world, channel=shown)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world, channel=shown)
+    thread = await advance(ports, await stored(store, said()))
     assert thread.state.status == "finished"
     assert "quick" in model.prompts[1].blocks[-1]
 
@@ -434,7 +434,7 @@ async def test_being_slower_is_no_harm(world: World) -> None:
         call = DONE if charged else {"intent": "charge", "amount": 5}
         return Reply(json.dumps({"next_step": call}), {})
 
-    thread = await advance(agent_of(store, sensible, world), await stored(store, said()))
+    thread = await advance(ports_of(store, sensible, world), await stored(store, said()))
     assert thread.state.status == "finished"
     assert world.effects("charge") == ["5"]
 
@@ -443,7 +443,7 @@ async def test_a_missing_case_is_an_error_the_model_sees_and_never_a_spin(
     store: MemoryStore, world: World
 ) -> None:
     model = Says({"intent": "unhandled"}, DONE)
-    thread = await advance(agent_of(store, model, world), await stored(store, said()))
+    thread = await advance(ports_of(store, model, world), await stored(store, said()))
     assert thread.state.status == "finished"
     assert "no case for 'unhandled'" in model.prompts[1].blocks[-1]
 
@@ -455,7 +455,7 @@ async def test_a_policy_may_refuse_a_call_with_words_for_the_model(
         raise ToolError("not on a Friday")
 
     model = Says(DONE, DONE, DONE)
-    agent = agent_of(store, model, world, decide=decide)
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world, decide=decide)
+    thread = await advance(ports, await stored(store, said()))
     assert thread.state.status == "waiting:limit"
     assert "not on a Friday" in model.prompts[1].blocks[-1]

@@ -6,26 +6,26 @@ from typing import Any
 
 import pytest
 
-from agent.actions import Action, Finish, Run
-from agent.api import cancel, expire, fork, launch, message, resume, thread_of
-from agent.errors import Conflict, Refused, ThreadNotFound, Unavailable
-from agent.events import Call, Event, digest, event
-from agent.loop import advance
-from agent.ports import Agent
-from agent.record import MAX_PAUSE_S, fact, pause, responsible
-from agent.state import VERDICTS
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.log.errors import Conflict, Refused, ThreadNotFound, Unavailable
+from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.state import VERDICTS
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Action, Finish, Run
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import cancel, expire, fork, launch, message, resume, thread_of
+from agent.engine.loop.ports import Ports
+from agent.engine.loop.record import MAX_PAUSE_S, fact, pause, responsible
+from agent.engine.stores.memory import MemoryStore
 
-from .conftest import Clock
-from .domain import (
+from ..conftest import Clock
+from ..domain import (
     Done,
     Says,
     World,
-    agent_of,
     chose,
     past,
     paused,
+    ports_of,
     resumed,
     returned,
     said,
@@ -126,7 +126,7 @@ async def test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment(
 async def test_a_store_that_stays_away_is_said_to_be_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agent.record.PATIENCE_S", -1)
+    monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
     store = Shaky(append=["", "away"])
     with pytest.raises(Unavailable):
         await fact(store, await stored(store, said()), lambda _: told(1))
@@ -144,8 +144,8 @@ async def test_a_store_that_stays_away_is_said_to_be_away(
 async def test_who_may_answer_is_frozen_with_the_question(
     audience: tuple[str, ...], frozen: list[str], store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(), world)
-    thread = await pause(agent, await stored(store, said()), "question", "?", audience)
+    ports = ports_of(store, Says(), world)
+    thread = await pause(ports, await stored(store, said()), "question", "?", audience)
     assert thread.events[-1].data["audience"] == frozen
 
 
@@ -156,19 +156,19 @@ async def test_who_may_answer_is_frozen_with_the_question(
 async def test_a_pause_ends_by_the_clock_of_the_store_whatever_a_model_asks_for(
     asked_s: float, lasts_s: float, store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(), world)
+    ports = ports_of(store, Says(), world)
     thread = await stored(store, said())
-    timer = await pause(agent, thread, "timer", "a nap", ("anyone",), asked_s)
+    timer = await pause(ports, thread, "timer", "a nap", ("anyone",), asked_s)
     assert timer.state.wait is not None
     assert timer.state.wait.expires_at == await store.now() + timedelta(seconds=lasts_s)
 
 
 async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: World) -> None:
-    agent = agent_of(store, Says(), world)
+    ports = ports_of(store, Says(), world)
     old = await stored(store, said())
     await store.append(old, said("wait"))
     with pytest.raises(Conflict):
-        await pause(agent, old, "question", "?", ("ana",))
+        await pause(ports, old, "question", "?", ("ana",))
 
 
 @pytest.mark.parametrize(
@@ -185,13 +185,13 @@ def test_an_event_of_a_pause_carries_what_it_is_about() -> None:
     assert past(said(), event("paused", kind="question", **about)).state.wait
 
 
-CALL: Call = {"intent": "charge", "amount": 500}
+CALL: CallJson = {"intent": "charge", "amount": 500}
 DIGEST = digest(CALL)
 
 
 @pytest.fixture
-def agent(store: MemoryStore, world: World) -> Agent:
-    return agent_of(store, Says({"intent": "done", "message": "bye"}), world)
+def ports(store: MemoryStore, world: World) -> Ports:
+    return ports_of(store, Says({"intent": "done", "message": "bye"}), world)
 
 
 async def asking(store: MemoryStore, kind: str = "approval", *audience: str, **data: Any) -> int:
@@ -204,33 +204,33 @@ async def asking(store: MemoryStore, kind: str = "approval", *audience: str, **d
 # Messages.
 
 
-async def say(agent: Agent, delivery: str = "1", **changes: Any) -> Thread:
+async def say(ports: Ports, delivery: str = "1", **changes: Any) -> Thread:
     told_by = {"actor": "ana", "source": "slack", "reply_to": "slack:C1", **changes}
-    return await launch(agent, "t", "hello", delivery=delivery, **told_by)
+    return await launch(ports, "t", "hello", delivery=delivery, **told_by)
 
 
-async def test_a_message_begins_a_thread_and_the_next_one_goes_on(agent: Agent) -> None:
-    thread = await say(agent)
+async def test_a_message_begins_a_thread_and_the_next_one_goes_on(ports: Ports) -> None:
+    thread = await say(ports)
     assert thread.event(1).data == {"text": "hello", "source": "slack", "reply_to": "slack:C1"}
     assert (thread.event(1).actor, thread.event(1).key) == ("ana", "in:1")
-    assert types(await say(agent, "2")) == ["message", "message"]
+    assert types(await say(ports, "2")) == ["message", "message"]
 
 
 async def test_one_delivery_is_one_message_however_often_and_from_wherever_it_comes(
-    agent: Agent, store: MemoryStore
+    ports: Ports, store: MemoryStore
 ) -> None:
-    threads = await asyncio.gather(*[say(agent, reply_to="poll:") for _ in range(8)])
+    threads = await asyncio.gather(*[say(ports, reply_to="poll:") for _ in range(8)])
     assert {thread.id for thread in threads} == {"t"}
-    await advance(agent, await store.load("t"))
-    again = await say(agent, reply_to="poll:")
+    await advance(ports, await store.load("t"))
+    again = await say(ports, reply_to="poll:")
     assert types(again).count("message") == 1
     assert again.state.status == "finished"
 
 
 async def test_a_message_that_was_lost_on_its_first_try_is_taken_on_its_second(
-    agent: Agent, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+    ports: Ports, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.record.PATIENCE_S", -1)
+    monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
     append, fails = store.append, [Unavailable("full")]
 
     async def full_once(thread: Thread, *events: Event) -> Thread:
@@ -240,26 +240,26 @@ async def test_a_message_that_was_lost_on_its_first_try_is_taken_on_its_second(
 
     monkeypatch.setattr(store, "append", full_once)
     with pytest.raises(Unavailable):
-        await say(agent)
-    assert types(await say(agent)) == ["message"]
+        await say(ports)
+    assert types(await say(ports)) == ["message"]
 
 
 @pytest.mark.parametrize("status", ["finished", "cancelled"])
-async def test_a_message_reopens_a_thread(status: str, agent: Agent, store: MemoryStore) -> None:
+async def test_a_message_reopens_a_thread(status: str, ports: Ports, store: MemoryStore) -> None:
     end = event("finished", message="bye") if status == "finished" else event("cancelled", "ana")
     await stored(store, said(), end)
-    thread = await message(agent, "t", "more", actor="bob", delivery="2", source="user")
+    thread = await message(ports, "t", "more", actor="bob", delivery="2", source="user")
     assert thread.state.status == "running"
     assert thread.state.owner == "ana"
 
 
-async def test_a_message_by_id_needs_a_thread(agent: Agent) -> None:
+async def test_a_message_by_id_needs_a_thread(ports: Ports) -> None:
     with pytest.raises(ThreadNotFound):
-        await message(agent, "nobody", "hi", actor="ana", delivery="1", source="user")
+        await message(ports, "nobody", "hi", actor="ana", delivery="1", source="user")
 
 
-async def test_a_delivery_of_any_bytes_is_stored_once(agent: Agent) -> None:
-    assert await say(agent, "\0\udcff<") == await say(agent, "\0\udcff<")
+async def test_a_delivery_of_any_bytes_is_stored_once(ports: Ports) -> None:
+    assert await say(ports, "\0\udcff<") == await say(ports, "\0\udcff<")
 
 
 @pytest.mark.parametrize(
@@ -281,12 +281,12 @@ def test_a_conversation_has_the_same_thread_in_every_version_of_the_code() -> No
 @pytest.mark.parametrize("kind", VERDICTS)
 @pytest.mark.parametrize("verdict", sorted({*set().union(*VERDICTS.values()), "expired", "yes"}))
 async def test_a_wait_is_closed_by_a_verdict_that_fits_its_kind(
-    kind: str, verdict: str, agent: Agent, store: MemoryStore
+    kind: str, verdict: str, ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store, kind)
     before = await store.load("t")
     edited = {"intent": "charge", "amount": 400}
-    answer = resume(agent, "t", wait, verdict, actor="ana", digest=DIGEST, call=edited, text="ok")
+    answer = resume(ports, "t", wait, verdict, actor="ana", digest=DIGEST, call=edited, text="ok")
     if verdict in VERDICTS[kind]:
         thread = await answer
         assert thread.state.wait is None
@@ -313,10 +313,10 @@ async def test_a_wait_is_closed_by_a_verdict_that_fits_its_kind(
     ],
 )
 async def test_only_whom_the_wait_names_may_answer(
-    audience: tuple[str, ...], actor: str, allowed: bool, agent: Agent, store: MemoryStore
+    audience: tuple[str, ...], actor: str, allowed: bool, ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store, "approval", *audience)
-    answer = resume(agent, "t", wait, "approve", actor=actor, digest=DIGEST)
+    answer = resume(ports, "t", wait, "approve", actor=actor, digest=DIGEST)
     if allowed:
         assert (await answer).events[-1].actor == actor
         return
@@ -338,10 +338,10 @@ async def test_only_whom_the_wait_names_may_answer(
     ],
 )
 async def test_an_approval_is_one_of_exactly_the_call_that_was_shown(
-    verdict: str, shown: str, allowed: bool, agent: Agent, store: MemoryStore
+    verdict: str, shown: str, allowed: bool, ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store)
-    answer = resume(agent, "t", wait, verdict, actor="ana", digest=shown, call={"amount": 400})
+    answer = resume(ports, "t", wait, verdict, actor="ana", digest=shown, call={"amount": 400})
     if allowed:
         await answer
         return
@@ -362,30 +362,30 @@ async def test_an_approval_is_one_of_exactly_the_call_that_was_shown(
     ],
 )
 async def test_an_edit_changes_arguments_and_nothing_else(
-    edited: dict[str, Any] | None, reason: str, agent: Agent, store: MemoryStore
+    edited: dict[str, Any] | None, reason: str, ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store)
     with pytest.raises(Refused, match=reason):
-        await resume(agent, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
+        await resume(ports, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
     assert (await store.load("t")).state.status == "waiting:approval"
 
 
 @pytest.mark.parametrize("edited", [{"amount": 400}, {"intent": "charge", "amount": 400}])
 async def test_a_valid_edit_is_the_call_from_now_on(
-    edited: dict[str, Any], agent: Agent, store: MemoryStore
+    edited: dict[str, Any], ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store)
-    thread = await resume(agent, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
+    thread = await resume(ports, "t", wait, "edit", actor="ana", digest=DIGEST, call=edited)
     assert thread.state.step is not None
     assert thread.state.step.call == {"intent": "charge", "amount": 400}
 
 
-async def test_an_edit_that_would_be_cut_is_refused(agent: Agent, store: MemoryStore) -> None:
+async def test_an_edit_that_would_be_cut_is_refused(ports: Ports, store: MemoryStore) -> None:
     call = {"intent": "put", "value": "x"}
     await stored(store, said(), chose(**call), paused("approval", call=call))
     long = {"value": "x" * 150_000}
     with pytest.raises(Refused):
-        await resume(agent, "t", 3, "edit", actor="ana", digest=digest(call), call=long)
+        await resume(ports, "t", 3, "edit", actor="ana", digest=digest(call), call=long)
 
 
 CLOSED: dict[str, tuple[list[Event], str]] = {
@@ -399,31 +399,31 @@ CLOSED: dict[str, tuple[list[Event], str]] = {
 
 @pytest.mark.parametrize("case", CLOSED.values(), ids=CLOSED)
 async def test_an_answer_to_a_closed_wait_is_refused_with_the_reason(
-    case: tuple[list[Event], str], agent: Agent, store: MemoryStore
+    case: tuple[list[Event], str], ports: Ports, store: MemoryStore
 ) -> None:
     later, reason = case
     await asking(store)
     before = await store.append(await store.load("t"), *later)
     with pytest.raises(Refused, match=reason):
-        await resume(agent, "t", 3, "approve", actor="ana", digest=DIGEST)
+        await resume(ports, "t", 3, "approve", actor="ana", digest=DIGEST)
     assert await store.load("t") == before
 
 
 @pytest.mark.parametrize("wait", [0, 1, 2, 99, -1])
 async def test_only_the_id_of_the_open_wait_is_its_id(
-    wait: int, agent: Agent, store: MemoryStore
+    wait: int, ports: Ports, store: MemoryStore
 ) -> None:
     await asking(store)
     with pytest.raises(Refused):
-        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+        await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
 
 
 async def test_of_two_people_the_first_one_wins_and_the_other_learns_who_was_first(
-    agent: Agent, store: MemoryStore
+    ports: Ports, store: MemoryStore
 ) -> None:
     wait = await asking(store, "approval", "ana", "bob")
     answers = [
-        resume(agent, "t", wait, "approve", actor=actor, digest=DIGEST) for actor in ("ana", "bob")
+        resume(ports, "t", wait, "approve", actor=actor, digest=DIGEST) for actor in ("ana", "bob")
     ]
     first, second = await asyncio.gather(*answers, return_exceptions=True)
     assert isinstance(first, Thread)
@@ -431,11 +431,11 @@ async def test_of_two_people_the_first_one_wins_and_the_other_learns_who_was_fir
     assert "by ana" in str(second)
 
 
-async def test_one_button_pressed_twice_is_one_answer(agent: Agent, store: MemoryStore) -> None:
+async def test_one_button_pressed_twice_is_one_answer(ports: Ports, store: MemoryStore) -> None:
     wait = await asking(store)
-    await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+    await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
     with pytest.raises(Refused, match="already closed: approve by ana"):
-        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+        await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
 
 
 async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
@@ -446,13 +446,13 @@ async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
             return Finish(step.message)
         return Run(world.charge, approvers=("boss",) if step.amount > 1000 else ("ana",))
 
-    agent = agent_of(store, Says({"intent": "done", "message": "bye"}), world, decide=decide)
+    ports = ports_of(store, Says({"intent": "done", "message": "bye"}), world, decide=decide)
     wait = await asking(store, "approval", "ana")
     try:
         await resume(
-            agent, "t", wait, "edit", actor="ana", digest=DIGEST, call={"amount": 1_000_000}
+            ports, "t", wait, "edit", actor="ana", digest=DIGEST, call={"amount": 1_000_000}
         )
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
     except Refused:
         pass
     assert world.effects("charge") == []
@@ -471,75 +471,75 @@ async def expiring(store: MemoryStore, kind: str = "approval") -> int:
     [("approval", "expired"), ("question", "expired"), ("job", "expired"), ("timer", "done")],
 )
 async def test_a_wait_whose_time_is_over_is_closed_by_the_system(
-    kind: str, verdict: str, agent: Agent, store: MemoryStore, clock: Clock
+    kind: str, verdict: str, ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
     wait = await expiring(store, kind)
-    assert (await expire(agent, await store.load("t"))).state.wait is not None
+    assert (await expire(ports, await store.load("t"))).state.wait is not None
     clock.tick(60)
-    thread = await expire(agent, await store.load("t"))
+    thread = await expire(ports, await store.load("t"))
     last = thread.events[-1]
     assert (last.actor, last.key) == ("system", f"answer:{wait}")
     assert last.data == {"wait": wait, "verdict": verdict}
-    assert await expire(agent, thread) == thread
+    assert await expire(ports, thread) == thread
 
 
 async def test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run(
-    agent: Agent, store: MemoryStore, clock: Clock, world: World
+    ports: Ports, store: MemoryStore, clock: Clock, world: World
 ) -> None:
     wait = await expiring(store)
     clock.tick(61)
     with pytest.raises(Refused, match="already closed: expired by system"):
-        await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
-    await advance(agent, await store.load("t"))
+        await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
+    await advance(ports, await store.load("t"))
     assert world.effects("charge") == []
 
 
 async def test_of_approval_and_expiry_exactly_one_wins_and_the_log_says_which(
-    agent: Agent, store: MemoryStore, clock: Clock
+    ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
     wait = await expiring(store)
     stale = await store.load("t")
-    approved = await resume(agent, "t", wait, "approve", actor="ana", digest=DIGEST)
+    approved = await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
     clock.tick(61)
-    assert await expire(agent, stale) == approved
+    assert await expire(ports, stale) == approved
     assert [each.data["verdict"] for each in approved.events if each.type == "resumed"] == [
         "approve"
     ]
 
 
 async def test_a_clock_that_jumps_back_closes_nothing_and_reorders_nothing(
-    agent: Agent, store: MemoryStore, clock: Clock
+    ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
     await expiring(store)
     clock.tick(-3600)
-    thread = await message(agent, "t", "hm", actor="ana", delivery="2", source="user")
+    thread = await message(ports, "t", "hm", actor="ana", delivery="2", source="user")
     assert [each.seq for each in thread.events] == [1, 2, 3, 4]
 
 
 # The end, and another beginning.
 
 
-async def test_cancelling_ends_a_thread_once(agent: Agent, store: MemoryStore) -> None:
+async def test_cancelling_ends_a_thread_once(ports: Ports, store: MemoryStore) -> None:
     await asking(store)
-    thread = await cancel(agent, "t", actor="ana", reason="enough")
+    thread = await cancel(ports, "t", actor="ana", reason="enough")
     assert (thread.state.status, thread.state.wait, thread.state.outbox) == ("cancelled", None, ())
     with pytest.raises(Refused, match="cancelled already"):
-        await cancel(agent, "t", actor="ana")
+        await cancel(ports, "t", actor="ana")
 
 
 async def test_a_thread_that_was_reopened_can_be_cancelled_again(
-    agent: Agent, store: MemoryStore
+    ports: Ports, store: MemoryStore
 ) -> None:
     await stored(store, said())
-    await cancel(agent, "t", actor="ana")
-    await message(agent, "t", "go on", actor="ana", delivery="2", source="user")
-    assert (await cancel(agent, "t", actor="ana")).state.status == "cancelled"
+    await cancel(ports, "t", actor="ana")
+    await message(ports, "t", "go on", actor="ana", delivery="2", source="user")
+    assert (await cancel(ports, "t", actor="ana")).state.status == "cancelled"
 
 
-async def test_a_finished_thread_has_nothing_to_cancel(agent: Agent, store: MemoryStore) -> None:
+async def test_a_finished_thread_has_nothing_to_cancel(ports: Ports, store: MemoryStore) -> None:
     await stored(store, said(), chose("done"), event("finished", message="bye"))
     with pytest.raises(Refused, match="finished already"):
-        await cancel(agent, "t", actor="ana")
+        await cancel(ports, "t", actor="ana")
 
 
 DONE_ONCE = [said(), chose("look", at="x"), started(2), returned(2)]
@@ -563,11 +563,11 @@ OPEN = [chose(**CALL), paused("approval", call=CALL), told(6)]
     ],
 )
 async def test_a_fork_is_cut_back_to_before_its_open_step(
-    events: list[Event], at: int, kept: int, agent: Agent, store: MemoryStore, clock: Clock
+    events: list[Event], at: int, kept: int, ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
     origin = await stored(store, *events)
     clock.tick(3600)
-    copy = await fork(agent, "t", at, actor="bob")
+    copy = await fork(ports, "t", at, actor="bob")
     assert copy.id != "t"
     assert copy.events[:-1] == origin.events[:kept]
     assert copy.events[-1].data == {"thread": "t", "seq": at}
@@ -576,38 +576,38 @@ async def test_a_fork_is_cut_back_to_before_its_open_step(
     assert await store.load("t") == origin
 
 
-async def test_a_fork_repeats_no_effect(agent: Agent, store: MemoryStore, world: World) -> None:
+async def test_a_fork_repeats_no_effect(ports: Ports, store: MemoryStore, world: World) -> None:
     ran = [said(), chose(intent="charge", amount=5), started(2)]
     await stored(store, *ran)
-    thread = await advance(agent, await fork(agent, "t", 3, actor="bob"))
+    thread = await advance(ports, await fork(ports, "t", 3, actor="bob"))
     assert world.effects("charge") == []
     assert thread.state.status == "finished"
 
 
 async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
-    agent: Agent, store: MemoryStore
+    ports: Ports, store: MemoryStore
 ) -> None:
     await stored(store, said(), paused("limit"))
-    copy = await fork(agent, "t", 2, actor="bob")
-    said_on = await message(agent, copy.id, "go on", actor="bob", delivery="1", source="user")
+    copy = await fork(ports, "t", 2, actor="bob")
+    said_on = await message(ports, copy.id, "go on", actor="bob", delivery="1", source="user")
     assert said_on.state.status == "running"
 
 
 @pytest.mark.parametrize("at", [0, -1, 5])
 async def test_a_fork_begins_at_an_event_of_its_thread(
-    at: int, agent: Agent, store: MemoryStore
+    at: int, ports: Ports, store: MemoryStore
 ) -> None:
     await stored(store, *DONE_ONCE)
     with pytest.raises(Refused, match="not one of the events 1 to 4"):
-        await fork(agent, "t", at, actor="bob")
+        await fork(ports, "t", at, actor="bob")
 
 
 @pytest.mark.parametrize("way", ["resume", "cancel", "fork"])
-async def test_what_is_asked_of_no_thread_is_said_to_be_so(way: str, agent: Agent) -> None:
+async def test_what_is_asked_of_no_thread_is_said_to_be_so(way: str, ports: Ports) -> None:
     ways = {
-        "resume": lambda: resume(agent, "nobody", 3, "approve", actor="ana"),
-        "cancel": lambda: cancel(agent, "nobody", actor="ana"),
-        "fork": lambda: fork(agent, "nobody", 1, actor="ana"),
+        "resume": lambda: resume(ports, "nobody", 3, "approve", actor="ana"),
+        "cancel": lambda: cancel(ports, "nobody", actor="ana"),
+        "fork": lambda: fork(ports, "nobody", 1, actor="ana"),
     }
     with pytest.raises(ThreadNotFound, match="nobody"):
         await ways[way]()

@@ -8,24 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.compaction import next_prompt
-from agent.context import Prompt, Prompts, estimate, render
-from agent.errors import Misconfigured, Unavailable
-from agent.events import Call, Event, event
-from agent.loop import advance
-from agent.ports import Reply
-from agent.state import Limits
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt, Prompts, estimate, render
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import CallJson, Event, event
+from agent.engine.log.state import Limits
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import advance
+from agent.engine.loop.compaction import next_prompt
+from agent.engine.loop.ports import Reply
+from agent.engine.stores.memory import MemoryStore
 
-from .domain import (
+from ..domain import (
     Says,
     World,
-    agent_of,
     chose,
     failed,
     past,
     paused,
+    ports_of,
     returned,
     said,
     started,
@@ -36,7 +36,7 @@ from .domain import (
 LIMIT = 100_000
 LIMITLESS = Limits(10**9, 10**9, 10**9, LIMIT)
 ASK = "In short?"
-CALL: Call = {"intent": "charge", "amount": 500}
+CALL: CallJson = {"intent": "charge", "amount": 500}
 DONE = {"intent": "done", "message": "bye"}
 COST = {"input": 10, "output": 5}
 
@@ -61,7 +61,7 @@ async def run_until_it_is_done(
 ) -> SumsUp:
     """Store a thread, and think until it is done."""
     model = SumsUp(summary)
-    await advance(agent_of(store, model, world, limits=LIMITLESS), await stored(store, *events))
+    await advance(ports_of(store, model, world, limits=LIMITLESS), await stored(store, *events))
     return model
 
 
@@ -113,7 +113,7 @@ class Patient(MemoryStore):
         return grown
 
 
-def summing_up(summary: str) -> Call:
+def summing_up(summary: str) -> CallJson:
     return {"intent": "summarize", "summary": summary}
 
 
@@ -235,9 +235,9 @@ async def test_the_model_sums_up_the_older_half_under_the_owner_s_prompt(
 async def test_what_a_summary_cost_is_recorded_and_counts(store: MemoryStore, world: World) -> None:
     events = numbered(steps(90, 5000))
     for name, summary in SUMMARIES.items():
-        agent = agent_of(store, SumsUp(summary), world, limits=LIMITLESS)
+        ports = ports_of(store, SumsUp(summary), world, limits=LIMITLESS)
         before = await stored(store, *events, thread_id=name)
-        thread = await advance(agent, before)
+        thread = await advance(ports, before)
         compacted = thread.event(len(events) + 1)
         assert compacted.data.keys() == {"upto", "text", "tokens", "model"}
         assert compacted.tokens == COST
@@ -270,13 +270,13 @@ async def test_a_summary_that_cannot_be_had_now_is_asked_for_again_later(
     store: MemoryStore, world: World
 ) -> None:
     model = SumsUp(Unavailable("429"))
-    agent = agent_of(store, model, world, limits=LIMITLESS)
+    ports = ports_of(store, model, world, limits=LIMITLESS)
     before = await stored(store, *numbered(steps(90, 5000)))
     with pytest.raises(Unavailable):
-        await advance(agent, before)
+        await advance(ports, before)
     assert await store.load("t") == before
     model.summary = summing_up("ana asked")
-    thread = await advance(agent, before)
+    thread = await advance(ports, before)
     assert types(thread)[-4:] == ["compacted", "step", "finished", "delivered"]
     assert len({question.blocks for question in model.questions}) == 1
 
@@ -284,7 +284,7 @@ async def test_a_summary_that_cannot_be_had_now_is_asked_for_again_later(
 async def test_a_message_that_comes_meanwhile_makes_it_sum_up_again(
     store: MemoryStore, world: World
 ) -> None:
-    async def overtaken() -> Call:
+    async def overtaken() -> CallJson:
         await stored_after(store, said("and another thing"))
         model.summary = summing_up("ana asked")
         return summing_up("this knew less")
@@ -292,8 +292,8 @@ async def test_a_message_that_comes_meanwhile_makes_it_sum_up_again(
     model = SumsUp(overtaken)
     events = numbered(steps(90, 5000))
     await stored(store, *events)
-    agent = agent_of(store, model, world, limits=LIMITLESS)
-    thread = await advance(agent, await store.load("t"))
+    ports = ports_of(store, model, world, limits=LIMITLESS)
+    thread = await advance(ports, await store.load("t"))
     assert types(thread)[len(events) :][:4] == ["message", "discarded", "compacted", "step"]
     assert thread.event(len(events) + 2).tokens == COST
     assert "another thing" in model.prompts[0].blocks[-1]
@@ -343,7 +343,7 @@ async def test_a_limit_that_is_too_low_is_no_endless_loop(limit: int, world: Wor
     model = SumsUp("no")
     limits = Limits(10**9, 10**9, 10**9, limit)
     thread = await stored(store := Patient(), *numbered(steps(20, 400)))
-    await advance(agent_of(store, model, world, limits=limits), thread)
+    await advance(ports_of(store, model, world, limits=limits), thread)
     assert len(model.prompts) == 1
 
 
@@ -361,9 +361,9 @@ async def test_what_is_asked_next_is_known_before_it_is_asked(
     size: int, store: MemoryStore, world: World
 ) -> None:
     model = SumsUp(summing_up("ana asked"))
-    agent = agent_of(store, model, world, limits=LIMITLESS)
+    ports = ports_of(store, model, world, limits=LIMITLESS)
     thread = await stored(store, *numbered(steps(90, size)))
-    foretold = next_prompt(agent, thread)
-    await advance(agent, thread)
+    foretold = next_prompt(ports, thread)
+    await advance(ports, thread)
     assert foretold == [*model.questions, *model.prompts][0]
     assert (foretold.ask == ASK) is (size == 5000)

@@ -9,30 +9,30 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from agent.actions import Action, Ask, Effect, Finish, Options, Run, Step, Wait
-from agent.api import cancel, expire, launch, message, report, resume
-from agent.errors import Refused, ThreadNotFound, ToolError, Unavailable
-from agent.events import Call, event
-from agent.llms.output import JsonSteps
-from agent.loop import advance
-from agent.outcome import attempt
-from agent.ports import Agent
-from agent.stores.memory import MemoryStore
-from agent.thread import idempotency_key
-from agent.tool_calls import MAX_STARTS
+from agent.engine.llms.output import JsonSteps
+from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavailable
+from agent.engine.log.events import CallJson, event
+from agent.engine.log.thread import idempotency_key
+from agent.engine.loop.actions import Action, Ask, Effect, Finish, Options, Run, Step, Wait
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import cancel, expire, launch, message, report, resume
+from agent.engine.loop.outcome import attempt
+from agent.engine.loop.ports import Ports
+from agent.engine.loop.tool_calls import MAX_STARTS
+from agent.engine.stores.memory import MemoryStore
 
-from .conftest import Clock
-from .domain import (
+from ..conftest import Clock
+from ..domain import (
     Charge,
     Done,
     Look,
     Put,
     Says,
     World,
-    agent_of,
     chose,
     failed,
     paused,
+    ports_of,
     resumed,
     returned,
     said,
@@ -81,8 +81,8 @@ def test_what_is_not_said_is_the_safe_thing() -> None:
 
 
 DONE = {"intent": "done", "message": "bye"}
-CALL: Call = {"intent": "charge", "amount": 5}
-RISKY: Call = {"intent": "charge", "amount": 500}
+CALL: CallJson = {"intent": "charge", "amount": 5}
+RISKY: CallJson = {"intent": "charge", "amount": 500}
 EFFECTS = ["read", "idempotent", "once"]
 
 
@@ -115,8 +115,8 @@ class Tool:
         return lambda step: Finish(step.message) if isinstance(step, Done) else Run(tool, **how)
 
 
-def agent_with(store: MemoryStore, world: World, tool: Tool, *replies: Any, **how: Any) -> Agent:
-    return agent_of(store, Says(*replies), world, decide=tool.run(**how))
+def agent_with(store: MemoryStore, world: World, tool: Tool, *replies: Any, **how: Any) -> Ports:
+    return ports_of(store, Says(*replies), world, decide=tool.run(**how))
 
 
 # What a tool may answer.
@@ -141,8 +141,8 @@ class Receipt(BaseModel):
 async def test_whatever_a_tool_returns_becomes_its_output(
     answer: Any, output: Any, store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(answer), DONE)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, Tool(answer), DONE)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.event(4).type == "tool_finished"
     assert thread.event(4).data["output"] == output
 
@@ -150,47 +150,47 @@ async def test_whatever_a_tool_returns_becomes_its_output(
 JOB = Wait("building", kind="job", seconds=60)
 
 
-async def waiting_for_a_job(store: MemoryStore, world: World, **how: Any) -> tuple[Agent, str]:
+async def waiting_for_a_job(store: MemoryStore, world: World, **how: Any) -> tuple[Ports, str]:
     """Return an agent whose tool waits for its result, and the key that it was called with."""
     tool = Tool(JOB)
-    agent = agent_with(store, world, tool, DONE, **how)
-    await advance(agent, await stored(store, said(), chose(**CALL)))
-    return agent, tool.keys[0]
+    ports = agent_with(store, world, tool, DONE, **how)
+    await advance(ports, await stored(store, said(), chose(**CALL)))
+    return ports, tool.keys[0]
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
 async def test_a_tool_may_wait_for_what_becomes_its_result(
     effect: str, store: MemoryStore, world: World
 ) -> None:
-    agent, key = await waiting_for_a_job(store, world, effect=effect)
+    ports, key = await waiting_for_a_job(store, world, effect=effect)
     waiting = await store.load("t")
     assert types(waiting)[-3:] == ["tool_started", "paused", "delivered"]
     assert waiting.state.wait is not None
     assert (waiting.state.wait.kind, waiting.state.wait.text) == ("job", "building")
     assert waiting.state.wait.expires_at == await store.now() + timedelta(seconds=60)
-    assert await advance(agent, waiting) == waiting
-    await report(agent, key, "all green", actor="hook:ci")
-    ended = await advance(agent, await store.load("t"))
+    assert await advance(ports, waiting) == waiting
+    await report(ports, key, "all green", actor="hook:ci")
+    ended = await advance(ports, await store.load("t"))
     assert types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
-    assert isinstance(agent.llm, Says)
-    assert 'response: "all green"' in agent.llm.prompts[0].blocks[-1]
-    assert agent.llm.prompts[0].blocks[-1].startswith("<charge_result>")
+    assert isinstance(ports.llm, Says)
+    assert 'response: "all green"' in ports.llm.prompts[0].blocks[-1]
+    assert ports.llm.prompts[0].blocks[-1].startswith("<charge_result>")
 
 
 async def test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then(
     store: MemoryStore, world: World
 ) -> None:
-    agent, key = await waiting_for_a_job(store, world)
-    done = await report(agent, key, "all green", actor="hook:ci")
+    ports, key = await waiting_for_a_job(store, world)
+    done = await report(ports, key, "all green", actor="hook:ci")
     again = done.plus(replace(chose(**CALL), seq=done.state.version + 1))
     assert idempotency_key(again) != key
 
 
 async def test_a_job_reports_once(store: MemoryStore, world: World) -> None:
-    agent, key = await waiting_for_a_job(store, world)
-    await report(agent, key, "all green", actor="hook:ci")
+    ports, key = await waiting_for_a_job(store, world)
+    await report(ports, key, "all green", actor="hook:ci")
     with pytest.raises(Refused, match="already closed: done by hook:ci"):
-        await report(agent, key, "all green", actor="hook:ci")
+        await report(ports, key, "all green", actor="hook:ci")
 
 
 @pytest.mark.parametrize(
@@ -200,23 +200,23 @@ async def test_a_job_reports_once(store: MemoryStore, world: World) -> None:
 async def test_what_nobody_waits_for_is_refused(
     key: str, error: type[Exception], store: MemoryStore, world: World
 ) -> None:
-    agent, _ = await waiting_for_a_job(store, world)
+    ports, _ = await waiting_for_a_job(store, world)
     with pytest.raises(error):
-        await report(agent, key, "all green", actor="hook:ci")
+        await report(ports, key, "all green", actor="hook:ci")
 
 
 async def test_a_job_that_is_faster_than_its_tool_is_asked_to_report_again(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(JOB)
-    agent = agent_with(store, world, tool, DONE)
+    ports = agent_with(store, world, tool, DONE)
 
     async def too_early() -> None:
         with pytest.raises(Unavailable, match="has not returned yet"):
-            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+            await report(ports, tool.keys[0], "all green", actor="hook:ci")
 
     tool.meanwhile = too_early
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "waiting:job"
 
 
@@ -225,17 +225,17 @@ async def test_a_job_whose_tool_died_is_not_lost_while_a_person_is_asked(
 ) -> None:
     """Asked what became of it, she says to run it again: then its report finds who waits."""
     tool = Tool(RuntimeError("no answer"))
-    agent = agent_with(store, world, tool, DONE)
-    doubt = (await advance(agent, await stored(store, said(), chose(**CALL)))).state.wait
+    ports = agent_with(store, world, tool, DONE)
+    doubt = (await advance(ports, await stored(store, said(), chose(**CALL)))).state.wait
     assert doubt
     for verdict in ("", "retry"):
         if verdict:
-            await resume(agent, "t", doubt.seq, verdict, actor="ana")
+            await resume(ports, "t", doubt.seq, verdict, actor="ana")
         with pytest.raises(Unavailable, match="has not returned yet"):
-            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+            await report(ports, tool.keys[0], "all green", actor="hook:ci")
     tool.answer = JOB
-    await advance(agent, await store.load("t"))
-    await report(agent, tool.keys[0], "all green", actor="hook:ci")
+    await advance(ports, await store.load("t"))
+    await report(ports, tool.keys[0], "all green", actor="hook:ci")
     assert tool.keys == tool.keys[:1] * 2
 
 
@@ -243,15 +243,15 @@ async def test_a_job_of_a_thread_that_was_cancelled_is_refused(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(JOB)
-    agent = agent_with(store, world, tool)
+    ports = agent_with(store, world, tool)
 
     async def cancelled() -> None:
-        await cancel(agent, "t", actor="ana")
+        await cancel(ports, "t", actor="ana")
         with pytest.raises(Refused):
-            await report(agent, tool.keys[0], "all green", actor="hook:ci")
+            await report(ports, tool.keys[0], "all green", actor="hook:ci")
 
     tool.meanwhile = cancelled
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "cancelled"
     assert thread.events[-1].data["output"] == "building"
 
@@ -259,9 +259,9 @@ async def test_a_job_of_a_thread_that_was_cancelled_is_refused(
 async def test_a_tool_that_was_cancelled_waits_for_nothing(
     store: MemoryStore, world: World
 ) -> None:
-    tool = Tool(JOB, lambda: cancel(agent, "t", actor="ana"))
-    agent = agent_with(store, world, tool, DONE)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    tool = Tool(JOB, lambda: cancel(ports, "t", actor="ana"))
+    ports = agent_with(store, world, tool, DONE)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "cancelled"
     assert thread.events[-1].data["output"] == "building"
 
@@ -270,18 +270,18 @@ async def test_a_second_start_that_comes_late_closes_no_job(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(JOB)
-    agent = agent_with(store, world, tool, DONE, effect="idempotent")
+    ports = agent_with(store, world, tool, DONE, effect="idempotent")
 
     async def somebody_takes_over() -> None:
         tool.meanwhile = None
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
 
     tool.meanwhile = somebody_takes_over
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert [past.type for past in thread.events[-2:]] == ["delivered", "tool_finished"]
     assert thread.events[-1].data["late"]
     assert thread.state.status == "waiting:job"
-    await report(agent, tool.keys[0], "all green", actor="hook:ci")
+    await report(ports, tool.keys[0], "all green", actor="hook:ci")
 
 
 @pytest.mark.parametrize("effect", EFFECTS)
@@ -290,12 +290,12 @@ async def test_a_tool_that_waited_is_not_run_again_by_what_is_said_next(
     kind: Literal["timer", "job"], effect: Effect, store: MemoryStore, world: World
 ) -> None:
     tool = Tool(Wait("building", kind=kind))
-    agent = agent_with(store, world, tool, DONE, effect=effect)
-    await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, tool, DONE, effect=effect)
+    await advance(ports, await stored(store, said(), chose(**CALL)))
     if kind == "job":  # a message alone waits its turn
-        await cancel(agent, "t", actor="ana")
-    await message(agent, "t", "go on", actor="ana", delivery="2", source="user")
-    ended = await advance(agent, await store.load("t"))
+        await cancel(ports, "t", actor="ana")
+    await message(ports, "t", "go on", actor="ana", delivery="2", source="user")
+    ended = await advance(ports, await store.load("t"))
     assert ended.state.status == "finished"
     assert len(tool.keys) == 1
 
@@ -304,25 +304,25 @@ async def test_a_tool_that_returns_after_somebody_asked_what_became_of_it_still_
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(JOB)
-    agent = agent_with(store, world, tool, DONE)
+    ports = agent_with(store, world, tool, DONE)
 
     async def somebody_asks() -> None:
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
         assert (await store.load("t")).state.status == "waiting:in_doubt"
 
     tool.meanwhile = somebody_asks
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "waiting:job"
-    await report(agent, tool.keys[0], "all green", actor="hook:ci")
-    assert (await advance(agent, await store.load("t"))).state.status == "finished"
+    await report(ports, tool.keys[0], "all green", actor="hook:ci")
+    assert (await advance(ports, await store.load("t"))).state.status == "finished"
 
 
 async def test_a_job_that_never_reports_expires(
     store: MemoryStore, world: World, clock: Clock
 ) -> None:
-    agent, _ = await waiting_for_a_job(store, world)
+    ports, _ = await waiting_for_a_job(store, world)
     clock.tick(61)
-    ended = await advance(agent, await expire(agent, await store.load("t")))
+    ended = await advance(ports, await expire(ports, await store.load("t")))
     assert ended.state.status == "finished"
 
 
@@ -342,8 +342,8 @@ async def test_a_store_that_is_away_when_a_job_begins_costs_no_second_start(
         away.fails = 2
 
     tool, away = Tool(JOB, goes), Away()
-    agent = agent_with(away, world, tool, DONE)
-    thread = await advance(agent, await stored(away, said(), chose(**CALL)))
+    ports = agent_with(away, world, tool, DONE)
+    thread = await advance(ports, await stored(away, said(), chose(**CALL)))
     assert thread.state.status == "waiting:job"
     assert len(tool.keys) == 1
 
@@ -369,8 +369,8 @@ def deep() -> Any:
 async def test_an_output_that_is_hard_to_keep_stops_no_thread(
     make: Callable[[], Any], store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(make()), DONE, effect="read")
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, Tool(make()), DONE, effect="read")
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "finished"
 
 
@@ -434,8 +434,8 @@ async def test_a_sync_tool_that_runs_out_of_items_is_a_tool_that_failed() -> Non
 async def test_a_definite_failure_is_for_the_model_to_decide(
     effect: str, store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(ToolError("no such tag")), DONE, effect=effect)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, Tool(ToolError("no such tag")), DONE, effect=effect)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert types(thread)[2:5] == ["tool_started", "tool_failed", "step"]
     assert thread.event(4).data["definite"]
     assert thread.event(4).data["error"] == "no such tag"
@@ -444,8 +444,8 @@ async def test_a_definite_failure_is_for_the_model_to_decide(
 async def test_a_definite_failure_without_a_word_is_no_success(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(ToolError()), DONE)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, Tool(ToolError()), DONE)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.event(4).type == "tool_failed"
 
 
@@ -456,8 +456,8 @@ async def test_a_definite_failure_without_a_word_is_no_success(
 async def test_an_unclear_outcome_is_for_a_person_only_where_repeating_does_harm(
     effect: str, follows: str, store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(OSError("reset")), DONE, effect=effect)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, Tool(OSError("reset")), DONE, effect=effect)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.event(4).type == follows
     if effect == "once":
         assert thread.state.status == "waiting:in_doubt"
@@ -470,9 +470,9 @@ async def test_the_reason_of_a_doubt_survives_a_message_that_came_meanwhile(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(OSError("reset"))
-    agent = agent_with(store, world, tool)
-    tool.meanwhile = lambda: launch(agent, "t", "hm", actor="ana", delivery="2", source="user")
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, tool)
+    tool.meanwhile = lambda: launch(ports, "t", "hm", actor="ana", delivery="2", source="user")
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.wait is not None
     assert "OSError: reset" in thread.state.wait.text
 
@@ -493,9 +493,9 @@ async def test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do
     effect: str, starts: int, after: str, store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    agent = agent_with(store, world, tool, DONE, effect=effect)
+    ports = agent_with(store, world, tool, DONE, effect=effect)
     await stored(store, said(), chose(**CALL), *[started(2)] * starts)
-    thread = await advance(agent, await store.load("t"))
+    thread = await advance(ports, await store.load("t"))
     assert thread.event(starts + 3).type == after
     assert len(tool.keys) == (after == "tool_started")
     if after == "tool_failed":
@@ -508,11 +508,11 @@ async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hea
     store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE, DONE)
-    agent = agent_of(store, model, world, decide=tool.run(effect="idempotent"))
-    first = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = ports_of(store, model, world, decide=tool.run(effect="idempotent"))
+    first = await advance(ports, await stored(store, said(), chose(**CALL)))
     killed = MemoryStore()  # holds what was stored when its runner died
     again = await stored(killed, *first.events[:3])
-    await advance(replace(agent, store=killed), again)
+    await advance(replace(ports, store=killed), again)
     assert tool.keys[0] == tool.keys[1]
     assert [block.partition("\n")[0] for block in model.prompts[1].blocks] == [
         "<user_message>",
@@ -524,9 +524,9 @@ async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hea
 async def test_a_call_nobody_can_read_any_more_is_put_to_a_person_if_it_was_started(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_of(store, Says(), world, steps=JsonSteps(Look | Put | Done))
+    ports = ports_of(store, Says(), world, steps=JsonSteps(Look | Put | Done))
     await stored(store, said(), chose(**CALL), started(2))
-    thread = await advance(agent, await store.load("t"))
+    thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "waiting:in_doubt"
     assert thread.state.wait is not None
     assert thread.state.wait.audience == ("ana",)
@@ -539,14 +539,14 @@ async def test_a_call_that_timed_out_keeps_its_key_until_it_is_repeated_on_purpo
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(OSError("reset"))
-    agent = agent_with(store, world, tool, CALL, CALL, CALL, DONE, effect="idempotent")
+    ports = agent_with(store, world, tool, CALL, CALL, CALL, DONE, effect="idempotent")
 
     async def the_second_time_it_works() -> None:
         if len(tool.keys) == 2:
             tool.answer = "ok"
 
     tool.meanwhile = the_second_time_it_works
-    await advance(agent, await stored(store, said()))
+    await advance(ports, await stored(store, said()))
     first, retried, repeated = tool.keys
     assert first == retried
     assert repeated != retried
@@ -563,10 +563,10 @@ async def test_a_person_settles_a_doubt(
     verdict: str, runs: int, seen: str, store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE)
-    agent = agent_of(store, model, world, decide=tool.run())
+    ports = ports_of(store, model, world, decide=tool.run())
     await stored(store, said(), chose(**CALL), started(2), paused("in_doubt", call=CALL))
-    await resume(agent, "t", 4, verdict, actor="ana")
-    thread = await advance(agent, await store.load("t"))
+    await resume(ports, "t", 4, verdict, actor="ana")
+    thread = await advance(ports, await store.load("t"))
     assert len(tool.keys) == runs
     assert seen in "".join(model.prompts[0].blocks)
     assert thread.state.status == "finished"
@@ -575,10 +575,10 @@ async def test_a_person_settles_a_doubt(
 async def test_whoever_approved_a_call_is_asked_whether_it_happened(
     store: MemoryStore, world: World
 ) -> None:
-    agent = agent_with(store, world, Tool(OSError("reset")), approvers=("bob",))
+    ports = agent_with(store, world, Tool(OSError("reset")), approvers=("bob",))
     approved = [paused("approval", "bob", call=CALL), resumed(3, "approve", "bob")]
     await stored(store, said(), chose(**CALL), *approved)
-    thread = await advance(agent, await store.load("t"))
+    thread = await advance(ports, await store.load("t"))
     assert thread.state.wait is not None
     assert (thread.state.wait.kind, thread.state.wait.audience) == ("in_doubt", ("bob",))
 
@@ -587,36 +587,36 @@ async def test_a_retry_is_not_forgotten_when_a_message_comes_first(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    agent = agent_with(store, world, tool, DONE)
+    ports = agent_with(store, world, tool, DONE)
     doubt = [chose(**CALL), started(2), paused("in_doubt", call=CALL)]
     await stored(store, said(), *doubt, resumed(4, "retry"), said("thanks"))
-    await advance(agent, await store.load("t"))
+    await advance(ports, await store.load("t"))
     assert len(tool.keys) == 1
 
 
 # Late results.
 
 
-async def stalled(store: MemoryStore, world: World, **how: Any) -> tuple[Tool, Agent, Any]:
+async def stalled(store: MemoryStore, world: World, **how: Any) -> tuple[Tool, Ports, Any]:
     """Return a tool within which another runner takes the thread over, and the agent."""
     tool = Tool("first")
-    agent = agent_with(store, world, tool, DONE, **how)
+    ports = agent_with(store, world, tool, DONE, **how)
 
     async def taken_over() -> None:
         tool.meanwhile = None
         tool.answer = "second"
-        await advance(agent, await store.load("t"))
+        await advance(ports, await store.load("t"))
         tool.answer = "first"
 
     tool.meanwhile = taken_over
-    return tool, agent, await stored(store, said(), chose(**CALL))
+    return tool, ports, await stored(store, said(), chose(**CALL))
 
 
 async def test_a_late_result_answers_the_doubt_that_another_runner_raised(
     store: MemoryStore, world: World
 ) -> None:
-    tool, agent, thread = await stalled(store, world)
-    thread = await advance(agent, thread)
+    tool, ports, thread = await stalled(store, world)
+    thread = await advance(ports, thread)
     assert len(tool.keys) == 1
     assert types(thread)[2:6] == ["tool_started", "paused", "delivered", "tool_finished"]
     assert thread.state.status == "finished"
@@ -625,8 +625,8 @@ async def test_a_late_result_answers_the_doubt_that_another_runner_raised(
 async def test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown(
     store: MemoryStore, world: World
 ) -> None:
-    tool, agent, thread = await stalled(store, world, effect="idempotent")
-    thread = await advance(agent, thread)
+    tool, ports, thread = await stalled(store, world, effect="idempotent")
+    thread = await advance(ports, thread)
     assert tool.keys[0] == tool.keys[1]
     results = [each for each in thread.events if each.type == "tool_finished"]
     assert [(each.key, each.data["output"]) for each in results] == [
@@ -641,15 +641,15 @@ async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_
 ) -> None:
     tool = Tool("it did work")
     model = Says(DONE)
-    agent = agent_of(store, model, world, decide=tool.run())
+    ports = ports_of(store, model, world, decide=tool.run())
 
     async def given_up() -> None:
         tool.meanwhile = None
-        await advance(agent, await store.load("t"))
-        await resume(agent, "t", 4, "abort", actor="ana")
+        await advance(ports, await store.load("t"))
+        await resume(ports, "t", 4, "abort", actor="ana")
 
     tool.meanwhile = given_up
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert "it did work" in model.prompts[0].blocks[-1]
     assert thread.state.status == "finished"
     assert thread.state.settled == ()
@@ -663,11 +663,11 @@ async def test_a_message_that_comes_while_a_tool_runs_waits_its_turn(
 ) -> None:
     tool = Tool()
     model = Says(DONE)
-    agent = agent_of(store, model, world, decide=tool.run())
+    ports = ports_of(store, model, world, decide=tool.run())
     tool.meanwhile = lambda: launch(
-        agent, "t", "and then?", actor="ana", delivery="2", source="user"
+        ports, "t", "and then?", actor="ana", delivery="2", source="user"
     )
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert types(thread)[2:6] == ["tool_started", "message", "tool_finished", "step"]
     assert len(model.prompts[0].blocks) == 4
 
@@ -676,9 +676,9 @@ async def test_cancelling_while_a_tool_runs_keeps_its_result(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    agent = agent_with(store, world, tool)
-    tool.meanwhile = lambda: cancel(agent, "t", actor="ana", reason="enough")
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, tool)
+    tool.meanwhile = lambda: cancel(ports, "t", actor="ana", reason="enough")
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert types(thread)[2:] == ["tool_started", "cancelled", "tool_finished"]
     assert thread.state.status == "cancelled"
 
@@ -687,9 +687,9 @@ async def test_an_unclear_outcome_asks_nobody_once_the_thread_was_cancelled(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool(OSError("reset"))
-    agent = agent_with(store, world, tool)
-    tool.meanwhile = lambda: cancel(agent, "t", actor="ana", reason="enough")
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, tool)
+    tool.meanwhile = lambda: cancel(ports, "t", actor="ana", reason="enough")
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "cancelled"
     assert "paused" not in types(thread)
 
@@ -698,10 +698,10 @@ async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unkno
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    agent = agent_with(store, world, tool)
+    ports = agent_with(store, world, tool)
     await stored(store, said(), chose(**CALL), started(2), event("cancelled", "ana"))
-    await message(agent, "t", "do it", actor="ana", delivery="2", source="user")
-    thread = await advance(agent, await store.load("t"))
+    await message(ports, "t", "do it", actor="ana", delivery="2", source="user")
+    thread = await advance(ports, await store.load("t"))
     assert tool.keys == []
     assert thread.state.status == "waiting:in_doubt"
 
@@ -713,15 +713,15 @@ async def test_a_call_that_needs_leave_does_not_run_before_it_has_it(
     store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    agent = agent_with(store, world, tool, DONE, approvers=("owner", "bob"), expires_s=60)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = agent_with(store, world, tool, DONE, approvers=("owner", "bob"), expires_s=60)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert tool.keys == []
     wait = thread.state.wait
     assert wait is not None
     assert (wait.kind, wait.audience, wait.data["call"]) == ("approval", ("ana", "bob"), CALL)
     assert wait.expires_at is not None
-    await resume(agent, "t", wait.seq, "approve", actor="bob", digest=wait.data["digest"])
-    await advance(agent, await store.load("t"))
+    await resume(ports, "t", wait.seq, "approve", actor="bob", digest=wait.data["digest"])
+    await advance(ports, await store.load("t"))
     assert [step.amount for step in tool.steps] == [5]
 
 
@@ -736,10 +736,10 @@ async def test_an_approved_call_that_no_longer_fits_does_not_run(
     today: Any, store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE)
-    agent = agent_of(store, model, world, steps=JsonSteps(today), decide=tool.run())
+    ports = ports_of(store, model, world, steps=JsonSteps(today), decide=tool.run())
     approved = [paused("approval", call=RISKY), resumed(3, "approve")]
     thread = await stored(store, said(), chose(**RISKY), *approved)
-    thread = await advance(agent, thread)
+    thread = await advance(ports, thread)
     assert tool.keys == []
     assert types(thread)[4:6] == ["tool_failed", "step"]
     assert "error running charge" in model.prompts[0].blocks[-1]
@@ -749,13 +749,13 @@ async def test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_se
     store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(RISKY, DONE)
-    agent = agent_of(store, model, world, decide=tool.run(approvers=("owner",)))
-    thread = await advance(agent, await stored(store, said()))
+    ports = ports_of(store, model, world, decide=tool.run(approvers=("owner",)))
+    thread = await advance(ports, await stored(store, said()))
     wait = thread.state.wait
     assert wait is not None
     digest, edited = wait.data["digest"], {"intent": "charge", "amount": 400}
-    await resume(agent, "t", wait.seq, "edit", actor="ana", digest=digest, call=edited)
-    await advance(agent, await store.load("t"))
+    await resume(ports, "t", wait.seq, "edit", actor="ana", digest=digest, call=edited)
+    await advance(ports, await store.load("t"))
     assert [step.amount for step in tool.steps] == [400]
     assert "amount: 400" in "".join(model.prompts[1].blocks)
     assert "500" not in "".join(model.prompts[1].blocks)
@@ -773,7 +773,7 @@ async def test_a_switch_that_answers_nonsense_is_an_error_for_the_model_to_see(
     def decide(step: Any) -> Any:
         return Finish(step.message) if isinstance(step, Done) else "run it"
 
-    agent = agent_of(store, Says(DONE), world, decide=decide)
-    thread = await advance(agent, await stored(store, said(), chose(**CALL)))
+    ports = ports_of(store, Says(DONE), world, decide=decide)
+    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
     assert thread.state.status == "finished"
     assert thread.event(3).type == "tool_failed"

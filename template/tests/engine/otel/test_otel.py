@@ -25,26 +25,26 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
-from agent.api import fork, launch, resume
-from agent.errors import Misconfigured
-from agent.events import Event, digest, event
-from agent.loop import advance
-from agent.ports import Reply
-from agent.stores.memory import MemoryStore
-from agent.stores.otel import ENDPOINTS, observed, traced
-from agent.stores.otel_sdk import OtelSpans
-from agent.stores.otel_spans import spans
-from agent.thread import Thread
+from agent.engine.log.errors import Misconfigured
+from agent.engine.log.events import Event, digest, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import fork, launch, resume
+from agent.engine.loop.ports import Reply
+from agent.engine.otel import ENDPOINTS, observed, traced
+from agent.engine.otel.sdk import OtelSpans
+from agent.engine.otel.spans import spans
+from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import (
     Says,
     World,
-    agent_of,
     chose,
     failed,
     past,
     paused,
+    ports_of,
     resumed,
     returned,
     said,
@@ -53,9 +53,9 @@ from ..domain import (
     told,
 )
 from ..play import logs
-from .contract import StoreContract
+from ..stores.contract import StoreContract
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PATIENCE_S = 30
 CHARGE = {"intent": "charge", "amount": 500}
 SECRET = "SECRET"
@@ -205,16 +205,16 @@ async def run(
     """Return the spans of a run that took two seconds, ten minutes for its approval, and one."""
     reply = Reply(json.dumps({"next_step": CHARGE}), {"input": 9, "output": 2, "cached": 4, "x": 1})
     says = Says(replace(reply, model="flash-1"), {"intent": "done", "message": SECRET})
-    agent = agent_of(store, says, world)
-    await launch(agent, "t", SECRET, actor=SECRET, delivery="1", source=SECRET)
+    ports = ports_of(store, says, world)
+    await launch(ports, "t", SECRET, actor=SECRET, delivery="1", source=SECRET)
     clock.tick(2)
-    waiting = await advance(agent, await store.load("t"))
+    waiting = await advance(ports, await store.load("t"))
     assert waiting.state.wait
     clock.tick(600)
     wait, shown = waiting.state.wait.seq, digest(CHARGE)
-    answered = await resume(agent, "t", wait, "approve", actor=SECRET, digest=shown, text=SECRET)
+    answered = await resume(ports, "t", wait, "approve", actor=SECRET, digest=shown, text=SECRET)
     clock.tick(1)
-    await advance(agent, answered)
+    await advance(ports, answered)
     return exporter.get_finished_spans()
 
 
@@ -324,11 +324,11 @@ async def test_a_fork_tells_its_own_turns_and_is_linked_to_the_origin_s(
     run: Sequence[ReadableSpan], store: MemoryStore, exporter: InMemorySpanExporter, world: World
 ) -> None:
     exporter.clear()
-    agent = agent_of(store, Says({"intent": "done", "message": ""}), world)
+    ports = ports_of(store, Says({"intent": "done", "message": ""}), world)
     version = (await store.load("t")).state.version
-    forked = await fork(agent, "t", version, actor="bob")
+    forked = await fork(ports, "t", version, actor="bob")
     assert exporter.get_finished_spans() == ()
-    await advance(agent, await store.append(forked, said(actor="bob")))
+    await advance(ports, await store.append(forked, said(actor="bob")))
     chat, root = exporter.get_finished_spans()
     assert (chat.attributes or {})["gen_ai.conversation.id"] == forked.id
     assert [ids(link.context) for link in root.links] == [ids(run[4].context)]
@@ -406,11 +406,11 @@ def collector() -> Iterator[Collector]:
 
 PROGRAM = """
 import asyncio, sys
-from agent.events import event
-from agent.loop import advance
-from agent.stores.memory import MemoryStore
-from agent.stores.otel import traced
-from tests.domain import Says, World, agent_of, chose, returned, said, stored
+from agent.engine.log.events import event
+from agent.engine.loop.advance import advance
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.otel import traced
+from tests.engine.domain import Says, World, ports_of, chose, returned, said, stored
 
 async def main():
     store = traced(MemoryStore(), "openai:gpt")
@@ -418,8 +418,8 @@ async def main():
     sys.stdin.readline()
     for _ in range(600):  # more than are sent at once
         thread = await store.append(thread, event("discarded", tokens={}))
-    agent = agent_of(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
-    print((await advance(agent, thread)).state.status, flush=True)
+    ports = ports_of(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
+    print((await advance(ports, thread)).state.status, flush=True)
 
 asyncio.run(main())
 """
@@ -450,16 +450,16 @@ def program(path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 def test_a_collector_gets_every_span_and_holds_up_no_append(
     collector: Collector, tmp_path: Path
 ) -> None:
-    with program(tmp_path, collector.port) as agent:
-        assert agent.stdin
-        assert agent.stdout
+    with program(tmp_path, collector.port) as ports:
+        assert ports.stdin
+        assert ports.stdout
         assert collector.arrived.wait(PATIENCE_S)
-        print(file=agent.stdin, flush=True)
-        assert select.select([agent.stdout], [], [], PATIENCE_S)[0]
-        assert agent.stdout.readline() == "finished\n"
+        print(file=ports.stdin, flush=True)
+        assert select.select([ports.stdout], [], [], PATIENCE_S)[0]
+        assert ports.stdout.readline() == "finished\n"
         assert collector.requests == []
         collector.free.set()
-        assert agent.wait(PATIENCE_S) == 0
+        assert ports.wait(PATIENCE_S) == 0
     resources = [each for request in collector.requests for each in request.resource_spans]
     names = [span.name for each in resources for scope in each.scope_spans for span in scope.spans]
     assert (len(names), names.count("chat gpt"), names[-1]) == (604, 602, "invoke_agent")
@@ -472,9 +472,9 @@ def test_a_collector_gets_every_span_and_holds_up_no_append(
 def test_a_collector_that_is_away_costs_nothing_but_spans(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with program(tmp_path, port) as agent:
-        assert agent.communicate("\n", timeout=PATIENCE_S)[0] == "finished\n"
-    assert agent.returncode == 0
+    with program(tmp_path, port) as ports:
+        assert ports.communicate("\n", timeout=PATIENCE_S)[0] == "finished\n"
+    assert ports.returncode == 0
 
 
 @pytest.mark.server
@@ -482,7 +482,7 @@ def test_a_collector_that_takes_nothing_does_not_keep_a_process(
     collector: Collector, tmp_path: Path
 ) -> None:
     """The SDK alone would wait for it twice as long as this test does."""
-    with program(tmp_path, collector.port) as agent:
-        assert agent.communicate("\n", timeout=PATIENCE_S / 2)[0] == "finished\n"
-    assert (agent.returncode, collector.requests) == (0, [])
+    with program(tmp_path, collector.port) as ports:
+        assert ports.communicate("\n", timeout=PATIENCE_S / 2)[0] == "finished\n"
+    assert (ports.returncode, collector.requests) == (0, [])
     collector.free.set()

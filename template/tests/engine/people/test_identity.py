@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.channels.people import identities, local_user, name_of, reached
-from agent.errors import Misconfigured
+from agent.engine.log.errors import Misconfigured
+from agent.engine.people.identity import identities, local_user, name_of, reached
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent.channels.routing import Routing, receipt_of, wait_of
-from agent.errors import Unavailable
-from agent.events import event
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import event
+from agent.engine.people.routing import Routing, receipt_of, wait_of
 
 from ..domain import Shown, chose, past, paused, resumed, said, told
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from agent.actions import Run
-from agent.api import launch
-from agent.context import Prompt
-from agent.errors import Unavailable
-from agent.ports import Agent, Reply, Runner, Store
-from agent.thread import Thread
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Run
+from agent.engine.loop.api import launch
+from agent.engine.loop.ports import Ports, Reply, Runner, Store
 
-from ..domain import Says, World, agent_of, said, stored, types
+from ..domain import Says, World, ports_of, said, stored, types
 
 Pass = Callable[[float], Awaitable[None]]
 
@@ -66,7 +66,7 @@ class RunnerContract:
         """Return a function that lets so many seconds pass for the store."""
         raise NotImplementedError
 
-    def runner(self, agent: Agent) -> Runner:
+    def runner(self, ports: Ports) -> Runner:
         """Make a runner that looks for work every second or more often."""
         raise NotImplementedError
 
@@ -79,7 +79,7 @@ class RunnerContract:
         return all_ended
 
     async def test_a_thread_is_run_until_it_waits_or_ends(self, store: Store, world: World) -> None:
-        runner = self.runner(agent_of(store, Says(CALL, RISKY, DONE), world))
+        runner = self.runner(ports_of(store, Says(CALL, RISKY, DONE), world))
         await stored(store, said())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         assert await store.claim("anybody", 30) is None
@@ -87,20 +87,20 @@ class RunnerContract:
     async def test_a_thread_that_another_one_runs_is_followed_to_its_end(
         self, store: Store, world: World
     ) -> None:
-        agent = agent_of(store, charges_once, world)
+        ports = ports_of(store, charges_once, world)
         await stored(store, said())
-        await asyncio.gather(*[self.runner(agent).finish("t") for _ in range(3)])
+        await asyncio.gather(*[self.runner(ports).finish("t") for _ in range(3)])
         assert types(await store.load("t")).count("finished") == 1
         assert world.effects("charge") == ["5"]
 
     async def test_several_runners_share_the_work(self, store: Store, world: World) -> None:
-        agent = agent_of(store, charges_once, world)
+        ports = ports_of(store, charges_once, world)
         names = [str(number) for number in range(10)]
         for name in names:
             await stored(store, said(), thread_id=name)
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(3):
-                await stack.enter_async_context(working(self.runner(agent), 2))
+                await stack.enter_async_context(working(self.runner(ports), 2))
             await until(self.ended(store, *names))
         assert world.effects("charge") == ["5"] * 10
         for name in names:
@@ -124,7 +124,7 @@ class RunnerContract:
         names = [str(number) for number in range(5)]
         for name in names:
             await stored(store, said(), thread_id=name)
-        async with working(self.runner(agent_of(store, slow, world)), 2):
+        async with working(self.runner(ports_of(store, slow, world)), 2):
             await until(both_run)
             go.set()
             await until(self.ended(store, *names))
@@ -133,10 +133,10 @@ class RunnerContract:
     async def test_a_message_is_acted_on_and_so_is_the_next_one(
         self, store: Store, world: World
     ) -> None:
-        agent = agent_of(store, charges_once, world)
-        async with working(runner := self.runner(agent)):
+        ports = ports_of(store, charges_once, world)
+        async with working(runner := self.runner(ports)):
             for delivery in ("1", "2"):
-                await launch(agent, "t", "hi", actor="ana", delivery=delivery, source="user")
+                await launch(ports, "t", "hi", actor="ana", delivery=delivery, source="user")
                 runner.wake("t")
                 await until(self.ended(store))
         assert types(await store.load("t")).count("finished") == 2
@@ -144,7 +144,7 @@ class RunnerContract:
     async def test_a_thread_that_waits_is_due_when_its_wait_is_over(
         self, store: Store, world: World, passes: Pass
     ) -> None:
-        runner = self.runner(agent_of(store, Says({"intent": "sleep", "seconds": 60}, DONE), world))
+        runner = self.runner(ports_of(store, Says({"intent": "sleep", "seconds": 60}, DONE), world))
         await stored(store, said())
         assert (await runner.finish("t")).state.status == "waiting:timer"
         await passes(58)
@@ -156,7 +156,7 @@ class RunnerContract:
     async def test_an_approval_that_expired_is_closed_by_whoever_looks(
         self, store: Store, world: World, passes: Pass
     ) -> None:
-        runner = self.runner(agent_of(store, Says(RISKY, DONE), world))
+        runner = self.runner(ports_of(store, Says(RISKY, DONE), world))
         await stored(store, said())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         await passes(3601)
@@ -170,7 +170,7 @@ class RunnerContract:
         self, store: Store, world: World, passes: Pass
     ) -> None:
         model = Says(*[Unavailable("429", 60)] * 3, DONE)
-        runner = self.runner(agent_of(store, model, world))
+        runner = self.runner(ports_of(store, model, world))
         await stored(store, said())
         with pytest.raises(Unavailable):
             await runner.finish("t")
@@ -195,7 +195,7 @@ class RunnerContract:
         self, store: Store, world: World, passes: Pass
     ) -> None:
         broken = [KeyError("nobody expects it")]
-        runner = self.runner(agent_of(store, Says(*broken, DONE), world))
+        runner = self.runner(ports_of(store, Says(*broken, DONE), world))
         await stored(store, said())
         with pytest.raises(KeyError):
             await runner.finish("t")
@@ -213,9 +213,9 @@ class RunnerContract:
             await go.wait()
             return "ok"
 
-        agent = agent_of(store, Says(CALL), world, decide=lambda step: Run(slow))
+        ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(slow))
         await stored(store, said())
-        async with working(self.runner(agent)) as task:
+        async with working(self.runner(ports)) as task:
             await running.wait()
             task.cancel()
             await asyncio.wait({task}, timeout=0.05)

@@ -12,24 +12,24 @@ from typing import Any
 
 import pytest
 
-from agent.actions import Action, Finish, Run
-from agent.api import cancel, launch, resume
-from agent.context import Prompt
-from agent.errors import Unavailable
-from agent.events import Call, Event
-from agent.ports import Agent, Claim, Reply
-from agent.runners.claims import MAX_BACK_OFF_S, MAX_CRASHES
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import CallJson, Event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Action, Finish, Run
+from agent.engine.loop.api import cancel, launch, resume
+from agent.engine.loop.ports import Claim, Ports, Reply
+from agent.engine.runners.claims import MAX_BACK_OFF_S, MAX_CRASHES
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Done, Says, Shown, World, agent_of, chose, paused, said, stored, types
+from ..domain import Done, Says, Shown, World, chose, paused, ports_of, said, stored, types
 from .contract import Pass, RunnerContract
 
 DONE = {"intent": "done", "message": "bye"}
 CALL = {"intent": "charge", "amount": 5}
-RISKY: Call = {"intent": "charge", "amount": 500}
+RISKY: CallJson = {"intent": "charge", "amount": 500}
 ASK = {"intent": "ask_person", "question": "which?"}
 
 
@@ -120,15 +120,15 @@ class TestLocalRunner(RunnerContract):
 
         return passed
 
-    def runner(self, agent: Agent) -> LocalRunner:
-        return LocalRunner(agent, poll_s=0.01)
+    def runner(self, ports: Ports) -> LocalRunner:
+        return LocalRunner(ports, poll_s=0.01)
 
 
 # One thread, here and now.
 
 
 async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, world: World) -> None:
-    runner = LocalRunner(agent_of(store, Says(Unavailable("429", 600), DONE), world))
+    runner = LocalRunner(ports_of(store, Says(Unavailable("429", 600), DONE), world))
     await stored(store, said())
     with pytest.raises(Unavailable):
         await runner.finish("t")
@@ -152,7 +152,7 @@ async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, wo
 
     for number in range(5):
         await stored(store, said(), thread_id=str(number))
-    async with working(LocalRunner(agent_of(store, slow, world), concurrency=2)):
+    async with working(LocalRunner(ports_of(store, slow, world), concurrency=2)):
         await until(lambda: now == 2)
         go.set()
         await until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
@@ -162,19 +162,19 @@ async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, wo
 async def test_a_hint_wakes_a_runner_before_its_next_look(
     store: WatchedStore, world: World
 ) -> None:
-    agent = agent_of(store, finishes(), world)
-    runner = LocalRunner(agent, poll_s=3600)
+    ports = ports_of(store, finishes(), world)
+    runner = LocalRunner(ports, poll_s=3600)
     async with working(runner):
         await until(lambda: store.patience < 200)
-        await launch(agent, "t", "hi", actor="ana", delivery="1", source="user")
+        await launch(ports, "t", "hi", actor="ana", delivery="1", source="user")
         runner.wake("t")
         await until(lambda: status(store) == "finished")
 
 
 async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: World) -> None:
-    agent = agent_of(store, finishes(), world)
-    async with working(LocalRunner(agent, poll_s=0.001)):
-        await launch(agent, "t", "hi", actor="ana", delivery="1", source="user")
+    ports = ports_of(store, finishes(), world)
+    async with working(LocalRunner(ports, poll_s=0.001)):
+        await launch(ports, "t", "hi", actor="ana", delivery="1", source="user")
         await until(lambda: status(store) == "finished")
 
 
@@ -184,7 +184,7 @@ async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: W
 async def test_a_thread_that_waits_for_a_person_is_not_due(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(agent_of(store, Says(ASK), world))
+    runner = LocalRunner(ports_of(store, Says(ASK), world))
     await stored(store, said())
     await runner.finish("t")
     assert store.releases == [("t", None, 0)]
@@ -210,7 +210,7 @@ async def test_what_is_away_is_tried_again_later_and_no_error_is_charged(
     thread = await stored(store, said())
     await store.claim("before", 30)
     await store.release("before", thread, await store.now(), attempts)
-    runner = LocalRunner(agent_of(store, Says(Unavailable("429", retry_after_s)), world))
+    runner = LocalRunner(ports_of(store, Says(Unavailable("429", retry_after_s)), world))
     with pytest.raises(Unavailable):
         await runner.finish("t")
     again = await store.now() + timedelta(seconds=delay_s)
@@ -227,7 +227,7 @@ async def test_what_is_away_keeps_no_wait_from_expiring(store: WatchedStore, wor
     ends = await store.now() + timedelta(seconds=10)
     await stored(store, said(), paused("timer", expires_at=ends.isoformat()))
     with pytest.raises(Unavailable):
-        await LocalRunner(agent_of(store, Says(), world, channel=Closed())).finish("t")
+        await LocalRunner(ports_of(store, Says(), world, channel=Closed())).finish("t")
     assert store.releases[-1][1] == ends
 
 
@@ -235,7 +235,7 @@ async def test_a_model_that_was_away_for_an_hour_is_asked_again_by_whoever_looks
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
     away = [Unavailable("429")] * 10
-    runner = LocalRunner(agent_of(store, Says(*away, DONE), world), poll_s=3600)
+    runner = LocalRunner(ports_of(store, Says(*away, DONE), world), poll_s=3600)
     await stored(store, said())
     store.patience = 2000
     async with working(runner):
@@ -252,17 +252,17 @@ async def test_an_answer_is_acted_on_at_once_even_if_the_question_could_not_be_s
     store: WatchedStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    agent = agent_of(store, Says(RISKY, DONE), world, channel=shown)
+    ports = ports_of(store, Says(RISKY, DONE), world, channel=shown)
 
     async def answered(event: Event) -> None:
         if event.type == "paused":
             digest = event.data["digest"]
-            await resume(agent, "t", event.seq, "approve", actor="ana", digest=digest)
+            await resume(ports, "t", event.seq, "approve", actor="ana", digest=digest)
 
     shown.meanwhile = answered
     await stored(store, said())
     with contextlib.suppress(Unavailable):
-        await LocalRunner(agent).finish("t")
+        await LocalRunner(ports).finish("t")
     assert status(store) == "finished" or await store.claim("anybody", 30) is not None
 
 
@@ -279,7 +279,7 @@ async def test_what_happens_while_a_thread_is_let_go_is_not_lost(
 
     store = Busy(clock)
     await stored(store, said())
-    async with working(LocalRunner(agent_of(store, finishes(), world))):
+    async with working(LocalRunner(ports_of(store, finishes(), world))):
         await until(lambda: types(store._rows["t"].thread).count("finished") == 2)
 
 
@@ -294,7 +294,7 @@ async def test_whoever_stops_waiting_for_one_thread_stops_no_other(
             await asyncio.sleep(0.001)
         return Reply(json.dumps({"next_step": DONE}), {})
 
-    runner = LocalRunner(agent_of(store, think, world))
+    runner = LocalRunner(ports_of(store, think, world))
     await stored(store, said("slow"))
     waiting = asyncio.create_task(runner.finish("t"))
     await thinking.wait()
@@ -323,7 +323,7 @@ async def test_leases_are_renewed_together_as_long_as_their_tools_run(
 
     store.tick_s = 0.01
     says = Says(CALL, CALL, DONE, DONE)
-    runner = LocalRunner(agent_of(store, says, world, decide=decide), lease_s=0.03)
+    runner = LocalRunner(ports_of(store, says, world, decide=decide), lease_s=0.03)
     await stored(store, said())
     await stored(store, said(), thread_id="other")
     async with working(runner):
@@ -347,8 +347,8 @@ async def test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_liv
     store: WatchedStore, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.look_s = 0.0005
-    agent = agent_of(store, poison, world)
-    runner = LocalRunner(agent, lease_s=0.03, poll_s=0.001)
+    ports = ports_of(store, poison, world)
+    runner = LocalRunner(ports, lease_s=0.03, poll_s=0.001)
     await stored(store, said())
     store.patience = 10_000
     async with working(runner):
@@ -372,34 +372,34 @@ async def test_a_store_that_was_away_for_a_moment_strands_no_thread(
     store = Blinks(clock)
     store.look_s = 0.0005
     store.patience = 10_000
-    runner = LocalRunner(agent_of(store, finishes(), world), lease_s=0.03, poll_s=0.001)
+    runner = LocalRunner(ports_of(store, finishes(), world), lease_s=0.03, poll_s=0.001)
     await stored(store, said())
     async with working(runner):
         await until(lambda: status(store) == "finished" or len(store.renewed) >= 50)
     assert status(store) == "finished"
 
 
-async def crashed(agent: Agent, store: WatchedStore, clock: Clock, times: int) -> None:
+async def crashed(ports: Ports, store: WatchedStore, clock: Clock, times: int) -> None:
     """Run a thread so often by runners that die in it."""
     for _ in range(times):
         with contextlib.suppress(Poison):
-            await LocalRunner(agent, lease_s=15).finish("t")
+            await LocalRunner(ports, lease_s=15).finish("t")
         clock.tick(16)
 
 
 async def test_a_thread_that_kills_its_runners_is_put_to_a_person_and_says_why(
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
-    agent = agent_of(store, poison, world)
+    ports = ports_of(store, poison, world)
     await stored(store, said())
-    await crashed(agent, store, clock, MAX_CRASHES + 1)
+    await crashed(ports, store, clock, MAX_CRASHES + 1)
     thread = await store.load("t")
     assert thread.state.status == "waiting:limit"
     assert thread.state.wait is not None
     assert "ended 5 times after event 1, message" in thread.state.wait.text
     assert await store.claim("anybody", 30) is None
-    await resume(agent, "t", thread.state.wait.seq, "continue", actor="ana")
-    cured = replace(agent, llm=finishes())
+    await resume(ports, "t", thread.state.wait.seq, "continue", actor="ana")
+    cured = replace(ports, llm=finishes())
     assert (await LocalRunner(cured).finish("t")).state.status == "finished"
 
 
@@ -414,9 +414,9 @@ async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_
     first: dict[str, Any], store: WatchedStore, world: World, clock: Clock
 ) -> None:
     channel = Deadly()
-    agent = agent_of(store, Says(first), world, channel=channel)
+    ports = ports_of(store, Says(first), world, channel=channel)
     await stored(store, said())
-    await crashed(agent, store, clock, 4 * MAX_CRASHES)
+    await crashed(ports, store, clock, 4 * MAX_CRASHES)
     assert len(channel.tried) <= 2 * MAX_CRASHES
     waits = [each for each in (await store.load("t")).events if each.type == "paused"]
     assert len(waits) <= 1
@@ -430,7 +430,7 @@ async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_
 async def test_a_stop_is_not_lost_because_a_hint_comes_at_the_same_moment(
     turns: int, store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(agent_of(store, Says(), world), poll_s=3600)
+    runner = LocalRunner(ports_of(store, Says(), world), poll_s=3600)
     task = asyncio.create_task(runner.work())
     await until(lambda: store.patience < 200)
     runner.wake("t")
@@ -449,7 +449,7 @@ async def test_a_stop_is_not_lost_because_a_hint_comes_at_the_same_moment(
 async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
     store: WatchedStore, world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.runners.local.GRACE_S", 0.001)
+    monkeypatch.setattr("agent.engine.runners.local.GRACE_S", 0.001)
     running = asyncio.Event()
 
     async def never(step: Any, key: str) -> str:
@@ -457,9 +457,9 @@ async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
         await asyncio.Event().wait()
         return "never"
 
-    agent = agent_of(store, Says(CALL), world, decide=lambda step: Run(never))
+    ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(never))
     await stored(store, said())
-    task = asyncio.create_task(LocalRunner(agent).work())
+    task = asyncio.create_task(LocalRunner(ports).work())
     await running.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -473,7 +473,7 @@ async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
 async def test_whoever_waits_for_a_thread_is_not_left_spinning_when_the_process_stops(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(agent_of(store, finishes(), world))
+    runner = LocalRunner(ports_of(store, finishes(), world))
     async with working(runner) as task:
         await asyncio.sleep(0)
         task.cancel()
@@ -500,7 +500,7 @@ async def test_a_store_that_is_away_does_not_end_the_work(
 
     store = Away(clock)
     await stored(store, said())
-    runner = LocalRunner(agent_of(store, finishes(), world), poll_s=0.001)
+    runner = LocalRunner(ports_of(store, finishes(), world), poll_s=0.001)
     with caplog.at_level(logging.WARNING):
         async with working(runner):
             await until(lambda: status(store) == "finished")
@@ -508,9 +508,9 @@ async def test_a_store_that_is_away_does_not_end_the_work(
 
 
 async def test_cancelling_a_thread_frees_its_runner(store: WatchedStore, world: World) -> None:
-    agent = agent_of(store, Says(RISKY), world)
+    ports = ports_of(store, Says(RISKY), world)
     await stored(store, said(), chose(**RISKY), paused("approval", call=RISKY))
-    await cancel(agent, "t", actor="ana")
-    thread = await LocalRunner(agent).finish("t")
+    await cancel(ports, "t", actor="ana")
+    thread = await LocalRunner(ports).finish("t")
     assert thread.state.status == "cancelled"
     assert store.releases == [] or store.releases[-1] == ("t", None, 0)

@@ -14,17 +14,17 @@ from uuid import uuid4
 
 import httpx2
 
-from agent.api import thread_of
-from agent.events import Event
-from agent.ports import Agent
-from agent.runners.local import LocalRunner
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
-from agent.triggers.slack import served
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.log.events import Event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.api import thread_of
+from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.slack import served
 
-from ..channels.slack_server import TEAM, Message, SlackServer
+from .server import TEAM, Message, SlackServer
 
 TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
 INTERACTIVE = ("block_actions", "view_submission")
@@ -32,11 +32,11 @@ SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 
 class Office:
-    def __init__(self, slack: SlackServer, agent: Agent) -> None:
+    def __init__(self, slack: SlackServer, ports: Ports) -> None:
         self.slack = slack
-        self.agent = agent
-        self.runner = LocalRunner(agent)
-        api = create_app(App(agent, self.runner, (served,)), Tokens.parse(TOKENS))
+        self.ports = ports
+        self.runner = LocalRunner(ports)
+        api = create_app(App(ports, self.runner, (served,)), Tokens.parse(TOKENS))
         transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent")
 

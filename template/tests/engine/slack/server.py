@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from .slack_rules import faults, metadata_faults, view_faults
+from .rules import faults, metadata_faults, view_faults
 
 TEAM, BOT, BOT_USER = "T1", "B1", "UBOT"
 TOKEN, APP_TOKEN = "xoxb-1", "xapp-1"
@@ -39,7 +39,7 @@ EVENTS = {
 
 def manifest(name: str) -> set[str]:
     """Return a list in the manifest of `docs/slack.md`."""
-    text = (Path(__file__).parents[2] / "docs" / "slack.md").read_text("utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "slack.md").read_text("utf-8")
     (items,) = re.findall(rf"\n +{name}:\n((?: +- .*\n)+)", text)
     return set(re.findall(r"- (\S+)", items))
 

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from agent.channels.slack import SlackChannel
-from agent.channels.slack_api import Slack, SlackRefused
-from agent.channels.slack_text import MAX_SECTION, escaped, mrkdwn, readable
-from agent.errors import Misconfigured, Unavailable
-from agent.events import Event, event
-from agent.thread import Thread
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.slack.channel import SlackChannel
+from agent.engine.slack.client import Slack, SlackRefused
+from agent.engine.slack.text import MAX_SECTION, escaped, mrkdwn, readable
 
 from ..domain import chose, past, paused, resumed, said, told
-from .slack_server import EVENTS, SCOPES, TOKEN, SlackServer, limited, manifest
+from .server import EVENTS, SCOPES, TOKEN, SlackServer, limited, manifest
 
 PEOPLE = """
 [ana]

@@ -15,21 +15,21 @@ import httpx2
 import pytest
 import typer
 
-from agent.channels.poll import PollChannel
-from agent.channels.routing import Routing
-from agent.channels.slack import SlackChannel
-from agent.llms.scripted import scripted
-from agent.runners.local import LocalRunner
-from agent.stores.sqlite import SqliteStore
-from agent.triggers import App
-from agent.triggers.http import mount
-from agent.triggers.slack import served
+from agent.engine.http import mount
+from agent.engine.llms.scripted import scripted
+from agent.engine.people.poll import PollChannel
+from agent.engine.people.routing import Routing
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.slack import served
+from agent.engine.slack.channel import SlackChannel
+from agent.engine.stores.sqlite import SqliteStore
 
-from ..channels.slack_server import APP_TOKEN, TOKEN, SlackServer
-from ..domain import World, agent_of
-from .slack_office import SECRET, TOKENS, happened, pressed, signed
+from ..domain import World, ports_of
+from .office import SECRET, TOKENS, happened, pressed, signed
+from .server import APP_TOKEN, TOKEN, SlackServer
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SCRIPT = ({"intent": "charge", "amount": 500}, {"intent": "done", "message": "bye"})
 
 pytestmark = pytest.mark.server
@@ -41,8 +41,8 @@ def build(model: str) -> App:
     assert slack
     channel = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
-    agent = agent_of(store, scripted(*SCRIPT), world, channel=channel)
-    return App(agent, LocalRunner(agent, lease_s=1, poll_s=0.1), (served,))
+    ports = ports_of(store, scripted(*SCRIPT), world, channel=channel)
+    return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (served,))
 
 
 class Serving:
@@ -94,7 +94,7 @@ async def serve(slack: SlackServer, folder: Path) -> Serving:
         "SLACK_SIGNING_SECRET": SECRET,
         "SLACK_APP_TOKEN": APP_TOKEN,
     }
-    command = (sys.executable, "-W", "error", "-m", "tests.triggers.test_slack_server")
+    command = (sys.executable, "-W", "error", "-m", "tests.engine.slack.test_server")
     process = await asyncio.create_subprocess_exec(
         *command,
         "--port",

@@ -13,26 +13,26 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from agent.actions import Ask, Options
-from agent.api import resume
-from agent.channels.poll import PollChannel
-from agent.channels.routing import Routing
-from agent.channels.slack import SlackChannel
-from agent.channels.slack_api import Slack
-from agent.errors import Misconfigured, Unavailable
-from agent.events import Event, event
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.slack import errands, served
-from agent.triggers.slack.forms import form
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Ask, Options
+from agent.engine.loop.api import resume
+from agent.engine.people.poll import PollChannel
+from agent.engine.people.routing import Routing
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.slack import errands, served
+from agent.engine.slack.channel import SlackChannel
+from agent.engine.slack.client import Slack
+from agent.engine.slack.forms import form
+from agent.engine.stores.memory import MemoryStore
 
-from ..channels.slack_rules import view_faults
-from ..channels.slack_server import APP_TOKEN, TOKEN, Message, SlackServer, limited
 from ..conftest import Clock
-from ..domain import AskPerson, Says, World, agent_of, decide_in, paused, said, types
-from .slack_office import SECRET, Office, conversation, happened, quiet, signed, wait_in
+from ..domain import AskPerson, Says, World, decide_in, paused, ports_of, said, types
+from .office import SECRET, Office, conversation, happened, quiet, signed, wait_in
+from .rules import view_faults
+from .server import APP_TOKEN, TOKEN, Message, SlackServer, limited
 
 PEOPLE = """
 [ana]
@@ -74,7 +74,7 @@ def open_office(slack: SlackServer, store: MemoryStore, world: World) -> Open:
 
     def made(*replies: Any, **changes: Any) -> Office:
         channel = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
-        return Office(slack, agent_of(store, Says(*replies), world, channel=channel, **changes))
+        return Office(slack, ports_of(store, Says(*replies), world, channel=channel, **changes))
 
     return made
 
@@ -84,7 +84,7 @@ async def waiting(office: Office, *log: Event) -> Message:
     root = office.slack.says("C1", "hello")
     first = said("hello", reply_to=f"slack:C1/{root['ts']}")
     thread_id = conversation(root["ts"])
-    await office.agent.store.append(Thread(thread_id), first, *log)
+    await office.ports.store.append(Thread(thread_id), first, *log)
     await office.settle(thread_id)
     return office.slack.ours("C1")[-1]
 
@@ -127,7 +127,7 @@ async def test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard(
     thread = await office.settle(thread.id)
     heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
     assert heard == [("ana", "charge"), ("bob", "and now?")]
-    assert len(await office.agent.store.threads()) == 1
+    assert len(await office.ports.store.threads()) == 1
     # A mention in a thread of people: from then on the agent has part in it.
     asked = await office.mention("help us", "U3", thread_ts=elsewhere)
     assert await office.hear(office.slack.says("C1", "thanks", thread_ts=elsewhere)) == 200
@@ -143,7 +143,7 @@ async def test_a_direct_message_begins_a_thread_without_a_mention(open_office: O
         await office.hear(office.slack.says("D5", "more", "U5", thread_ts=message["ts"]), "D5")
         == 200
     )
-    (summary,) = await office.agent.store.threads()
+    (summary,) = await office.ports.store.threads()
     thread = await office.settle(summary.id)
     assert [e.actor for e in thread.events if e.type == "message"] == ["slack:U5", "slack:U5"]
 
@@ -172,15 +172,15 @@ async def test_bots_edits_joins_and_other_workspaces_are_ignored(
     message = office.slack.says("D1", "<@UBOT> hello")
     status = await office.hear({**message, **changes}, "D1", kind, **outer)
     assert status == (404 if kind == "reaction_added" else 200)
-    assert await office.agent.store.threads() == []
+    assert await office.ports.store.threads() == []
 
 
 async def test_files_are_named_and_not_read(open_office: Open) -> None:
     office = open_office()
     shared: dict[str, Any] = {"subtype": "file_share", "files": [{"name": "a.pdf"}]}
     await office.hear(office.slack.says("D1", "look", **shared), "D1")
-    (summary,) = await office.agent.store.threads()
-    text = (await office.agent.store.load(summary.id)).events[0].data["text"]
+    (summary,) = await office.ports.store.threads()
+    text = (await office.ports.store.load(summary.id)).events[0].data["text"]
     assert text == "look\n[attached, not read: a.pdf]"
 
 
@@ -191,7 +191,7 @@ async def test_one_message_under_two_event_ids_and_again_is_one_message(open_off
     events = [happened(message, "C1", "app_mention", event_id=f"Ev{n}") for n in "123"]
     mentioned = await asyncio.gather(*[office.post(each, **again) for each in events])
     assert await office.hear(message) == 200  # Slack sends a mention as a message, too
-    (summary,) = await office.agent.store.threads()
+    (summary,) = await office.ports.store.threads()
     thread = await office.settle(summary.id)
     assert await office.hear(message, kind="app_mention") == 200
     assert [answer.status_code for answer in mentioned] == [200] * 3
@@ -208,11 +208,11 @@ async def test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again(
         raise Unavailable("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("agent.record.PATIENCE_S", 0)
-        patch.setattr(office.agent.store, "append", away)
+        patch.setattr("agent.engine.loop.record.PATIENCE_S", 0)
+        patch.setattr(office.ports.store, "append", away)
         assert await office.hear(message, kind="app_mention") == 503
     assert await office.hear(message, kind="app_mention") == 200
-    (summary,) = await office.agent.store.threads()
+    (summary,) = await office.ports.store.threads()
     assert (await office.settle(summary.id)).state.status == "finished"
 
 
@@ -234,7 +234,7 @@ async def test_slack_is_answered_in_time_even_if_the_store_or_slack_is_slow(
     goes_on.set()
     monkeypatch.setattr(errands, "ACK_S", 2.5)
     assert await office.hear(message, kind="app_mention") == 200
-    (summary,) = await office.agent.store.threads()
+    (summary,) = await office.ports.store.threads()
     assert summary.version == 1
 
 
@@ -254,7 +254,7 @@ async def test_nothing_is_acknowledged_while_slack_does_not_say_who_the_agent_is
     office.slack.answers_next["auth.test"] = [problem]
     assert await office.hear(message, kind="app_mention") == 503
     assert await office.hear(message, kind="app_mention") == 200
-    assert len(await office.agent.store.threads()) == 1
+    assert len(await office.ports.store.threads()) == 1
 
 
 # Who may post
@@ -279,7 +279,7 @@ async def test_what_slack_did_not_sign_just_now_is_refused(
     message = office.slack.says("C1", "<@UBOT> hello")
     body = happened(message, "C1", "app_mention", ssl_check=ssl_check)
     assert (await office.post(body, **headers)).status_code == 401
-    assert await office.agent.store.threads() == []
+    assert await office.ports.store.threads() == []
     assert office.slack.calls == []
 
 
@@ -354,7 +354,7 @@ async def test_one_wait_answered_in_the_terminal_and_in_slack_is_answered_once(
     thread = await office.mention()
     shown, wait = office.slack.ours("C1")[0], wait_in(thread)
     terminal = resume(
-        office.agent,
+        office.ports,
         thread.id,
         wait.seq,
         "reject",
@@ -375,7 +375,7 @@ async def test_what_was_answered_elsewhere_cannot_be_pressed_any_more(open_offic
     office = open_office(DONE)
     shown = await waiting(office, paused("limit", "ana"))
     before = dict(shown)
-    await resume(office.agent, about(shown), 2, "stop", actor="ana")
+    await resume(office.ports, about(shown), 2, "stop", actor="ana")
     await office.settle(about(shown))
     assert "Stopped by <@U1>" in read(shown)
     assert "actions" not in read(shown)
@@ -410,7 +410,7 @@ async def test_who_is_not_asked_is_told_so_and_changes_nothing(
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")
     assert (await office.press(user, label, shown, team)).status_code == 200
-    assert (await office.agent.store.load(thread.id)).state.status == "waiting:approval"
+    assert (await office.ports.store.load(thread.id)).state.status == "waiting:approval"
     assert office.slack.views == []
     if told is None:
         assert office.slack.whispers == []
@@ -427,7 +427,7 @@ async def test_somebody_is_one_person_in_the_terminal_and_in_slack(
     thread = await office.mention(user="U1")
     digest = wait_in(thread).data["digest"]
     await resume(
-        office.agent, thread.id, wait_in(thread).seq, "approve", actor="ana", digest=digest
+        office.ports, thread.id, wait_in(thread).seq, "approve", actor="ana", digest=digest
     )
     await office.settle(thread.id)
     assert world.effects("charge") == ["500"]
@@ -436,7 +436,7 @@ async def test_somebody_is_one_person_in_the_terminal_and_in_slack(
 
 async def test_who_is_asked_from_elsewhere_answers_in_a_direct_message(open_office: Open) -> None:
     office = open_office(DONE)
-    await office.agent.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
+    await office.ports.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
     await office.press("U2", "Continue", shown)
@@ -478,7 +478,7 @@ async def test_the_store_being_away_leaves_the_button_for_another_try(
         raise Unavailable("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(office.agent.store, "load", away)
+        patch.setattr(office.ports.store, "load", away)
         assert (await office.press("U1", "Stop", shown)).status_code == 503
     assert (await office.press("U1", "Stop", shown)).status_code == 200
     assert (await office.settle(about(shown))).state.status == "cancelled"
@@ -520,7 +520,7 @@ async def test_edited_arguments_are_checked_and_run_once(
     labels = [block["label"]["text"] for block in view["blocks"] if block["type"] == "input"]
     assert labels == ["amount"]  # another tool is not to be had here
     errors = await office.fill_in("U1", view, amount=typed)
-    status = (await office.agent.store.load(thread.id)).state.status
+    status = (await office.ports.store.load(thread.id)).state.status
     await office.settle(thread.id)
     if problem:
         (error,) = errors.values()
@@ -655,8 +655,8 @@ async def test_a_plain_reply_is_a_message_and_never_approves(
     for _ in range(2):
         assert await office.hear(reply) == 200
         await quiet()
-    assert (await office.agent.store.load(about(shown))).events[-1].type != "resumed"
-    assert (await office.agent.store.load(about(shown))).state.status == status
+    assert (await office.ports.store.load(about(shown))).events[-1].type != "resumed"
+    assert (await office.ports.store.load(about(shown))).state.status == status
     notes = [message["text"] for message in office.slack.ours("C1")[1:]]
     assert [note in text for text in notes] == ([True] if note else [])
     assert world.effects("charge") == []
@@ -666,7 +666,7 @@ async def test_a_reply_to_a_question_asked_directly_goes_to_the_thread_it_came_f
     open_office: Open,
 ) -> None:
     office = open_office(DONE, DONE)
-    store = office.agent.store
+    store = office.ports.store
     await store.append(Thread("t"), said(actor="cli:eve"), paused("question", "bob"))
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
@@ -742,13 +742,13 @@ def test_the_log_says_how_slack_comes_in(
 
 @pytest.fixture
 def app(store: MemoryStore, world: World) -> App:
-    agent = agent_of(store, Says(), world)
-    return App(agent, LocalRunner(agent))
+    ports = ports_of(store, Says(), world)
+    return App(ports, LocalRunner(ports))
 
 
 def test_the_command_line_does_not_import_slack() -> None:
     code = (
-        "import sys; import agent.triggers.slack, agent.channels.slack;"
+        "import sys; import agent.engine.slack, agent.engine.slack.channel;"
         "print({'slack_sdk', 'slack_bolt', 'aiohttp', 'fastapi'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -770,7 +770,7 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_comes_back(
     office = open_office()
     monkeypatch.setenv("SLACK_APP_TOKEN", APP_TOKEN)
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "")
-    opened = served(App(office.agent, office.runner))
+    opened = served(App(office.ports, office.runner))
     assert opened
     assert opened.router is None
     assert opened.work
@@ -785,7 +785,7 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_comes_back(
     socket = await asyncio.wait_for(slack.sockets.get(), 5)
     await socket.send_str(envelope("new", slack.says("C1", "<@UBOT> more")))
     assert (await asyncio.wait_for(slack.received.get(), 5))["envelope_id"] == "new"
-    assert len(await office.agent.store.threads()) == 2
+    assert len(await office.ports.store.threads()) == 2
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     assert working.cancelled()

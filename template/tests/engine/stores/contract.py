@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from agent.errors import Conflict, ThreadNotFound
-from agent.events import DECISIONS, FACTS, event
-from agent.ports import Claim, Store, Summary
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
-from agent.triggers.admin import add, line_of, thread_of
+from agent.engine.cli.admin import add, line_of, thread_of
+from agent.engine.log.errors import Conflict, ThreadNotFound
+from agent.engine.log.events import DECISIONS, FACTS, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.ports import Claim, Store, Summary
+from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import chose, paused, resumed, returned, said, started, stored, told, types

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.stores.memory import MemoryStore
+from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from .contract import StoreContract

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.errors import Misconfigured, Unavailable
-from agent.stores import sqlite_schema
-from agent.stores.sqlite import SqliteStore
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.stores.sqlite import schema as sqlite_schema
 
 from ..conftest import Clock
 from ..domain import said, stored, types

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from agent.channels import webhook
-from agent.channels.poll import PollChannel
-from agent.channels.routing import Routing
-from agent.channels.webhook import Receiver, WebhookChannel
-from agent.errors import Unavailable
-from agent.events import Call, Event, event
-from agent.loop import MAX_DELIVERIES, advance
-from agent.stores.memory import MemoryStore
-from agent.thread import Thread
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.events import CallJson, Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.people.poll import PollChannel
+from agent.engine.people.routing import Routing
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.webhook import channel as webhook
+from agent.engine.webhook.channel import Receiver, WebhookChannel
 
-from ..domain import Says, World, agent_of, chose, past, paused, said, stored, types
-from .webhook_receiver import KEY, SECRET, System, system
+from ..domain import Says, World, chose, past, paused, ports_of, said, stored, types
+from .receiver import KEY, SECRET, System, system
 
 HOME = "webhook:crm:ticket-7"
-CHARGE: Call = {"intent": "charge", "amount": 500}
+CHARGE: CallJson = {"intent": "charge", "amount": 500}
 PEOPLE = """
 [ana]
 webhook = "crm"
@@ -194,14 +194,14 @@ async def test_a_message_that_was_not_taken_is_sent_again_and_is_one_message(
     """Away at first; then told, but killed before the log said so; then told."""
     crm.answers = [(503, {"Retry-After": "7"})]
     llm, routing = Says({"intent": "done", "message": "bye"}), Routing({"webhook": channel})
-    agent = agent_of(store, llm, world, channel=routing)
+    ports = ports_of(store, llm, world, channel=routing)
     with pytest.raises(Unavailable) as away:
-        await advance(agent, await stored(store, said(reply_to=HOME)))
+        await advance(ports, await stored(store, said(reply_to=HOME)))
     assert away.value.retry_after_s == 7
-    dying = agent_of(DyingStore(), llm, world, channel=routing)
+    dying = ports_of(DyingStore(), llm, world, channel=routing)
     with pytest.raises(Dies):
         await advance(dying, await store.load("t"))
-    thread = await advance(agent, await store.load("t"), attempts=1)
+    thread = await advance(ports, await store.load("t"), attempts=1)
     assert types(thread)[-2:] == ["finished", "delivered"]
     assert "error" not in thread.events[-1].data
     assert crm.ids == ["t_3"] * 3
@@ -213,12 +213,12 @@ async def test_who_never_takes_it_is_given_up_and_the_log_says_why(
 ) -> None:
     crm.answers = [(410, dict[str, str]())] * MAX_DELIVERIES
     says: Any = Says({"intent": "done", "message": "bye"})
-    agent = agent_of(store, says, world, channel=Routing({"webhook": channel}))
+    ports = ports_of(store, says, world, channel=Routing({"webhook": channel}))
     thread = await stored(store, said(reply_to=HOME))
     for attempts in range(MAX_DELIVERIES - 1):
         with pytest.raises(Unavailable):
-            await advance(agent, thread, attempts)
+            await advance(ports, thread, attempts)
         thread = await store.load("t")
-    thread = await advance(agent, thread, MAX_DELIVERIES - 1)
+    thread = await advance(ports, thread, MAX_DELIVERIES - 1)
     assert thread.events[-1].data["error"] == f"{crm.url} answers 410"
-    assert await asyncio.wait_for(advance(agent, thread), 5) == thread
+    assert await asyncio.wait_for(advance(ports, thread), 5) == thread

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.channels.webhook_payload import fill, fits, template
+from agent.engine.webhook.payload import fill, fits, template
 
 ISSUE: dict[str, Any] = {
     "action": "opened",

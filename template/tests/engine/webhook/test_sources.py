@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.channels.webhook import WebhookChannel
-from agent.channels.webhook_sources import secrets, sources
-from agent.errors import Misconfigured
+from agent.engine.log.errors import Misconfigured
+from agent.engine.webhook.channel import WebhookChannel
+from agent.engine.webhook.sources import secrets, sources
 
 KEY = bytes(range(32))
 SECRET = f"whsec_{b64encode(KEY).decode()}"
 OTHER = f"whsec_{b64encode(KEY[::-1]).decode().rstrip('=')}"
 GOOD = 'secret = "S"\nconversation = "{id}"\ntext = "{text}"\n'
-SHIPPED = Path(__file__).parents[2] / "webhooks.toml"
+SHIPPED = Path(__file__).parents[3] / "webhooks.toml"
 
 
 @pytest.fixture

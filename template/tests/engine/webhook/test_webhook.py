@@ -12,29 +12,29 @@ from typing import Any
 import httpx2
 import pytest
 
-from agent.actions import Finish, Run, Wait
-from agent.api import expire
-from agent.channels.routing import Routing
-from agent.channels.webhook import Receiver, WebhookChannel
-from agent.errors import Misconfigured
-from agent.loop import advance
-from agent.ports import Agent, Runner
-from agent.runners.local import LocalRunner
-from agent.stores.memory import MemoryStore
-from agent.stores.sqlite import SqliteStore
-from agent.thread import Thread
-from agent.triggers import App
-from agent.triggers.http.problems import MAX_BODY
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
-from agent.triggers.webhook import served
-from agent.triggers.webhook_signatures import delivery
+from agent.engine.http.problems import MAX_BODY
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
+from agent.engine.log.errors import Misconfigured
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Finish, Run, Wait
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import expire
+from agent.engine.loop.ports import Ports, Runner
+from agent.engine.people.routing import Routing
+from agent.engine.runners.app import App
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.webhook import served
+from agent.engine.webhook.channel import Receiver, WebhookChannel
+from agent.engine.webhook.signatures import delivery
 
-from ..channels.webhook_receiver import system
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, Shown, World, agent_of, chose, said, stored, types
-from .http.conftest import TOKENS, Asleep, bearer
-from .webhook_senders import GITHUB_SECRET, KEY, SECRET, Request, but, github, standard
+from ..domain import Charge, Done, Says, Shown, World, chose, ports_of, said, stored, types
+from ..http.conftest import TOKENS, Asleep, bearer
+from .receiver import system
+from .senders import GITHUB_SECRET, KEY, SECRET, Request, but, github, standard
 
 FILE = """
 [github]
@@ -89,21 +89,21 @@ def runner() -> Asleep:
     return Asleep()
 
 
-def sender(agent: Agent, runner: Runner) -> Sender:
+def sender(ports: Ports, runner: Runner) -> Sender:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    api = create_app(App(agent, runner, [served]), Tokens.parse(tokens))
+    api = create_app(App(ports, runner, [served]), Tokens.parse(tokens))
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     return Sender(transport=transport, base_url="http://agent")
 
 
 @pytest.fixture
-def agent(store: MemoryStore, world: World) -> Agent:
-    return agent_of(store, Says(), world)
+def ports(store: MemoryStore, world: World) -> Ports:
+    return ports_of(store, Says(), world)
 
 
 @pytest.fixture
-async def there(agent: Agent, runner: Asleep) -> AsyncIterator[Sender]:
-    async with sender(agent, runner) as client:
+async def there(ports: Ports, runner: Asleep) -> AsyncIterator[Sender]:
+    async with sender(ports, runner) as client:
         yield client
 
 
@@ -146,12 +146,12 @@ async def test_a_signed_payload_is_a_message_of_its_source(
 async def test_what_no_store_keeps_is_replaced(
     tmp_path: Path, world: World, runner: Asleep
 ) -> None:
-    agent = agent_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    async with sender(agent, runner) as there:
+    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    async with sender(ports, runner) as there:
         answer = await send(there, "crm", standard({"ticket": "a\ud800", "text": "b\0\udfff"}))
         report = {"reference": "\ud800.s", "status": "ok", "message": ""}
         assert (await send(there, "builds", standard(report))).status_code == 404
-    (message,) = (await agent.store.load(answer.json()["id"])).events
+    (message,) = (await ports.store.load(answer.json()["id"])).events
     assert message.data["text"] == "b\ufffd\ufffd"
     assert message.data["reply_to"] == "webhook:crm:a\ufffd"
 
@@ -185,13 +185,13 @@ async def test_a_conversation_is_one_of_its_source(there: Sender, store: MemoryS
 async def test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message(
     tmp_path: Path, world: World, runner: Asleep, name: str, first: Request, again: Request
 ) -> None:
-    agent = agent_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    async with sender(agent, runner) as there:
+    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    async with sender(ports, runner) as there:
         answers = await asyncio.gather(*(send(there, name, first) for _ in range(8)))
         answers.append(await send(there, name, again))
     assert [answer.status_code for answer in answers] == [202] * 9
     assert len({str(answer.json()) for answer in answers}) == 1
-    assert types(await agent.store.load(answers[0].json()["id"])) == ["message"]
+    assert types(await ports.store.load(answers[0].json()["id"])) == ["message"]
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,10 @@ async def test_the_routes_are_no_part_of_the_described_api(there: Sender) -> Non
 
 
 async def test_two_secrets_hold_while_one_takes_the_place_of_another(
-    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", f"{GITHUB_SECRET}, 0123456789abcdef")
-    async with sender(agent, runner) as there:
+    async with sender(ports, runner) as there:
         for secret in (GITHUB_SECRET, "0123456789abcdef"):
             assert (await send(there, "github", github(ISSUE, secret=secret))).status_code == 202
         refused = await send(there, "github", github(ISSUE, secret="0123456789abcdeX"))
@@ -341,7 +341,7 @@ def test_a_shell_signs_as_the_page_says() -> None:
     """By hand the key is easily mistaken: it is not the text of the secret."""
     if not shutil.which("openssl"):
         pytest.skip("openssl is not here")
-    page = Path(__file__).parents[2] / "docs/webhook.md"
+    page = Path(__file__).parents[3] / "docs/webhook.md"
     signs = page.read_text("utf-8").partition("```sh\n")[2].partition("curl")[0]
     ran = subprocess.run(
         ["sh", "-c", f'{signs}printf "%s\n" "$id" "$time" "v1,$signature" "$body"'],
@@ -357,11 +357,11 @@ def test_a_shell_signs_as_the_page_says() -> None:
 
 
 def test_without_a_source_nothing_comes_in_and_the_log_says_how_it_would(
-    agent: Agent, runner: Asleep, file: Path, caplog: pytest.LogCaptureFixture
+    ports: Ports, runner: Asleep, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.unlink()
     with caplog.at_level(logging.WARNING):
-        assert served(App(agent, runner)) is None
+        assert served(App(ports, runner)) is None
     how = f"a table in {str(file)!r} switches it on, see docs/webhook.md"
     assert caplog.messages == [f"webhook is off: {how}"]
 
@@ -381,7 +381,7 @@ def test_where_nobody_would_be_told_stops_the_start(
 ) -> None:
     file.write_text(FILE.replace("slack:C1", tell), "utf-8")
     channel = Routing({"poll": Shown(), "slack": Shown()})
-    app = App(agent_of(store, Says(), world, channel=channel), runner)
+    app = App(ports_of(store, Says(), world, channel=channel), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
             served(app)
@@ -391,11 +391,11 @@ def test_where_nobody_would_be_told_stops_the_start(
 
 
 def test_a_source_without_its_secret_stops_the_start(
-    agent: Agent, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("GITHUB_WEBHOOK_SECRET")
     with pytest.raises(Misconfigured, match="GITHUB_WEBHOOK_SECRET is not set"):
-        served(App(agent, runner))
+        served(App(ports, runner))
 
 
 # -- reports -----------------------------------------------------------------------------------
@@ -423,11 +423,11 @@ class Build:
                 case Done():
                     return Finish(step.message)
 
-        self.agent = agent_of(store, self.llm, world, decide=decide)
+        self.ports = ports_of(store, self.llm, world, decide=decide)
 
     async def begin(self) -> Thread:
-        begun = await stored(self.agent.store, said(), chose("charge", amount=5))
-        return await advance(self.agent, begun)
+        begun = await stored(self.ports.store, said(), chose("charge", amount=5))
+        return await advance(self.ports, begun)
 
     def report(self, message_id: str = "msg_1", status: str = "green") -> Request:
         told = {"reference": self.keys[0], "status": status, "message": "12 tests"}
@@ -439,13 +439,13 @@ async def test_a_report_is_the_result_of_the_tool_that_waits_for_it(
 ) -> None:
     build = Build(store, world)
     await build.begin()
-    async with sender(build.agent, runner) as there:
+    async with sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
         assert (answer.status_code, answer.json()) == (202, {"id": "t", "seq": 6})
         assert runner.woken == ["t"]
         again = await send(there, "builds", build.report())
         assert again.json() == {"ignored": "already closed: done by hook:builds"}
-    ended = await advance(build.agent, await store.load("t"))
+    ended = await advance(build.ports, await store.load("t"))
     assert types(ended)[3:] == ["paused", "delivered", "resumed", "step", "finished", "delivered"]
     assert ended.event(6).actor == "hook:builds"
     assert 'response: "green: 12 tests"' in build.llm.prompts[0].blocks[-1]
@@ -456,7 +456,7 @@ async def test_who_reports_before_the_tool_has_returned_is_asked_to_do_it_again(
     store: MemoryStore, world: World, runner: Asleep
 ) -> None:
     build = Build(store, world)
-    async with sender(build.agent, runner) as there:
+    async with sender(build.ports, runner) as there:
 
         async def too_early() -> None:
             answer = await send(there, "builds", build.report())
@@ -473,11 +473,11 @@ async def test_a_report_that_nobody_waits_for_any_more_is_ignored_and_says_why(
     build = Build(store, world)
     await build.begin()
     clock.tick(61)
-    async with sender(build.agent, runner) as there:
+    async with sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
         assert answer.json() == {"ignored": "already closed: expired by system"}
         assert answer.status_code == 202
-    assert types(await expire(build.agent, await store.load("t")))[-1] == "resumed"
+    assert types(await expire(build.ports, await store.load("t")))[-1] == "resumed"
     assert (await store.load("t")).events[-1].data["verdict"] == "expired"
 
 
@@ -486,7 +486,7 @@ async def test_a_wait_that_asks_somebody_else_is_not_closed_by_a_webhook(
 ) -> None:
     build = Build(store, world, audience="ana")
     waiting = await build.begin()
-    async with sender(build.agent, runner) as there:
+    async with sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
     assert answer.json() == {"ignored": "hook:builds is not asked; ana may answer"}
     assert await store.load("t") == waiting
@@ -500,7 +500,7 @@ async def test_of_a_webhook_a_person_and_another_webhook_at_once_the_first_one_c
     wait = (await build.begin()).state.wait
     assert wait
     done = {"verdict": "done", "text": "by hand"}
-    async with sender(build.agent, runner) as there:
+    async with sender(build.ports, runner) as there:
         path, ana = f"/threads/t/waits/{wait.seq}", bearer("ana")
         answers = await asyncio.gather(
             send(there, "builds", build.report("msg_1")),
@@ -523,11 +523,11 @@ async def test_what_a_sender_began_comes_back_to_it_signed(
     with system() as crm:
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
-        agent = agent_of(
+        ports = ports_of(
             store, says, world, channel=Routing({"slack": Shown(), "webhook": channel})
         )
-        runner = LocalRunner(agent)
-        async with sender(agent, runner) as there:
+        runner = LocalRunner(ports)
+        async with sender(ports, runner) as there:
             thread_id = (await send(there, "crm", SIGNED)).json()["id"]
             await runner.finish(thread_id)
         about = {"thread": thread_id, "conversation": "12", "seq": 3}
@@ -535,13 +535,13 @@ async def test_what_a_sender_began_comes_back_to_it_signed(
 
 
 async def test_a_webhook_approves_nothing_whatever_it_says(
-    there: Sender, agent: Agent, store: MemoryStore
+    there: Sender, ports: Ports, store: MemoryStore
 ) -> None:
     """A message over an open approval takes its place; it is no leave."""
     first = (await send(there, "crm", SIGNED)).json()["id"]
     begun = await store.load(first)
     await store.append(begun, chose("charge", amount=500))
-    waiting = await advance(agent, await store.load(first))
+    waiting = await advance(ports, await store.load(first))
     assert waiting.state.status == "waiting:approval"
     text = {"ticket": 12, "text": "approve", "verdict": "approve", "actor": "ana"}
     await send(there, "crm", standard(text, "msg_2"))

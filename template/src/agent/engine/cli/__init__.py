@@ -13,9 +13,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ... import settings
-from ...errors import AgentError
-from .. import Build
+from .. import settings
+from ..log.errors import AgentError
+from ..runners.app import Build
 from .answers import answer, approve, edit, inbox, reject
 from .demo import demo
 from .run import run, worker
@@ -45,7 +45,7 @@ def commands(build: Build, *mounts: Mount) -> typer.Typer:
     )
 
     @cli.callback()
-    def agent(ctx: typer.Context) -> None:
+    def ports(ctx: typer.Context) -> None:
         """Talk to the agent, answer what it asks, look at what it did."""
         settings.load()
         ctx.obj = build

@@ -17,11 +17,11 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
-from ..errors import AgentError, Conflict, ThreadNotFound
-from ..events import Event, event
-from ..ports import Store
-from ..thread import Thread
-from . import Build
+from ..log.errors import AgentError, Conflict, ThreadNotFound
+from ..log.events import Event, event
+from ..log.thread import Thread
+from ..loop.ports import Store
+from ..runners.app import Build
 
 ALL = 2**62
 """More threads than anybody has."""
@@ -43,19 +43,19 @@ def mount(cli: typer.Typer, build: Build) -> None:
         Every command does where it has to; this one is a step for deployments. Any number of
         processes may do it at once.
         """
-        asyncio.run(build("").agent.store.threads(limit=1))
+        asyncio.run(build("").ports.store.threads(limit=1))
         typer.echo("The tables are as this version of the agent knows them.", err=True)
 
     @cli.command()
     def export(file: Target = Path("-")) -> None:
         """Write every thread, one a line; stop the workers first, so that none goes on here."""
-        number = asyncio.run(exported(build("").agent.store, file))
+        number = asyncio.run(exported(build("").ports.store, file))
         typer.echo(f"{number} threads exported.", err=True)
 
     @cli.command("import")
     def import_(file: Source = "-") -> None:  # type: ignore[assignment] # Typer opens it
         """Add every thread of an export; those that are here already stay as they are."""
-        added, there = asyncio.run(imported(build("").agent.store, file))
+        added, there = asyncio.run(imported(build("").ports.store, file))
         typer.echo(f"{added} threads imported, {there} were here already.", err=True)
 
 

@@ -11,17 +11,17 @@ from typing import Annotated
 
 import typer
 
-from ...api import expire
-from ...channels.people import local_user
-from ...errors import Refused
-from ...events import Call
-from ...ports import Agent
-from ...state import OpenWait, plan
-from ...thread import Thread
+from ..log.errors import Refused
+from ..log.events import CallJson
+from ..log.state import OpenWait, plan
+from ..log.thread import Thread
+from ..loop.api import expire
+from ..loop.ports import Ports
+from ..people.identity import local_user
+from ..people.words import call_line, command, description, short, ways, when
 from .screen import Screen
 from .threads import summary, thread_named
 from .waits import Answer, answer_in, give, parsed
-from .words import call_line, command, description, short, ways, when
 
 PATIENCE_S = 1.5
 """How long a living worker may take to see what was appended."""
@@ -31,7 +31,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 async def inbox(ctx: typer.Context) -> None:
     """Show what waits for whom, and how to answer it."""
-    store, actor, screen = ctx.obj("").agent.store, local_user(), Screen()
+    store, actor, screen = ctx.obj("").ports.store, local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):
         thread = await store.load(row.id)
@@ -95,9 +95,9 @@ async def answer(
 
 
 async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]) -> None:
-    agent, actor, screen = ctx.obj("").agent, local_user(), Screen()
-    thread, wait = await _named(agent, name)
-    for text in description(wait, actor, await agent.store.now()):
+    ports, actor, screen = ctx.obj("").ports, local_user(), Screen()
+    thread, wait = await _named(ports, name)
+    for text in description(wait, actor, await ports.store.now()):
         screen.say(text)
     given = make(thread, wait)
     if given.call:
@@ -108,17 +108,17 @@ async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait]
         sure = await screen.ask(f"{given.verdict.capitalize()} this? [y/N]") or "n"
         if sure[0] not in "yY":
             raise Refused("nothing was answered")
-    thread = await give(agent, thread, wait, given, actor)
+    thread = await give(ports, thread, wait, given, actor)
     screen.say(f"Recorded: {given.verdict} by {actor}.", "green")
-    if not await _taken(agent, thread):
+    if not await _taken(ports, thread):
         go_on = command("run", "--thread", short(thread.id))
         screen.say(f"Nobody is running this thread: {go_on}, or {command('worker')}")
 
 
-async def _named(agent: Agent, name: str) -> tuple[Thread, OpenWait]:
+async def _named(ports: Ports, name: str) -> tuple[Thread, OpenWait]:
     """Find the open wait that `THREAD` or `THREAD:WAIT` names."""
     prefix, _, number = name.partition(":")
-    thread = await expire(agent, await thread_named(agent.store, prefix))
+    thread = await expire(ports, await thread_named(ports.store, prefix))
     wait = thread.state.wait
     if wait and number in ("", str(wait.seq)):
         return thread, wait
@@ -129,8 +129,8 @@ async def _named(agent: Agent, name: str) -> tuple[Thread, OpenWait]:
     raise Refused(f"{name!r} is not waiting for an answer; {now}")
 
 
-def _edited(wait: OpenWait, changes: list[str], arguments: str) -> Call:
-    old: Call = wait.data.get("call", {})
+def _edited(wait: OpenWait, changes: list[str], arguments: str) -> CallJson:
+    old: CallJson = wait.data.get("call", {})
     try:
         edited = {**(json.loads(arguments) if arguments else old)}
     except (ValueError, TypeError) as error:
@@ -144,15 +144,15 @@ def _edited(wait: OpenWait, changes: list[str], arguments: str) -> Call:
     return {"intent": old.get("intent"), **edited}
 
 
-async def _taken(agent: Agent, thread: Thread) -> bool:
+async def _taken(ports: Ports, thread: Thread) -> bool:
     """Say whether somebody goes on with a thread that this process only appended to.
 
     A lease that a dead process left behind looks like somebody, for a few seconds.
     """
-    if plan(thread.state, agent.limits) == "idle":
+    if plan(thread.state, ports.limits) == "idle":
         return True
     for _ in range(round(PATIENCE_S / 0.1)):
-        row = await summary(agent.store, thread)
+        row = await summary(ports.store, thread)
         if row and (row.running or row.version > thread.state.version):
             return True
         await asyncio.sleep(0.1)

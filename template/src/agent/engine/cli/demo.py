@@ -7,30 +7,31 @@ from uuid import uuid4
 
 import typer
 
-from ...api import thread_of
-from ...errors import Misconfigured
-from ...runners.local import LocalRunner
-from ...state import OpenWait
-from ...stores.sqlite import SqliteStore
-from ...thread import Thread
-from .. import App
+from ..log.errors import Misconfigured
+from ..log.state import OpenWait
+from ..log.thread import Thread
+from ..loop.api import thread_of
+from ..people.words import command, what
+from ..runners.app import App
+from ..runners.local import LocalRunner
+from ..stores.sqlite import SqliteStore
 from .prompts import prompt_text
 from .run import LEFT_WAITING
 from .screen import Screen, interruptible
 from .talk import Talk
 from .waits import Answer, ask_for
-from .words import command, what
 
 DATABASE = "data/demo.db"
-SCRIPT = "sample/demo.jsonl"
+SCRIPT = "sample/deploy/demo.jsonl"
+DEPLOYED = "sample/deploy/deployed"
 TASK = "deploy the latest backend to production"
 
 
 async def demo(ctx: typer.Context) -> None:
     """Watch the sample at work: no key, no network, no model."""
     screen = Screen(sys.stdout)
-    agent = replace(ctx.obj(_script()).agent, store=SqliteStore(DATABASE))
-    app = App(agent, LocalRunner(agent))
+    ports = replace(ctx.obj(_script()).ports, store=SqliteStore(DATABASE))
+    app = App(ports, LocalRunner(ports))
     talk = Talk(app, "cli:you", screen, ask_for if screen.interactive else _alone)
     left = f"\nStopped in the middle. It goes on where it was: {command('demo')}"
     with interruptible(lambda: screen.say(left)):
@@ -51,8 +52,8 @@ async def _demo_begun(talk: Talk) -> Thread:
     """Go on with the demo that was stopped, or begin a new one."""
     say = talk.screen.say
     say(f"No key, no network: a script decides ({SCRIPT}), not a model. All else is real:", "bold")
-    say(f"the loop, the log ({DATABASE}), the approval. Deploying writes to sample/deployed/.")
-    store = talk.app.agent.store
+    say(f"the loop, the log ({DATABASE}), the approval. Deploying writes a file in {DEPLOYED}.")
+    store = talk.app.ports.store
     for row in await store.threads(limit=1):
         thread = await store.load(row.id)
         if not thread.state.ended:
@@ -77,6 +78,6 @@ def _look_back(talk: Talk, thread: Thread) -> None:
     screen.table(("#", "WHO", "WHAT"), rows)
     last = max(event.seq for event in thread.events if event.type == "step")
     screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
-    screen.tell(prompt_text(talk.app.agent, Thread.of(thread.id, thread.events[: last - 1])))
+    screen.tell(prompt_text(talk.app.ports, Thread.of(thread.id, thread.events[: last - 1])))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
     screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")

@@ -12,22 +12,21 @@ from typing import Annotated, Any
 
 import typer
 
-from ..context import Prompt, render
-from ..errors import InvalidStep, Misconfigured, Refused
-from ..events import Event
+from ..context.window import Prompt, render
+from ..evals.cases import STALE, cases, missed
 from ..llms.recorded import RecordedLLM
-from ..ports import LLM, Agent, Reply
+from ..log.errors import InvalidStep, Misconfigured, Refused
+from ..log.events import Event
+from ..log.thread import Thread
+from ..loop.ports import LLM, Ports, Reply
+from ..people.words import short
+from ..runners.app import Build
 from ..settings import required
-from ..thread import Thread
-from ..triggers import Build
-from ..triggers.cli.screen import Screen
-from ..triggers.cli.threads import Id, thread_named
-from ..triggers.cli.words import short
-from .cases import STALE, cases, missed
+from .screen import Screen
+from .threads import Id, thread_named
 
 FOLDER = Path("evals")
-RECORDINGS = FOLDER / "recordings.jsonl"
-CAPTURED = FOLDER / "cases/captured.jsonl"
+RECORDINGS = "recordings.jsonl"
 
 At = Annotated[int, typer.Option(metavar="N", help="The `next step` to expect; see `agent show`.")]
 Name = Annotated[str, typer.Option(metavar="NAME", help="What to call the case.")]
@@ -46,55 +45,58 @@ def mount(cli: typer.Typer, build: Build) -> None:
         Correct that where the model was wrong. And look the case through before you share it: it
         holds what people said.
         """
-        asyncio.run(_capture(build("").agent, thread, at, name))
+        asyncio.run(_capture(build("").ports, thread, at, name))
 
     @group.command()
     def record(model: Model = "", everything: All = False) -> None:
         """Ask a model about new and stale cases, and keep its answers."""
         hint = "Name the model to record, in .env or with --model."
-        asyncio.run(_record(build(model or required("MODEL", hint)).agent, everything))
+        asyncio.run(_record(build(model or required("MODEL", hint)).ports, everything))
 
     cli.add_typer(group, name="eval", help="Make test cases of real threads, record a model.")
 
 
-async def _capture(agent: Agent, thread_id: str, at: int, name: str) -> None:
-    thread, screen = await thread_named(agent.store, thread_id), Screen()
-    step = _step(agent, thread, at)
+async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
+    thread, screen = await thread_named(ports.store, thread_id), Screen()
+    step = _step(ports, thread, at)
     name = name or f"{short(thread.id)}-{at}"
-    if name in {case.name for case in cases(FOLDER)}:
+    folder = FOLDER / ports.name
+    if name in {case.name for case in cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")
     past = Thread.of(name, thread.events[: at - 1])
-    CAPTURED.parent.mkdir(parents=True, exist_ok=True)
-    recorded = await _recorded(agent, past, step)
-    with CAPTURED.open("a", encoding="utf-8") as file:
+    captured = folder / "captured.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    recorded = await _recorded(ports, past, step)
+    with captured.open("a", encoding="utf-8") as file:
         file.write(_line(past, step))
-    screen.tell(f"{CAPTURED}: {name}")
+    screen.tell(f"{captured}: {name}")
     if not recorded:
         screen.say(f"The prompts were other ones then: {STALE}")
 
 
-def _step(agent: Agent, thread: Thread, at: int) -> Event:
+def _step(ports: Ports, thread: Thread, at: int) -> Event:
     steps = {event.seq: event for event in thread.events if event.type == "step"}
     if at not in steps:
         known = ", ".join(map(str, steps)) or "not there yet"
         raise Refused(f"event {at} is no next step; those of this thread are {known}")
     try:
-        agent.steps.validate(steps[at].data["call"])
+        ports.steps.validate(steps[at].data["call"])
     except InvalidStep as error:
         raise Refused(f"event {at} is none of today's steps: {error}") from None
     return steps[at]
 
 
-async def _recorded(agent: Agent, past: Thread, step: Event) -> bool:
+async def _recorded(ports: Ports, past: Thread, step: Event) -> bool:
     """Keep what the model said then, unless that was to other prompts."""
-    if step.data.get("prompt_sha") != agent.prompts.sha:
+    if step.data.get("prompt_sha") != ports.prompts.sha:
         return False
     text = json.dumps({"next_step": step.data["call"]})
 
     async def said(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return Reply(text, step.data["tokens"], model=step.data["model"])
 
-    await RecordedLLM(said, RECORDINGS)(render(past, agent.prompts), agent.steps.schema)
+    recording = RecordedLLM(said, FOLDER / ports.name / RECORDINGS)
+    await recording(render(past, ports.prompts), ports.steps.schema)
     return True
 
 
@@ -104,24 +106,26 @@ def _line(past: Thread, step: Event) -> str:
     return json.dumps(case) + "\n"
 
 
-async def _record(agent: Agent, everything: bool) -> None:
-    found, screen, new = cases(FOLDER), Screen(), RECORDINGS.with_suffix(".new")
+async def _record(ports: Ports, everything: bool) -> None:
+    folder, screen = FOLDER / ports.name, Screen()
+    found, recordings = cases(folder), folder / RECORDINGS
+    new = recordings.with_suffix(".new")
     if not found:
-        raise Misconfigured(f"no cases in {str(FOLDER)!r}; `agent eval capture` makes one")
-    asked = agent.llm if everything or not RECORDINGS.exists() else _missing(agent.llm)
+        raise Misconfigured(f"no cases in {str(folder)!r}; `agent eval capture` makes one")
+    asked = ports.llm if everything or not recordings.exists() else _missing(ports.llm, recordings)
     try:
         recording = RecordedLLM(asked, new)
         for case in found:
-            screen.say(f"{case.name}: {await missed(agent, case, recording) or 'as expected'}")
-        new.replace(RECORDINGS)
+            screen.say(f"{case.name}: {await missed(ports, case, recording) or 'as expected'}")
+        new.replace(recordings)
     finally:
         new.unlink(missing_ok=True)
-    screen.tell(f"{RECORDINGS}: {len(found)} cases")
+    screen.tell(f"{recordings}: {len(found)} cases")
 
 
-def _missing(model: LLM) -> LLM:
+def _missing(model: LLM, path: Path) -> LLM:
     """Return a model that is asked only for what is not recorded."""
-    recorded = RecordedLLM(None, RECORDINGS)
+    recorded = RecordedLLM(None, path)
 
     async def said(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         try:

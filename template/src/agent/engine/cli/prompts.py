@@ -2,21 +2,21 @@
 
 from collections import Counter
 
-from ...compaction import next_prompt
-from ...context import estimate
-from ...events import Event
-from ...ports import Agent
-from ...thread import Thread
+from ..context.window import estimate
+from ..log.events import Event
+from ..log.thread import Thread
+from ..loop.compaction import next_prompt
+from ..loop.ports import Ports
 
 ESTIMATED = "[tokens are estimated, at four bytes each; the schema of the answer comes on top]"
 
 
-def prompt_text(agent: Agent, thread: Thread) -> str:
+def prompt_text(ports: Ports, thread: Thread) -> str:
     """Return what the model would be sent next: exactly that, but for the lines in brackets.
 
     Each of them stands after a part and says how long it is; no block has such a line.
     """
-    prompt = next_prompt(agent, thread)
+    prompt = next_prompt(ports, thread)
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],

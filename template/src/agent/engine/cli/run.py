@@ -8,16 +8,16 @@ from uuid import uuid4
 
 import typer
 
-from ... import settings
-from ...api import thread_of
-from ...channels.people import local_user
-from ...errors import AgentError
-from ...thread import Thread
+from .. import settings
+from ..log.errors import AgentError
+from ..log.thread import Thread
+from ..loop.api import thread_of
+from ..people.identity import local_user
+from ..people.words import command, short, ways
 from .screen import Screen, interruptible, log_to_stderr
 from .talk import Talk
 from .threads import thread_named
 from .waits import ask_for
-from .words import command, short, ways
 
 LEFT_WAITING = 3
 """The exit code where a person has to answer first."""
@@ -44,7 +44,7 @@ async def run(
     talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
     if chosen.startswith("scripted"):
         screen.say(f"No model decides here, but a script: {chosen}")
-    store, new = talk.app.agent.store, Thread(thread_of("cli", actor, uuid4().hex))
+    store, new = talk.app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
     begun = await thread_named(store, thread) if thread else new
     again = command("run", "--thread", short(begun.id), *(["--model", model] if model else []))
     kept = f"The thread is kept; go on with:\n  {again}"

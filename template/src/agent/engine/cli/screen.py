@@ -16,7 +16,8 @@ from typing import TextIO
 
 import typer
 
-from ...channels.characters import clean
+from ..log.characters import clean
+from ..people.words import line
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line."""
@@ -95,12 +96,6 @@ def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
         yield
     except asyncio.CancelledError:
         raise typer.Exit(130) from None
-
-
-def line(text: str, limit: int = 300) -> str:
-    """Return `text` on one line, what is too long cut at its end."""
-    flat = " ".join(text.split())
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 async def _typed() -> str:

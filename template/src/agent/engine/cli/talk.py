@@ -12,15 +12,15 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from ...api import launch, message
-from ...errors import Refused
-from ...state import OpenWait
-from ...thread import Thread
-from .. import App
+from ..log.errors import Refused
+from ..log.state import OpenWait
+from ..log.thread import Thread
+from ..loop.api import launch, message
+from ..people.words import description, news
+from ..runners.app import App
 from .screen import Screen
 from .threads import summary
 from .waits import Answer, give
-from .words import description, news
 
 T = TypeVar("T")
 Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
@@ -46,7 +46,7 @@ class Talk:
                 self.screen.say("Your message is kept; first this has to be answered:")
         way, delivery = message if thread.events else launch, uuid4().hex
         sender = {"actor": self.actor, "delivery": delivery, "source": "cli"}
-        return await way(self.app.agent, thread.id, text, **sender)
+        return await way(self.app.ports, thread.id, text, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it is over or left waiting, and return it as it is then."""
@@ -69,7 +69,7 @@ class Talk:
             thread = await self.say(thread, text)
 
     async def _follow(self, thread: Thread) -> Thread:
-        store = self.app.agent.store
+        store = self.app.ports.store
         row = await summary(store, thread)
         held, glances = bool(row and row.running), count(1)
         async with _task(self.app.runner.finish(thread.id)) as running:
@@ -92,7 +92,7 @@ class Talk:
 
     async def _settled(self, thread: Thread, wait: OpenWait) -> bool:
         """Put a wait to the person, unless somebody else is faster; false leaves it open."""
-        headline, *rest = description(wait, self.actor, await self.app.agent.store.now())
+        headline, *rest = description(wait, self.actor, await self.app.ports.store.now())
         self.screen.say(f"\n{headline}", "bold yellow")
         for text in rest:
             self.screen.say(f"  {text}")
@@ -114,13 +114,13 @@ class Talk:
         if given is None:
             return False
         try:
-            await give(self.app.agent, thread, wait, given, self.actor)
+            await give(self.app.ports, thread, wait, given, self.actor)
         except Refused as error:
             self.screen.say(f"Not accepted: {error}", "red")
         return True
 
     async def _open(self, thread: Thread, wait: OpenWait) -> bool:
-        store = self.app.agent.store
+        store = self.app.ports.store
         now = (await store.load(thread.id)).state.wait
         over = wait.expires_at is not None and wait.expires_at <= await store.now()
         return not over and now is not None and now.seq == wait.seq

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
-from ... import api
-from ...channels.people import local_user
-from ...errors import ThreadNotFound
-from ...ports import Agent, Store, Summary
-from ...thread import Thread
+from ..log.errors import ThreadNotFound
+from ..log.thread import Thread
+from ..loop import api
+from ..loop.ports import Ports, Store, Summary
+from ..people.identity import local_user
+from ..people.words import command, description, line, short, ways, what, when
 from .prompts import changed, prompt_text, spent
-from .screen import Screen, line
-from .words import command, description, short, ways, what, when
+from .screen import Screen
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
 
@@ -27,7 +27,7 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj("").agent.store, Screen()
+    store, screen = ctx.obj("").ports.store, Screen()
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
@@ -51,20 +51,20 @@ async def show(
     as_json: Annotated[bool, typer.Option("--json", help="One event a line, complete.")] = False,
 ) -> None:
     """Show the log of a thread."""
-    agent, screen = ctx.obj("").agent, Screen()
-    thread = await (thread_named(agent.store, name) if name else _newest(agent.store))
+    ports, screen = ctx.obj("").ports, Screen()
+    thread = await (thread_named(ports.store, name) if name else _newest(ports.store))
     if as_json:
         for event in thread.events:
             whole = {"seq": event.seq, **asdict(event)}
             screen.tell(json.dumps(whole, default=datetime.isoformat))
     elif prompt:
-        screen.tell(prompt_text(agent, thread))
+        screen.tell(prompt_text(ports, thread))
     else:
-        await _show_log(agent, thread, screen)
+        await _show_log(ports, thread, screen)
 
 
-async def _show_log(agent: Agent, thread: Thread, screen: Screen) -> None:
-    now, row = await agent.store.now(), await summary(agent.store, thread)
+async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
+    now, row = await ports.store.now(), await summary(ports.store, thread)
     screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
     told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
     rows = [
@@ -83,9 +83,9 @@ async def fork(
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
     """Copy a thread up to event N into a new one; print its id."""
-    agent, screen = ctx.obj("").agent, Screen()
-    origin = await thread_named(agent.store, name)
-    copied = await api.fork(agent, origin.id, at, actor=local_user())
+    ports, screen = ctx.obj("").ports, Screen()
+    origin = await thread_named(ports.store, name)
+    copied = await api.fork(ports, origin.id, at, actor=local_user())
     screen.tell(copied.id)
     screen.say(f"Go on with: {command('run', '--thread', short(copied.id), 'TEXT')}")
 
@@ -99,9 +99,9 @@ async def cancel(
 
     A tool that runs may still report; a message opens the thread again.
     """
-    agent = ctx.obj("").agent
-    thread = await thread_named(agent.store, name)
-    await api.cancel(agent, thread.id, actor=local_user(), reason=reason)
+    ports = ctx.obj("").ports
+    thread = await thread_named(ports.store, name)
+    await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
     Screen().say(f"Cancelled {short(thread.id)}.")
 
 

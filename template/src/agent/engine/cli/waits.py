@@ -6,14 +6,14 @@ The same words answer a wait in a conversation and in `agent answer`.
 import json
 from dataclasses import dataclass
 
-from ...api import resume
-from ...errors import Refused
-from ...events import Call
-from ...ports import Agent
-from ...state import VERDICTS, OpenWait
-from ...thread import Thread
+from ..log.errors import Refused
+from ..log.events import CallJson
+from ..log.state import VERDICTS, OpenWait
+from ..log.thread import Thread
+from ..loop.api import resume
+from ..loop.ports import Ports
+from ..people.words import command, short
 from .screen import Screen
-from .words import command, short
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Answer:
 
     verdict: str
     text: str = ""
-    call: Call | None = None
+    call: CallJson | None = None
 
 
-async def give(agent: Agent, thread: Thread, wait: OpenWait, given: Answer, actor: str) -> Thread:
+async def give(ports: Ports, thread: Thread, wait: OpenWait, given: Answer, actor: str) -> Thread:
     """Close a wait with an answer, bound to the call that was shown. Raises Refused."""
-    given_to = (agent, thread.id, wait.seq, given.verdict)
+    given_to = (ports, thread.id, wait.seq, given.verdict)
     seen = wait.data.get("digest", "")
     return await resume(*given_to, actor=actor, text=given.text, digest=seen, call=given.call)
 
@@ -57,7 +57,7 @@ async def _verdict(screen: Screen, words: list[str]) -> str:
     return "later"
 
 
-async def _edited(screen: Screen, call: Call) -> Call:
+async def _edited(screen: Screen, call: CallJson) -> CallJson:
     screen.say("Type the new values; Enter keeps one.")
     edited = dict(call)
     for name, value in call.items():

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from .events import as_json, cut
+from ..log.events import as_json, cut
 
 MAX_BLOCK = 8_000
 """Characters of one block; longer data is cut visibly."""

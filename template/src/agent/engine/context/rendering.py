@@ -5,9 +5,9 @@ event that says nothing new has no block. Nothing here may depend on a clock, on
 comes after the next prompt: a block is final once it was sent.
 """
 
+from ..log.events import MAX_TEXT, CallJson, Event
+from ..log.thread import Thread
 from .blocks import MAX_BLOCK, block
-from .events import MAX_TEXT, Call, Event
-from .thread import Thread
 
 
 def blocks_of(thread: Thread, event: Event) -> list[str]:
@@ -78,7 +78,7 @@ def _asks(event: Event) -> bool:
     return event.type == "paused" and event.data["kind"] != "approval"
 
 
-def _call(thread: Thread, step: Event) -> Call:
+def _call(thread: Thread, step: Event) -> CallJson:
     """Return the call of a step as a person left it: an edit replaces it everywhere."""
     for seq in range(step.seq + 1, len(thread.events) + 1):
         event = thread.event(seq)

@@ -8,9 +8,9 @@ is final once it was sent, so each prompt begins with the bytes of the one befor
 import hashlib
 from dataclasses import dataclass, field
 
-from .events import Event
+from ..log.events import Event
+from ..log.thread import Thread
 from .rendering import blocks_of
-from .thread import Thread
 
 
 @dataclass(frozen=True)

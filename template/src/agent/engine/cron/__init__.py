@@ -15,14 +15,14 @@ from typing import Annotated
 
 import typer
 
-from ..errors import Misconfigured
-from ..ports import Store
-from . import App, Build, Served
-from .cli.screen import Screen
-from .cli.words import short
-from .cron_file import path, schedules
-from .cron_schedule import Schedule
-from .cron_ticks import Clock, last_run, utc_now, work
+from ..cli.screen import Screen
+from ..log.errors import Misconfigured
+from ..loop.ports import Store
+from ..people.words import short
+from ..runners.app import App, Build, Served
+from .file import path, schedules
+from .schedule import Schedule
+from .ticks import Clock, last_run, utc_now, work
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ Count = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
 
 def served(app: App, clock: Clock = utc_now) -> Served | None:
     """Make the ticks beside the server; the file is read now, and not again."""
-    found = schedules(app.agent.channel)
+    found = schedules(app.ports.channel)
     if not found:
         log.warning("cron is off: a table in %r switches it on, see docs/cron.md", str(path()))
         return None
@@ -47,7 +47,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
     def list_() -> None:
         """List when each is due, and what its last thread came to."""
         app = build("")
-        rows = asyncio.run(_rows(app.agent.store, _found(app), clock()))
+        rows = asyncio.run(_rows(app.ports.store, _found(app), clock()))
         Screen().table(("NAME", "CRON", "NEXT", "LAST", "THREAD", "STATUS"), rows)
 
     @group.command("next")
@@ -62,7 +62,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
 
 
 def _found(app: App, name: str = "") -> list[Schedule]:
-    found = schedules(app.agent.channel)
+    found = schedules(app.ports.channel)
     if not found:
         Screen().say(f"There is no schedule yet: begin one in {str(path())!r}, see docs/cron.md")
         raise typer.Exit

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from ..channels.routing import tellable
-from ..errors import Misconfigured
-from ..ports import Channel
+from ..log.errors import Misconfigured
+from ..loop.ports import Channel
+from ..people.routing import tellable
 from ..settings import optional
-from .cron_schedule import SHORT, Schedule
+from .schedule import SHORT, Schedule
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEFAULTS = {"timezone": "UTC", "tell": "poll:", "missed": "skip"}

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from .. import api
-from ..errors import ThreadNotFound, Unavailable
-from ..ports import Store
-from ..thread import Thread
-from . import App
-from .cron_schedule import Schedule
+from ..log.errors import ThreadNotFound, Unavailable
+from ..log.thread import Thread
+from ..loop import api
+from ..loop.ports import Store
+from ..runners.app import App
+from .schedule import Schedule
 
 GRACE = timedelta(minutes=1)
 """So late a tick is not missed yet."""
@@ -63,7 +63,7 @@ async def make_due(
     """
     for schedule in schedules:
         for tick in schedule.until(now):
-            if not await _is_open(app.agent.store, schedule, tick, since):
+            if not await _is_open(app.ports.store, schedule, tick, since):
                 continue
             if schedule.missed == "skip" and now - tick > GRACE:
                 log.warning("schedule %s: tick %s was missed", schedule.name, _named(tick))
@@ -74,7 +74,7 @@ async def make_due(
 async def make(app: App, schedule: Schedule, tick: datetime) -> None:
     """Begin the thread of a tick, if nobody has. Raises Unavailable."""
     thread = await api.launch(
-        app.agent,
+        app.ports,
         thread_of(schedule, tick),
         schedule.text(tick),
         actor=f"cron:{schedule.name}",

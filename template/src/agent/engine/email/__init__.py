@@ -10,11 +10,11 @@ confirm.py          the page behind the links that go out
 
 import logging
 
-from ...channels.email import INBOUND, OUTBOUND, is_set_up
-from ...channels.email_stamp import Stamp
-from ...channels.people import is_known
-from ...settings import optional
-from .. import App, Served
+from ..people.identity import is_known
+from ..runners.app import App, Served
+from ..settings import optional
+from .channel import INBOUND, OUTBOUND, is_set_up
+from .stamp import Stamp
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,15 @@ import smtplib
 from email.message import EmailMessage
 from typing import Any, Self
 
-from ..errors import Misconfigured, Unavailable
-from ..events import Event
+from ..log.errors import Misconfigured, Unavailable
+from ..log.events import Event
+from ..log.thread import Thread
+from ..people.identity import identities
 from ..settings import optional
-from ..thread import Thread
-from .email_home import goes_home, home
-from .email_letters import Desk, letter
-from .email_server import TIMEOUT_S, Server
-from .email_stamp import Stamp
-from .people import identities
+from .home import goes_home, home
+from .letters import Desk, letter
+from .server import TIMEOUT_S, Server
+from .stamp import Stamp
 
 log = logging.getLogger(__name__)
 

@@ -5,14 +5,15 @@ programs that follow every link.
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from ...channels.email_stamp import Link, Stamp
-from ...errors import Refused
-from ...thread import Thread
-from ...verdicts import open_wait
-from ..http import pages
-from ..http.inbox import answers, path_of, story
+from ..http import answers, pages
+from ..http.answers import path_of
 from ..http.service import Running, Service
 from ..http.sessions import Person, Sent
+from ..log.errors import Refused
+from ..log.thread import Thread
+from ..loop.verdicts import open_wait
+from ..people import story
+from .stamp import Link, Stamp
 
 PATH = "/email/wait/{token}"
 
@@ -23,21 +24,21 @@ def router(stamp: Stamp) -> APIRouter:
     @routes.get(PATH)
     async def show(request: Request, token: str, service: Running, name: Person) -> Response:
         link = _link(stamp, token, name)
-        thread = await service.app.agent.store.load(link.thread)
+        thread = await service.app.ports.store.load(link.thread)
         return _page(request, service, thread, link, {})
 
     @routes.post(PATH)
     async def answer(
         request: Request, token: str, service: Running, name: Person, fields: Sent
     ) -> Response:
-        link, agent = _link(stamp, token, name), service.app.agent
-        thread = await agent.store.load(link.thread)
+        link, ports = _link(stamp, token, name), service.app.ports
+        thread = await ports.store.load(link.thread)
         # What the link is about counts, whatever the form says.
         given = fields | {"wait": str(link.wait), "digest": link.digest}
         try:
-            await answers.give(agent, thread, name, given)
+            await answers.give(ports, thread, name, given)
         except Refused as refused:
-            thread = await agent.store.load(link.thread)
+            thread = await ports.store.load(link.thread)
             return _page(request, service, thread, link, given, str(refused))
         service.app.runner.wake(thread.id)
         return pages.redirect(path_of(thread.id))
@@ -68,7 +69,8 @@ def _page(
         request,
         "email_wait.html",
         409 if refused else 200,
-        form=answers.Form.of(service.app.agent, wait, link.person, typed),
+        home=__package__,
+        form=answers.Form.of(service.app.ports, wait, link.person, typed),
         path=request.url.path,
         refused=refused,
         story=story,

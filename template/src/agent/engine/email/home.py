@@ -4,8 +4,8 @@ they wrote since. `reply_to` keeps it as `email:ana@example.org?subject=…`, as
 
 from urllib.parse import parse_qs, urlencode
 
-from ..events import Event
-from ..thread import Thread
+from ..log.events import Event
+from ..log.thread import Thread
 
 
 def home_of(address: str, subject: str) -> str:

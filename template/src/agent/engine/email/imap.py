@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Self
 
-from ...channels.email_server import TIMEOUT_S, Server
-from ...errors import Misconfigured, Unavailable
-from ...settings import optional
+from ..log.errors import Misconfigured, Unavailable
+from ..settings import optional
 from .intake import Intake
 from .mail import MAX_MAIL, BrokenMail
+from .server import TIMEOUT_S, Server
 
 MAX_BACK_OFF_S = 300.0
 _PORTS = {"imaps": 993, "imap": 143}

@@ -4,15 +4,15 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from ... import api
-from ...channels.email_home import delivery_of, home_of
-from ...channels.email_letters import UNREAD
-from ...channels.email_stamp import Stamp
-from ...channels.people import name_of
-from ...errors import ThreadNotFound
-from .. import App
+from ..log.errors import ThreadNotFound
+from ..loop import api
+from ..people.identity import name_of
+from ..runners.app import App
+from .home import delivery_of, home_of
+from .letters import UNREAD
 from .mail import MAX_MAIL, BrokenMail, Head, body
 from .senders import Senders, robot
+from .stamp import Stamp
 from .text import own_words, without_signature
 
 MAX_MAILS = 100
@@ -47,7 +47,7 @@ class Intake:
             log.info("mail %s of %s is ignored: %s", head.id, head.sender, reason)
             return reason
         await api.launch(
-            self.app.agent,
+            self.app.ports,
             thread_id,
             text,
             actor=name_of("email", head.sender),
@@ -66,7 +66,7 @@ class Intake:
 
     async def _loop(self, thread_id: str) -> str:
         try:
-            thread = await self.app.agent.store.load(thread_id)
+            thread = await self.app.ports.store.load(thread_id)
         except ThreadNotFound:
             return ""
         mails = sum(past.data.get("source") == "email" for past in thread.events)

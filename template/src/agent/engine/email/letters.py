@@ -14,10 +14,10 @@ from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 from html import escape
 
-from ..events import Event, cut
-from ..thread import Thread
-from .email_home import goes_home, home, received
-from .email_stamp import Link, Stamp
+from ..log.events import Event, cut
+from ..log.thread import Thread
+from .home import goes_home, home, received
+from .stamp import Link, Stamp
 
 UNREAD = "[Attachments, which nobody reads here: {}]"
 """What the agent is told in their place, the last line of a mail's text."""

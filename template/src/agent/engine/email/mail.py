@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32, default
 from hashlib import sha256
 
-from ...channels.email_stamp import ADDRESS
+from .stamp import ADDRESS
 from .text import html_to_text
 
 MAX_MAIL = 25_000_000

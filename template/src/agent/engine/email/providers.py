@@ -20,10 +20,9 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Header, HTTPException, Request
 
-from ...channels import is_placeholder
-from ...errors import Misconfigured
-from ...settings import optional
 from ..http.problems import MAX_BODY
+from ..log.errors import Misconfigured
+from ..settings import is_placeholder, optional
 from .intake import Intake
 from .mail import MAX_MAIL, BrokenMail
 

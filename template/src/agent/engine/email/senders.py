@@ -8,11 +8,11 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from ...channels.email_stamp import ADDRESS, Stamp
-from ...channels.people import name_of
-from ...errors import Misconfigured
-from ...settings import optional, required
+from ..log.errors import Misconfigured
+from ..people.identity import name_of
+from ..settings import optional, required
 from .mail import Head, values
+from .stamp import ADDRESS, Stamp
 
 _AUTHSERV = (
     "It is the first word of Authentication-Results in any mail that arrived there, such as "

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from ..errors import Misconfigured, Unavailable
+from ..log.errors import Misconfigured, Unavailable
 from ..settings import required
 
 TIMEOUT_S = 20.0

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from email.utils import parseaddr
 from typing import Any, Self
 
-from ..errors import Misconfigured
-from ..settings import optional, required
-from . import is_placeholder
+from ..log.errors import Misconfigured
+from ..settings import is_placeholder, optional, required
 
 ADDRESS = re.compile(r"[^\s@<>\"(),:;?\[\]\\]{1,64}@[A-Za-z0-9.-]{1,255}")
 MIN_LENGTH = 32

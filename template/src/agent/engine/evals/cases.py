@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..context import Prompts, render
-from ..errors import InvalidStep, Misconfigured
-from ..events import DECISIONS, FACTS, Call, Event
+from ..context.window import Prompts, render
 from ..llms.recorded import RecordedLLM
 from ..llms.scripted import read_lines, scripted
-from ..ports import LLM, Agent
-from ..thread import Thread
+from ..log.errors import InvalidStep, Misconfigured
+from ..log.events import DECISIONS, FACTS, CallJson, Event
+from ..log.thread import Thread
+from ..loop.ports import LLM, Ports
 
 STALE = (
     "nothing is recorded for what the model reads here: the case is new, or its recording is "
@@ -29,14 +29,14 @@ STALE = (
 class Case:
     name: str
     thread: Thread
-    expect: tuple[Call, ...]
+    expect: tuple[CallJson, ...]
     """Any of these. An argument that is left out may be anything; the others have to be equal, or
     as `{"in": [values]}` or `{"matches": "a regular expression"}` says."""
 
 
 def cases(folder: Path) -> list[Case]:
-    """Read every `cases/*.jsonl` of a folder. Raises Misconfigured."""
-    files = sorted((folder / "cases").glob("*.jsonl"))
+    """Read every `*.jsonl` of a folder but `recordings.jsonl`. Raises Misconfigured."""
+    files = sorted(set(folder.glob("*.jsonl")) - {folder / "recordings.jsonl"})
     found = [_case(path, line) for path in files for line in read_lines(path)]
     names = [case.name for case in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -59,26 +59,26 @@ def _case(path: Path, line: dict[str, Any]) -> Case:
         raise Misconfigured(f"{str(path)!r}: case {name!r} cannot be read: {problem}") from None
 
 
-def _readable(expected: Call) -> Call:
+def _readable(expected: CallJson) -> CallJson:
     for wanted in (expected["intent"], *expected.values()):
         _fits("", wanted)
     return expected
 
 
-async def missed(agent: Agent, case: Case, llm: LLM) -> str:
+async def missed(ports: Ports, case: Case, llm: LLM) -> str:
     """Ask a model once for the next step; return what is not as expected, "" if all is."""
-    reply = await llm(render(case.thread, agent.prompts), agent.steps.schema)
+    reply = await llm(render(case.thread, ports.prompts), ports.steps.schema)
     if reply.stop != "end":
         return f"the reply was {reply.stop}"
     try:
-        call = agent.steps.read(reply.text)
+        call = ports.steps.read(reply.text)
     except InvalidStep as error:
         return str(error)
     misses = [_miss(call, expected) for expected in case.expect]
     return "" if "" in misses else f"{' / '.join(misses)}: {json.dumps(call)}"
 
 
-def _miss(call: Call, expected: Call) -> str:
+def _miss(call: CallJson, expected: CallJson) -> str:
     for name, wanted in expected.items():
         if not _fits(call.get(name), wanted):
             return f"{name} is not {json.dumps(wanted)}"
@@ -94,11 +94,11 @@ def _fits(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-async def replayed(agent: Agent, case: Case, path: Path) -> str | None:
+async def replayed(ports: Ports, case: Case, path: Path) -> str | None:
     """Do what `missed` does, with what is recorded in a file; return None if nothing is."""
     recorded = RecordedLLM(scripted(), path)
     with suppress(Misconfigured):
-        return await missed(agent, case, recorded)
+        return await missed(ports, case, recorded)
     return None
 
 

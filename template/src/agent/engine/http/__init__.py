@@ -19,8 +19,8 @@ from typing import Annotated
 
 import typer
 
-from ...settings import required
-from .. import Build
+from ..runners.app import Build
+from ..settings import required
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")]

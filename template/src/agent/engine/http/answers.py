@@ -4,17 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Self
+from urllib.parse import quote
 
 from fastapi import HTTPException
 
-from .... import api
-from ....errors import Refused
-from ....ports import Agent
-from ....state import OpenWait
-from ....thread import Thread
-from ....verdicts import open_wait
-from ..wire import MAX_TEXT
+from ..log.errors import Refused
+from ..log.state import OpenWait
+from ..log.thread import Thread
+from ..loop import api
+from ..loop.ports import Ports
+from ..loop.verdicts import open_wait
 from . import edits
+from .wire import MAX_TEXT
 
 _WAYS = {
     "limit": (("continue", "Go on"), ("stop", "Stop here")),
@@ -85,7 +86,7 @@ class Form:
     """What a message would do now."""
 
     @classmethod
-    def of(cls, agent: Agent, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
+    def of(cls, ports: Ports, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
         """Make the form of a wait, with what was `typed` into it before."""
         edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
         call, before = wait.data.get("call"), typed if edit else {}
@@ -95,12 +96,17 @@ class Form:
             urgency=urgency(wait),
             choices=_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.fields(agent.steps.schema, call, before) if call else [],
+            fields=edits.fields(ports.steps.schema, call, before) if call else [],
             hint=_HINTS.get(wait.kind, ""),
         )
 
 
-async def give(agent: Agent, thread: Thread, name: str, fields: dict[str, str]) -> None:
+def path_of(thread_id: str) -> str:
+    """Return the address of a thread's page."""
+    return f"/inbox/{quote(thread_id, safe='')}"
+
+
+async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     """Close the wait that the form was about. Raises Refused."""
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
     wait = open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
@@ -110,10 +116,10 @@ async def give(agent: Agent, thread: Thread, name: str, fields: dict[str, str]) 
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.edited(agent.steps.schema, shown, fields) if shown else None
+    call = edits.edited(ports.steps.schema, shown, fields) if shown else None
     digest = fields.get("digest", "")
     given = {"actor": name, "text": text, "digest": digest}
-    await api.resume(agent, thread.id, wait.seq, verdict, call=call, **given)
+    await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
 
 
 def said(name: str, fields: dict[str, str]) -> tuple[str, str]:

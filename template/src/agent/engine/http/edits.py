@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ....channels.characters import clean
-from ....errors import Refused
-from ....events import Call, safe
-from ....llms.schema import shapes
+from ..llms.schema import shapes
+from ..log.characters import clean
+from ..log.errors import Refused
+from ..log.events import CallJson, safe
 
 Schema = dict[str, Any]
 Kind = Literal["text", "number", "choice", "json"]
@@ -74,7 +74,7 @@ class Field:
         return value
 
 
-def fields(schema: Schema, call: Call, typed: dict[str, str]) -> list[Field]:
+def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]:
     """Return a field for each argument of a call, with what was `typed` before."""
     known: Schema = next(
         (
@@ -95,7 +95,7 @@ def fields(schema: Schema, call: Call, typed: dict[str, str]) -> list[Field]:
     ]
 
 
-def edited(schema: Schema, call: Call, form: dict[str, str]) -> Call:
+def edited(schema: Schema, call: CallJson, form: dict[str, str]) -> CallJson:
     """Return a call with the arguments of a form. Raises Refused."""
     changed = dict(call)
     for field in fields(schema, call, {}):

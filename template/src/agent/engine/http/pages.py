@@ -15,16 +15,18 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader
+from jinja2 import ChoiceLoader, Environment, PackageLoader
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from ...channels.characters import clean
-from ...errors import AgentError
-from ...events import safe
+from ..log.characters import clean
+from ..log.errors import AgentError
+from ..log.events import safe
 from .problems import STATUSES
 
+OURS = __package__
+"""Its `html/` has what all pages share."""
 MAX_FIELDS = 200
 """Of one form."""
 
@@ -40,10 +42,13 @@ _HEADERS = {
 }
 
 
-def page(request: Request, template: str, status: int = 200, **context: Any) -> Response:
-    """Render a template of `html/`; it knows the `session` where somebody is signed in."""
+def page(
+    request: Request, template: str, status: int = 200, *, home: str = OURS, **context: Any
+) -> Response:
+    """Render a template of `html/` in the package `home`; where somebody is signed in it knows
+    the `session`."""
     session = getattr(request.state, "session", None)
-    shown = _environment().get_template(template).render(session=session, **context)
+    shown = _environment(home).get_template(template).render(session=session, **context)
     return HTMLResponse(shown, status, _HEADERS)
 
 
@@ -130,9 +135,9 @@ def _is_from_here(request: Request) -> bool:
 
 
 @cache
-def _environment() -> Environment:
+def _environment(home: str) -> Environment:
     return Environment(
-        loader=PackageLoader(__package__, "html"),
+        loader=ChoiceLoader([PackageLoader(one, "html") for one in (home, OURS)]),
         autoescape=True,
         finalize=_shown,
         trim_blocks=True,

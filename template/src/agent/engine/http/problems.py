@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ...errors import AgentError, Conflict, Refused, ThreadNotFound, Unavailable
-from ...events import cut
+from ..log.errors import AgentError, Conflict, Refused, ThreadNotFound, Unavailable
+from ..log.events import cut
 
 MAX_BODY = 1_000_000
 """Bytes."""

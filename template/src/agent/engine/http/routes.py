@@ -9,11 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ... import api
-from ...errors import Unavailable
-from ...events import event
-from ...ports import Store
-from ...thread import Thread
+from ..log.errors import Unavailable
+from ..log.events import event
+from ..log.thread import Thread
+from ..loop import api
+from ..loop.ports import Store
 from . import wire
 from .problems import documented, header
 from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, actor
@@ -39,7 +39,7 @@ async def launch(
     """Begin a thread with a message, or go on with the `conversation` it belongs to."""
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
     thread = await api.launch(
-        service.app.agent,
+        service.app.ports,
         api.thread_of(SOURCE, name, conversation),
         body.text,
         actor=name,
@@ -56,7 +56,7 @@ async def message(
 ) -> wire.Recorded:
     """Say something in a thread; it closes an open question and never approves."""
     thread = await api.message(
-        service.app.agent, thread_id, body.text, actor=name, delivery=delivery, source=SOURCE
+        service.app.ports, thread_id, body.text, actor=name, delivery=delivery, source=SOURCE
     )
     return _message(service, thread, delivery, body.text)
 
@@ -66,7 +66,7 @@ async def threads(
     service: Running, query: Annotated[wire.Which, Query()]
 ) -> list[wire.SummaryView]:
     """List threads, last changed first; with `waiting` only those that wait for something."""
-    found = await service.app.agent.store.threads(query.waiting, query.limit)
+    found = await service.app.ports.store.threads(query.waiting, query.limit)
     return [wire.SummaryView.model_validate(summary) for summary in found]
 
 
@@ -75,13 +75,13 @@ async def read(
     thread_id: str, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
     """Say how a thread stands, and what happened in it."""
-    return wire.ThreadView.of(await service.app.agent.store.load(thread_id), query.after)
+    return wire.ThreadView.of(await service.app.ports.store.load(thread_id), query.after)
 
 
 @router.get("/waits", response_description="The open waits.")
 async def waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
     """List what people are asked, in the threads that changed last."""
-    store = service.app.agent.store
+    store = service.app.ports.store
     asked = [await store.load(found.id) for found in await store.threads(True, query.limit)]
     return [wire.WaitView.of(thread, thread.state.wait) for thread in asked if thread.state.wait]
 
@@ -94,7 +94,7 @@ async def answer(
 ) -> wire.Recorded:
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
-    thread = await api.resume(service.app.agent, thread_id, wait, actor=name, **given)
+    thread = await api.resume(service.app.ports, thread_id, wait, actor=name, **given)
     return _recorded(service, thread, thread.state.version)
 
 
@@ -104,7 +104,7 @@ async def cancel(
 ) -> wire.Recorded:
     """End a thread; a tool that runs may still report, and a message opens it again."""
     reason = body.reason if body else ""
-    thread = await api.cancel(service.app.agent, thread_id, actor=name, reason=reason)
+    thread = await api.cancel(service.app.ports, thread_id, actor=name, reason=reason)
     return _recorded(service, thread, thread.state.version)
 
 
@@ -136,7 +136,7 @@ async def follow(
             return
         await asyncio.sleep(POLL_S)
         with suppress(Unavailable):
-            thread = await _newest(service.app.agent.store, thread)
+            thread = await _newest(service.app.ports.store, thread)
 
 
 async def _newest(store: Store, thread: Thread) -> Thread:

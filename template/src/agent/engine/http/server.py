@@ -14,9 +14,9 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, HTTPException
 
-from ...errors import AgentError
-from .. import App, Work
-from . import inbox, pages, problems, routes, sessions
+from ..log.errors import AgentError
+from ..runners.app import App, Work
+from . import pages, problems, routes, sessions
 from .problems import Problem, documented
 from .service import Running, Service, Tokens
 
@@ -54,7 +54,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     api.state.service = service
     problems.install(api, {path: most for one in opened for path, most in one.bodies.items()})
     pages.install(api)
-    always = [routes.router, sessions.router, inbox.router]
+    always = [routes.router, sessions.router]
     for router in (*always, *(served.router for served in opened if served.router)):
         api.include_router(router)
     api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
@@ -63,7 +63,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
 async def healthz(service: Running) -> dict[str, str]:
     """Say whether the store answers and what runs beside runs; no model is asked."""
-    await service.app.agent.store.threads(limit=1)
+    await service.app.ports.store.threads(limit=1)
     if service.failure:
         why = f"it cannot go on: {service.failure}"
         raise HTTPException(503, why, {"Retry-After": "10"})

@@ -14,12 +14,11 @@ from typing import Annotated, Self, cast
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ...channels import is_placeholder
-from ...errors import Misconfigured
-from ...settings import required
-from ...state import is_person
-from ...thread import Thread
-from .. import App
+from ..log.errors import Misconfigured
+from ..log.state import is_person
+from ..log.thread import Thread
+from ..runners.app import App
+from ..settings import is_placeholder, required
 
 MIN_LENGTH = 16
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
@@ -130,7 +129,7 @@ LastEventId = Annotated[
 
 
 async def _loaded(thread_id: str, service: Running) -> Thread:
-    return await service.app.agent.store.load(thread_id)
+    return await service.app.ports.store.load(thread_id)
 
 
 Loaded = Annotated[Thread, Depends(_loaded)]

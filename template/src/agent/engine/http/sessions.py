@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -77,7 +77,7 @@ async def login(request: Request, wanted: Wanted = "/", unsent: bool = False) ->
 async def sign_in(request: Request, service: Running, fields: pages.Form) -> Response:
     token, wanted = fields.get("token", "").strip(), fields.get("next", "/")
     if service.tokens.name(token) is None:
-        shown = {"next": wanted, "unsent": False, "wrong": True}
+        shown: dict[str, Any] = {"next": wanted, "unsent": False, "wrong": True}
         return pages.page(request, "login.html", 401, **shown)
     response = pages.redirect(wanted if _OWN_PATH.fullmatch(wanted) else "/")
     cookie = str(_serializer(sha256(token.encode()).digest()).dumps(token_urlsafe(16)))

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ...events import Call, safe
-from ...state import VERDICTS, OpenWait
-from ...thread import Thread
+from ..log.events import CallJson, safe
+from ..log.state import VERDICTS, OpenWait
+from ..log.thread import Thread
 
 MAX_TEXT = 80_000
 """Characters; it fits into `problems.MAX_BODY` even if each of them is escaped."""
@@ -101,7 +101,7 @@ class WaitView(_View):
     """Who may answer."""
     options: dict[str, Any] | None
     """How to ask a question: urgency, format, choices."""
-    call: Call | None
+    call: CallJson | None
     """What an approval or a doubt is about."""
     digest: str | None
     expires_at: datetime | None

@@ -6,8 +6,8 @@ as one block an event: https://platform.claude.com/docs/en/build-with-claude/pro
 
 from typing import Any, Self
 
-from ..context import Prompt
-from ..ports import Reply
+from ..context.window import Prompt
+from ..loop.ports import Reply
 from .ladder import Ladder, turns
 from .providers import Server, Stop, text
 

@@ -6,8 +6,8 @@ client is ours: the SDK would take another, with other errors, where that happen
 
 from typing import Any, Self
 
-from ..context import Prompt
-from ..ports import Reply
+from ..context.window import Prompt
+from ..loop.ports import Reply
 from .ladder import Ladder, turns
 from .providers import Server, Stop, text
 

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from ..context import Prompt
-from ..ports import Reply
+from ..context.window import Prompt
+from ..loop.ports import Reply
 from .providers import FormatRefused
 from .schema import shapes
 

@@ -7,8 +7,8 @@ parts is refused by some, and what other caches go by, the first bytes, are the 
 
 from typing import Any, Self
 
-from ..context import Prompt
-from ..ports import Reply
+from ..context.window import Prompt
+from ..loop.ports import Reply
 from .ladder import Ladder, turns
 from .providers import Server, Stop, text
 

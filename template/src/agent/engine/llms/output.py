@@ -11,9 +11,9 @@ from typing import Annotated, Any, Union, get_origin
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from ..actions import Step
-from ..errors import InvalidStep
-from ..events import Call, cut, event
+from ..log.errors import InvalidStep
+from ..log.events import CallJson, cut, event
+from ..loop.actions import Step
 from .objects import load, objects
 from .schema import intents, wrapped
 
@@ -33,7 +33,7 @@ class JsonSteps:
         self.schema = wrapped(self._adapter.json_schema())
         self._intents = {name.lower(): name for name in intents(self.schema)}
 
-    def validate(self, call: Call) -> Step:
+    def validate(self, call: CallJson) -> Step:
         """Return the typed step of a call.
 
         Raises:
@@ -44,7 +44,7 @@ class JsonSteps:
             raise InvalidStep("the call does not fit today's schema any more")
         return step
 
-    def read(self, text: str) -> Call:
+    def read(self, text: str) -> CallJson:
         """Return the one call in a model's reply.
 
         Every object that speaks of an intent has to be that call.
@@ -52,7 +52,7 @@ class JsonSteps:
         Raises:
             InvalidStep: there is none, more than one, or one beside something unreadable.
         """
-        calls: list[Call] = []
+        calls: list[CallJson] = []
         for value in self._candidates(text):
             call = self._typed(value).model_dump(mode="json", by_alias=True)
             if event("step", call=call).data["call"] != call:

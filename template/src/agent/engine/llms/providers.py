@@ -13,9 +13,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel
 
-from ..errors import AgentError, Misconfigured, Unavailable
-from ..events import cut
-from ..ports import Reply
+from ..log.errors import AgentError, Misconfigured, Unavailable
+from ..log.events import cut
+from ..loop.ports import Reply
 from ..settings import optional, required
 
 Stop = Literal["end", "truncated", "refused"]

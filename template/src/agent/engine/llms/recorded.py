@@ -11,9 +11,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
-from ..context import Prompt
-from ..errors import Misconfigured
-from ..ports import LLM, Reply
+from ..context.window import Prompt
+from ..log.errors import Misconfigured
+from ..loop.ports import LLM, Reply
 from .scripted import read_lines
 
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..blocks import block
-from ..context import Prompt
-from ..errors import Misconfigured
-from ..events import Call
-from ..ports import Reply
+from ..context.blocks import block
+from ..context.window import Prompt
+from ..log.errors import Misconfigured
+from ..log.events import CallJson
+from ..loop.ports import Reply
 from .schema import intents
 
-DEMO = "sample/demo.jsonl"
+DEMO = "sample/deploy/demo.jsonl"
 
 
 @dataclass(frozen=True)
 class Line:
-    step: Call | str
+    step: CallJson | str
     """A call, or the raw text of a reply that is wrong on purpose."""
     expect: str = ""
     """Text that has to stand in the prompt by now."""
@@ -62,7 +62,7 @@ class ScriptedLLM:
         return Reply(said, tokens={}, model="scripted")
 
 
-def scripted(*steps: Call | str) -> ScriptedLLM:
+def scripted(*steps: CallJson | str) -> ScriptedLLM:
     """Make a model that answers with these, one a decision."""
     return ScriptedLLM(*(Line(step) for step in steps))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-Call = dict[str, Any]
+CallJson = dict[str, Any]
 """One step as JSON: `{"intent": …, arguments …}`."""
 
 FACTS = frozenset(
@@ -98,7 +98,7 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters cut …]\n{text[-half:]}"
 
 
-def digest(call: Call) -> str:
+def digest(call: CallJson) -> str:
     """Fingerprint of exactly this call; what an approval is bound to."""
     canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from .events import Call
+from .events import CallJson
 
 Word = Literal["deliver", "think", "act", "recover", "escalate", "idle"]
 
@@ -47,7 +47,7 @@ class OpenStep:
     """The call the model chose, until its result is known."""
 
     seq: int
-    call: Call
+    call: CallJson
     approved: bool = False
     starts: int = 0
 

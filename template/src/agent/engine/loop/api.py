@@ -7,11 +7,11 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from .errors import Conflict, Refused, Unavailable
-from .events import Call, Event, event
-from .ports import Agent
+from ..log.errors import Conflict, Refused, Unavailable
+from ..log.events import CallJson, Event, event
+from ..log.thread import Thread, idempotency_key
+from .ports import Ports
 from .record import fact
-from .thread import Thread, idempotency_key
 from .verdicts import check, edited, open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
@@ -24,7 +24,7 @@ def thread_of(trigger: str, scope: str, conversation: str) -> str:
 
 
 async def launch(
-    agent: Agent,
+    ports: Ports,
     thread_id: str,
     text: str,
     *,
@@ -39,19 +39,19 @@ async def launch(
     it arrives. When this returns, the message cannot be lost.
     """
     said = event("message", actor, f"in:{delivery}", text=text, source=source, reply_to=reply_to)
-    return await fact(agent.store, Thread(thread_id), lambda _: said)
+    return await fact(ports.store, Thread(thread_id), lambda _: said)
 
 
 async def message(
-    agent: Agent, thread_id: str, text: str, *, actor: str, delivery: str, source: str
+    ports: Ports, thread_id: str, text: str, *, actor: str, delivery: str, source: str
 ) -> Thread:
     """Append a message to a thread that exists. Raises ThreadNotFound."""
     said = event("message", actor, f"in:{delivery}", text=text, source=source)
-    return await fact(agent.store, await agent.store.load(thread_id), lambda _: said)
+    return await fact(ports.store, await ports.store.load(thread_id), lambda _: said)
 
 
 async def resume(
-    agent: Agent,
+    ports: Ports,
     thread_id: str,
     wait: int,
     verdict: str,
@@ -59,7 +59,7 @@ async def resume(
     actor: str,
     text: str = "",
     digest: str = "",
-    call: Call | None = None,
+    call: CallJson | None = None,
 ) -> Thread:
     """Factor 7: close a wait with a person's verdict (`VERDICTS`), checked on the newest version.
 
@@ -75,14 +75,14 @@ async def resume(
         check(waiting, verdict, actor, digest)
         data = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = edited(agent, thread, waiting, call, actor)
+            data["call"] = edited(ports, thread, waiting, call, actor)
         return event("resumed", actor, f"answer:{wait}", **data)
 
-    thread = await expire(agent, await agent.store.load(thread_id))
-    return await fact(agent.store, thread, answer)
+    thread = await expire(ports, await ports.store.load(thread_id))
+    return await fact(ports.store, thread, answer)
 
 
-async def report(agent: Agent, key: str, text: str, *, actor: str) -> Thread:
+async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
     """Close the wait that a tool returned; `key` is the one that the tool was called with.
 
     Raises:
@@ -90,28 +90,28 @@ async def report(agent: Agent, key: str, text: str, *, actor: str) -> Thread:
         Refused: nothing waits for this (any more).
         Unavailable: the tool has not returned yet, or may have died of it; report again.
     """
-    thread = await agent.store.load(key.rpartition(".")[0])
+    thread = await ports.store.load(key.rpartition(".")[0])
     unclear = thread.state.status in ("running", "waiting:in_doubt", "waiting:approval")
     if unclear and thread.state.step and idempotency_key(thread) == key:
         raise Unavailable("the tool that began this has not returned yet")
     wait = next((past.seq for past in reversed(thread.events) if past.data.get("job") == key), 0)
-    return await resume(agent, thread.id, wait, "done", actor=actor, text=text)
+    return await resume(ports, thread.id, wait, "done", actor=actor, text=text)
 
 
-async def expire(agent: Agent, thread: Thread) -> Thread:
+async def expire(ports: Ports, thread: Thread) -> Thread:
     """Close the open wait if its time is over by the store's clock."""
     wait = thread.state.wait
-    if not wait or not wait.expires_at or wait.expires_at > await agent.store.now():
+    if not wait or not wait.expires_at or wait.expires_at > await ports.store.now():
         return thread
     verdict = "done" if wait.kind == "timer" else "expired"
     over = event("resumed", "system", f"answer:{wait.seq}", wait=wait.seq, verdict=verdict)
     try:
-        return await agent.store.append(thread, over)
+        return await ports.store.append(thread, over)
     except Conflict:
-        return await agent.store.load(thread.id)
+        return await ports.store.load(thread.id)
 
 
-async def cancel(agent: Agent, thread_id: str, *, actor: str, reason: str = "") -> Thread:
+async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") -> Thread:
     """End a thread; a tool that runs may still report, and a message opens it again.
 
     Raises:
@@ -124,10 +124,10 @@ async def cancel(agent: Agent, thread_id: str, *, actor: str, reason: str = "") 
             raise Refused(f"the thread is {thread.state.status} already")
         return event("cancelled", actor, reason=reason)
 
-    return await fact(agent.store, await agent.store.load(thread_id), stop)
+    return await fact(ports.store, await ports.store.load(thread_id), stop)
 
 
-async def fork(agent: Agent, thread_id: str, at: int, *, actor: str) -> Thread:
+async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:
     """Copy the first `at` events into a new thread that goes its own way.
 
     It is cut back to before an open step and talks only to whoever follows it, so it repeats
@@ -137,7 +137,7 @@ async def fork(agent: Agent, thread_id: str, at: int, *, actor: str) -> Thread:
         ThreadNotFound: no such thread.
         Refused: `at` is none of its events, or nothing is left after the cut.
     """
-    origin = await agent.store.load(thread_id)
+    origin = await ports.store.load(thread_id)
     if not 1 <= at <= origin.state.version:
         raise Refused(f"{at} is not one of the events 1 to {origin.state.version}")
     events = origin.events[:at]
@@ -146,4 +146,4 @@ async def fork(agent: Agent, thread_id: str, at: int, *, actor: str) -> Thread:
             raise Refused(f"nothing is left of the thread before event {at}")
         events = events[: step.seq - 1]
     note = event("forked", actor, thread=thread_id, seq=at)
-    return await agent.store.append(Thread(str(uuid4())), *events, note)
+    return await ports.store.append(Thread(str(uuid4())), *events, note)

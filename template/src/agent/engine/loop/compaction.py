@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
+from ..context.rendering import blocks_of
+from ..context.window import Prompt, estimate, render, visible
+from ..log.errors import InvalidStep, Misconfigured
+from ..log.events import Event, cut, event
+from ..log.thread import Thread
 from .actions import Step
-from .context import Prompt, estimate, render, visible
-from .errors import InvalidStep, Misconfigured
-from .events import Event, cut, event
-from .ports import Agent
-from .rendering import blocks_of
-from .thread import Thread
+from .ports import Ports
 
 
 class Summarize(Step):
@@ -24,30 +24,30 @@ class Summarize(Step):
     summary: str
 
 
-def next_prompt(agent: Agent, thread: Thread) -> Prompt:
+def next_prompt(ports: Ports, thread: Thread) -> Prompt:
     """Return what the model would be asked next: for a step, or first for a summary."""
-    prompt = render(thread, agent.prompts)
-    return _question(agent, thread, prompt)[1] if prompt.exceeds(agent.limits.context) else prompt
+    prompt = render(thread, ports.prompts)
+    return _question(ports, thread, prompt)[1] if prompt.exceeds(ports.limits.context) else prompt
 
 
-async def compact(agent: Agent, thread: Thread, prompt: Prompt) -> Event:
+async def compact(ports: Ports, thread: Thread, prompt: Prompt) -> Event:
     """Return the `compacted` event after which the prompt of `thread` fits again.
 
     Raises:
         Unavailable: the model cannot be asked now.
     """
-    upto, question = _question(agent, thread, prompt)
+    upto, question = _question(ports, thread, prompt)
     text, cost = "\n".join(_line(block) for block in question.blocks), dict[str, Any]()
     with suppress(InvalidStep, Misconfigured):  # a script has no line for it, a recording no reply
-        reply = await agent.llm(question, agent.summaries.schema)
+        reply = await ports.llm(question, ports.summaries.schema)
         cost = {"tokens": reply.tokens, "model": reply.model}
         if reply.stop == "end":
-            text = agent.summaries.read(reply.text)["summary"].strip() or text
+            text = ports.summaries.read(reply.text)["summary"].strip() or text
     shorter = cut(text, 200 + sum(map(len, question.blocks)) // 10)
     return event("compacted", upto=upto, text=shorter, **cost)
 
 
-def _question(agent: Agent, thread: Thread, prompt: Prompt) -> tuple[int, Prompt]:
+def _question(ports: Ports, thread: Thread, prompt: Prompt) -> tuple[int, Prompt]:
     """Choose up to which event all is told in short, and ask for that.
 
     What stays begins with a step, so none is split from its result.
@@ -68,7 +68,7 @@ def _question(agent: Agent, thread: Thread, prompt: Prompt) -> tuple[int, Prompt
         for block in blocks
         if "error" not in past.data or past.seq > succeeded
     )
-    return upto, replace(prompt, blocks=older, seen=0, ask=agent.prompts.compact)
+    return upto, replace(prompt, blocks=older, seen=0, ask=ports.prompts.compact)
 
 
 def _line(block: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
+from ..log.errors import ToolError
 from .actions import Wait
-from .errors import ToolError
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from ..context.window import Prompt, Prompts
+from ..log.events import CallJson, Event
+from ..log.state import Limits
+from ..log.thread import Thread
 from .actions import Action, Step
-from .context import Prompt, Prompts
-from .events import Call, Event
-from .state import Limits
-from .thread import Thread
 
 
 @dataclass(frozen=True)
@@ -127,15 +127,15 @@ class Steps(Protocol):
 
     schema: dict[str, Any]
 
-    def read(self, text: str) -> Call:
+    def read(self, text: str) -> CallJson:
         """Return the one call in a reply. Raises InvalidStep."""
 
-    def validate(self, call: Call) -> Step:
+    def validate(self, call: CallJson) -> Step:
         """Return the typed step of a call that was read before. Raises InvalidStep."""
 
 
 @dataclass(frozen=True)
-class Agent:
+class Ports:
     """Everything the loop needs: the ports, and what the owner wrote."""
 
     store: Store
@@ -146,6 +146,8 @@ class Agent:
     """Its one step is `compaction.Summarize`."""
     decide: Callable[[Any], Action]
     prompts: Prompts
+    name: str = ""
+    """The agent's, in `app.py`."""
     prefetch: Callable[[str], Any] | None = None
     """Sync or async: the first message's text in, facts by name out."""
     limits: Limits = field(default_factory=Limits)

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from .errors import Conflict, Unavailable
-from .events import Event, event
-from .ports import Agent, Store
-from .state import is_person
-from .thread import Thread
+from ..log.errors import Conflict, Unavailable
+from ..log.events import Event, event
+from ..log.state import is_person
+from ..log.thread import Thread
+from .ports import Ports, Store
 
 Make = Callable[[Thread], Event | Awaitable[Event]]
 PATIENCE_S = 10.0
@@ -44,7 +44,7 @@ async def fact(store: Store, thread: Thread, make: Make) -> Thread:
 
 
 async def pause(
-    agent: Agent,
+    ports: Ports,
     thread: Thread,
     kind: str,
     text: str,
@@ -53,9 +53,9 @@ async def pause(
     **data: Any,
 ) -> Thread:
     """Open the wait that is the next event; who may answer is frozen with it."""
-    data |= await expiry(agent.store, expires_s)
+    data |= await expiry(ports.store, expires_s)
     asked = event("paused", kind=kind, text=text, audience=named(thread, audience), **data)
-    return await agent.store.append(thread, asked)
+    return await ports.store.append(thread, asked)
 
 
 async def expiry(store: Store, expires_s: float | None) -> dict[str, str]:

@@ -7,61 +7,61 @@ same key; of what may not, a person is asked.
 
 from dataclasses import asdict
 
+from ..log.errors import Conflict, InvalidStep, ToolError
+from ..log.events import Event, digest, event
+from ..log.state import OpenStep, State
+from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Finish, Run, Step, Wait
-from .errors import Conflict, InvalidStep, ToolError
-from .events import Event, digest, event
 from .outcome import Outcome, attempt
-from .ports import Agent
+from .ports import Ports
 from .record import expiry, fact, named, pause, responsible
-from .state import OpenStep, State
-from .thread import Thread, idempotency_key
 
 MAX_STARTS = 3
 
 
-async def act(agent: Agent, thread: Thread) -> Thread:
+async def act(ports: Ports, thread: Thread) -> Thread:
     """Do what `decide` says of the open step, or ask for leave first."""
     step = _open(thread)
     try:
-        typed, action = _decided(agent, step)
+        typed, action = _decided(ports, step)
     except (InvalidStep, ToolError) as error:
         nothing = event("tool_failed", step=step.seq, error=str(error), definite=True)
-        return await agent.store.append(thread, nothing)
+        return await ports.store.append(thread, nothing)
     match action:
         case Finish(message):
-            return await agent.store.append(thread, event("finished", message=message))
+            return await ports.store.append(thread, event("finished", message=message))
         case Ask(question, options, audience, expires_s):
             shown = asdict(options)
             return await pause(
-                agent, thread, "question", question, audience, expires_s, options=shown
+                ports, thread, "question", question, audience, expires_s, options=shown
             )
         case Wait(text, seconds, kind, audience):
-            return await pause(agent, thread, kind, text, audience, seconds)
+            return await pause(ports, thread, kind, text, audience, seconds)
         case Run(approvers=approvers) if approvers and not step.approved:
             call = {"call": step.call, "digest": digest(step.call)}
             text = f"May I run {step.call['intent']}?"
-            return await pause(agent, thread, "approval", text, approvers, action.expires_s, **call)
+            return await pause(ports, thread, "approval", text, approvers, action.expires_s, **call)
         case Run():
-            return await _run(agent, thread, action, typed)
+            return await _run(ports, thread, action, typed)
 
 
-async def recover(agent: Agent, thread: Thread) -> Thread:
+async def recover(ports: Ports, thread: Thread) -> Thread:
     """Settle a call that was started and never reported: crashed, stalled or killed."""
     step, later = _open(thread), thread.events[_open(thread).seq :]
     stopped = any(event.type == "cancelled" for event in later)
     why = "its runner stopped before the outcome was known"
     try:
-        typed, action = _decided(agent, step)
+        typed, action = _decided(ports, step)
     except (InvalidStep, ToolError) as error:
-        return await _doubt(agent, thread, (), f"{why}, and today {error}")
+        return await _doubt(ports, thread, (), f"{why}, and today {error}")
     if not isinstance(action, Run) or action.effect == "once" or stopped:
-        return await _doubt(agent, thread, getattr(action, "approvers", ()), why)
+        return await _doubt(ports, thread, getattr(action, "approvers", ()), why)
     if step.starts < MAX_STARTS:
-        return await _run(agent, thread, action, typed)
+        return await _run(ports, thread, action, typed)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
-        return await _doubt(agent, thread, action.approvers, why)
-    return await _report(agent, thread, thread.state.version, Outcome(error=why, definite=False))
+        return await _doubt(ports, thread, action.approvers, why)
+    return await _report(ports, thread, thread.state.version, Outcome(error=why, definite=False))
 
 
 def _open(thread: Thread) -> OpenStep:
@@ -69,25 +69,25 @@ def _open(thread: Thread) -> OpenStep:
     return thread.state.step
 
 
-def _decided(agent: Agent, step: OpenStep) -> tuple[Step, Action]:
-    typed = agent.steps.validate(step.call)
-    action = agent.decide(typed)
+def _decided(ports: Ports, step: OpenStep) -> tuple[Step, Action]:
+    typed = ports.steps.validate(step.call)
+    action = ports.decide(typed)
     if not isinstance(action, Action):
         raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
     return typed, action
 
 
-async def _run(agent: Agent, thread: Thread, action: Run, typed: Step) -> Thread:
+async def _run(ports: Ports, thread: Thread, action: Run, typed: Step) -> Thread:
     step, key = _open(thread), idempotency_key(thread)
     started = event("tool_started", step=step.seq, key=key)
-    thread = await agent.store.append(thread, started)
+    thread = await ports.store.append(thread, started)
     outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
-        return await _doubt(agent, thread, action.approvers, str(outcome.error))
-    return await _report(agent, thread, thread.state.version, outcome)
+        return await _doubt(ports, thread, action.approvers, str(outcome.error))
+    return await _report(ports, thread, thread.state.version, outcome)
 
 
-async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) -> Thread:
+async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) -> Thread:
     """Append the result of the start at `start`: the first result of a step counts, a later
     one is only recorded. A tool that waits for its own result opens a wait."""
     step, call = _open(thread).seq, _open(thread).call
@@ -102,11 +102,11 @@ async def _report(agent: Agent, thread: Thread, start: int, outcome: Outcome) ->
         elif wait and not late and _runs(newest.state, step):
             asked = {"text": wait.text, "audience": named(newest, wait.audience)}
             job = {"kind": wait.kind, "call": call, "job": idempotency_key(newest)}
-            kind, data = "paused", asked | job | await expiry(agent.store, wait.seconds)
+            kind, data = "paused", asked | job | await expiry(ports.store, wait.seconds)
         unique = f"late:{start}" if late else key
         return event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
-    return await fact(agent.store, thread, result)
+    return await fact(ports.store, thread, result)
 
 
 def _runs(state: State, step: int) -> bool:
@@ -114,7 +114,7 @@ def _runs(state: State, step: int) -> bool:
     return alive and state.step is not None and state.step.seq == step
 
 
-async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
+async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
     """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
     text = f"Did {step.call['intent']} happen? {why}."
@@ -124,8 +124,8 @@ async def _doubt(agent: Agent, thread: Thread, approvers: tuple[str, ...], why: 
             break
         try:
             return await pause(
-                agent, thread, "in_doubt", text, audience, call=step.call, step=step.seq
+                ports, thread, "in_doubt", text, audience, call=step.call, step=step.seq
             )
         except Conflict:
-            thread = await agent.store.load(thread.id)
+            thread = await ports.store.load(thread.id)
     return thread

@@ -1,12 +1,12 @@
 """Which answer may close which wait. Everything here raises `Refused`, with the reason."""
 
+from ..log.errors import InvalidStep, Refused, ToolError
+from ..log.events import CallJson, event
+from ..log.state import VERDICTS, OpenWait
+from ..log.thread import Thread
 from .actions import Run
-from .errors import InvalidStep, Refused, ToolError
-from .events import Call, event
-from .ports import Agent
+from .ports import Ports
 from .record import named
-from .state import VERDICTS, OpenWait
-from .thread import Thread
 
 
 def open_wait(thread: Thread, wait: int) -> OpenWait:
@@ -30,20 +30,22 @@ def check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
         raise Refused("this is not the call you were shown; look again")
 
 
-def edited(agent: Agent, thread: Thread, wait: OpenWait, call: Call | None, actor: str) -> Call:
+def edited(
+    ports: Ports, thread: Thread, wait: OpenWait, call: CallJson | None, actor: str
+) -> CallJson:
     """Return the call in its new form, if this person may allow that form too."""
     intent = wait.data["call"]["intent"]
     if call is None or call.get("intent", intent) != intent:
         raise Refused(f"an edit changes the arguments of {intent}, nothing else")
     try:
-        step = agent.steps.validate({**call, "intent": intent})
-        action = agent.decide(step)
+        step = ports.steps.validate({**call, "intent": intent})
+        action = ports.decide(step)
     except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
     needed = named(thread, action.approvers) if isinstance(action, Run) else ()
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the leave of {', '.join(needed)}")
-    changed: Call = step.model_dump(mode="json")
+    changed: CallJson = step.model_dump(mode="json")
     if event("resumed", call=changed).data["call"] != changed:
         raise Refused("the edited call is too long to be kept as it is")
     return changed

@@ -7,12 +7,12 @@ thread of its own: a collector that is slow or away costs spans, never an append
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import Misconfigured
-from ..events import Event
-from ..ports import Store
+from ..log.errors import Misconfigured
+from ..log.events import Event
+from ..log.thread import Thread
+from ..loop.ports import Store
 from ..settings import optional
-from ..thread import Thread
-from .otel_spans import Span, spans
+from .spans import Span, spans
 
 S = TypeVar("S", bound=Store)
 
@@ -29,7 +29,7 @@ def traced(store: S, model: str) -> S:
         return store
     if not endpoint.startswith(("http://", "https://")):
         raise Misconfigured(f"{endpoint!r} is no OTLP endpoint; write http://localhost:4318")
-    from .otel_sdk import OtelSpans  # slow to import
+    from .sdk import OtelSpans  # slow to import
 
     return observed(store, OtelSpans.to_collector(model))
 

@@ -24,8 +24,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from ..events import Event
-from .otel_spans import Span, Turn
+from ..log.events import Event
+from .spans import Span, Turn
 
 PROVIDERS = {"gemini": "gcp.gemini"}
 """Those that the conventions call by another name than `MODEL` does."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
-from ..events import Event
-from ..thread import Thread
+from ..log.events import Event
+from ..log.thread import Thread
 
 TOKENS = {
     "input": "gen_ai.usage.input_tokens",

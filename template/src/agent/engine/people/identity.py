@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import Misconfigured
+from ..log.errors import Misconfigured
 from ..settings import optional
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..events import Event
-from ..thread import Thread
+from ..log.events import Event
+from ..log.thread import Thread
 
 
 class PollChannel:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..errors import Unavailable
-from ..events import Event
-from ..ports import Channel
-from ..thread import Thread
-from .people import reached
+from ..log.errors import Unavailable
+from ..log.events import Event
+from ..log.thread import Thread
+from ..loop.ports import Channel
+from .identity import reached
 
 
 class Routing:

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ....events import Call, Event, cut
-from ....thread import Thread
+from ..log.events import CallJson, Event, cut
+from ..log.thread import Thread
 
 LINES = 100
 """Events on one page."""
@@ -38,7 +38,7 @@ class Line:
     says: str = ""
     """Goes on after `who`."""
     text: str = ""
-    call: Call | None = None
+    call: CallJson | None = None
 
     @property
     def folded(self) -> bool:
@@ -73,7 +73,7 @@ def short(value: Any) -> str:
     return cut(written(value), LONGEST)
 
 
-def call_line(call: Call) -> str:
+def call_line(call: CallJson) -> str:
     """Return a call as people write it, for a place where it need not be whole."""
     given = (
         f"{name}={cut(json.dumps(value, ensure_ascii=False), 200)}"

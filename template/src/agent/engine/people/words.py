@@ -5,10 +5,9 @@ import os
 from datetime import datetime
 from typing import Any
 
-from ...events import Call, Event, cut
-from ...state import OpenWait
-from ...thread import Thread
-from .screen import line
+from ..log.events import CallJson, Event, cut
+from ..log.state import OpenWait
+from ..log.thread import Thread
 
 _LONGEST = 2_000
 """Characters of one argument; `show --json` has the rest."""
@@ -22,6 +21,12 @@ _PLAIN = {
     "discarded": "dropped a reply that a message overtook",
     "compacted": "shortened the events up to {upto}",
 }
+
+
+def line(text: str, limit: int = 300) -> str:
+    """Return `text` on one line, what is too long cut at its end."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
 def short(thread_id: str) -> str:
@@ -49,7 +54,7 @@ def when(at: datetime, now: datetime) -> str:
     return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
 
 
-def call_line(call: Call) -> str:
+def call_line(call: CallJson) -> str:
     inner = ", ".join(part.replace(": ", "=", 1) for part in _arguments(call))
     return line(f"{call['intent']}({inner})")
 
@@ -141,7 +146,7 @@ def _tool(event: Event, intent: str) -> str:
     return f"{intent} returned{late}: {_value(event.data['output'])}"
 
 
-def _arguments(call: Call) -> list[str]:
+def _arguments(call: CallJson) -> list[str]:
     """Return one line an argument, its value as JSON: exact, and quoted."""
     return [
         f"{name}: {cut(json.dumps(item, ensure_ascii=False), _LONGEST)}"

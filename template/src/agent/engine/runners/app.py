@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..ports import Agent, Runner
+from ..loop.ports import Ports, Runner
 
 if TYPE_CHECKING:
     from fastapi import APIRouter  # importing it would slow down every command
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class App:
     """What every trigger is given."""
 
-    agent: Agent
+    ports: Ports
     runner: Runner
     triggers: "Sequence[Trigger]" = ()
     """The ways in that `agent serve` opens beside its own."""

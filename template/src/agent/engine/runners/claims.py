@@ -5,28 +5,28 @@ cannot go on now is put back.
 import asyncio
 from datetime import datetime, timedelta
 
-from ..errors import AgentError, Unavailable
-from ..loop import advance, escalate, told
-from ..ports import Agent, Claim, Store
-from ..state import plan
-from ..thread import Thread
+from ..log.errors import AgentError, Unavailable
+from ..log.state import plan
+from ..log.thread import Thread
+from ..loop.advance import advance, escalate, told
+from ..loop.ports import Claim, Ports, Store
 
 MAX_CRASHES = 5
 MAX_BACK_OFF_S = 300.0
 
 
 async def run_claimed(
-    agent: Agent, thread: Thread, claim: Claim, stopping: asyncio.Event
+    ports: Ports, thread: Thread, claim: Claim, stopping: asyncio.Event
 ) -> Thread:
     """Advance a thread for a runner, unless too many died of it."""
-    word = plan(thread.state, agent.limits)
+    word = plan(thread.state, ports.limits)
     if claim.crashes < MAX_CRASHES or word == "idle":
-        return await advance(agent, thread, claim.attempts, stopping)
+        return await advance(ports, thread, claim.attempts, stopping)
     last = thread.events[-1]
     why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
     if word == "deliver":
-        return await told(agent, thread, thread.state.outbox[0], error=why)
-    return await escalate(agent, thread, why)
+        return await told(ports, thread, thread.state.outbox[0], error=why)
+    return await escalate(ports, thread, why)
 
 
 async def again_at(store: Store, thread_id: str, error: AgentError, attempts: int) -> datetime:

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from uuid import uuid4
 
-from ..api import expire
-from ..errors import AgentError, Unavailable
-from ..ports import Agent, Claim
-from ..state import State, plan
-from ..thread import Thread
+from ..log.errors import AgentError, Unavailable
+from ..log.state import State, plan
+from ..log.thread import Thread
+from ..loop.api import expire
+from ..loop.ports import Claim, Ports
 from .claims import again_at, run_claimed
 
 Run = asyncio.Task[None]
@@ -28,9 +28,9 @@ class LocalRunner:
     elsewhere = False
 
     def __init__(
-        self, agent: Agent, concurrency: int = 16, lease_s: float = 15.0, poll_s: float = 1.0
+        self, ports: Ports, concurrency: int = 16, lease_s: float = 15.0, poll_s: float = 1.0
     ) -> None:
-        self._agent = agent
+        self._agent = ports
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
@@ -105,10 +105,10 @@ class LocalRunner:
             AgentError: the thread was put back, to be tried again later.
             Exception: anything else counts as a crash, and the lease is left to run out.
         """
-        agent, store = self._agent, self._agent.store
+        ports, store = self._agent, self._agent.store
         loaded = await store.load(claim.thread_id)
         try:
-            thread = await run_claimed(agent, await expire(agent, loaded), claim, stopping)
+            thread = await run_claimed(ports, await expire(ports, loaded), claim, stopping)
         except AgentError as error:
             if error.version is None:
                 raise

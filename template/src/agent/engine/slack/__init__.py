@@ -7,11 +7,10 @@ or without a public address (`SLACK_APP_TOKEN`, socket mode); `docs/slack.md` ha
 
 import logging
 
-from ...channels import is_placeholder
-from ...channels.slack_api import Slack
-from ...errors import Misconfigured
-from ...settings import optional
-from .. import App, Served
+from ..log.errors import Misconfigured
+from ..runners.app import App, Served
+from ..settings import is_placeholder, optional
+from .client import Slack
 
 log = logging.getLogger(__name__)
 

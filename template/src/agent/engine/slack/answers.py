@@ -9,19 +9,19 @@ from typing import Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from ...api import expire, resume
-from ...channels.slack import close
-from ...channels.slack_api import Slack
-from ...channels.slack_blocks import decision
-from ...channels.slack_text import escaped, label
-from ...errors import AgentError, Refused, ThreadNotFound
-from ...events import Call, Event
-from ...thread import Thread, reduce
-from ...verdicts import check, open_wait
-from .. import App
+from ..log.errors import AgentError, Refused, ThreadNotFound
+from ..log.events import CallJson, Event
+from ..log.thread import Thread, reduce
+from ..loop.api import expire, resume
+from ..loop.verdicts import check, open_wait
+from ..runners.app import App
+from .blocks import decision
+from .channel import close
+from .client import Slack
 from .errands import Errands
 from .forms import MAX_PROBLEM, TEXT, edited, form, typed
 from .presses import Press
+from .text import escaped, label
 
 
 class Answers:
@@ -68,29 +68,29 @@ class Answers:
     async def _chosen(self, press: Press) -> None:
         text = press.text
         if press.choice is not None:
-            thread = await self._app.agent.store.load(press.thread)
+            thread = await self._app.ports.store.load(press.thread)
             text = thread.event(press.wait).data["options"]["choices"][press.choice]
         await self._answer(press, text)
 
     async def _filled_in(self, press: Press, values: dict[str, Any]) -> dict[str, str]:
         call, problems = None, dict[str, str]()
         if press.verdict == "edit":
-            thread = await self._app.agent.store.load(press.thread)
+            thread = await self._app.ports.store.load(press.thread)
             call, problems = edited(thread.event(press.wait).data["call"], values)
         if not problems:
             await self._answer(press, typed(values, TEXT) or "", call)
         return problems
 
-    async def _answer(self, press: Press, text: str, call: Call | None = None) -> None:
-        named = (self._app.agent, press.thread, press.wait, press.verdict)
+    async def _answer(self, press: Press, text: str, call: CallJson | None = None) -> None:
+        named = (self._app.ports, press.thread, press.wait, press.verdict)
         shown = press.digest
         thread = await resume(*named, actor=press.actor, text=text, digest=shown, call=call)
         self._app.runner.wake(thread.id)
 
     async def _open(self, press: Press, trigger_id: str) -> None:
-        agent = self._app.agent
+        ports = self._app.ports
         try:
-            thread = await expire(agent, await agent.store.load(press.thread))
+            thread = await expire(ports, await ports.store.load(press.thread))
             check(open_wait(thread, press.wait), press.verdict, press.actor, press.digest)
         except (Refused, ThreadNotFound) as why:
             return await self._explain(press, why)
@@ -116,7 +116,7 @@ class Answers:
         The channel does so, too, but not where somebody was faster than its receipt.
         """
         try:
-            thread = await self._app.agent.store.load(press.thread)
+            thread = await self._app.ports.store.load(press.thread)
         except ThreadNotFound:
             return None
         if over := _closing(thread, press.wait):

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from ..events import Call, Event, cut
-from .slack_buttons import Block, buttons
-from .slack_text import MAX_SECTION, escaped, label, mrkdwn, who
+from ..log.events import CallJson, Event, cut
+from .buttons import Block, buttons
+from .text import MAX_SECTION, escaped, label, mrkdwn, who
 
 MAX_ARGUMENT = 1_000
 MAX_MENTIONS = 30
@@ -99,7 +99,7 @@ def _question(wait: Event, people: Iterable[str] = ()) -> list[Block]:
     return [_section("\n".join(lines)), *_call(data.get("call"))]
 
 
-def _call(call: Call | None) -> list[Block]:
+def _call(call: CallJson | None) -> list[Block]:
     """Show a call exactly, one argument a line as JSON, so that no value can look like two."""
     if not call:
         return []

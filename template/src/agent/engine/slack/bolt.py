@@ -19,11 +19,11 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from ...channels.slack_api import Slack
-from ...channels.slack_buttons import FORM, PRESS
-from ...errors import AgentError
-from .. import App
+from ..log.errors import AgentError
+from ..runners.app import App
 from .answers import Answers
+from .buttons import FORM, PRESS
+from .client import Slack
 from .errands import Errands
 from .messages import Messages
 

@@ -7,8 +7,8 @@ one call it stands below. https://docs.slack.dev/reference/block-kit/block-eleme
 import json
 from typing import Any
 
-from ..events import Event
-from .slack_text import label
+from ..log.events import Event
+from .text import label
 
 Block = dict[str, Any]
 

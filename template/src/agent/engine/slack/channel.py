@@ -7,15 +7,15 @@ when it is closed, wherever that happened.
 
 from typing import Any, Self
 
-from ..errors import Unavailable
-from ..events import Event
-from ..thread import Thread
-from .people import identities
-from .routing import receipt_of, wait_of
-from .slack_api import Slack, SlackRefused
-from .slack_blocks import asked, closed, finished, summary
-from .slack_posts import Place, marked, post_once
-from .slack_text import escaped
+from ..log.errors import Unavailable
+from ..log.events import Event
+from ..log.thread import Thread
+from ..people.identity import identities
+from ..people.routing import receipt_of, wait_of
+from .blocks import asked, closed, finished, summary
+from .client import Slack, SlackRefused
+from .posts import Place, marked, post_once
+from .text import escaped
 
 GONE = ("message_not_found", "channel_not_found", "cant_update_message", "is_archived")
 """Nobody can press what is not there."""

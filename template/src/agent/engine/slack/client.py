@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import Misconfigured, Unavailable
-from ..settings import optional
-from . import is_placeholder
+from ..log.errors import Misconfigured, Unavailable
+from ..settings import is_placeholder, optional
 
 if TYPE_CHECKING:
     from slack_sdk.errors import SlackApiError

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from ...errors import AgentError, Unavailable
+from ..log.errors import AgentError, Unavailable
 
 ACK_S = 2.5
 """How long recording may take before Slack is told to ask again."""

@@ -6,9 +6,9 @@ https://docs.slack.dev/reference/views/modal-views
 import json
 from typing import Any
 
-from ...channels.slack_buttons import FORM, Block
-from ...channels.slack_text import escaped, label
-from ...events import Call, Event
+from ..log.events import CallJson, Event
+from .buttons import FORM, Block
+from .text import escaped, label
 
 MAX_TYPED = 3_000
 """Characters of one field; what is longer cannot be edited in Slack and stays as it is."""
@@ -47,7 +47,7 @@ def typed(values: dict[str, Any], field: str) -> str | None:
     return None if block is None else str(next(iter(block.values())).get("value") or "")
 
 
-def edited(call: Call, values: dict[str, Any]) -> tuple[Call, dict[str, str]]:
+def edited(call: CallJson, values: dict[str, Any]) -> tuple[CallJson, dict[str, str]]:
     """Return the call as it was edited, and by field what cannot be read."""
     changed, problems = dict(call), dict[str, str]()
     for place, (name, old) in enumerate(call.items()):
@@ -61,7 +61,7 @@ def edited(call: Call, values: dict[str, Any]) -> tuple[Call, dict[str, str]]:
     return changed, problems
 
 
-def _fields(call: Call) -> list[Block]:
+def _fields(call: CallJson) -> list[Block]:
     blocks: list[Block] = []
     for place, (name, value) in enumerate(call.items()):
         if name == "intent":

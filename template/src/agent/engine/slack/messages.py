@@ -7,17 +7,17 @@ on with it; in Slack threads that the agent has no part in, nothing is heard.
 from contextlib import suppress
 from typing import Any
 
-from ...api import launch, message, thread_of
-from ...channels.people import name_of
-from ...channels.slack_api import Slack
-from ...channels.slack_posts import Place, begun_by, post_once
-from ...channels.slack_text import readable
-from ...errors import ThreadNotFound
-from ...events import Event
-from ...state import OpenWait
-from ...thread import Thread
-from .. import App
+from ..log.errors import ThreadNotFound
+from ..log.events import Event
+from ..log.state import OpenWait
+from ..log.thread import Thread
+from ..loop.api import launch, message, thread_of
+from ..people.identity import name_of
+from ..runners.app import App
+from .client import Slack
 from .errands import Errands
+from .posts import Place, begun_by, post_once
+from .text import readable
 
 HEARD = (None, "file_share", "thread_broadcast")
 """Subtypes that are somebody's words; edits, joins, bots and the like are not."""
@@ -54,19 +54,19 @@ class Messages:
     async def _recorded(
         self, event: dict[str, Any], place: Place, said: dict[str, str]
     ) -> Thread | None:
-        agent, direct = self._app.agent, event.get("channel_type") == "im"
+        ports, direct = self._app.ports, event.get("channel_type") == "im"
         team = (await self._slack.me()).team
         ours = thread_of("slack", team, f"{place.channel}:{place.ts}")
         reply = event["type"] == "message" and place.ts != event["ts"]
         with suppress(ThreadNotFound):
             if reply:
-                return await message(agent, ours, **said)
+                return await message(ports, ours, **said)
         with suppress(ThreadNotFound):
             # Somebody who is asked on behalf of a thread from elsewhere replies to the question.
             if reply and direct and (about := await begun_by(self._slack, place)):
-                return await message(agent, str(about["thread"]), **said)
+                return await message(ports, str(about["thread"]), **said)
         begins = direct or event["type"] == "app_mention"
-        return await launch(agent, ours, **said, reply_to=place.address) if begins else None
+        return await launch(ports, ours, **said, reply_to=place.address) if begins else None
 
     async def _for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
         me = await self._slack.me()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .slack_api import Slack, SlackRefused
+from .client import Slack, SlackRefused
 
 MARK = "agent_event"
 """The kind of the metadata that our messages carry."""

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Self
 
-from ...channels.people import name_of
-from ...channels.slack_posts import Place
+from ..people.identity import name_of
+from .posts import Place
 
 
 @dataclass(frozen=True)

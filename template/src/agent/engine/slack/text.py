@@ -6,9 +6,9 @@ Slack obeys only what stands in `<…>`, so that is escaped; sections are sent `
 
 import re
 
-from ..events import cut
-from .characters import clean
-from .people import identities, name_of
+from ..log.characters import clean
+from ..log.events import cut
+from ..people.identity import identities, name_of
 
 MAX_SECTION = 3_000
 """Characters of one text in a message; Slack refuses longer ones."""

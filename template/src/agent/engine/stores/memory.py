@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..errors import Conflict, ThreadNotFound
-from ..events import FACTS, Event
-from ..ports import Claim, Summary
-from ..thread import Thread
+from ..log.errors import Conflict, ThreadNotFound
+from ..log.events import FACTS, Event
+from ..log.thread import Thread
+from ..loop.ports import Claim, Summary
 
 
 @dataclass

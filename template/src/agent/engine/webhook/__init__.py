@@ -7,10 +7,10 @@ What comes in is signed: the signature says that it is the source, `hook:<source
 
 import logging
 
-from ..channels.routing import tellable
-from ..channels.webhook_sources import path, sources
-from ..errors import Misconfigured
-from . import App, Served
+from ..log.errors import Misconfigured
+from ..people.routing import tellable
+from ..runners.app import App, Served
+from .sources import path, sources
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ def served(app: App) -> Served | None:
     for name, source in found.items():
         try:
             if source.tell:
-                tellable(app.agent.channel, source.tell)
+                tellable(app.ports.channel, source.tell)
         except ValueError as error:
             wrong = f"{name}.tell = {source.tell!r} {error}"
             raise Misconfigured(f"{str(path())!r}, {wrong}") from None
-    from .webhook_routes import Webhooks  # FastAPI would slow down every other command
+    from .routes import Webhooks  # FastAPI would slow down every other command
 
     return Served(router=Webhooks(app, found).router())

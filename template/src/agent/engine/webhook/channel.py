@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from ..errors import Unavailable
-from ..events import Event
-from ..thread import Thread
-from .people import identities
-from .webhook_sources import Source, secrets, sources
+from ..log.errors import Unavailable
+from ..log.events import Event
+from ..log.thread import Thread
+from ..people.identity import identities
+from .sources import Source, secrets, sources
 
 TIMEOUT_S = 15.0
 RETRY_S = 60.0

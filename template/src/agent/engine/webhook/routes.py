@@ -10,14 +10,14 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 
-from .. import api
-from ..channels.webhook_payload import fill, fits
-from ..channels.webhook_sources import Source, secrets
-from ..errors import Refused
-from ..events import safe
-from ..thread import Thread
-from . import App
-from .webhook_signatures import delivery
+from ..log.errors import Refused
+from ..log.events import safe
+from ..log.thread import Thread
+from ..loop import api
+from ..runners.app import App
+from .payload import fill, fits
+from .signatures import delivery
+from .sources import Source, secrets
 
 SOURCE = "webhook"
 MAX_NAME = 255
@@ -64,7 +64,7 @@ class Webhooks:
         home = f"webhook:{name}:{conversation}" if source.reply_url else "poll:"
         key = f"webhook:{name}:{signed}"
         thread = await api.launch(
-            self._app.agent,
+            self._app.ports,
             api.thread_of(SOURCE, name, conversation),
             text,
             actor=f"hook:{name}",
@@ -77,7 +77,7 @@ class Webhooks:
 
     async def _report(self, name: str, key: str, text: str) -> dict[str, Any]:
         try:
-            thread = await api.report(self._app.agent, key, text, actor=f"hook:{name}")
+            thread = await api.report(self._app.ports, key, text, actor=f"hook:{name}")
         except Refused as refused:
             # It would be refused again: a sender that is told so tries for days.
             return {"ignored": str(refused)}

@@ -7,7 +7,7 @@ from hashlib import sha256
 from fastapi import HTTPException
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from ..channels.webhook_sources import Scheme
+from .sources import Scheme
 
 MAX_ID = 255
 

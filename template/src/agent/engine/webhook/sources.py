@@ -22,9 +22,9 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import Misconfigured
+from ..log.errors import Misconfigured
 from ..settings import optional, required
-from .webhook_payload import template
+from .payload import template
 
 MIN_SECRET = 16
 """Bytes."""

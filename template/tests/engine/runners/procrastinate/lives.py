@@ -21,18 +21,18 @@ from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
-from agent import api
-from agent.actions import Action, Ask, Finish, Run
-from agent.context import Prompt
-from agent.errors import Refused, ThreadNotFound, Unavailable
-from agent.loop import advance
-from agent.ports import Agent, Reply
-from agent.runners.procrastinate import ProcrastinateRunner
-from agent.stores.postgres import PostgresStore
-from agent.thread import Thread
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import Refused, ThreadNotFound, Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.loop import api
+from agent.engine.loop.actions import Action, Ask, Finish, Run
+from agent.engine.loop.advance import advance
+from agent.engine.loop.ports import Ports, Reply
+from agent.engine.runners.procrastinate import ProcrastinateRunner
+from agent.engine.stores.postgres import PostgresStore
 
-from ..domain import Charge, Done, Put, World, agent_of
-from ..stores.postgres_server import Server
+from ...domain import Charge, Done, Put, World, ports_of
+from ...stores.postgres.server import Server
 
 T = TypeVar("T")
 
@@ -81,9 +81,9 @@ class Life:
             case "hold" if first:
                 wait_for((self.folder / "go").exists)
 
-    def agent(self) -> Agent:
+    def ports(self) -> Ports:
         world = World(self.folder / "world.db")
-        return agent_of(PostgresStore(self.url), self._says, world, decide=self._decide(world))
+        return ports_of(PostgresStore(self.url), self._says, world, decide=self._decide(world))
 
     async def _says(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         self.moment("thinking")
@@ -119,8 +119,8 @@ class Life:
 def worker(life: Life) -> None:
     """Run what is due until SIGTERM."""
 
-    async def live(agent: Agent) -> None:
-        runner = ProcrastinateRunner(agent, lease_s=life.lease_s, poll_s=0.05, sweep_s=1)
+    async def live(ports: Ports) -> None:
+        runner = ProcrastinateRunner(ports, lease_s=life.lease_s, poll_s=0.05, sweep_s=1)
         work = asyncio.ensure_future(runner.work(4))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
         _listening(life, os.getpid()).touch()
@@ -139,8 +139,8 @@ def _listening(life: Life, pid: int | None) -> Path:
 def without_lease(life: Life) -> None:
     """Advance the thread, whoever else does."""
 
-    async def live(agent: Agent) -> None:
-        await advance(agent, await agent.store.load(life.thread_id))
+    async def live(ports: Ports) -> None:
+        await advance(ports, await ports.store.load(life.thread_id))
 
     _live(life, live)
 
@@ -148,9 +148,9 @@ def without_lease(life: Life) -> None:
 def sender(life: Life) -> str:
     """Send a message, passing a moment before and after its hint and after the whole."""
 
-    async def live(agent: Agent) -> str:
-        ProcrastinateRunner(agent)
-        store: Any = agent.store
+    async def live(ports: Ports) -> str:
+        ProcrastinateRunner(ports)
+        store: Any = ports.store
         hint = store.when_due
 
         async def watched(db: AsyncConnection, thread_id: str) -> None:
@@ -159,7 +159,7 @@ def sender(life: Life) -> str:
             life.moment("hinted")
 
         store.when_due = watched
-        thread = await send(agent, life.thread_id, life.delivery)
+        thread = await send(ports, life.thread_id, life.delivery)
         life.moment("sent")
         return thread.id
 
@@ -169,12 +169,12 @@ def sender(life: Life) -> str:
 def approver(life: Life) -> str:
     """Approve what was asked last; return what came of it."""
 
-    async def live(agent: Agent) -> str:
-        thread = await agent.store.load(life.thread_id)
+    async def live(ports: Ports) -> str:
+        thread = await ports.store.load(life.thread_id)
         asked = [event for event in thread.events if event.type == "paused"][-1]
         how = {"actor": life.actor, "digest": asked.data["digest"]}
         try:
-            await api.resume(agent, thread.id, asked.seq, "approve", **how)
+            await api.resume(ports, thread.id, asked.seq, "approve", **how)
         except Refused as error:
             return str(error)
         return "approved"
@@ -192,24 +192,24 @@ def reader(life: Life) -> None:
             asyncio.run(asyncio.wait_for(store.threads(), 0.5))
 
 
-def _live(life: Life, live: Callable[[Agent], Awaitable[T]]) -> T:
+def _live(life: Life, live: Callable[[Ports], Awaitable[T]]) -> T:
     if life.clock_s:
         real = time.time
         time.time = lambda: real() + life.clock_s
 
     async def living() -> T:
-        agent = life.agent()
+        ports = life.ports()
         try:
-            return await live(agent)
+            return await live(ports)
         finally:
-            await agent.store.close()  # type: ignore[attr-defined] # it is ours
+            await ports.store.close()  # type: ignore[attr-defined] # it is ours
 
     return asyncio.run(living())
 
 
-async def send(agent: Agent, thread_id: str, delivery: str) -> Thread:
+async def send(ports: Ports, thread_id: str, delivery: str) -> Thread:
     how = {"actor": "ana", "delivery": delivery, "source": "test"}
-    return await api.launch(agent, thread_id, "Please go on.", **how)
+    return await api.launch(ports, thread_id, "Please go on.", **how)
 
 
 def wait_for(true: Callable[[], object], what: str = "go on") -> None:
@@ -287,20 +287,20 @@ class Lab:
         return [event.type for event in self.thread(thread_id).events]
 
     def thread(self, thread_id: str = THREAD) -> Thread:
-        return self.do(lambda agent: agent.store.load(thread_id))
+        return self.do(lambda ports: ports.store.load(thread_id))
 
     def send(self, thread_id: str = THREAD, delivery: str = "first") -> None:
-        async def hinted(agent: Agent) -> Thread:
-            ProcrastinateRunner(agent)
-            return await send(agent, thread_id, delivery)
+        async def hinted(ports: Ports) -> Thread:
+            ProcrastinateRunner(ports)
+            return await send(ports, thread_id, delivery)
 
         self.do(hinted)
 
     def answer(self, thread_id: str) -> None:
         """Answer what is asked, as a person who looks at the world."""
 
-        async def answer(agent: Agent) -> None:
-            thread = await agent.store.load(thread_id)
+        async def answer(ports: Ports) -> None:
+            thread = await ports.store.load(thread_id)
             if not (wait := thread.state.wait):
                 return
             verdict = {"approval": "approve", "limit": "continue"}.get(wait.kind, "happened")
@@ -309,7 +309,7 @@ class Lab:
                 verdict = "happened" if keys[-1] in self.keys() else "retry"
             how = {"actor": "ana", "digest": wait.data.get("digest", "")}
             with suppress(Refused):
-                await api.resume(agent, thread.id, wait.seq, verdict, **how)
+                await api.resume(ports, thread.id, wait.seq, verdict, **how)
 
         self.do(answer)
 
@@ -319,7 +319,7 @@ class Lab:
             effects = db.execute("SELECT key FROM effects WHERE tool LIKE ?", (tool or "%",))
             return [key for (key,) in effects.fetchall()]
 
-    def do(self, work: Callable[[Agent], Awaitable[T]]) -> T:
+    def do(self, work: Callable[[Ports], Awaitable[T]]) -> T:
         """Do something in this process, as soon as the database is there."""
         deadline = time.monotonic() + PATIENCE_S
         while True:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ..stores.postgres_server import Server, database, passed, query, started
-from .procrastinate_lives import (
+from ...stores.postgres.server import Server, database, passed, query, started
+from .lives import (
     CHARGE,
     CHARGE_A_LOT,
     DONE,
@@ -204,7 +204,7 @@ def test_a_thread_that_always_kills_its_worker_is_put_to_a_person(lab: Labs) -> 
 @pytest.mark.parametrize("moment", ["to hint", "hinted", "sent"])
 def test_a_message_and_its_hint_are_stored_together_or_not_at_all(moment: str, lab: Labs) -> None:
     run = lab(DONE)
-    run.do(lambda agent: agent.store.threads())
+    run.do(lambda ports: ports.store.threads())
     assert run.ended(run.start(sender, happens={moment: "kill"})) == KILLED
     stored = run.status() != ""
     jobs = "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'advance'"

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from procrastinate.schema import SchemaManager
 
-from agent.context import Prompt
-from agent.errors import Misconfigured, Unavailable
-from agent.ports import Agent, Reply
-from agent.runners.procrastinate import ProcrastinateRunner
-from agent.stores.memory import MemoryStore
-from agent.stores.postgres import PostgresStore
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.loop.ports import Ports, Reply
+from agent.engine.runners.procrastinate import ProcrastinateRunner
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.stores.postgres import PostgresStore
 
-from ..domain import Says, World, agent_of, chose, said, stored, types
-from ..stores.postgres_server import database, passed, query
-from .contract import DONE, Pass, RunnerContract, charges_once, until, working
+from ...domain import Says, World, chose, ports_of, said, stored, types
+from ...stores.postgres.server import database, passed, query
+from ..contract import DONE, Pass, RunnerContract, charges_once, until, working
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ class TestProcrastinateRunner(RunnerContract):
 
         return passed_here
 
-    def runner(self, agent: Agent) -> ProcrastinateRunner:
-        return ProcrastinateRunner(agent, sweep_s=1)
+    def runner(self, ports: Ports) -> ProcrastinateRunner:
+        return ProcrastinateRunner(ports, sweep_s=1)
 
 
 def hints(url: str) -> list[str]:
@@ -73,7 +73,7 @@ def hints(url: str) -> list[str]:
 async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    ProcrastinateRunner(agent_of(store, Says(), world))
+    ProcrastinateRunner(ports_of(store, Says(), world))
     thread = await stored(store, said())
     assert hints(url) == ["t"]
     await store.append(thread, chose("look"))
@@ -83,7 +83,7 @@ async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
 async def test_an_append_whose_hint_fails_is_none(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    ProcrastinateRunner(agent_of(store, Says(), world))
+    ProcrastinateRunner(ports_of(store, Says(), world))
     thread = await stored(store, said())
     query(url, "ALTER TABLE procrastinate_jobs RENAME TO elsewhere")
     with pytest.raises(Unavailable, match="procrastinate_jobs"):
@@ -94,7 +94,7 @@ async def test_an_append_whose_hint_fails_is_none(
 async def test_a_thread_that_somebody_runs_needs_no_hint(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(agent_of(store, charges_once, world))
+    runner = ProcrastinateRunner(ports_of(store, charges_once, world))
     await stored(store, said())
     await runner.finish("t")
     assert "tool_finished" in types(await store.load("t"))
@@ -105,7 +105,7 @@ async def test_a_thread_that_somebody_runs_needs_no_hint(
 async def test_a_hint_may_be_lost_or_doubled(
     copies: int, store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)
     for name in ("a", "b"):
         await stored(store, said(), thread_id=name)
     query(
@@ -133,7 +133,7 @@ async def test_a_sweep_that_finds_much_has_others_help(store: PostgresStore, wor
     names = [str(number) for number in range(5)]
     for name in names:
         await stored(store, said(), thread_id=name)
-    async with working(ProcrastinateRunner(agent_of(store, together, world), sweep_s=60)):
+    async with working(ProcrastinateRunner(ports_of(store, together, world), sweep_s=60)):
         await until(TestProcrastinateRunner.ended(store, *names))
 
 
@@ -148,8 +148,8 @@ async def test_what_a_worker_that_stops_puts_back_is_told_to_the_others(
         return await charges_once(prompt, schema)
 
     store = stores()
-    first = ProcrastinateRunner(agent_of(store, slow, world), sweep_s=60)
-    others = ProcrastinateRunner(agent_of(stores(), charges_once, world), sweep_s=60)
+    first = ProcrastinateRunner(ports_of(store, slow, world), sweep_s=60)
+    others = ProcrastinateRunner(ports_of(stores(), charges_once, world), sweep_s=60)
     async with working(first) as task:
         await stored(store, said())
         await thinking.wait()
@@ -167,7 +167,7 @@ async def test_what_a_worker_that_stops_puts_back_is_told_to_the_others(
 async def test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)
     await stored(store, said())
     query(
         url,
@@ -191,7 +191,7 @@ async def test_no_job_stays_when_its_work_is_done(
     async def nothing_left() -> bool:
         return not await asyncio.to_thread(query, url, "SELECT 1 FROM procrastinate_jobs")
 
-    async with working(ProcrastinateRunner(agent_of(store, charges_once, world), sweep_s=1)):
+    async with working(ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)):
         await stored(store, said())
         await until(TestProcrastinateRunner.ended(store))
         await until(nothing_left)
@@ -200,7 +200,7 @@ async def test_no_job_stays_when_its_work_is_done(
 async def test_a_worker_goes_on_when_the_database_is_back(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(agent_of(store, charges_once, world), poll_s=0.01, sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charges_once, world), poll_s=0.01, sweep_s=1)
     listening = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     mine = "application_name = 'agent' AND datname = current_database()"
     async with working(runner):
@@ -216,7 +216,7 @@ async def test_a_worker_goes_on_when_the_database_is_back(
 async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_date(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(agent_of(store, Says(), world))
+    runner = ProcrastinateRunner(ports_of(store, Says(), world))
     await store.threads()
     schema = store.database.schemas["procrastinate"]
     versions = query(url, "SELECT version FROM schema_versions WHERE name = 'procrastinate'")
@@ -228,7 +228,7 @@ async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_dat
 
 def test_it_needs_postgresql(world: World) -> None:
     with pytest.raises(Misconfigured, match="needs the store 'postgres'"):
-        ProcrastinateRunner(agent_of(MemoryStore(), Says(), world))
+        ProcrastinateRunner(ports_of(MemoryStore(), Says(), world))
 
 
 async def test_a_worker_that_does_not_hear_that_it_shall_stop_is_told_again(
@@ -244,8 +244,8 @@ async def test_a_worker_that_does_not_hear_that_it_shall_stop_is_told_again(
             except asyncio.CancelledError:
                 told.append("stop")
 
-    runner = ProcrastinateRunner(agent_of(store, Says(), world))
-    monkeypatch.setattr("agent.runners.procrastinate.STOP_S", 0.01)
+    runner = ProcrastinateRunner(ports_of(store, Says(), world))
+    monkeypatch.setattr("agent.engine.runners.procrastinate.STOP_S", 0.01)
     monkeypatch.setattr(runner, "_worker", hard_of_hearing)
     work = asyncio.create_task(runner.work())
     await begun.wait()

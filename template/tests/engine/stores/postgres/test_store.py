@@ -10,14 +10,14 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from agent.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
-from agent.events import event
-from agent.stores.postgres import PostgresStore
-from agent.stores.postgres_schema import CLAIM_DUE, MIGRATIONS, Schema
+from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
+from agent.engine.log.events import event
+from agent.engine.stores.postgres import PostgresStore
+from agent.engine.stores.postgres.schema import CLAIM_DUE, MIGRATIONS, Schema
 
-from ..domain import chose, said, stored, types
-from .contract import Pass, StoreContract
-from .postgres_server import database, passed, query
+from ...domain import chose, said, stored, types
+from ..contract import Pass, StoreContract
+from .server import database, passed, query
 
 
 @pytest.fixture

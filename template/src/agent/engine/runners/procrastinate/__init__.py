@@ -18,12 +18,12 @@ from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 from psycopg import AsyncConnection
 
-from ..errors import Misconfigured, Unavailable
-from ..ports import Agent
-from ..stores.postgres import PostgresStore
-from ..stores.postgres_pool import in_words
-from ..stores.postgres_schema import Schema
-from .local import GRACE_S, LocalRunner, Run
+from ...log.errors import Misconfigured, Unavailable
+from ...loop.ports import Ports
+from ...stores.postgres import PostgresStore
+from ...stores.postgres.pool import in_words
+from ...stores.postgres.schema import Schema
+from ..local import GRACE_S, LocalRunner, Run
 
 log = logging.getLogger(__name__)
 
@@ -40,18 +40,18 @@ class ProcrastinateRunner(LocalRunner):
 
     def __init__(
         self,
-        agent: Agent,
+        ports: Ports,
         concurrency: int = 16,
         lease_s: float = 15.0,
         poll_s: float = 1.0,
         sweep_s: int = SWEEP_S,
     ) -> None:
-        super().__init__(agent, concurrency, lease_s, poll_s)
-        if not isinstance(agent.store, PostgresStore):
+        super().__init__(ports, concurrency, lease_s, poll_s)
+        if not isinstance(ports.store, PostgresStore):
             raise Misconfigured("the runner 'procrastinate' needs the store 'postgres'")
-        self._database = agent.store.database
+        self._database = ports.store.database
         self._database.schemas["procrastinate"] = _schema()
-        agent.store.when_due = self._hint
+        ports.store.when_due = self._hint
         self._sweep_s = sweep_s
         self._running = set[Run]()
         self._stopping = asyncio.Event()

@@ -12,7 +12,7 @@ import typer
 from procrastinate.shell import ProcrastinateShell
 from procrastinate.utils import sync_to_async
 
-from .procrastinate import ProcrastinateRunner
+from . import ProcrastinateRunner
 
 Words = Annotated[
     list[str] | None,

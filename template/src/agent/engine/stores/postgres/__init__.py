@@ -14,13 +14,13 @@ from typing import Any, Self
 
 from psycopg import AsyncConnection
 
-from ..errors import Conflict, ThreadNotFound
-from ..events import FACTS, Event, safe
-from ..ports import Claim, Summary
-from ..settings import optional
-from ..thread import Thread
-from . import postgres_schema as sql
-from .postgres_pool import Database
+from ...log.errors import Conflict, ThreadNotFound
+from ...log.events import FACTS, Event, safe
+from ...log.thread import Thread
+from ...loop.ports import Claim, Summary
+from ...settings import optional
+from . import schema as sql
+from .pool import Database
 
 WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
 

@@ -10,8 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from ..errors import Misconfigured, Unavailable
-from .postgres_schema import AGENT, Schema, upgrade
+from ...log.errors import Misconfigured, Unavailable
+from .schema import AGENT, Schema, upgrade
 
 Pool = AsyncConnectionPool[AsyncConnection]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from psycopg import AsyncConnection
 
-from ..errors import Misconfigured
+from ...log.errors import Misconfigured
 
 _LOCK = 0x12FAC702
 """Of `pg_advisory_xact_lock`; the same for every version of this code."""

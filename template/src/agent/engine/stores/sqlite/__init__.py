@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from ..errors import Conflict, ThreadNotFound, Unavailable
-from ..events import FACTS, Event
-from ..ports import Claim, Summary
-from ..settings import optional
-from ..thread import Thread
-from . import sqlite_schema as sql
+from ...log.errors import Conflict, ThreadNotFound, Unavailable
+from ...log.events import FACTS, Event
+from ...log.thread import Thread
+from ...loop.ports import Claim, Summary
+from ...settings import optional
+from . import schema as sql
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ import sqlite3
 import time
 from pathlib import Path
 
-from ..errors import Misconfigured
+from ...log.errors import Misconfigured
 
 BUSY_S = 5.0
 """How long a statement waits for another process to be done."""

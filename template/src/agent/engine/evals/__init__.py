@@ -1,0 +1,1 @@
+"""Evals: does the model still choose what it should?"""

@@ -1,0 +1,151 @@
+"""Factor 7: contact humans with tools, here on a page: what waits, what happened, and answers.
+
+    /                              what waits for whom, and the threads; a message begins one
+    /inbox/{thread}                the log as a conversation, and what may be answered
+    /inbox/{thread}/events/{seq}   one event whole, and the exact prompt of a step
+    /inbox/{thread}/stream         its events as they happen, for the page
+
+A form is sent to the page it is on. Verdicts go through `api.resume`, like everywhere.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from secrets import token_urlsafe
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from ..context.window import render
+from ..http import answers, pages, routes, wire
+from ..http.answers import path_of
+from ..http.service import LastEventId, Loaded, Running, Service
+from ..http.sessions import Person, Sent, person
+from ..log.errors import Refused
+from ..log.thread import Thread
+from ..loop import api
+from ..loop.ports import Ports
+from ..people import story
+
+SOURCE = "inbox"
+LISTED = 50
+"""Threads on one page."""
+
+router = APIRouter(
+    route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(person)]
+)
+
+
+@router.get("/")
+async def home(request: Request, service: Running, name: Person) -> Response:
+    store = service.app.ports.store
+    rows = await store.threads(limit=LISTED)
+    found = {row.id for row in (*await store.threads(True, LISTED), *rows)}
+    threads = {one.id: one for one in await asyncio.gather(*map(store.load, found))}
+    shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": path_of, "story": story}
+    shown |= {"asked": answers.asked(threads.values(), name), "more": LISTED}
+    listed = [(row, story.title(threads[row.id])) for row in rows]
+    return pages.page(request, "inbox.html", home=__package__, rows=listed, **shown)
+
+
+@router.post("/")
+async def begin(service: Running, name: Person, fields: Sent) -> Response:
+    text, delivery = answers.said(name, fields)
+    thread_id = api.thread_of(SOURCE, name, delivery)
+    who = {"actor": name, "delivery": delivery, "source": SOURCE}
+    await api.launch(service.app.ports, thread_id, text, **who)
+    service.app.runner.wake(thread_id)
+    return pages.redirect(path_of(thread_id))
+
+
+@router.get("/inbox/{thread_id}")
+async def show(
+    request: Request,
+    thread: Loaded,
+    service: Running,
+    name: Person,
+    before: Annotated[int | None, Query(ge=1)] = None,
+) -> Response:
+    return _page(request, service, thread, name, before, "", {})
+
+
+@router.post("/inbox/{thread_id}")
+async def act(
+    request: Request, thread: Loaded, service: Running, name: Person, fields: Sent
+) -> Response:
+    """Do what a form of the page says; what is refused comes back with what was typed."""
+    try:
+        await _do(service.app.ports, thread, name, fields)
+    except Refused as refused:
+        thread = await service.app.ports.store.load(thread.id)
+        if not answers.is_given(thread, name, fields):
+            return _page(request, service, thread, name, None, str(refused), fields)
+    service.app.runner.wake(thread.id)
+    return pages.redirect(f"{path_of(thread.id)}#now")
+
+
+@router.get("/inbox/{thread_id}/events/{seq}")
+async def event(request: Request, thread: Loaded, seq: int, service: Running) -> Response:
+    if not 1 <= seq <= len(thread.events):
+        raise HTTPException(404, f"The thread has no event {seq}.")
+    past, ports = thread.event(seq), service.app.ports
+    prompt, edited = None, False
+    if past.type in ("step", "invalid_step"):
+        prompt = render(Thread.of(thread.id, thread.events[: seq - 1]), ports.prompts)
+        edited = past.data.get("prompt_sha", "") != ports.prompts.sha
+    around = seq + story.LINES // 2
+    back = path_of(thread.id) + (f"?before={around}" if around < len(thread.events) else "")
+    shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
+    return pages.page(request, "event.html", home=__package__, written=story.written, **shown)
+
+
+@router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)
+async def stream(
+    thread: Loaded,
+    service: Running,
+    query: Annotated[wire.After, Query()],
+    last_event_id: LastEventId = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    async for told in routes.follow(thread, service, query, last_event_id):
+        yield told
+
+
+async def _do(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
+    match fields.get("do"):
+        case "message":
+            text, delivery = answers.said(name, fields)
+            said = {"actor": name, "delivery": delivery, "source": SOURCE}
+            await api.message(ports, thread.id, text, **said)
+        case "cancel":
+            await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
+        case _:
+            await answers.give(ports, thread, name, fields)
+
+
+def _page(
+    request: Request,
+    service: Service,
+    thread: Thread,
+    name: str,
+    before: int | None,
+    refused: str,
+    typed: dict[str, str],
+) -> Response:
+    wait = thread.state.wait
+    return pages.page(
+        request,
+        "thread.html",
+        409 if refused else 200,
+        home=__package__,
+        thread=thread,
+        title=story.title(thread),
+        name=name,
+        path=path_of(thread.id),
+        lines=story.lines(thread, before),
+        newest=before is None,
+        form=answers.Form.of(service.app.ports, wait, name, typed) if wait else None,
+        refused=refused,
+        typed=typed,
+        key=token_urlsafe(8),
+        story=story,
+    )

@@ -1,0 +1,21 @@
+"""The entry point: the script `agent` starts here.
+
+It alone imports `app`, and only where a command needs it: `agent --help` costs the same whatever
+an owner imports there.
+"""
+
+from . import parts
+from .cli import command_line
+from .runners.app import App
+
+
+def build(model: str) -> App:
+    """Plug the agents of `app.py` together."""
+    from ..app import application
+
+    return application.build(model)
+
+
+def main() -> None:
+    """Run the command line."""
+    command_line(build, *parts.MOUNTS)

@@ -1,0 +1,24 @@
+"""A page follows its thread by the session of whoever reads it."""
+
+from fastapi import FastAPI
+
+from agent.engine.http import sessions
+from agent.engine.stores.memory import MemoryStore
+
+from ..domain import said, stored
+from ..http.conftest import TOKENS, Follow, caller
+
+
+async def test_a_page_follows_the_same_stream_by_the_session_of_its_reader(
+    api: FastAPI, store: MemoryStore, follow: Follow
+) -> None:
+    thread = await stored(store, said("one"))
+    async with caller(api) as browser:
+        await browser.post("/login", data={"token": TOKENS["ana"]})
+        cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
+    page = {"path": "/inbox/{}/stream", "Authorization": "", "Cookie": cookie}
+    async with follow("t", "after=1", **page) as (follower, _):
+        await store.append(thread, said("two"))
+        assert (await follower.next())["data"]["text"] == "two"
+        await store.append(await store.load("t"), said("three"))
+        assert (await follower.next())["id"] == 3
