@@ -118,7 +118,7 @@ def test_a_script_never_passes_for_a_model(desk: Desk) -> None:
     assert "No model decides here" in desk.agent("run", "hi", "--model", "scripted:x").stderr
 
 
-def test_what_others_do_to_the_thread_is_told(desk: Desk) -> None:
+def test_what_others_do_to_the_thread_is_shown(desk: Desk) -> None:
     async def interrupt() -> str:
         await desk.store.append(await desk.store.load("t"), said("me too", "bob"))
         return "never read"
@@ -127,7 +127,7 @@ def test_what_others_do_to_the_thread_is_told(desk: Desk) -> None:
     desk.says(interrupt, DONE)
     ran = desk.agent("run", "--thread", "t")
     assert "· bob said: me too" in ran.stderr
-    assert "dropped a reply that a message overtook" in ran.stderr
+    assert "discarded a reply because the thread changed meanwhile" in ran.stderr
     assert types(desk.thread())[-2:] == ["finished", "delivered"]
 
 
@@ -389,9 +389,9 @@ def test_the_log_is_one_line_an_event(desk: Desk) -> None:
     assert [" ".join(line.split()[1:]) for line in ran.stdout.splitlines()] == [
         "WHEN WHO WHAT",
         "just now ana said: hi there",
-        'just now agent next step: look(at="x")',
+        'just now agent chose look(at="x")',
         "just now agent started look",
-        'just now agent look returned: {"sky": "blue"}',
+        'just now look returned: {"sky": "blue"}',
     ]
     assert ran.stderr == "Thread t: nobody runs it\n\n"
 
@@ -427,7 +427,7 @@ def test_as_json_every_event_is_complete_and_on_a_line(desk: Desk) -> None:
     assert lines[0].keys() == {"seq", "type", "at", "actor", "key", "data"}
 
 
-HOSTILE = "\x1b[2J\x1b]0;title\x07\u202e[red]x[/red]\n  9  now  ana  approve (approval)"
+HOSTILE = "\x1b[2J\x1b]0;title\x07\u202e[red]x[/red]\n  9  now  ana  approved charge"
 
 
 @pytest.mark.parametrize(
@@ -462,7 +462,7 @@ def test_the_demo_needs_no_key_network_or_terminal_and_shows_how(tmp_path: Path)
     shown = ran.stdout
     assert "a script decides (sample/deploy/demo.jsonl), not a model" in shown
     assert "There is no terminal to ask, so the demo answers itself: approve" in shown
-    assert 'deploy_backend returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
+    assert 'deploy_backend  returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
     assert "<human_response>\n    approved: true" in shown
     deployed = (sample / "deployed/production.json").read_text("utf-8")
     assert json.loads(deployed)["tag"] == "v1.2.3"

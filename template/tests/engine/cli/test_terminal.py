@@ -171,7 +171,7 @@ def test_a_terminal_gets_colours_and_data_no_say_in_them(
     piped(tmp_path, "run", "hi", env=environment(said))
     terminal = Terminal(tmp_path, environment(), "show")
     opened.append(terminal)
-    written = terminal.until("told people of")
+    written = terminal.until("notified ana of the result")
     assert "\x1b[1m" in written
     assert "\x1b[2J" not in written
     assert "\\x1b[2J[red]x[/red]" in written
@@ -191,7 +191,7 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     piped(tmp_path, "run", "hi", env=environment(DONE))
     terminal = Terminal(tmp_path, environment(**changes), "show")
     opened.append(terminal)
-    assert "\x1b" not in terminal.until("told people of")
+    assert "\x1b" not in terminal.until("notified ana of the result")
 
 
 def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Ports
 from ..people.identity import local_user
-from ..people.words import call_line, command, description, short, ways, when
+from ..people.words import format_call
+from .format import format_command, format_time, shorten_id
 from .screen import Screen
 from .threads import summary, thread_named
-from .waits import Answer, answer_in, give, parsed
+from .waits import Answer, answer_in, describe_wait, give, list_answers, parsed
 
 PATIENCE_S = 1.5
 """How long a living worker may take to see what was appended."""
@@ -36,10 +37,10 @@ async def inbox(ctx: typer.Context) -> None:
     for row in reversed(rows):
         thread = await store.load(row.id)
         if wait := thread.state.wait:
-            since = when(thread.event(wait.seq).at or now, now)
-            headline, *rest = description(wait, actor, now)
-            rest += ways(thread, wait) if wait.admits(actor) else []
-            screen.tell(f"{short(thread.id)}:{wait.seq}  {since}  {headline}")
+            since = format_time(thread.event(wait.seq).at or now, now)
+            headline, *rest = describe_wait(wait, actor, now)
+            rest += list_answers(thread, wait) if wait.admits(actor) else []
+            screen.tell(f"{shorten_id(thread.id)}:{wait.seq}  {since}  {headline}")
             screen.tell("\n".join(f"    {text}" for text in rest) + "\n")
     if not rows:
         screen.say("Nothing waits for an answer.")
@@ -97,11 +98,11 @@ async def answer(
 async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]) -> None:
     ports, actor, screen = ctx.obj("").ports, local_user(), Screen()
     thread, wait = await _named(ports, name)
-    for text in description(wait, actor, await ports.store.now()):
+    for text in describe_wait(wait, actor, await ports.store.now()):
         screen.say(text)
     given = make(thread, wait)
     if given.call:
-        screen.say(f"With your changes: {call_line(given.call)}")
+        screen.say(f"With your changes: {format_call(given.call)}")
     exact = name.partition(":")[2]
     if not exact and given.verdict in ("approve", "edit") and screen.interactive:
         screen.forget_typed()
@@ -111,8 +112,8 @@ async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait]
     thread = await give(ports, thread, wait, given, actor)
     screen.say(f"Recorded: {given.verdict} by {actor}.", "green")
     if not await _taken(ports, thread):
-        go_on = command("run", "--thread", short(thread.id))
-        screen.say(f"Nobody is running this thread: {go_on}, or {command('worker')}")
+        go_on = format_command("run", "--thread", shorten_id(thread.id))
+        screen.say(f"Nobody is running this thread: {go_on}, or {format_command('worker')}")
 
 
 async def _named(ports: Ports, name: str) -> tuple[Thread, OpenWait]:
@@ -125,7 +126,7 @@ async def _named(ports: Ports, name: str) -> tuple[Thread, OpenWait]:
     for past in reversed(thread.events):
         if past.type == "resumed" and number in ("", str(past.data["wait"])):
             raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
-    now = f"it waits at {short(thread.id)}:{wait.seq} now" if wait else "it waits for nothing"
+    now = f"it waits at {shorten_id(thread.id)}:{wait.seq} now" if wait else "it waits for nothing"
     raise Refused(f"{name!r} is not waiting for an answer; {now}")
 
 

@@ -11,10 +11,11 @@ from ..log.errors import Misconfigured
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import thread_of
-from ..people.words import command, what
+from ..people.words import describe_event
 from ..runners.app import App
 from ..runners.local import LocalRunner
 from ..stores.sqlite import SqliteStore
+from .format import format_command
 from .prompts import prompt_text
 from .run import LEFT_WAITING
 from .screen import Screen, interruptible
@@ -33,11 +34,11 @@ async def demo(ctx: typer.Context) -> None:
     ports = replace(ctx.obj(_script()).ports, store=SqliteStore(DATABASE))
     app = App(ports, LocalRunner(ports))
     talk = Talk(app, "cli:you", screen, ask_for if screen.interactive else _alone)
-    left = f"\nStopped in the middle. It goes on where it was: {command('demo')}"
+    left = f"\nStopped in the middle. It goes on where it was: {format_command('demo')}"
     with interruptible(lambda: screen.say(left)):
         thread = await talk.go_on(await _demo_begun(talk))
     if thread.state.wait:
-        screen.say(f"Left waiting. It goes on there: {command('demo')}")
+        screen.say(f"Left waiting. It goes on there: {format_command('demo')}")
         raise typer.Exit(LEFT_WAITING)
     _look_back(talk, thread)
 
@@ -59,7 +60,7 @@ async def _demo_begun(talk: Talk) -> Thread:
         if not thread.state.ended:
             say(f"\nGoing on after event {thread.state.version} with: {TASK}\n", "bold")
             return thread
-    say(f"Kill it at its question, if you like: `{command('demo')}` goes on there.")
+    say(f"Kill it at its question, if you like: `{format_command('demo')}` goes on there.")
     say(f"\n> {TASK}\n", "bold")
     return await talk.say(Thread(thread_of("cli", "demo", uuid4().hex)), TASK)
 
@@ -74,10 +75,11 @@ async def _alone(screen: Screen, wait: OpenWait) -> Answer | None:
 def _look_back(talk: Talk, thread: Thread) -> None:
     screen = talk.screen
     screen.say("\nThe log. It is all the state there is:\n", "bold")
-    rows = [(str(event.seq), event.actor, what(thread, event)) for event in thread.events]
+    told = ((event, describe_event(thread, event)) for event in thread.events)
+    rows = [(str(event.seq), said.who, said.line) for event, said in told]
     screen.table(("#", "WHO", "WHAT"), rows)
     last = max(event.seq for event in thread.events if event.type == "step")
     screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
     screen.tell(prompt_text(talk.app.ports, Thread.of(thread.id, thread.events[: last - 1])))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
-    screen.say(f"  {command('run', repr(TASK))}\n  {command('show', '--prompt')}")
+    screen.say(f"  {format_command('run', repr(TASK))}\n  {format_command('show', '--prompt')}")

@@ -19,16 +19,16 @@ from ..log.errors import InvalidStep, Misconfigured, Refused
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import LLM, Ports, Reply
-from ..people.words import short
 from ..runners.app import Build
 from ..settings import required
+from .format import shorten_id
 from .screen import Screen
 from .threads import Id, thread_named
 
 FOLDER = Path("evals")
 RECORDINGS = "recordings.jsonl"
 
-At = Annotated[int, typer.Option(metavar="N", help="The `next step` to expect; see `agent show`.")]
+At = Annotated[int, typer.Option(metavar="N", help="The step to expect; `agent show` has the numbers.")]
 Name = Annotated[str, typer.Option(metavar="NAME", help="What to call the case.")]
 Model = Annotated[str, typer.Option(metavar="PROVIDER:NAME", help="Whom to ask, if not MODEL.")]
 All = Annotated[bool, typer.Option("--all", help="Ask again for what is recorded, too.")]
@@ -59,7 +59,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
 async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
     thread, screen = await thread_named(ports.store, thread_id), Screen()
     step = _step(ports, thread, at)
-    name = name or f"{short(thread.id)}-{at}"
+    name = name or f"{shorten_id(thread.id)}-{at}"
     folder = FOLDER / ports.name
     if name in {case.name for case in cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")

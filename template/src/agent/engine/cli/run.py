@@ -13,11 +13,11 @@ from ..log.errors import AgentError
 from ..log.thread import Thread
 from ..loop.api import thread_of
 from ..people.identity import local_user
-from ..people.words import command, short, ways
+from .format import format_command, shorten_id
 from .screen import Screen, interruptible, log_to_stderr
 from .talk import Talk
 from .threads import thread_named
-from .waits import ask_for
+from .waits import ask_for, list_answers
 
 LEFT_WAITING = 3
 """The exit code where a person has to answer first."""
@@ -46,11 +46,13 @@ async def run(
         screen.say(f"No model decides here, but a script: {chosen}")
     store, new = talk.app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
     begun = await thread_named(store, thread) if thread else new
-    again = command("run", "--thread", short(begun.id), *(["--model", model] if model else []))
+    again = format_command(
+        "run", "--thread", shorten_id(begun.id), *(["--model", model] if model else [])
+    )
     kept = f"The thread is kept; go on with:\n  {again}"
     leaving = f"\nLeaving after the step at hand; Ctrl-C again does not wait for it.\n{kept}"
     with interruptible(lambda: screen.say(leaving)):
-        screen.say(f"Thread {short(begun.id)}", "dim")
+        screen.say(f"Thread {shorten_id(begun.id)}", "dim")
         try:
             ended = await talk.converse(await talk.say(begun, " ".join(text)) if text else begun)
         except AgentError as error:
@@ -62,7 +64,7 @@ async def run(
 def _ending(thread: Thread, screen: Screen, again: str) -> int:
     if thread.state.wait is None:
         return 0 if thread.state.ended == "finished" else 1
-    answers = "\n".join(f"  {way}" for way in ways(thread, thread.state.wait))
+    answers = "\n".join(f"  {way}" for way in list_answers(thread, thread.state.wait))
     screen.say(f"\nLeft waiting. Answer with:\n{answers}\nand go on with:\n  {again}")
     return LEFT_WAITING
 
@@ -88,5 +90,5 @@ async def worker(
 
 
 def _model_or_setting(model: str) -> str:
-    hint = f"Name one in .env or with --model; `{command('demo')}` runs without one."
+    hint = f"Name one in .env or with --model; `{format_command('demo')}` runs without one."
     return model or settings.required("MODEL", hint)

@@ -17,7 +17,7 @@ from typing import TextIO
 import typer
 
 from ..log.characters import clean
-from ..people.words import line
+from ..people.words import shorten
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line."""
@@ -41,7 +41,7 @@ class Screen:
 
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
-        table = [head, *(tuple(clean(line(cell)) for cell in row) for row in rows)]
+        table = [head, *(tuple(clean(shorten(cell)) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]

@@ -13,14 +13,15 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..log.errors import Refused
+from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, message
-from ..people.words import description, news
+from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
 from .screen import Screen
 from .threads import summary
-from .waits import Answer, give
+from .waits import Answer, describe_wait, give
 
 T = TypeVar("T")
 Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
@@ -85,14 +86,14 @@ class Talk:
     def _tell(self, seen: Thread, newest: Thread) -> Thread:
         for event in newest.events[seen.state.version :]:
             seen = seen.plus(event)
-            text, style = news(seen, event, self.actor)
+            text, style = format_news(seen, event, self.actor)
             if text:
                 self.screen.say(text, style)
         return seen
 
     async def _settled(self, thread: Thread, wait: OpenWait) -> bool:
         """Put a wait to the person, unless somebody else is faster; false leaves it open."""
-        headline, *rest = description(wait, self.actor, await self.app.ports.store.now())
+        headline, *rest = describe_wait(wait, self.actor, await self.app.ports.store.now())
         self.screen.say(f"\n{headline}", "bold yellow")
         for text in rest:
             self.screen.say(f"  {text}")
@@ -124,6 +125,31 @@ class Talk:
         now = (await store.load(thread.id)).state.wait
         over = wait.expires_at is not None and wait.expires_at <= await store.now()
         return not over and now is not None and now.seq == wait.seq
+
+
+def format_news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:
+    """Return what somebody who follows the thread wants to know of its last event, and a style.
+
+    A call is shown when it starts: until then a person may be asked about it, edit it or drop it.
+    """
+    sentence, step = describe_event(seen, event), seen.state.step
+    match event.type:
+        case "tool_started" if step and step.seq == event.data["step"]:
+            again = " (again: the last run reported no result)" if step.starts > 1 else ""
+            return f"  ▸ {format_call(step.call)}{again}", "cyan"
+        case "tool_finished":
+            return f"    → {shorten(format_value(event.data['output']))}", ""
+        case "tool_failed":
+            return f"    ✗ {shorten(event.data['error'])}", "red"
+        case "invalid_step" | "discarded" | "compacted":
+            return f"  ! {sentence.line}", "yellow"
+        case "message" if event.actor == actor or event.data.get("facts") == {}:
+            return "", ""
+        case "message" | "resumed":
+            return f"  · {sentence.who} {sentence.line}", "dim"
+        case "cancelled":
+            return f"  ■ {sentence.who} {sentence.line}", "red"
+    return "", ""
 
 
 def _last_words(thread: Thread) -> str:

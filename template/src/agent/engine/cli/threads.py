@@ -11,13 +11,16 @@ from typing import Annotated
 import typer
 
 from ..log.errors import ThreadNotFound
+from ..log.events import Event
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports, Store, Summary
 from ..people.identity import local_user
-from ..people.words import command, description, line, short, ways, what, when
+from ..people.words import describe_event, shorten
+from .format import format_command, format_time, shorten_id
 from .prompts import changed, prompt_text, spent
 from .screen import Screen
+from .waits import describe_wait, list_answers
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
 
@@ -31,13 +34,13 @@ async def threads(
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
-        first, at = thread.events[0], when(row.updated, now)
-        about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), _status(row), at, spent(thread), first.actor, about))
+        first, at = thread.events[0], format_time(row.updated, now)
+        about = shorten(str(first.data.get("text", "")), 60)
+        rows.append((shorten_id(row.id), _status(row), at, spent(thread), first.actor, about))
     if rows:
         screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
-        screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
+        screen.say(f"There are no threads yet; begin one with: {format_command('run', 'TEXT')}")
 
 
 async def show(
@@ -66,15 +69,17 @@ async def show(
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     now, row = await ports.store.now(), await summary(ports.store, thread)
     screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
-    told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
-    rows = [
-        (str(event.seq), at, event.actor, what(thread, event) + changed(thread, event))
-        for event, at in told
-    ]
+    rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
-        shown = [*description(wait, local_user(), now), *ways(thread, wait)]
+        shown = [*describe_wait(wait, local_user(), now), *list_answers(thread, wait)]
         screen.say("\n" + "\n".join(shown))
+
+
+def _make_row(thread: Thread, event: Event, now: datetime) -> tuple[str, ...]:
+    sentence = describe_event(thread, event)
+    at = format_time(event.at, now) if event.at else ""
+    return str(event.seq), at, sentence.who, sentence.line + changed(thread, event)
 
 
 async def fork(
@@ -87,7 +92,7 @@ async def fork(
     origin = await thread_named(ports.store, name)
     copied = await api.fork(ports, origin.id, at, actor=local_user())
     screen.tell(copied.id)
-    screen.say(f"Go on with: {command('run', '--thread', short(copied.id), 'TEXT')}")
+    screen.say(f"Go on with: {format_command('run', '--thread', shorten_id(copied.id), 'TEXT')}")
 
 
 async def cancel(
@@ -102,7 +107,7 @@ async def cancel(
     ports = ctx.obj("").ports
     thread = await thread_named(ports.store, name)
     await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
-    Screen().say(f"Cancelled {short(thread.id)}.")
+    Screen().say(f"Cancelled {shorten_id(thread.id)}.")
 
 
 async def thread_named(store: Store, name: str) -> Thread:
@@ -115,7 +120,7 @@ async def thread_named(store: Store, name: str) -> Thread:
         return await store.load(found[0])
     if fit := ", ".join(found[:3]):
         raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
-    hint = f"`{command('threads')}` lists them"
+    hint = f"`{format_command('threads')}` lists them"
     raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
 
 
@@ -126,7 +131,9 @@ async def summary(store: Store, thread: Thread) -> Summary | None:
 async def _newest(store: Store) -> Thread:
     if rows := await store.threads(limit=1):
         return await store.load(rows[0].id)
-    raise ThreadNotFound(f"there are no threads yet; begin one with: {command('run', 'TEXT')}")
+    raise ThreadNotFound(
+        f"there are no threads yet; begin one with: {format_command('run', 'TEXT')}"
+    )
 
 
 def _status(row: Summary) -> str:

@@ -1,19 +1,24 @@
-"""Answers to a wait: from a command's words, or asked for at the terminal.
+"""A wait at the terminal: what a person has to know, how to answer, and the answer they give.
 
 The same words answer a wait in a conversation and in `agent answer`.
 """
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..log.errors import Refused
-from ..log.events import CallJson
+from ..log.events import CallJson, cut
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from ..loop.api import resume
 from ..loop.ports import Ports
-from ..people.words import command, short
+from ..people.words import shorten
+from .format import format_command, format_time, shorten_id
 from .screen import Screen
+
+_LONGEST = 2_000
+"""Characters of one argument; `show --json` has the rest."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,38 @@ class Answer:
     verdict: str
     text: str = ""
     call: CallJson | None = None
+
+
+def describe_wait(wait: OpenWait, actor: str, now: datetime) -> list[str]:
+    """Return what a person must know to answer: a headline, then what it is about."""
+    options = wait.data.get("options", {})
+    urgency = options.get("urgency", "medium")
+    people = " or ".join("you" if name == actor else shorten(name) for name in wait.audience)
+    marks = [f"for {people}"]
+    marks += [f"{urgency} urgency"] if urgency != "medium" else []
+    marks += [f"until {format_time(wait.expires_at, now)}"] if wait.expires_at else []
+    label = wait.kind.replace("_", " ").capitalize()
+    shown = [f"{label} ({', '.join(marks)}): {shorten(wait.text, _LONGEST)}"]
+    for name, value in wait.data.get("call", {}).items():
+        if name != "intent":
+            shown.append(f"  {name}: {cut(json.dumps(value, ensure_ascii=False), _LONGEST)}")
+    choices = options.get("choices", ())
+    return shown + [f"  {place}. {shorten(text)}" for place, text in enumerate(choices, 1)]
+
+
+def list_answers(thread: Thread, wait: OpenWait) -> list[str]:
+    """Return the exact commands that answer a wait."""
+    name = f"{shorten_id(thread.id)}:{wait.seq}"
+    if wait.kind == "approval":
+        first = next((field for field in wait.data["call"] if field != "intent"), "name")
+        edit = format_command("edit", name, "--set", f"{first}=VALUE")
+        return [format_command("approve", name), format_command("reject", name, "'REASON'"), edit]
+    known = {
+        "question": ("'TEXT'",),
+        "limit": ("continue", "stop"),
+        "in_doubt": ("happened", "retry", "abort"),
+    }
+    return [format_command("answer", name, word) for word in known.get(wait.kind, ("done",))]
 
 
 async def give(ports: Ports, thread: Thread, wait: OpenWait, given: Answer, actor: str) -> Thread:
@@ -74,8 +111,8 @@ def answer_in(thread: Thread, wait: OpenWait, words: list[str]) -> Answer:
         return Answer("answer", _chosen(wait, " ".join(words)))
     allowed = sorted(VERDICTS[wait.kind])
     if wait.kind == "approval":
-        name = f"{short(thread.id)}:{wait.seq}"
-        ways = " or ".join(command(verdict, name) for verdict in allowed)
+        name = f"{shorten_id(thread.id)}:{wait.seq}"
+        ways = " or ".join(format_command(verdict, name) for verdict in allowed)
         raise Refused(f"an approval is no question: {ways}")
     if words[0] not in allowed:
         raise Refused(f"{words[0]!r} does not answer it; possible: {', '.join(allowed)}")
