@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.engine.cli.talk import Talk, format_news
-from agent.engine.cli.waits import ask_for, describe_wait
+from agent.engine.cli.waits import ask_answer, describe_wait
 from agent.engine.log.characters import clean
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import resume
@@ -30,7 +30,7 @@ DONE = {"intent": "done", "message": "bye"}
 
 def talk(desk: Desk, typist: Typist) -> Thread:
     app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-    return now(Talk(app, "ana", typist, ask_for).go_on(desk.thread()))
+    return now(Talk(app, "ana", typist, ask_answer).go_on(desk.thread()))
 
 
 def verdicts(thread: Thread) -> list[dict[str, Any]]:
@@ -85,11 +85,11 @@ def test_an_edit_that_is_not_valid_is_asked_again(
 @pytest.mark.parametrize(
     ("options", "asked", "typed", "text"),
     [
-        ({}, "Answer, empty for later:", "blue", "blue"),
-        ({"format": "yes_no"}, "Answer (yes or no), empty for later:", "Y", "yes"),
+        ({}, "Answer, or Enter to leave it open:", "blue", "blue"),
+        ({"format": "yes_no"}, "Answer (yes or no), or Enter to leave it open:", "Y", "yes"),
         (
             {"format": "multiple_choice", "choices": ["red", "blue"]},
-            "Answer (1 to 2 or your own words), empty for later:",
+            "Answer (1 to 2 or your own words), or Enter to leave it open:",
             "2",
             "blue",
         ),
@@ -174,7 +174,7 @@ def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
 
     async def both() -> Thread:
         app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-        talking = asyncio.create_task(Talk(app, "ana", typist, ask_for).go_on(desk_thread))
+        talking = asyncio.create_task(Talk(app, "ana", typist, ask_answer).go_on(desk_thread))
         await asyncio.sleep(0)
         await resume(desk.plugged, "t", 3, "answer", actor="bob", text="mine")
         return await talking
@@ -190,7 +190,7 @@ def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
 
     async def both() -> Thread:
         app = App(desk.plugged, LocalRunner(desk.plugged, poll_s=0.01))
-        talking = asyncio.create_task(Talk(app, "ana", Typist(), ask_for).go_on(thread))
+        talking = asyncio.create_task(Talk(app, "ana", Typist(), ask_answer).go_on(thread))
         while not (await desk.store.load("t")).state.wait:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         clock.tick(61)
@@ -214,7 +214,7 @@ def test_a_thread_that_somebody_holds_is_waited_for_and_that_is_said(
             clock.tick(16)
 
     assert talk(desk, Impatient()).state.ended == "finished"
-    assert "Another process is at it" in capsys.readouterr().err
+    assert "Another process runs this thread" in capsys.readouterr().err
 
 
 def test_a_slow_step_is_no_other_process(

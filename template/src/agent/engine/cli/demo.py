@@ -16,11 +16,11 @@ from ..runners.app import App
 from ..runners.local import LocalRunner
 from ..stores.sqlite import SqliteStore
 from .format import format_command
-from .prompts import prompt_text
+from .prompts import format_prompt
 from .run import LEFT_WAITING
-from .screen import Screen, interruptible
+from .screen import Screen, handle_interrupt
 from .talk import Talk
-from .waits import Answer, ask_for
+from .waits import Answer, ask_answer
 
 DATABASE = "data/demo.db"
 SCRIPT = "sample/deploy/demo.jsonl"
@@ -33,9 +33,9 @@ async def demo(ctx: typer.Context) -> None:
     screen = Screen(sys.stdout)
     ports = replace(ctx.obj(_script()).ports, store=SqliteStore(DATABASE))
     app = App(ports, LocalRunner(ports))
-    talk = Talk(app, "cli:you", screen, ask_for if screen.interactive else _alone)
+    talk = Talk(app, "cli:you", screen, ask_answer if screen.interactive else _alone)
     left = f"\nStopped in the middle. It goes on where it was: {format_command('demo')}"
-    with interruptible(lambda: screen.say(left)):
+    with handle_interrupt(lambda: screen.say(left)):
         thread = await talk.go_on(await _demo_begun(talk))
     if thread.state.wait:
         screen.say(f"Left waiting. It goes on there: {format_command('demo')}")
@@ -80,6 +80,6 @@ def _look_back(talk: Talk, thread: Thread) -> None:
     screen.table(("#", "WHO", "WHAT"), rows)
     last = max(event.seq for event in thread.events if event.type == "step")
     screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
-    screen.tell(prompt_text(talk.app.ports, Thread.of(thread.id, thread.events[: last - 1])))
+    screen.write(format_prompt(talk.app.ports, Thread.of(thread.id, thread.events[: last - 1])))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
     screen.say(f"  {format_command('run', repr(TASK))}\n  {format_command('show', '--prompt')}")
