@@ -1,7 +1,6 @@
 """Every command, run as from a script: without a terminal."""
 
 import json
-import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +13,7 @@ from agent.engine.log.events import Event, event
 
 from ..conftest import Clock
 from ..domain import chose, paused, resumed, returned, said, started, types
-from .conftest import ROOT, Desk, environment, now, piped
+from .conftest import Desk, now, piped
 
 CALL = {"intent": "charge", "amount": 500}
 LOOK = {"intent": "look", "at": "the sky"}
@@ -23,7 +22,7 @@ DONE = {"intent": "done", "message": "it is blue"}
 
 def test_every_command_has_a_line_of_help(desk: Desk) -> None:
     shown = desk.agent("--help").stdout
-    for name in "demo run inbox approve reject edit answer threads show fork cancel worker".split():
+    for name in "run inbox approve reject edit answer threads show fork cancel worker".split():
         assert f"\n  {name} " in shown
     assert "..." not in shown.partition("Commands:")[2]
 
@@ -157,10 +156,7 @@ def test_without_a_model_it_says_where_to_name_one(
     monkeypatch.delenv("MODEL")
     ran = desk.agent("run", "hi")
     assert ran.exit_code == 1
-    assert ran.stderr == (
-        "agent: MODEL is not set. Name one in .env or with --model; "
-        "`agent demo` runs without one.\n"
-    )
+    assert ran.stderr == ("agent: MODEL is not set. Name one in .env or with --model.\n")
 
 
 @pytest.fixture
@@ -452,26 +448,6 @@ def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
     assert shown.replace("\n", "").isprintable()
     assert "[red]x[/red]" in shown  # no markup, but text
     assert not [text for text in shown.splitlines() if text.startswith("  9  now")]
-
-
-@pytest.mark.skipif(
-    not ((ROOT / "sample/deploy/demo.jsonl").exists() and (ROOT / "src/agent/app.py").exists()),
-    reason="the sample was replaced, or nothing was rendered yet",
-)
-def test_the_demo_needs_no_key_network_or_terminal_and_shows_how(tmp_path: Path) -> None:
-    sample = tmp_path / "sample/deploy"
-    shutil.copytree(ROOT / "sample/deploy", sample, ignore=shutil.ignore_patterns("deployed"))
-    demo = (sys.executable, "-c", "from agent.engine.main import main; main()", "demo")
-    env = {name: value for name, value in environment().items() if name != "MODEL"}
-    ran, again = (piped(tmp_path, env=env, command=demo) for _ in range(2))
-    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", again.stdout)
-    shown = ran.stdout
-    assert "a script decides (sample/deploy/demo.jsonl), not a model" in shown
-    assert "There is no terminal to ask, so the demo answers itself: approve" in shown
-    assert 'deploy_backend  returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
-    assert "<human_response>\n    approved: true" in shown
-    deployed = (sample / "deployed/production.json").read_text("utf-8")
-    assert json.loads(deployed)["tag"] == "v1.2.3"
 
 
 def test_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:

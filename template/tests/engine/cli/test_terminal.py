@@ -241,7 +241,6 @@ def _only(cwd: Path) -> str:
     ("words", "files", "problem"),
     [
         (("threads",), {"data/threads.db": "not a database" * 100}, "not a database"),
-        (("demo",), {}, "'sample/deploy/demo.jsonl' is not here: run this in the project's folder"),
     ],
 )
 def test_a_broken_file_is_named(

@@ -20,10 +20,11 @@ from .answers import answer, approve, edit, inbox, reject
 from .demo import demo
 from .run import run, worker
 from .screen import Screen
+from .script import find_scripts
 from .threads import cancel, fork, show, threads
 
 Mount = Callable[[typer.Typer, Build], None]
-COMMANDS = (demo, run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
+COMMANDS = (run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
 
 
 def run_command_line(build: Build, *mounts: Mount) -> None:
@@ -50,6 +51,7 @@ def build_commands(build: Build, *mounts: Mount) -> typer.Typer:
         settings.load()
         ctx.obj = build
 
+    cli.command(hidden=not find_scripts())(_run_sync(demo))
     for command in COMMANDS:
         cli.command()(_run_sync(command))
     for mount in mounts:

@@ -1,85 +1,140 @@
-"""`agent demo`: the sample at work, with a script for a model and a store of its own."""
+"""`agent demo`: play a script with a store of its own, and always come to an end.
 
+The person at the terminal is asked what is theirs to answer. Everything else, and everything if
+there is no terminal, the demo answers as one of those who are asked, and says so.
+"""
+
+import shlex
 import sys
 from dataclasses import replace
-from pathlib import Path
+from datetime import timedelta
+from typing import Annotated
 from uuid import uuid4
 
 import typer
 
+from ..llms.scripted import ScriptedLLM
 from ..log.errors import Misconfigured
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import thread_of
+from ..loop.api import launch, thread_of
+from ..loop.ports import Ports
+from ..people.poll import PollChannel
 from ..people.words import describe_event
 from ..runners.app import App
 from ..runners.local import LocalRunner
 from ..stores.sqlite import SqliteStore
-from .format import format_command
+from .format import format_command, format_time
 from .prompts import format_prompt
 from .run import LEFT_WAITING
 from .screen import Screen, handle_interrupt
-from .talk import Talk
+from .script import Script, find_scripts
+from .talk import StandIn, Talk
 from .waits import Answer, ask_answer
 
 DATABASE = "data/demo.db"
-SCRIPT = "sample/deploy/demo.jsonl"
-DEPLOYED = "sample/deploy/deployed"
-TASK = "deploy the latest backend to production"
+RECENT = timedelta(hours=1)
+"""How long a demo that was stopped can be continued."""
+USAGE = 2
+"""The exit code of wrong usage."""
 
 
-async def demo(ctx: typer.Context) -> None:
-    """Watch the sample at work: no key, no network, no model."""
-    screen = Screen(sys.stdout)
-    ports = replace(ctx.obj(_script()).ports, store=SqliteStore(DATABASE))
+async def demo(
+    ctx: typer.Context,
+    agent: Annotated[
+        str, typer.Argument(metavar="[AGENT]", help="By default the first that has a script.")
+    ] = "",
+    new: Annotated[bool, typer.Option("--new", help="Start a new one in any case.")] = False,
+) -> None:
+    """Play a script: no key, no network, no model.
+
+    The script is sample/AGENT/demo.jsonl. Without a terminal, the demo answers every question. One
+    that was stopped within the last hour is continued, unless its script has changed.
+    """
+    ports: Ports = ctx.obj("").ports
+    script, screen = _choose_script(ports, agent), Screen(sys.stdout)
+    model, channel = ScriptedLLM.from_file(script.path), PollChannel()
+    ports = replace(ports, llm=model, store=SqliteStore(DATABASE), channel=channel)
+    answerer = ask_answer if screen.interactive else None
     app = App(ports, LocalRunner(ports))
-    talk = Talk(app, "cli:you", screen, ask_answer if screen.interactive else _alone)
-    left = f"\nStopped in the middle. It goes on where it was: {format_command('demo')}"
-    with handle_interrupt(lambda: screen.say(left)):
-        thread = await talk.go_on(await _demo_begun(talk))
+    talk = Talk(app, script.actor, screen, answerer, _make_stand_in(script, screen))
+    stopped = f"\nStopped. Continue within an hour with: {format_command('demo')}"
+    with handle_interrupt(lambda: screen.say(stopped)):
+        thread = await talk.go_on(await _start(talk, script, new))
     if thread.state.wait:
-        screen.say(f"Left waiting. It goes on there: {format_command('demo')}")
+        screen.say(f"Left waiting. Continue with: {format_command('demo')}")
         raise typer.Exit(LEFT_WAITING)
-    _look_back(talk, thread)
+    _look_back(talk, script, thread)
+    raise typer.Exit(0 if thread.state.ended == "finished" else 1)
 
 
-def _script() -> str:
-    if not Path(SCRIPT).exists():
-        raise Misconfigured(f"{SCRIPT!r} is not here: run this in the project's folder")
-    return f"scripted:{SCRIPT}"
+def _choose_script(ports: Ports, agent: str) -> Script:
+    scripts = find_scripts()
+    if not scripts:
+        Screen().say("agent: there is no demo here, as there is no sample/AGENT/demo.jsonl", "red")
+        raise typer.Exit(USAGE)
+    name = agent or (ports.name if ports.name in scripts else next(iter(scripts)))
+    if name not in scripts:
+        raise typer.BadParameter(
+            f"there is no demo of {name!r}; there is one of {', '.join(scripts)}"
+        )
+    if name != ports.name:
+        raise Misconfigured(
+            f"{str(scripts[name])!r} is for an agent that is not in app.py: {name!r}"
+        )
+    return Script.read(scripts[name])
 
 
-async def _demo_begun(talk: Talk) -> Thread:
-    """Go on with the demo that was stopped, or begin a new one."""
-    say = talk.screen.say
-    say(f"No key, no network: a script decides ({SCRIPT}), not a model. All else is real:", "bold")
-    say(f"the loop, the log ({DATABASE}), the approval. Deploying writes a file in {DEPLOYED}.")
-    store = talk.app.ports.store
-    for row in await store.threads(limit=1):
+async def _start(talk: Talk, script: Script, new: bool) -> Thread:
+    """Continue the demo of this script if it was stopped lately, or start a new one."""
+    say, store = talk.screen.say, talk.app.ports.store
+    say(f"No key, no network: the script {script.path} decides, not a model.", "bold")
+    say(f"Everything else is real: the loop, the log ({DATABASE}), the questions and answers.")
+    if script.about:
+        say(script.about)
+    delivery, now = f"demo:{script.path}:{script.digest}", await store.now()
+    for row in () if new else await store.threads(limit=1):
         thread = await store.load(row.id)
-        if not thread.state.ended:
-            say(f"\nGoing on after event {thread.state.version} with: {TASK}\n", "bold")
+        same = thread.events[0].key == f"in:{delivery}" and not thread.state.ended
+        if same and now - row.updated < RECENT:
+            stopped = f"{format_time(row.updated, now)} after event {thread.state.version}"
+            anew = format_command("demo", "--new")
+            say(f"Continuing the demo that stopped {stopped}; `{anew}` starts a new one.")
+            say(f"\n> {script.task}\n", "bold")
             return thread
-    say(f"Kill it at its question, if you like: `{format_command('demo')}` goes on there.")
-    say(f"\n> {TASK}\n", "bold")
-    return await talk.say(Thread(thread_of("cli", "demo", uuid4().hex)), TASK)
+    if talk.answerer:
+        say(f"Kill it at a question, if you like: `{format_command('demo')}` continues there.")
+    say(f"\n> {script.task}\n", "bold")
+    sender = {"actor": script.actor, "delivery": delivery, "source": "cli"}
+    thread_id = thread_of("cli", "demo", uuid4().hex)
+    return await launch(talk.app.ports, thread_id, script.task, **sender)
 
 
-async def _alone(screen: Screen, wait: OpenWait) -> Answer | None:
-    if wait.kind != "approval":
-        return None
-    screen.say("There is no terminal to ask, so the demo answers itself: approve\n")
-    return Answer("approve", "said by the demo itself, for want of a terminal")
+def _make_stand_in(script: Script, screen: Screen) -> StandIn:
+    """Return what answers for those who are not at the terminal, and says so."""
+
+    def answer(thread: Thread, wait: OpenWait) -> tuple[str, Answer]:
+        actor, given = script.answer(thread, wait)
+        why = "There is no terminal to ask"
+        if screen.interactive:
+            why = f"The demo does not wait for a {wait.kind}"
+            why = why if wait.admits(script.actor) else f"{actor} is not at this terminal"
+        said = f"{given.verdict} ({given.text})" if given.text else given.verdict
+        screen.say(f"{why}, so the demo answers as {actor}: {said}\n")
+        return actor, given
+
+    return answer
 
 
-def _look_back(talk: Talk, thread: Thread) -> None:
-    screen = talk.screen
+def _look_back(talk: Talk, script: Script, thread: Thread) -> None:
+    screen, sentences = talk.screen, [describe_event(thread, event) for event in thread.events]
     screen.say("\nThe log. It is all the state there is:\n", "bold")
-    told = ((event, describe_event(thread, event)) for event in thread.events)
-    rows = [(str(event.seq), said.who, said.line) for event, said in told]
+    rows = [(str(seq), said.who, said.line) for seq, said in enumerate(sentences, 1)]
     screen.table(("#", "WHO", "WHAT"), rows)
-    last = max(event.seq for event in thread.events if event.type == "step")
-    screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
-    screen.write(format_prompt(talk.app.ports, Thread.of(thread.id, thread.events[: last - 1])))
+    if last := max((event.seq for event in thread.events if event.type == "step"), default=0):
+        screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
+        before = Thread.of(thread.id, thread.events[: last - 1])
+        screen.write(format_prompt(talk.app.ports, before))
     screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
-    screen.say(f"  {format_command('run', repr(TASK))}\n  {format_command('show', '--prompt')}")
+    task = shlex.quote(script.task)
+    screen.say(f"  {format_command('run', task)}\n  {format_command('show', '--prompt')}")

@@ -15,6 +15,7 @@ from ..loop.api import thread_of
 from ..people.identity import local_user
 from .format import format_command, shorten_id
 from .screen import Screen, handle_interrupt, log_to_stderr
+from .script import find_scripts
 from .talk import Talk
 from .threads import find_thread
 from .waits import ask_answer, list_answers
@@ -92,5 +93,5 @@ async def worker(
 
 
 def _choose_model(model: str) -> str:
-    hint = f"Name one in .env or with --model; `{format_command('demo')}` runs without one."
-    return model or settings.required("MODEL", hint)
+    demo = f" `{format_command('demo')}` runs without one." if find_scripts() else ""
+    return model or settings.required("MODEL", f"Name one in .env or with --model.{demo}")

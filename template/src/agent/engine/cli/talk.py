@@ -25,6 +25,7 @@ from .waits import Answer, describe_wait, give_answer
 
 T = TypeVar("T")
 Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
+StandIn = Callable[[Thread, OpenWait], tuple[str, Answer]]
 
 _GLANCE_S = 0.1
 _QUIET_GLANCES = 10
@@ -37,6 +38,8 @@ class Talk:
     screen: Screen
     answerer: Answerer | None
     """Answers waits, or returns None to leave one open; without it the first wait ends the talk."""
+    stand_in: StandIn | None = None
+    """Says who answers what the person here cannot answer, and what; without it, others do."""
 
     async def say(self, thread: Thread, text: str) -> Thread:
         """Append a message to a thread, which is created if it is new."""
@@ -99,6 +102,8 @@ class Talk:
         self.screen.say(f"\n{headline}", "bold yellow")
         for text in rest:
             self.screen.say(f"  {text}")
+        if self.stand_in and not (self.answerer and self._is_for_me(wait)):
+            return await self._give(thread, wait, *self.stand_in(thread, wait))
         if self.answerer is None:
             return False
         async with _run_meanwhile(self._answer(thread, wait, self.answerer)) as asking:
@@ -110,7 +115,7 @@ class Talk:
         return True
 
     async def _answer(self, thread: Thread, wait: OpenWait, answerer: Answerer) -> bool:
-        if not wait.admits(self.actor) or wait.kind == "timer":
+        if not self._is_for_me(wait):
             self.screen.say("Waiting. Ctrl-C leaves; nothing is lost.")
             await asyncio.Event().wait()
         given = await answerer(self.screen, wait)
@@ -121,6 +126,17 @@ class Talk:
         except Refused as error:
             self.screen.say(f"Not accepted: {error}", "red")
         return True
+
+    async def _give(self, thread: Thread, wait: OpenWait, actor: str, given: Answer) -> bool:
+        try:
+            await give_answer(self.app.ports, thread, wait, given, actor)
+        except Refused:
+            if await self._is_open(thread, wait):
+                raise
+        return True
+
+    def _is_for_me(self, wait: OpenWait) -> bool:
+        return wait.admits(self.actor) and wait.kind != "timer"
 
     async def _is_open(self, thread: Thread, wait: OpenWait) -> bool:
         store = self.app.ports.store
