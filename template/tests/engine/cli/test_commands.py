@@ -156,7 +156,9 @@ def test_without_a_model_it_says_where_to_name_one(
     monkeypatch.delenv("MODEL")
     ran = desk.agent("run", "hi")
     assert ran.exit_code == 1
-    assert ran.stderr == ("agent: MODEL is not set. Name one in .env or with --model.\n")
+    assert ran.stderr == (
+        "agent: MODEL is not set. Set it in .env, as openai:<name>, or use --model.\n"
+    )
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from agent.engine.cli import build_commands
 from agent.engine.cli.demo import DATABASE
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Ask, Options, Run, Wait
+from agent.engine.loop.actions import Ask, Call, Run, Wait
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
@@ -49,8 +49,10 @@ def play(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Play:
     monkeypatch.delenv("MODEL")
 
     def run(*words: str, action: Any = None, **changes: Any) -> Any:
-        def decide(step: Any) -> Any:
-            return action if action and not isinstance(step, Done) else decide_in(desk.world)(step)
+        def decide(step: Any, thread: Thread) -> Any:
+            if action and not isinstance(step, Done):
+                return action
+            return decide_in(desk.world)(step, thread)
 
         ports = ports_of(desk.store, Says(), desk.world, **{"decide": decide, **changes})
         cli = build_commands(lambda _: App(ports, LocalRunner(ports, poll_s=0.01)))
@@ -76,15 +78,15 @@ def answers() -> list[tuple[str, str]]:
     return [(each.actor, each.data["verdict"]) for each in given]
 
 
-def succeed(step: Any, key: str) -> str:
+def succeed(step: Any, call: Call) -> str:
     return "ok"
 
 
-def wait_for_bob(step: Any, key: str) -> Wait:
+def wait_for_bob(step: Any, call: Call) -> Wait:
     return Wait("a job", kind="job", audience=("bob",))
 
 
-def break_down(step: Any, key: str) -> None:
+def break_down(step: Any, call: Call) -> None:
     raise ZeroDivisionError
 
 
@@ -112,9 +114,9 @@ def test_it_plays_the_script_and_shows_the_log_and_a_prompt(play: Play) -> None:
         (FOR_BOB, "approve", ("bob", "approve")),
         (Run(succeed, approvers=("eve", "bob")), "approve", ("bob", "approve")),
         (Ask("?", audience=("bob",)), "answer (As you think best.)", ("bob", "answer")),
-        (Ask("?", Options(format="yes_no"), ("bob",)), "answer (yes)", ("bob", "answer")),
+        (Ask("?", audience=("bob",), format="yes_no"), "answer (yes)", ("bob", "answer")),
         (
-            Ask("?", Options(format="multiple_choice", choices=("a", "b")), ("bob",)),
+            Ask("?", audience=("bob",), format="multiple_choice", choices=("a", "b")),
             "answer (a)",
             ("bob", "answer"),
         ),
@@ -217,8 +219,9 @@ def typist(monkeypatch: pytest.MonkeyPatch) -> Typist:
 def test_a_person_answers_for_themselves_and_the_demo_for_others(
     play: Play, typist: Typist, world: World
 ) -> None:
-    def decide(step: Any) -> Any:
-        return FOR_BOB if step == Charge(intent="charge", amount=9) else decide_in(world)(step)
+    def decide(step: Any, thread: Thread) -> Any:
+        small = step == Charge(intent="charge", amount=9)
+        return FOR_BOB if small else decide_in(world)(step, thread)
 
     write(CHARGE, SMALL, SLEEP, DONE)
     typist.lines.append("a")

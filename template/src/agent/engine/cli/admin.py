@@ -21,7 +21,7 @@ from ..log.errors import AgentError, Conflict, ThreadNotFound
 from ..log.events import Event, event
 from ..log.thread import Thread
 from ..loop.ports import Store
-from ..runners.app import Build
+from ..runners.app import Build, no_model
 
 ALL = 2**62
 """More threads than anybody has."""
@@ -43,19 +43,19 @@ def mount(cli: typer.Typer, build: Build) -> None:
         Every command does so when it has to; this one is a step for deployments. Any number of
         processes may run it at once.
         """
-        asyncio.run(build("").ports.store.threads(limit=1))
+        asyncio.run(build(no_model).ports.store.threads(limit=1))
         typer.echo("The tables are up to date.", err=True)
 
     @cli.command()
     def export(file: Target = Path("-")) -> None:
         """Write every thread, one a line. Stop the workers first, so that no thread changes."""
-        number = asyncio.run(export_threads(build("").ports.store, file))
+        number = asyncio.run(export_threads(build(no_model).ports.store, file))
         typer.echo(f"Exported threads: {number}.", err=True)
 
     @cli.command("import")
     def import_(file: Source = "-") -> None:  # type: ignore[assignment] # Typer opens it
         """Add the threads of an export. Those that are here already stay as they are."""
-        added, there = asyncio.run(import_threads(build("").ports.store, file))
+        added, there = asyncio.run(import_threads(build(no_model).ports.store, file))
         typer.echo(f"Imported threads: {added}; already here: {there}.", err=True)
 
 
@@ -136,8 +136,11 @@ def _to_json(past: Event) -> dict[str, Any]:
 def parse_thread(text: str) -> Thread:
     """Read one line of an export. Raises AgentError."""
     try:
-        thread = json.loads(text)
-        return Thread.of(_check_text(thread["thread"]), _parse_events(thread["events"]))
+        data = json.loads(text)
+        thread = Thread.of(_check_text(data["thread"]), _parse_events(data["events"]))
+        if not thread.state.version:  # a log that does not fold is not one
+            raise ValueError("a thread without an event")
+        return thread
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise AgentError("it is incomplete, or not a line of an export") from None
 

@@ -13,12 +13,14 @@ import typer
 
 from ..log.errors import Refused
 from ..log.events import CallJson
-from ..log.state import OpenWait, plan
+from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Ports
 from ..people.identity import local_user
 from ..people.words import format_call
+from ..runners.app import no_model
+from ..runners.claims import find_work
 from .format import format_command, format_time, shorten_id
 from .screen import Screen
 from .threads import find_summary, find_thread
@@ -32,7 +34,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 async def inbox(ctx: typer.Context) -> None:
     """List what waits for an answer, from whom, and how to give it."""
-    store, actor, screen = ctx.obj("").ports.store, local_user(), Screen()
+    store, actor, screen = ctx.obj(no_model).ports.store, local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):
         thread = await store.load(row.id)
@@ -102,7 +104,7 @@ async def answer(
 async def _give_answer(
     ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]
 ) -> None:
-    ports, actor, screen = ctx.obj("").ports, local_user(), Screen()
+    ports, actor, screen = ctx.obj(no_model).ports, local_user(), Screen()
     thread, wait = await _find_wait(ports, name)
     for text in describe_wait(wait, actor, await ports.store.now()):
         screen.say(text)
@@ -158,7 +160,7 @@ async def _is_taken_up(ports: Ports, thread: Thread) -> bool:
 
     For a few seconds, the lease of a dead process looks like a living one.
     """
-    if plan(thread.state, ports.limits) == "idle":
+    if find_work(ports, thread) == "idle":
         return True
     for _ in range(round(PATIENCE_S / 0.1)):
         row = await find_summary(ports.store, thread)

@@ -6,6 +6,7 @@ there is no terminal, the demo answers as one of those who are asked, and says s
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
@@ -18,10 +19,11 @@ from ..log.errors import Misconfigured
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, thread_of
-from ..loop.ports import Ports
+from ..loop.ports import BoundAgent, Ports
 from ..people.poll import PollChannel
+from ..people.routing import Routing
 from ..people.words import describe_event
-from ..runners.app import App
+from ..runners.app import App, no_model
 from ..runners.local import LocalRunner
 from ..stores.sqlite import SqliteStore
 from .format import format_command, format_time
@@ -51,13 +53,12 @@ async def demo(
     The script is sample/AGENT/demo.jsonl. Without a terminal, the demo answers every question. One
     that was stopped within the last hour is continued, unless its script has changed.
     """
-    ports: Ports = ctx.obj("").ports
-    script, screen = _choose_script(ports, agent), Screen(sys.stdout)
-    model, channel = ScriptedLLM.from_file(script.path), PollChannel()
-    ports = replace(ports, llm=model, store=SqliteStore(DATABASE), channel=channel)
+    agents, screen = ctx.obj(no_model).ports.agents, Screen(sys.stdout)
+    script = _choose_script(agents, agent)
+    ports = _bind(script, agents[script.agent])
+    app, stand_in = App(ports, LocalRunner(ports)), _make_stand_in(script, screen)
     answerer = ask_answer if screen.interactive else None
-    app = App(ports, LocalRunner(ports))
-    talk = Talk(app, script.actor, screen, answerer, _make_stand_in(script, screen))
+    talk = Talk(app, script.actor, screen, answerer, script.agent, stand_in)
     stopped = f"\nStopped. Continue within an hour with: {format_command('demo')}"
     with handle_interrupt(lambda: screen.say(stopped)):
         thread = await talk.go_on(await _start(talk, script, new))
@@ -68,21 +69,28 @@ async def demo(
     raise typer.Exit(0 if thread.state.ended == "finished" else 1)
 
 
-def _choose_script(ports: Ports, agent: str) -> Script:
+def _choose_script(agents: Mapping[str, BoundAgent], agent: str) -> Script:
     scripts = find_scripts()
     if not scripts:
         Screen().say("agent: there is no demo here, as there is no sample/AGENT/demo.jsonl", "red")
         raise typer.Exit(USAGE)
-    name = agent or (ports.name if ports.name in scripts else next(iter(scripts)))
+    name = agent or next((each for each in agents if each in scripts), next(iter(scripts)))
     if name not in scripts:
         raise typer.BadParameter(
             f"there is no demo of {name!r}; there is one of {', '.join(scripts)}"
         )
-    if name != ports.name:
+    if name not in agents:
         raise Misconfigured(
             f"{str(scripts[name])!r} is for an agent that is not in app.py: {name!r}"
         )
     return Script.read(scripts[name])
+
+
+def _bind(script: Script, agent: BoundAgent) -> Ports:
+    """Return ports of the demo's own: a script for a model, and nobody is notified elsewhere."""
+    model = ScriptedLLM.from_file(script.path)
+    bound = replace(agent, llm=model, model=f"scripted:{script.path}")
+    return Ports(SqliteStore(DATABASE), Routing({"poll": PollChannel()}), {agent.name: bound})
 
 
 async def _start(talk: Talk, script: Script, new: bool) -> Thread:
@@ -105,7 +113,7 @@ async def _start(talk: Talk, script: Script, new: bool) -> Thread:
     if talk.answerer:
         say(f"Kill it at a question, if you like: `{format_command('demo')}` continues there.")
     say(f"\n> {script.task}\n", "bold")
-    sender = {"actor": script.actor, "delivery": delivery, "source": "cli"}
+    sender = {"actor": script.actor, "delivery": delivery, "source": "cli", "agent": script.agent}
     thread_id = thread_of("cli", "demo", uuid4().hex)
     return await launch(talk.app.ports, thread_id, script.task, **sender)
 

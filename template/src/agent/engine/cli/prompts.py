@@ -16,7 +16,7 @@ def format_prompt(ports: Ports, thread: Thread) -> str:
 
     The line says how long the part is; no block contains such a line.
     """
-    prompt = next_prompt(ports, thread)
+    prompt = next_prompt(ports.agent_of(thread), thread)
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],

@@ -9,9 +9,10 @@ from uuid import uuid4
 import typer
 
 from .. import settings
-from ..log.errors import AgentError
+from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import thread_of
+from ..loop.ports import Ports
 from ..people.identity import local_user
 from .format import format_command, shorten_id
 from .screen import Screen, handle_interrupt, log_to_stderr
@@ -33,6 +34,12 @@ async def run(
     text: Annotated[list[str] | None, typer.Argument(help="What you want.")] = None,
     thread: Annotated[str, typer.Option(metavar="ID", help="Continue this thread.")] = "",
     model: Model = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="The agent, by its name in app.py; by default the first."
+        ),
+    ] = "",
 ) -> None:
     """Give the agent a task, or continue a thread.
 
@@ -41,12 +48,12 @@ async def run(
     """
     if not text and not thread:
         raise typer.BadParameter("say what you want, or name a thread with --thread")
-    chosen, actor, screen = _choose_model(model), local_user(), Screen()
-    talk = Talk(ctx.obj(chosen), actor, screen, ask_answer if screen.interactive else None)
-    if chosen.startswith("scripted"):
-        screen.say(f"A script decides here, not a model: {chosen}")
-    store, new = talk.app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
+    actor, screen = local_user(), Screen()
+    app = ctx.obj(lambda name: model or settings.optional_model(name))
+    talk = Talk(app, actor, screen, ask_answer if screen.interactive else None, agent)
+    store, new = app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
     started = await find_thread(store, thread) if thread else new
+    _check_agent(app.ports, started, agent, screen)
     again = format_command(
         "run", "--thread", shorten_id(started.id), *(["--model", model] if model else [])
     )
@@ -81,10 +88,11 @@ async def worker(
 
     SIGTERM and Ctrl-C let the current steps end first.
     """
-    chosen, screen = _choose_model(model), Screen()
-    working = asyncio.create_task(ctx.obj(chosen).runner.work(concurrency))
+    app, screen = ctx.obj(lambda name: model or settings.required_model(name)), Screen()
+    working = asyncio.create_task(app.runner.work(concurrency))
     log_to_stderr()
-    screen.say(f"Running due threads with {chosen}; Ctrl-C stops after the current steps.")
+    models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
+    screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, working.cancel)
     with suppress(asyncio.CancelledError):
@@ -92,6 +100,13 @@ async def worker(
     screen.say("Stopped; nothing is lost.")
 
 
-def _choose_model(model: str) -> str:
-    demo = f" `{format_command('demo')}` runs without one." if find_scripts() else ""
-    return model or settings.required("MODEL", f"Name one in .env or with --model.{demo}")
+def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:
+    """Refuse an agent that is not the thread's or has no model, before anything is recorded."""
+    agent = ports.agent_of(thread) if thread.events else ports.agent_named(name)
+    if name not in ("", agent.name):
+        raise Refused(f"the thread is {agent.name!r}'s, not {name!r}'s; leave --agent out")
+    if not agent.model:
+        demo = f" `{format_command('demo')}` runs without one." if find_scripts() else ""
+        settings.required("MODEL", settings.MODEL_HINT + demo)
+    if agent.model.startswith("scripted"):
+        screen.say(f"A script decides here, not a model: {agent.model}")

@@ -33,6 +33,7 @@ def find_scripts() -> dict[str, Path]:
 
 @dataclass(frozen=True)
 class Script:
+    agent: str
     path: Path
     task: str
     actor: str
@@ -53,7 +54,7 @@ class Script:
                 raise Misconfigured(f'{str(path)!r} has to begin with a line {{"task": "…"}}')
         answers = tuple(_read_answers(path, step.get("answers", [])) for step in steps)
         digest = sha256(path.read_bytes()).hexdigest()[:16]
-        return cls(path, task, actor, about, answers, digest)
+        return cls(path.parent.name, path, task, actor, about, answers, digest)
 
     def answer(self, thread: Thread, wait: OpenWait) -> tuple[str, Answer]:
         """Return who answers a wait, one of those who may, and what they answer."""

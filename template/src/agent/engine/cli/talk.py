@@ -38,6 +38,8 @@ class Talk:
     screen: Screen
     answerer: Answerer | None
     """Answers waits, or returns None to leave one open; without it the first wait ends the talk."""
+    agent: str = ""
+    """Whom a new thread is for; the default agent if empty."""
     stand_in: StandIn | None = None
     """Says who answers what the person here cannot answer, and what; without it, others do."""
 
@@ -48,9 +50,10 @@ class Talk:
                 self.screen.say(f"Your message replaces the open {kind}.")
             case "job" | "in_doubt":
                 self.screen.say("Your message is kept. This has to be answered first:")
-        way, delivery = message if thread.events else launch, uuid4().hex
-        sender = {"actor": self.actor, "delivery": delivery, "source": "cli"}
-        return await way(self.app.ports, thread.id, text, **sender)
+        sender = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        if thread.events:
+            return await message(self.app.ports, thread.id, text, **sender)
+        return await launch(self.app.ports, thread.id, text, agent=self.agent, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it has ended or a wait is left open, and return it."""

@@ -17,6 +17,7 @@ from ..loop import api
 from ..loop.ports import Ports, Store, Summary
 from ..people.identity import local_user
 from ..people.words import describe_event, shorten
+from ..runners.app import no_model
 from .format import format_command, format_time, shorten_id
 from .prompts import format_prompt, format_tokens, note_changed_prompts
 from .screen import Screen
@@ -30,7 +31,7 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj("").ports.store, Screen()
+    store, screen = ctx.obj(no_model).ports.store, Screen()
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
@@ -58,7 +59,7 @@ async def show(
     ] = False,
 ) -> None:
     """Show the log of a thread."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     thread = await (find_thread(ports.store, name) if name else _load_newest(ports.store))
     if as_json:
         for event in thread.events:
@@ -92,7 +93,7 @@ async def fork(
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
     """Copy a thread up to event N into a new one, and print its id."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     origin = await find_thread(ports.store, name)
     copied = await api.fork(ports, origin.id, at, actor=local_user())
     screen.write(copied.id)
@@ -108,7 +109,7 @@ async def cancel(
 
     A tool that is running may still report its result. A message reopens the thread.
     """
-    ports = ctx.obj("").ports
+    ports = ctx.obj(no_model).ports
     thread = await find_thread(ports.store, name)
     await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
     Screen().say(f"Cancelled {shorten_id(thread.id)}.")
