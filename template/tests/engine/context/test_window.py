@@ -398,8 +398,8 @@ async def test_what_was_seen_is_never_more_than_the_call_before_had(
 def test_every_result_stands_after_its_call(thread: Thread) -> None:
     for _, prompt in prompts_of(thread):
         seen: set[str] = set()
-        for block in prompt.blocks:
-            tag = re.match(r"<(\w+)>", block)
+        for one in prompt.blocks:
+            tag = re.match(r"<(\w+)>", one)
             assert tag
             name = tag[1].removesuffix("_result")
             if name != tag[1] and name != "wait" and "earlier_events" not in seen:
