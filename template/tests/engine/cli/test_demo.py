@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TextIO
@@ -304,6 +305,20 @@ def test_the_script_is_that_of_the_agent_or_is_named(
     write(DONE, path=Path("sample/other/demo.jsonl"))
     ran = play(*words)
     assert (ran.exit_code, problem in ran.stderr) == (code, True)
+
+
+def test_of_several_agents_the_first_that_has_a_script_plays(desk: Desk) -> None:
+    ports = ports_of(desk.store, Says(), desk.world)
+    agents = {name: replace(ports.default, name=name) for name in ("none", "two", "one")}
+    app = App(replace(ports, agents=agents), LocalRunner(ports))
+    cli = build_commands(lambda _: app)
+    for name in ("one", "two"):
+        write(DONE, path=Path(f"sample/{name}/demo.jsonl"))
+    first, named = (CliRunner().invoke(cli, ["demo", *words]).stdout for words in ((), ("one",)))
+    assert "the script sample/two/demo.jsonl decides" in first
+    assert "the script sample/one/demo.jsonl decides" in named
+    assert "  agent run --agent one 'charge them'\n" in named
+    assert [thread.state.agent for thread in played()] == ["one", "two"]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ there is no terminal, the demo answers as one of those who are asked, and says s
 
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -53,8 +54,12 @@ async def demo(
     The script is sample/AGENT/demo.jsonl. Without a terminal, the demo answers every question. One
     that was stopped within the last hour is continued, unless its script has changed.
     """
-    agents, screen = ctx.obj(no_model).ports.agents, Screen(sys.stdout)
-    script = _choose_script(agents, agent)
+    scripts, screen = find_scripts(), Screen(sys.stdout)
+    if not scripts:
+        Screen().say("agent: there is no demo here, as there is no sample/AGENT/demo.jsonl", "red")
+        raise typer.Exit(USAGE)
+    agents = ctx.obj(no_model).ports.agents
+    script = _choose_script(scripts, agents, agent)
     ports = _bind(script, agents[script.agent])
     app, stand_in = App(ports, LocalRunner(ports)), _make_stand_in(script, screen)
     answerer = ask_answer if screen.interactive else None
@@ -65,15 +70,15 @@ async def demo(
     if thread.state.wait:
         screen.say(f"Left waiting. Continue with: {format_command('demo')}")
         raise typer.Exit(LEFT_WAITING)
-    _look_back(talk, script, thread)
+    _look_back(talk, thread)
+    named = [] if script.agent == next(iter(agents)) else ["--agent", script.agent]
+    screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
+    screen.say(f"  {format_command('run', *named, shlex.quote(script.task))}")
+    screen.say(f"  {format_command('show', '--prompt')}")
     raise typer.Exit(0 if thread.state.ended == "finished" else 1)
 
 
-def _choose_script(agents: Mapping[str, BoundAgent], agent: str) -> Script:
-    scripts = find_scripts()
-    if not scripts:
-        Screen().say("agent: there is no demo here, as there is no sample/AGENT/demo.jsonl", "red")
-        raise typer.Exit(USAGE)
+def _choose_script(scripts: dict[str, Path], agents: Iterable[str], agent: str) -> Script:
     name = agent or next((each for each in agents if each in scripts), next(iter(scripts)))
     if name not in scripts:
         raise typer.BadParameter(
@@ -134,15 +139,11 @@ def _make_stand_in(script: Script, screen: Screen) -> StandIn:
     return answer
 
 
-def _look_back(talk: Talk, script: Script, thread: Thread) -> None:
+def _look_back(talk: Talk, thread: Thread) -> None:
     screen, sentences = talk.screen, [describe_event(thread, event) for event in thread.events]
     screen.say("\nThe log. It is all the state there is:\n", "bold")
     rows = [(str(seq), said.who, said.line) for seq, said in enumerate(sentences, 1)]
     screen.table(("#", "WHO", "WHAT"), rows)
     if last := max((event.seq for event in thread.events if event.type == "step"), default=0):
         screen.say(f"\nWhat the model would have read before its last step, {last}:\n", "bold")
-        before = Thread.of(thread.id, thread.events[: last - 1])
-        screen.write(format_prompt(talk.app.ports, before))
-    screen.say("\nNow with a model, named by MODEL in .env (see .env.example):", "bold")
-    task = shlex.quote(script.task)
-    screen.say(f"  {format_command('run', task)}\n  {format_command('show', '--prompt')}")
+        screen.write(format_prompt(talk.app.ports, thread.before(last)))

@@ -31,17 +31,19 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj(no_model).ports.store, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
         first, at = thread.events[0], format_time(row.updated, now)
         about = shorten(str(first.data.get("text", "")), 60)
-        rows.append(
-            (shorten_id(row.id), _format_status(row), at, format_tokens(thread), first.actor, about)
-        )
+        names = (_find_agent_name(ports, thread),) if several else ()
+        status, cost = _format_status(row, ports, thread), format_tokens(thread)
+        rows.append((shorten_id(row.id), *names, status, at, cost, first.actor, about))
     if rows:
-        screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
+        names = ("AGENT",) if several else ()
+        screen.table(("ID", *names, "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet. Start one with: {format_command('run', 'TEXT')}")
 
@@ -73,7 +75,9 @@ async def show(
 
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     now, row = await ports.store.now(), await find_summary(ports.store, thread)
-    screen.say(f"Thread {thread.id}: {_format_status(row) if row else thread.state.status}\n")
+    status = _format_status(row, ports, thread) if row else thread.state.status
+    agent = f" ({_find_agent_name(ports, thread)})" if len(ports.agents) > 1 else ""
+    screen.say(f"Thread {thread.id}{agent}: {status}\n")
     rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
@@ -141,7 +145,13 @@ async def _load_newest(store: Store) -> Thread:
     )
 
 
-def _format_status(row: Summary) -> str:
+def _find_agent_name(ports: Ports, thread: Thread) -> str:
+    return thread.state.agent or ports.default.name
+
+
+def _format_status(row: Summary, ports: Ports, thread: Thread) -> str:
+    if row.status == "running" and not ports.find_agent(thread):
+        return f"stalled: no agent {thread.state.agent!r}"
     if row.status == "running" and not row.running:
         return "stalled"
     kind = row.status.removeprefix("waiting:").replace("_", " ")
