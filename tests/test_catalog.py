@@ -11,7 +11,9 @@ TEXT = Question("name", "Name", "me", {}, several=False)
 
 def test_the_questions_are_those_that_people_may_answer() -> None:
     names = [question.name for question in catalog.questions()]
-    assert names == ["project_name", "description", "llm", "store", "runner", "trigger", "extra"]
+    assert names == [
+        "project_name", "description", "llm", "store", "runner", "trigger", "sample", "extra",
+    ]  # fmt: skip
 
 
 def test_every_list_stays_a_list() -> None:

@@ -223,6 +223,7 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
         "--llm openai|anthropic|gemini|none",
         "--store sqlite|postgres",
         "--trigger cron|email|slack|webhook|none",
+        "--sample deploy|assistant",
         "--extra docker|ci|otel|none",
         "--dry-run",
     ):
@@ -312,7 +313,7 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("threads are kept", "runs the threads", "a run may start"):
+    for question in ("threads are kept", "runs the threads", "a run may start", "it starts with"):
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")
@@ -326,8 +327,8 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
     given = ("--project-name", "x", "--description", "d", "--llm", "none", "--store", "sqlite")
     screen = Screen(
-        tmp_path, "x", *given, "--trigger", "none", "--extra", "none", "--no-install", "--no-git",
-        TERM="xterm",
+        tmp_path, "x", *given, "--trigger", "none", "--sample", "deploy", "--extra", "none",
+        "--no-install", "--no-git", TERM="xterm",
     )  # fmt: skip
     screen.until("needs the store 'postgres'")
     screen.type("\x1b[B\r")  # down, to what cannot be chosen

@@ -57,11 +57,12 @@ def name(path: Path) -> str:
 # -- the template ----------------------------------------------------------------------------
 
 
-def test_python_is_verbatim_but_for_the_list_of_parts() -> None:
-    assert [name(path) for path in written(TEMPLATE, "*.py.jinja")] in (
-        [],
-        ["template/src/agent/parts.py.jinja"],
-    )
+def test_python_is_verbatim_but_for_the_list_of_parts_and_the_name_of_the_sample() -> None:
+    app, parts_ = written(TEMPLATE, "*.py.jinja")
+    assert name(app) == "template/src/agent/app.py.jinja"
+    assert {*re.findall(r"\{\{.*?\}\}", app.read_text())} == {"{{ sample }}"}
+    assert "%" not in app.read_text()
+    assert name(parts_) == "template/src/agent/engine/parts.py.jinja"
 
 
 def test_no_path_has_a_variable_or_a_condition() -> None:

@@ -18,7 +18,12 @@ from .conftest import ROOT
 
 Answers = dict[str, Any]
 
-QUESTIONS = [question for question in catalog.questions() if question.choices]
+QUESTIONS = [
+    question
+    for question in catalog.questions()
+    if question.choices and question.name not in catalog.SEEDS
+]
+"""Of parts; tests/test_samples.py tries each sample."""
 PARTS = {part: question for question in QUESTIONS for part in question.choices}
 
 LISTS: Answers = {question.name: [*question.choices] for question in QUESTIONS if question.several}

@@ -17,6 +17,9 @@ from .errors import UsageError
 NONE = "none"
 """What stands for an empty list on the command line."""
 
+SEEDS = frozenset({"sample"})
+"""Questions about what the owner gets on the first day: what they bring is not a part."""
+
 Answer = str | list[str]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import source
-from .catalog import Answer, Question
+from .catalog import SEEDS, Answer, Question
 from .errors import UsageError
 
 
@@ -24,6 +24,7 @@ def listing(answers: Mapping[str, Any], known: Iterable[Question]) -> list[Part]
     return [
         Part(part, question.name, label, part in _list(answers.get(question.name, [])))
         for question in known
+        if question.name not in SEEDS
         for part, label in question.choices.items()
     ]
 
@@ -64,7 +65,12 @@ def removed(
 
 
 def _owners(parts: Iterable[str], known: Iterable[Question]) -> Iterator[tuple[str, Question]]:
-    owners = {part: question for question in known for part in question.choices}
+    owners = {
+        part: question
+        for question in known
+        if question.name not in SEEDS
+        for part in question.choices
+    }
     for part in parts:
         if part not in owners:
             hint = f"There are: {', '.join(owners)}. A newer version may have more: update first."
