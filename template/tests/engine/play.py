@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import strategies as st
-
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.log.errors import Refused, ToolError, Unavailable
 from agent.engine.log.events import Event
@@ -24,6 +22,7 @@ from agent.engine.loop.ports import Ports, Reply
 from agent.engine.stores.memory import MemoryStore
 
 from .domain import STEPS, SUMMARIES, AskPerson, Charge, Done, Look, Put, Says, Sleep
+from .examples import st
 
 LIMITS = Limits(steps=6, errors=2, tokens=200)
 OUTCOMES: list[Exception | str] = ["ok", ToolError("no"), ValueError("who knows"), ToolError()]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
 
 from agent.engine.context.window import Prompt, Prompts, render
 from agent.engine.llms.output import JsonSteps
@@ -39,6 +38,7 @@ from ..domain import (
     stored,
     told,
 )
+from ..examples import given
 from ..play import LIMITS, Play, logs, plays
 
 PROMPTS = Prompts("You are a test.", "What next?")
