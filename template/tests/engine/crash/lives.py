@@ -1,14 +1,4 @@
-"""What the processes do that are killed, from their start to their end, natural or not.
-
-To put your own tools through the sweep, add one line to `SWEPT`, with `decide` from your
-agent and `NextStep` from its tools; write out every field of a call:
-
-    "mine": Case([{"intent": "list_git_tags"}, …, {"intent": "done_for_now", …}],
-                 JsonSteps(NextStep), decide),
-
-Your tools are not run: each becomes one row in the world, under the effect and the approvers
-that your `decide` gives it. So the sweep shows what crashes do to *your* policy.
-"""
+"""What the processes do that are killed, from their start to their end, natural or not."""
 
 import asyncio
 import signal
@@ -33,12 +23,13 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
 from ..domain import STEPS, SUMMARIES, World, decide_in
+from ..sweep import WatchedModel
 from .moments import (
     Ledger,
+    LedgerChannel,
     Moments,
-    WatchedChannel,
-    WatchedModel,
-    WatchedStore,
+    Script,
+    SickStore,
     watch_statements,
     watched_tools,
 )
@@ -116,9 +107,9 @@ class Life:
         case, moments = CASES[self.case], self.moments()
         world = Ledger(self.folder / "world.db")
         return Ports(
-            store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
-            llm=WatchedModel(case.calls, moments),
-            channel=WatchedChannel(world, moments),
+            store=SickStore(self.folder, moments, lambda: time.time() + self.later_s),
+            llm=WatchedModel(Script(case.calls), moments),
+            channel=LedgerChannel(world, moments),
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments, case.jobs),
             summaries=SUMMARIES,

@@ -65,7 +65,7 @@ def _check(run: Lab, how: str) -> None:
     assert len(results) == len(set(results)) <= types["tool_started"], story
     assert _happened(run) == _wanted(run), story
     told = [event.seq for event in thread.events if event.type == "finished"]
-    assert ("tell", f"{thread.id}:{told[0]}") in run.world.rows(), story
+    assert ("notify", f"{thread.id}:{told[0]}") in run.world.rows(), story
 
 
 def _replaced(thread: Thread) -> list[Event]:
@@ -79,7 +79,7 @@ def _replaced(thread: Thread) -> list[Event]:
 
 
 def _happened(run: Lab) -> Counter[str]:
-    return Counter(tool for tool, _ in run.world.rows() if tool != "tell")
+    return Counter(tool for tool, _ in run.world.rows() if tool != "notify")
 
 
 def _wanted(run: Lab) -> Counter[str]:
@@ -264,8 +264,9 @@ def test_what_cannot_be_told_without_dying_is_not_told_and_stays_true(
 ) -> None:
     run = lab(case)
     run.send()
-    _kill_five(run, f"to tell {kind}", minute=0)
-    assert run.lives(lives.until_it_waits, happens={f"to tell {kind}": "poison"}, later_s=300) == 0
+    _kill_five(run, f"to notify of {kind}", minute=0)
+    poison = {f"to notify of {kind}": "poison"}
+    assert run.lives(lives.until_it_waits, happens=poison, later_s=300) == 0
     last = run.thread().events[-1]
     assert last.type == "delivered"
     assert "ended 5 times" in last.data["error"]
