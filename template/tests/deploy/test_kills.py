@@ -23,8 +23,9 @@ def deployments() -> dict[str, str]:
 
 
 DEMO = Scenario(
-    script=ROOT / SAMPLE / "demo.jsonl",
+    agent="deploy",
     task="deploy the latest backend to production",
+    script=ROOT / SAMPLE / "demo.jsonl",
     prepare=copy_sample,
     effects=deployments,
 )

@@ -28,8 +28,9 @@ from agent.engine.log.events import Event
 from agent.engine.log.state import OpenWait
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
-from agent.engine.loop.actions import Action, Run
-from agent.engine.loop.ports import LLM, Claim, Ports, Reply
+from agent.engine.loop.actions import Action, Call, Run
+from agent.engine.loop.ports import LLM, Claim, Delivery, Ports, Reply
+from agent.engine.runners.app import ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -49,11 +50,11 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["pytest", "agent.app", __name__])
 
 
-def plug(model: str) -> Ports:
+def plug(model_of: ModelOf) -> Ports:
     """Return what `app.py` plugs together."""
     from agent.app import application
 
-    return application.build(model).ports
+    return application.build(model_of).ports
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,22 @@ class Scenario:
     Its functions have names at the top of a module, because other processes import them.
     """
 
-    script: Path
-    """What the model says: a file as for `MODEL=scripted:`."""
+    agent: str
+    """Its name in `app.py`."""
     task: str
     """What a person asks for."""
+    script: Path
+    """What the model says: a file as for `MODEL=scripted:`."""
     prepare: Callable[[], None]
     """Called first in every process: copy the files that the tools read into the working
     directory, and replace the services that a test must not call."""
     effects: Callable[[], object]
     """Count, in the working directory, what the tools did to the world. Return a value that
     can be compared, and that `repr` shows in full."""
-    plug: Callable[[str], Ports] = plug
+    plug: Callable[[ModelOf], Ports] = plug
+
+    def model_of(self, agent: str) -> str:
+        return f"scripted:{self.script}" if agent == self.agent else ""
 
 
 def sweep(scenario: Scenario, folder: Path) -> Any:
@@ -167,31 +173,34 @@ class WatchedModel:
 
 
 @dataclass(frozen=True)
-class WatchedChannel:
+class WatchedNotifier:
     """Notifies people by a line in a file."""
 
     log: Path
     moment: Moments
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def notify(self, thread: Thread, event: Event) -> Delivery:
         moment = self.moment.around(f"to notify of {event.type}", f"notified of {event.type}")
         with moment, self.log.open("a", encoding="utf-8") as log:
             log.write(f"{event.seq}\n")
-        return {"watched": event.seq} if event.type == "paused" else {}
+        return Delivery({"watched": event.seq} if event.type == "paused" else {})
 
 
-def watch_tools(decide: Callable[..., Action], moment: Moments) -> Callable[..., Action]:
+Decide = Callable[[Any, Thread], Action]
+
+
+def watch_tools(decide: Decide, moment: Moments) -> Decide:
     """Return `decide`, its tools with a moment before and after they run."""
 
-    def watched(*given: Any) -> Action:
-        action, intent = decide(*given), given[0].intent
+    def watched(step: Any, thread: Thread) -> Action:
+        action = decide(step, thread)
         if not isinstance(action, Run):
             return action
         tool = action.tool
 
-        async def run(*given: Any) -> Any:
-            with moment.around(f"to run {intent}", f"ran {intent}"):
-                output = await asyncio.to_thread(tool, *given)
+        async def run(step: Any, call: Call) -> Any:
+            with moment.around(f"to run {step.intent}", f"ran {step.intent}"):
+                output = await asyncio.to_thread(tool, step, call)
                 return await output if inspect.isawaitable(output) else output
 
         return replace(action, tool=run)
@@ -286,24 +295,27 @@ def _live(life: _Life, later_s: float) -> None:
 
 async def _whole(life: _Life, clock: Callable[[], float]) -> None:
     """Send the message, run the thread and answer what it asks, until it is over."""
-    ports, moment = life.scenario.plug(f"scripted:{life.scenario.script}"), life.moments
+    scenario, moment = life.scenario, life.moments
 
     def look() -> None:
-        life.before.write_text(repr(life.scenario.effects()), "utf-8")
+        life.before.write_text(repr(scenario.effects()), "utf-8")
 
+    ports = scenario.plug(scenario.model_of)
+    agents = {
+        name: replace(
+            agent,
+            llm=WatchedModel(agent.llm, moment),
+            decide=watch_tools(agent.decide, moment),
+        )
+        for name, agent in ports.agents.items()
+    }
     store = WatchedStore(life.folder, moment, clock, look)
-    watched = replace(
-        ports,
-        store=store,
-        llm=WatchedModel(ports.llm, moment),
-        channel=WatchedChannel(life.notified, moment),
-        decide=watch_tools(ports.decide, moment),
-    )
-    runner = LocalRunner(watched, lease_s=LEASE_S, poll_s=0.05)
-    how = {"actor": PERSON, "delivery": "first", "source": "test", "reply_to": "watched:"}
-    await api.launch(watched, THREAD, life.scenario.task, **how)
+    ports = Ports(store, WatchedNotifier(life.notified, moment), agents)
+    runner = LocalRunner(ports, lease_s=LEASE_S, poll_s=0.05)
+    how = {"actor": PERSON, "delivery": "first", "source": "test", "agent": scenario.agent}
+    await api.launch(ports, THREAD, scenario.task, **how)
     while wait := (await runner.finish(THREAD)).state.wait:
-        await _answer(watched, wait, life)
+        await _answer(ports, wait, life)
     await store.close()
 
 

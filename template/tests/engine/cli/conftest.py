@@ -18,11 +18,11 @@ from agent.engine.cli.screen import Screen
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of, stored
+from ..domain import Says, World, ports_of, rebind, stored
 
 T = TypeVar("T")
 
@@ -43,9 +43,10 @@ class Desk:
     def plugged(self) -> Ports:
         return ports_of(self.store, self.llm, self.world)
 
-    def build(self, model: str) -> App:
-        self.built.append(model)
-        return App(self.plugged, LocalRunner(self.plugged, poll_s=0.01))
+    def build(self, model_of: ModelOf) -> App:
+        self.built.append(model_of("test"))
+        ports = rebind(self.plugged, model=self.built[-1])
+        return App(ports, LocalRunner(ports, poll_s=0.01))
 
     def agent(self, *words: str) -> Any:
         """Run one command."""

@@ -155,7 +155,7 @@ def test_without_a_model_it_says_where_to_name_one(
     ran = desk.agent("run", "hi")
     assert ran.exit_code == 1
     assert ran.stderr == (
-        "agent: MODEL is not set. Name one in .env or with --model; "
+        "agent: MODEL is not set. Set it in .env, as openai:<name>, or use --model. "
         "`agent demo` runs without one.\n"
     )
 

@@ -11,14 +11,14 @@ from typing import Any, Literal
 
 import pytest
 
-from agent.engine.context.window import Prompt, Prompts, render
+from agent.engine import Call
+from agent.engine.context.window import Prompt, Prompts, render_prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, event
 from agent.engine.log.state import VERDICTS, State, plan
 from agent.engine.log.thread import Thread, reduce
 from agent.engine.loop.actions import Action, Ask, Run, Step
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import launch, resume
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.stores.memory import MemoryStore
@@ -26,6 +26,7 @@ from agent.engine.stores.memory import MemoryStore
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
@@ -46,7 +47,7 @@ CALL: CallJson = {"intent": "charge", "amount": 500}
 
 
 def blocks(*events: Event) -> tuple[str, ...]:
-    return render(past(*events), PROMPTS).blocks
+    return render_prompt(past(*events), PROMPTS).blocks
 
 
 # The guide's examples: factor-03-own-your-context-window.md.
@@ -82,13 +83,13 @@ class RequestMoreInformation(Step):
     question: str
 
 
-def deploys(step: Any) -> Action:
-    def broken(step: Any, key: str) -> None:
+def deploys(step: Any, thread: Thread) -> Action:
+    def broken(step: Any, call: Call) -> None:
         raise ConnectionError("Failed to connect to deployment service")
 
     match step:
         case ListGitTags():
-            return Run(lambda step, key: TAGS, effect="read")
+            return Run(lambda step, call: TAGS, effect="read")
         case DeployBackend():
             return Run(broken, effect="idempotent", approvers=("owner",))
     return Ask(step.question)
@@ -347,7 +348,7 @@ def prompts_of(thread: Thread) -> list[tuple[int, Prompt]]:
     for count, each in enumerate(thread.events, 1):
         state = reduce(state, each)
         if plan(replace(state, outbox=()), LIMITS) == "think":
-            prompts.append((count, render(Thread.of("t", thread.events[:count]), PROMPTS)))
+            prompts.append((count, render_prompt(Thread.of("t", thread.events[:count]), PROMPTS)))
     return prompts
 
 

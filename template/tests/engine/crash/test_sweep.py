@@ -1,14 +1,17 @@
 """The sweep that owners use: what it finds, and that it lets a careful agent pass."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent.engine.llms.scripted import ScriptedLLM
-from agent.engine.loop.actions import Action, Finish, Run
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Action, Call, Finish, Run
 from agent.engine.loop.ports import Ports
+from agent.engine.runners.app import ModelOf
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import Put, World, decide_in, ports_of
@@ -47,41 +50,42 @@ def puts() -> list[str]:
     return world().effects("put")
 
 
-def careful(model: str) -> Ports:
-    return _ports(model, decide_in(world()))
+def careful(model_of: ModelOf) -> Ports:
+    return _ports(model_of, decide_in(world()))
 
 
-def careless(model: str) -> Ports:
+def careless(model_of: ModelOf) -> Ports:
     """Put again whatever the key is, though the policy says that this does no harm."""
 
-    def put(step: Put, *_: Any) -> str:
-        return world().put(step, repr(len(puts())))
+    def put(step: Put, call: Call) -> str:
+        return world().put(step, replace(call, key=str(len(puts()))))
 
-    def decide(step: Any, *_: Any) -> Action:
+    def decide(step: Any, thread: Thread) -> Action:
         return Run(put, effect="idempotent") if isinstance(step, Put) else Finish("Done.")
 
-    return _ports(model, decide)
+    return _ports(model_of, decide)
 
 
-def forgetful(model: str) -> Ports:
+def forgetful(model_of: ModelOf) -> Ports:
     """Answer with what was seen by this process."""
     seen = Counter[str]()
 
-    def decide(step: Any, *_: Any) -> Action:
+    def decide(step: Any, thread: Thread) -> Action:
         seen[step.intent] += 1
         return Run(world().put, effect="idempotent") if isinstance(step, Put) else Finish(f"{seen}")
 
-    return _ports(model, decide)
+    return _ports(model_of, decide)
 
 
-def _ports(model: str, decide: Any) -> Ports:
-    script = ScriptedLLM.from_env(model.partition(":")[2])
+def _ports(model_of: ModelOf, decide: Any) -> Ports:
+    script = ScriptedLLM.from_env(model_of("test").removeprefix("scripted:"))
     return ports_of(MemoryStore(), script, world(), decide=decide)
 
 
 def scenario(folder: Path, script: str, effects: Any, plug: Any = careful) -> Scenario:
-    (folder / "script.jsonl").write_text(script, "utf-8")
-    return Scenario(folder / "script.jsonl", "Please go on.", nothing, effects, plug)
+    file = folder / "script.jsonl"
+    file.write_text(script, "utf-8")
+    return Scenario("test", "Please go on.", file, nothing, effects, plug)
 
 
 def test_a_call_that_may_run_once_runs_once_whatever_is_killed(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from ..loop import api
 from ..loop.ports import Ports, Store, Summary
 from ..people.identity import local_user
 from ..people.words import command, description, line, short, ways, what, when
+from ..runners.app import no_model
 from .prompts import changed, prompt_text, spent
 from .screen import Screen
 
@@ -27,7 +28,7 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj("").ports.store, Screen()
+    store, screen = ctx.obj(no_model).ports.store, Screen()
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
@@ -51,7 +52,7 @@ async def show(
     as_json: Annotated[bool, typer.Option("--json", help="One event a line, complete.")] = False,
 ) -> None:
     """Show the log of a thread."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     thread = await (thread_named(ports.store, name) if name else _newest(ports.store))
     if as_json:
         for event in thread.events:
@@ -83,7 +84,7 @@ async def fork(
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
     """Copy a thread up to event N into a new one; print its id."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     origin = await thread_named(ports.store, name)
     copied = await api.fork(ports, origin.id, at, actor=local_user())
     screen.tell(copied.id)
@@ -99,7 +100,7 @@ async def cancel(
 
     A tool that runs may still report; a message opens the thread again.
     """
-    ports = ctx.obj("").ports
+    ports = ctx.obj(no_model).ports
     thread = await thread_named(ports.store, name)
     await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
     Screen().say(f"Cancelled {short(thread.id)}.")

@@ -70,7 +70,7 @@ def _page(
         "email_wait.html",
         409 if refused else 200,
         home=__package__,
-        form=answers.Form.of(service.app.ports, wait, link.person, typed),
+        form=answers.Form.of(service.app.ports, thread, wait, link.person, typed),
         path=request.url.path,
         refused=refused,
         story=story,
