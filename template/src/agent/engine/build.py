@@ -32,6 +32,8 @@ class Application:
 
     def build(self, model_of: ModelOf) -> App:
         """Plug everything together; an agent whose model is "" can do everything but think."""
+        if not self.agents:
+            raise Misconfigured("app.py names no agent: agents={...} needs at least one")
         models = {name: model_of(name) for name in self.agents}
         agents = {name: self._bind(name, models[name]) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})

@@ -296,7 +296,7 @@ def test_serve_refuses_to_start_without(
     monkeypatch.setenv("API_TOKENS", tokens)
     monkeypatch.delenv("MODEL", raising=False)
     cli = typer.Typer()
-    mount(cli, lambda model: pytest.fail("it was built"))
+    mount(cli, lambda model_of: pytest.fail(f"it was built with {model_of('test')}"))
     refused = CliRunner().invoke(cli, ["--model", model]).exception
     assert isinstance(refused, Misconfigured)
     assert why in str(refused)

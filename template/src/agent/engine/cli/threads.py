@@ -28,15 +28,19 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj(no_model).ports.store, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
         first, at = thread.events[0], when(row.updated, now)
         about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), _status(row), at, spent(thread), first.actor, about))
+        names = (_agent_name(ports, thread),) if several else ()
+        status = _status(row, ports, thread)
+        rows.append((short(row.id), *names, status, at, spent(thread), first.actor, about))
     if rows:
-        screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
+        names = ("AGENT",) if several else ()
+        screen.table(("ID", *names, "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
 
@@ -66,7 +70,9 @@ async def show(
 
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     now, row = await ports.store.now(), await summary(ports.store, thread)
-    screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
+    status = _status(row, ports, thread) if row else thread.state.status
+    agent = f" ({_agent_name(ports, thread)})" if len(ports.agents) > 1 else ""
+    screen.say(f"Thread {thread.id}{agent}: {status}\n")
     told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
     rows = [
         (str(event.seq), at, event.actor, what(thread, event) + changed(thread, event))
@@ -130,7 +136,13 @@ async def _newest(store: Store) -> Thread:
     raise ThreadNotFound(f"there are no threads yet; begin one with: {command('run', 'TEXT')}")
 
 
-def _status(row: Summary) -> str:
+def _agent_name(ports: Ports, thread: Thread) -> str:
+    return thread.state.agent or ports.default.name
+
+
+def _status(row: Summary, ports: Ports, thread: Thread) -> str:
+    if row.status == "running" and not ports.find_agent(thread):
+        return f"stalled: no agent {thread.state.agent!r}"
     if row.status == "running" and not row.running:
         return "nobody runs it"
     kind = row.status.removeprefix("waiting:").replace("_", " ")

@@ -2,24 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
 from .events import CallJson, Event
 
-
-class Shape(Protocol):
-    """As much of Pydantic as is needed here; a `Step` has it."""
-
-    model_fields: Any
-
-    @classmethod
-    def model_validate(cls, obj: Any) -> Self: ...
-
-    @classmethod
-    def model_construct(cls, _fields_set: Any = None, **values: Any) -> Self: ...
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # the log itself needs none of it
 
 
-S = TypeVar("S", bound=Shape)
+S = TypeVar("S", bound="BaseModel")
 
 
 @dataclass(frozen=True)
