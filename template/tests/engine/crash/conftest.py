@@ -129,6 +129,7 @@ class Lab:
 
     def stop(self, worker: BaseProcess) -> None:
         """End a worker as a redeploy does."""
+        self.until(self.life().listens(worker.pid).exists, "a worker that can be told to stop")
         self.signal(worker, signal.SIGTERM)
         assert self.ended(worker) == 0, self.story()
 

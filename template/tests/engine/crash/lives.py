@@ -1,6 +1,7 @@
 """What the processes do that are killed, from their start to their end, natural or not."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -99,6 +100,10 @@ class Life:
     """Schema changes that its code knows more; then it passes each statement of SQL too."""
     log: str = "moments.log"
 
+    def listens(self, pid: int | None) -> Path:
+        """The file that is there as soon as a worker can be told to stop."""
+        return self.folder / f"listens.{pid}"
+
     def moments(self) -> Moments:
         return Moments(self.folder / self.log, self.happens)
 
@@ -176,6 +181,7 @@ async def worker(ports: Ports, life: Life) -> None:
         work.cancel()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    life.listens(os.getpid()).touch()
     await asyncio.wait([work])
     if not work.cancelled():
         work.result()
@@ -231,7 +237,9 @@ async def answer(ports: Ports, thread: Thread, world: Ledger) -> Thread:
     assert wait, "nothing is asked"
     verdict = VERDICT.get(wait.kind, "done")
     if wait.kind == "in_doubt":
-        keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
+        keys = [
+            past.data["idempotency_key"] for past in thread.events if past.type == "tool_started"
+        ]
         verdict = "happened" if any(key == keys[-1] for _, key in world.rows()) else "retry"
     digest = wait.data.get("digest", "")
     text = "the left one" if verdict == "answer" else ""

@@ -127,7 +127,11 @@ def test_an_idempotent_tool_is_run_again_with_its_key_and_the_model_never_hears_
     assert run.lives(lives.until_it_waits, happens={"ran put": "kill"}) == KILLED
 
     run.goes_on(later_s=60)
-    keys = [event.data["key"] for event in run.thread().events if event.type == "tool_started"]
+    keys = [
+        event.data["idempotency_key"]
+        for event in run.thread().events
+        if event.type == "tool_started"
+    ]
     assert len(keys) == 2, run.story()
     assert len(set(keys)) == 1
     assert len(run.world.effects("put")) == 1, run.story()
