@@ -30,6 +30,10 @@ ODD: list[dict[str, Any]] = [
 
 class StoreContract:
     @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
     async def store(self, clock: Clock) -> Any:
         """Return an empty store; its clock is `clock` where it can be."""
         raise NotImplementedError
