@@ -6,14 +6,14 @@ an owner imports there.
 
 from . import parts
 from .cli import command_line
-from .runners.app import App
+from .runners.app import App, ModelOf
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug the agents of `app.py` together."""
     from ..app import application
 
-    return application.build(model)
+    return application.build(model_of)
 
 
 def main() -> None:

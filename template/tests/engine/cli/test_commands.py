@@ -148,6 +148,36 @@ def test_wrong_use_ends_in_one_plain_line(
     assert "Traceback" not in ran.stderr
 
 
+# Several agents.
+
+
+def test_a_task_is_for_the_agent_that_is_named(several: Desk) -> None:
+    several.says({"intent": "done", "message": "bye"})
+    assert several.agent("run", "hi", "--agent", "second").exit_code == 0
+    (row,) = now(several.store.threads())
+    thread = several.thread(row.id)
+    assert thread.state.agent == "second"
+    assert "second" in several.agent("threads").stdout
+    assert "(second)" in several.agent("show").stderr
+    again = several.agent("run", "more", "--thread", row.id, "--agent", "test")
+    assert (again.exit_code, several.thread(row.id)) == (1, thread)
+    assert "the thread is 'second''s, not 'test''s" in again.stderr
+
+
+def test_an_unknown_agent_starts_nothing(several: Desk) -> None:
+    ran = several.agent("run", "hi", "--agent", "third")
+    assert (ran.exit_code, now(several.store.threads())) == (1, [])
+    assert "there is no agent 'third' in app.py: test, second" in ran.stderr
+
+
+def test_a_thread_whose_agent_is_gone_says_so(desk: Desk) -> None:
+    desk.happened(said("hi", agent="second"))
+    assert "stalled: no agent 'second'" in desk.agent("threads").stdout
+    ran = desk.agent("run", "--thread", "t")
+    assert ran.exit_code == 1
+    assert "there is no agent 'second' in app.py: test" in ran.stderr
+
+
 def test_without_a_model_it_says_where_to_name_one(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +185,7 @@ def test_without_a_model_it_says_where_to_name_one(
     ran = desk.agent("run", "hi")
     assert ran.exit_code == 1
     assert ran.stderr == (
-        "agent: MODEL is not set. Name one in .env or with --model; "
+        "agent: MODEL is not set. Set it in .env, as openai:<name>, or use --model. "
         "`agent demo` runs without one.\n"
     )
 

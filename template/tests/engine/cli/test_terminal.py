@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from agent.engine.cli import command_line
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -30,7 +30,7 @@ DONE = {"intent": "done", "message": "bye"}
 pytestmark = pytest.mark.server
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests, a real database, and a model that says what SAYS holds."""
     replies: list[Any] = json.loads(os.environ.get("SAYS", "[]"))
     ports = ports_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))

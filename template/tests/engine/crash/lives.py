@@ -26,13 +26,12 @@ from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api, record
 from agent.engine.loop.actions import Action
-from agent.engine.loop.advance import advance
-from agent.engine.loop.ports import Ports, Steps
+from agent.engine.loop.ports import BoundAgent, Ports, Steps
 from agent.engine.runners import local
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import STEPS, SUMMARIES, World, decide_in
+from ..domain import STEPS, SUMMARIES, Direct, World, advance, decide_in
 from .moments import (
     Ledger,
     Moments,
@@ -52,7 +51,7 @@ PROMPTS = Prompts("You are a test.", "What next?")
 _decide = decide_in(World(":memory:"))
 
 
-def _broken(step: Any) -> Action:
+def _broken(step: Any, thread: Thread) -> Action:
     raise KeyError("a mistake in the owner's switch")
 
 
@@ -61,7 +60,7 @@ class Case:
     calls: list[CallJson]
     """What the model says, one step after the other; the last one finishes."""
     steps: Steps = STEPS
-    decide: Callable[[Any], Any] = _decide
+    decide: Callable[[Any, Thread], Any] = _decide
     jobs: bool = False
     """Its tools wait for somebody who reports."""
 
@@ -115,16 +114,18 @@ class Life:
     def ports(self) -> Ports:
         case, moments = CASES[self.case], self.moments()
         world = Ledger(self.folder / "world.db")
-        return Ports(
-            store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
+        store = WatchedStore(self.folder, moments, lambda: time.time() + self.later_s)
+        agent = BoundAgent(
+            name="test",
+            model="watched",
             llm=WatchedModel(case.calls, moments),
-            channel=WatchedChannel(world, moments),
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments, case.jobs),
             summaries=SUMMARIES,
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
+        return Ports(store, Direct(WatchedChannel(world, moments)), {"test": agent})
 
     def runner(self, ports: Ports) -> LocalRunner:
         return LocalRunner(ports, lease_s=self.lease_s, poll_s=0.05)

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
@@ -160,22 +161,22 @@ class Ledger(World):
 
 
 def watched_tools(
-    decide: Callable[[Any], Action], world: Ledger, moment: Moments, jobs: bool
-) -> Callable[[Any], Action]:
+    decide: Callable[[Any, Thread], Action], world: Ledger, moment: Moments, jobs: bool
+) -> Callable[[Any, Thread], Action]:
     """Return `decide`, its tools replaced by effects in `world`; those of `jobs` wait for their
     results."""
 
-    def watched(step: Any) -> Action:
+    def watched(step: Any, thread: Thread) -> Action:
         moment(f"to decide {step.intent}")
-        action = decide(step)
+        action = decide(step, thread)
         if not isinstance(action, Run):
             return action
         effect = action.effect
 
-        def tool(step: Any, key: str) -> str | Wait:
+        def tool(step: Any, call: Call) -> str | Wait:
             moment(f"to run {step.intent}")
             if effect != "read":
-                world.happen(step.intent, key, effect == "once", moment)
+                world.happen(step.intent, call.key, effect == "once", moment)
             return Wait("it goes on", kind="job") if jobs else f"{step.intent} is done"
 
         return replace(action, tool=tool)

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from agent.engine.context.window import render
+from agent.engine.context.window import render_prompt
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Run
@@ -85,7 +85,8 @@ def _happened(run: Lab) -> Counter[str]:
 def _wanted(run: Lab) -> Counter[str]:
     """Every tool of the case that changes the world, as often as the model called it."""
     case = CASES[run.case]
-    orders = [(call["intent"], case.decide(case.steps.validate(call))) for call in case.calls]
+    steps = map(case.steps.validate, case.calls)
+    orders = [(step.intent, case.decide(step, Thread("none"))) for step in steps]
     return Counter(
         intent for intent, order in orders if isinstance(order, Run) and order.effect != "read"
     )
@@ -207,7 +208,7 @@ def _effects(run: Lab) -> dict[str, int]:
 
 
 def _read_by_the_model(thread: Thread) -> tuple[str, ...]:
-    return render(thread, lives.PROMPTS).blocks
+    return render_prompt(thread, lives.PROMPTS).blocks
 
 
 # -- always, at the same moment --

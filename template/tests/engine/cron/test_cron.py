@@ -24,7 +24,7 @@ from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.llms.scripted import scripted
 from agent.engine.log.errors import Misconfigured
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -58,8 +58,8 @@ def app(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> App:
 def does(app: App) -> Callable[..., Result]:
     """Run a command, on the second of March at half past nine."""
 
-    def build(model: str) -> App:
-        assert model == "", "no model is needed"
+    def build(model_of: ModelOf) -> App:
+        assert model_of("test") == "", "no model is needed"
         return app
 
     def run(*words: str, code: int = 0) -> Result:
@@ -148,7 +148,7 @@ def test_importing_it_is_cheap() -> None:
     assert ran.stdout == "set()\n"
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests; it is a second before the tick."""
     folder, started = Path(os.environ["FOLDER"]), time.monotonic()
     store = SqliteStore(folder / "threads.db")

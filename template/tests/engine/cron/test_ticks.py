@@ -215,8 +215,8 @@ async def test_facts_are_fetched_for_the_message_and_people_are_told_where_the_s
 ) -> None:
     fetched, slack = list[str](), Shown()
 
-    def fetch(message: str) -> dict[str, str]:
-        fetched.append(message)
+    def fetch(thread: Thread) -> dict[str, str]:
+        fetched.append(thread.last_message)
         return {"facts": "x"}
 
     model = Says({"intent": "done", "message": "bye"})

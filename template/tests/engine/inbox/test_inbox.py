@@ -16,7 +16,6 @@ from agent.engine.context.window import Prompts
 from agent.engine.inbox.routes import path_of
 from agent.engine.log.events import CallJson, Event, digest, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.ports import Ports
 from agent.engine.people import story
 from agent.engine.stores.memory import MemoryStore
@@ -25,11 +24,13 @@ from ..conftest import Clock
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
     paused,
     ports_of,
+    rebind,
     resumed,
     returned,
     said,
@@ -136,7 +137,7 @@ EVERYTHING = (
     event("compacted", upto=3, text="in short"),
     paused("limit"),
     said("go on", "bob"),
-    event("delivered", "agent", "told:17", ref=17, error="no channel"),
+    event("delivered", "agent", "delivered:17", ref=17, error="no channel"),
     event("finished", message="done it"),
     event("forked", "ana", thread="origin", seq=20),
     event("cancelled", "ana", reason="enough"),
@@ -226,10 +227,11 @@ async def test_a_step_of_older_prompts_says_so(
 ) -> None:
     model = Says({"intent": "done", "message": "bye"})
     await advance(ports_of(store, model, world), await stored(store, said()))
-    edited = replace(ports, prompts=Prompts("You are another.", "What next?", ""))
+    edited = rebind(ports, prompts=Prompts("You are another.", "What next?", ""))
     async with caller(api_of(edited, Asleep(), inbox.served)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
-    assert f"The prompts were edited since: this step read version {ports.prompts.sha} ." in page
+    sha = ports.default.prompts.sha
+    assert f"The prompts were edited since: this step read version {sha} ." in page
 
 
 @pytest.mark.parametrize("path", ["/inbox/none", "/inbox/t/events/0", "/inbox/t/events/2"])

@@ -284,7 +284,7 @@ def test_an_edit_replaces_the_call() -> None:
     thread = past(said(), STEP, paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED))
     assert thread.state.step is not None
     assert thread.state.step.call == EDITED
-    assert thread.state.step.approved
+    assert thread.state.step.approved_by == "ana"
 
 
 def test_stop_ends_the_thread_until_the_next_message() -> None:
@@ -545,7 +545,7 @@ OPEN_WAIT = OpenWait(3, "question", "?", ("ana",), {})
         (State(), "idle"),
         (RUNNING, "think"),
         (replace(RUNNING, step=OPEN_STEP), "act"),
-        (replace(RUNNING, step=replace(OPEN_STEP, approved=True)), "act"),
+        (replace(RUNNING, step=replace(OPEN_STEP, approved_by="ana")), "act"),
         (replace(RUNNING, step=replace(OPEN_STEP, starts=1)), "recover"),
         (replace(RUNNING, wait=OPEN_WAIT), "idle"),
         (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP), "idle"),

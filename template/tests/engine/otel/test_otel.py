@@ -28,7 +28,6 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import Event, digest, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import fork, launch, resume
 from agent.engine.loop.ports import Reply
 from agent.engine.otel import ENDPOINTS, observed, traced
@@ -40,6 +39,7 @@ from ..conftest import Clock
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
@@ -69,14 +69,14 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def store(clock: Clock, exporter: InMemorySpanExporter) -> MemoryStore:
-    spans = OtelSpans("gemini:flash", SimpleSpanProcessor(exporter))
+    spans = OtelSpans({"test": "gemini:flash"}, SimpleSpanProcessor(exporter))
     return observed(MemoryStore(clock), spans)
 
 
 class TestObservedStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        emit = OtelSpans("", SimpleSpanProcessor(InMemorySpanExporter()))
+        emit = OtelSpans({}, SimpleSpanProcessor(InMemorySpanExporter()))
         return observed(MemoryStore(clock), emit)
 
 
@@ -254,7 +254,7 @@ async def test_a_span_took_as_long_as_the_log_says(run: Sequence[ReadableSpan]) 
 
 async def test_a_span_has_the_names_of_the_conventions(run: Sequence[ReadableSpan]) -> None:
     chat, turn, tool = (dict(span.attributes or {}) for span in run[:3])
-    common = {"gen_ai.conversation.id": "t"}
+    common = {"gen_ai.conversation.id": "t", "gen_ai.agent.name": "test"}
     assert chat.pop("gen_ai.prompt.version")
     assert chat == common | {
         "gen_ai.operation.name": "chat",
@@ -298,7 +298,7 @@ async def test_a_span_that_is_told_twice_is_one_span(
     run: Sequence[ReadableSpan], store: MemoryStore
 ) -> None:
     exporter = InMemorySpanExporter()
-    emit = OtelSpans("", SimpleSpanProcessor(exporter))
+    emit = OtelSpans({}, SimpleSpanProcessor(exporter))
     thread = await store.load("t")
     for each in thread.events:
         for span in spans(thread, each):
@@ -350,7 +350,7 @@ async def test_a_clock_that_goes_back_makes_no_negative_span(
 def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
-    store = traced(MemoryStore(), "openai:x")
+    store = traced(MemoryStore(), {"test": "openai:x"})
     assert "append" not in vars(store)
 
 
@@ -358,7 +358,7 @@ def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPat
 def test_an_endpoint_that_is_none_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "localhost:4318")
     with pytest.raises(Misconfigured, match="'localhost:4318' is no OTLP endpoint"):
-        traced(MemoryStore(), "openai:x")
+        traced(MemoryStore(), {"test": "openai:x"})
 
 
 @dataclass
@@ -407,13 +407,13 @@ def collector() -> Iterator[Collector]:
 PROGRAM = """
 import asyncio, sys
 from agent.engine.log.events import event
-from agent.engine.loop.advance import advance
+from tests.engine.domain import advance
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.otel import traced
 from tests.engine.domain import Says, World, ports_of, chose, returned, said, stored
 
 async def main():
-    store = traced(MemoryStore(), "openai:gpt")
+    store = traced(MemoryStore(), {"test": "openai:gpt"})
     thread = await stored(store, said("SECRET"), chose("look"), returned(2))
     sys.stdin.readline()
     for _ in range(600):  # more than are sent at once

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
@@ -208,12 +209,12 @@ class RunnerContract:
     ) -> None:
         running, go = asyncio.Event(), asyncio.Event()
 
-        async def slow(step: Any, key: str) -> str:
+        async def slow(step: Any, call: Call) -> str:
             running.set()
             await go.wait()
             return "ok"
 
-        ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(slow))
+        ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(slow))
         await stored(store, said())
         async with working(self.runner(ports)) as task:
             await running.wait()

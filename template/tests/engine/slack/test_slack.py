@@ -16,7 +16,7 @@ from aiohttp import web
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import Event, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Ask, Options
+from agent.engine.loop.actions import Ask
 from agent.engine.loop.api import resume
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
@@ -73,8 +73,8 @@ def open_office(slack: SlackServer, store: MemoryStore, world: World) -> Open:
     """`open_office(*replies)`: the agent will say them; `decide=` changes its switch."""
 
     def made(*replies: Any, **changes: Any) -> Office:
-        channel = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
-        return Office(slack, ports_of(store, Says(*replies), world, channel=channel, **changes))
+        routing = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
+        return Office(slack, ports_of(store, Says(*replies), world, notifier=routing, **changes))
 
     return made
 
@@ -601,26 +601,32 @@ async def test_a_form_that_slack_does_not_open_is_only_noted(
 
 
 COLOURS = [f"colour {number} " + "x" * 80 for number in range(8)]
-QUESTIONS: list[tuple[Options, str, str | None, str]] = [
-    (Options(format="yes_no"), "No", None, "no"),
-    (Options(format="yes_no"), "Other…", "maybe", "maybe"),
-    (Options(format="multiple_choice", choices=("red", "<b>")), "<b>", None, "<b>"),
+QUESTIONS: list[tuple[dict[str, Any], str, str | None, str]] = [
+    ({"format": "yes_no"}, "No", None, "no"),
+    ({"format": "yes_no"}, "Other…", "maybe", "maybe"),
+    ({"format": "multiple_choice", "choices": ("red", "<b>")}, "<b>", None, "<b>"),
     (
-        Options(format="multiple_choice", choices=tuple(COLOURS)),
+        {"format": "multiple_choice", "choices": tuple(COLOURS)},
         COLOURS[7][:74] + "…",
         None,
         COLOURS[7],
     ),
-    (Options(), "Answer…", "as you like & more", "as you like & more"),
+    ({}, "Answer…", "as you like & more", "as you like & more"),
 ]
 
 
 @pytest.mark.parametrize(("options", "label", "typed", "answer"), QUESTIONS)
 async def test_a_question_is_answered_by_button_list_or_form(
-    options: Options, label: str, typed: str | None, answer: str, open_office: Open, world: World
+    options: dict[str, Any],
+    label: str,
+    typed: str | None,
+    answer: str,
+    open_office: Open,
+    world: World,
 ) -> None:
-    def decide(step: Any) -> Any:
-        return Ask(step.question, options) if isinstance(step, AskPerson) else usual(step)
+    def decide(step: Any, thread: Thread) -> Any:
+        asks = isinstance(step, AskPerson)
+        return Ask(step.question, **options) if asks else usual(step, thread)
 
     usual = decide_in(world)
     office = open_office(ASK, DONE, decide=decide)

@@ -12,13 +12,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent.engine import Call
 from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run, Wait
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import expire
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.people.routing import Routing
@@ -31,7 +31,7 @@ from agent.engine.webhook.channel import Receiver, WebhookChannel
 from agent.engine.webhook.signatures import delivery
 
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, Shown, World, chose, ports_of, said, stored, types
+from ..domain import Charge, Done, Says, Shown, World, advance, chose, ports_of, said, stored, types
 from ..http.conftest import TOKENS, Asleep, bearer
 from .receiver import system
 from .senders import GITHUB_SECRET, KEY, SECRET, Request, but, github, standard
@@ -380,8 +380,8 @@ def test_where_nobody_would_be_told_stops_the_start(
     tell: str, problem: str, store: MemoryStore, world: World, runner: Asleep, file: Path
 ) -> None:
     file.write_text(FILE.replace("slack:C1", tell), "utf-8")
-    channel = Routing({"poll": Shown(), "slack": Shown()})
-    app = App(ports_of(store, Says(), world, channel=channel), runner)
+    notifier = Routing({"poll": Shown(), "slack": Shown()})
+    app = App(ports_of(store, Says(), world, notifier=notifier), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
             served(app)
@@ -410,13 +410,13 @@ class Build:
         self.llm = Says({"intent": "done", "message": "bye"})
         wait = Wait("building", seconds=60, kind="job", audience=(audience,))
 
-        async def build(step: Charge, key: str) -> Wait:
-            self.keys.append(key)
+        async def build(step: Charge, call: Call) -> Wait:
+            self.keys.append(call.key)
             if self.meanwhile:
                 await self.meanwhile()
             return wait
 
-        def decide(step: Any) -> Any:
+        def decide(step: Any, thread: Thread) -> Any:
             match step:
                 case Charge():
                     return Run(build, effect="idempotent")
@@ -524,7 +524,7 @@ async def test_what_a_sender_began_comes_back_to_it_signed(
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
         ports = ports_of(
-            store, says, world, channel=Routing({"slack": Shown(), "webhook": channel})
+            store, says, world, notifier=Routing({"slack": Shown(), "webhook": channel})
         )
         runner = LocalRunner(ports)
         async with sender(ports, runner) as there:

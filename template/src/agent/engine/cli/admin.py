@@ -21,7 +21,7 @@ from ..log.errors import AgentError, Conflict, ThreadNotFound
 from ..log.events import Event, event
 from ..log.thread import Thread
 from ..loop.ports import Store
-from ..runners.app import Build
+from ..runners.app import Build, no_model
 
 ALL = 2**62
 """More threads than anybody has."""
@@ -43,19 +43,19 @@ def mount(cli: typer.Typer, build: Build) -> None:
         Every command does where it has to; this one is a step for deployments. Any number of
         processes may do it at once.
         """
-        asyncio.run(build("").ports.store.threads(limit=1))
+        asyncio.run(build(no_model).ports.store.threads(limit=1))
         typer.echo("The tables are as this version of the agent knows them.", err=True)
 
     @cli.command()
     def export(file: Target = Path("-")) -> None:
         """Write every thread, one a line; stop the workers first, so that none goes on here."""
-        number = asyncio.run(exported(build("").ports.store, file))
+        number = asyncio.run(exported(build(no_model).ports.store, file))
         typer.echo(f"{number} threads exported.", err=True)
 
     @cli.command("import")
     def import_(file: Source = "-") -> None:  # type: ignore[assignment] # Typer opens it
         """Add every thread of an export; those that are here already stay as they are."""
-        added, there = asyncio.run(imported(build("").ports.store, file))
+        added, there = asyncio.run(imported(build(no_model).ports.store, file))
         typer.echo(f"{added} threads imported, {there} were here already.", err=True)
 
 
@@ -137,7 +137,10 @@ def thread_of(text: str) -> Thread:
     """Read one line of an export. Raises AgentError."""
     try:
         told = json.loads(text)
-        return Thread.of(_text(told["thread"]), _events(told["events"]))
+        thread = Thread.of(_text(told["thread"]), _events(told["events"]))
+        if not thread.state.version:  # what does not fold is no log
+            raise ValueError("a thread without an event")
+        return thread
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         raise AgentError("it is cut off, or no line of an export") from None
 

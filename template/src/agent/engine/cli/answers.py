@@ -13,12 +13,14 @@ import typer
 
 from ..log.errors import Refused
 from ..log.events import CallJson
-from ..log.state import OpenWait, plan
+from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Ports
 from ..people.identity import local_user
 from ..people.words import call_line, command, description, short, ways, when
+from ..runners.app import no_model
+from ..runners.claims import find_work
 from .screen import Screen
 from .threads import summary, thread_named
 from .waits import Answer, answer_in, give, parsed
@@ -31,7 +33,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 async def inbox(ctx: typer.Context) -> None:
     """Show what waits for whom, and how to answer it."""
-    store, actor, screen = ctx.obj("").ports.store, local_user(), Screen()
+    store, actor, screen = ctx.obj(no_model).ports.store, local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):
         thread = await store.load(row.id)
@@ -95,7 +97,7 @@ async def answer(
 
 
 async def _give(ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]) -> None:
-    ports, actor, screen = ctx.obj("").ports, local_user(), Screen()
+    ports, actor, screen = ctx.obj(no_model).ports, local_user(), Screen()
     thread, wait = await _named(ports, name)
     for text in description(wait, actor, await ports.store.now()):
         screen.say(text)
@@ -149,7 +151,7 @@ async def _taken(ports: Ports, thread: Thread) -> bool:
 
     A lease that a dead process left behind looks like somebody, for a few seconds.
     """
-    if plan(thread.state, ports.limits) == "idle":
+    if find_work(ports, thread) == "idle":
         return True
     for _ in range(round(PATIENCE_S / 0.1)):
         row = await summary(ports.store, thread)

@@ -30,7 +30,7 @@ TASK = "deploy the latest backend to production"
 async def demo(ctx: typer.Context) -> None:
     """Watch the sample at work: no key, no network, no model."""
     screen = Screen(sys.stdout)
-    ports = replace(ctx.obj(_script()).ports, store=SqliteStore(DATABASE))
+    ports = replace(ctx.obj(lambda _: _script()).ports, store=SqliteStore(DATABASE))
     app = App(ports, LocalRunner(ports))
     talk = Talk(app, "cli:you", screen, ask_for if screen.interactive else _alone)
     left = f"\nStopped in the middle. It goes on where it was: {command('demo')}"

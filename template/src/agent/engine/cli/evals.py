@@ -12,16 +12,16 @@ from typing import Annotated, Any
 
 import typer
 
-from ..context.window import Prompt, render
+from ..context.window import Prompt, render_prompt
 from ..evals.cases import STALE, cases, missed
 from ..llms.recorded import RecordedLLM
 from ..log.errors import InvalidStep, Misconfigured, Refused
 from ..log.events import Event
 from ..log.thread import Thread
-from ..loop.ports import LLM, Ports, Reply
+from ..loop.ports import LLM, BoundAgent, Ports, Reply
 from ..people.words import short
-from ..runners.app import Build
-from ..settings import required
+from ..runners.app import Build, no_model
+from ..settings import MODEL_HINT, optional_model, required
 from .screen import Screen
 from .threads import Id, thread_named
 
@@ -45,28 +45,29 @@ def mount(cli: typer.Typer, build: Build) -> None:
         Correct that where the model was wrong. And look the case through before you share it: it
         holds what people said.
         """
-        asyncio.run(_capture(build("").ports, thread, at, name))
+        asyncio.run(_capture(build(no_model).ports, thread, at, name))
 
     @group.command()
     def record(model: Model = "", everything: All = False) -> None:
         """Ask a model about new and stale cases, and keep its answers."""
-        hint = "Name the model to record, in .env or with --model."
-        asyncio.run(_record(build(model or required("MODEL", hint)).ports, everything))
+        ports = build(lambda name: model or optional_model(name)).ports
+        asyncio.run(_record_all(ports, everything))
 
     cli.add_typer(group, name="eval", help="Make test cases of real threads, record a model.")
 
 
 async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
     thread, screen = await thread_named(ports.store, thread_id), Screen()
-    step = _step(ports, thread, at)
+    agent = ports.agent_of(thread)
+    step = _step(agent, thread, at)
     name = name or f"{short(thread.id)}-{at}"
-    folder = FOLDER / ports.name
+    folder = FOLDER / agent.name
     if name in {case.name for case in cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")
     past = Thread.of(name, thread.events[: at - 1])
     captured = folder / "captured.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    recorded = await _recorded(ports, past, step)
+    recorded = await _recorded(agent, past, step)
     with captured.open("a", encoding="utf-8") as file:
         file.write(_line(past, step))
     screen.tell(f"{captured}: {name}")
@@ -74,29 +75,30 @@ async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
         screen.say(f"The prompts were other ones then: {STALE}")
 
 
-def _step(ports: Ports, thread: Thread, at: int) -> Event:
+def _step(agent: BoundAgent, thread: Thread, at: int) -> Event:
     steps = {event.seq: event for event in thread.events if event.type == "step"}
     if at not in steps:
         known = ", ".join(map(str, steps)) or "not there yet"
         raise Refused(f"event {at} is no next step; those of this thread are {known}")
     try:
-        ports.steps.validate(steps[at].data["call"])
+        agent.steps.validate(steps[at].data["call"])
     except InvalidStep as error:
         raise Refused(f"event {at} is none of today's steps: {error}") from None
     return steps[at]
 
 
-async def _recorded(ports: Ports, past: Thread, step: Event) -> bool:
+async def _recorded(agent: BoundAgent, past: Thread, step: Event) -> bool:
     """Keep what the model said then, unless that was to other prompts."""
-    if step.data.get("prompt_sha") != ports.prompts.sha:
+    if step.data.get("prompt_sha") != agent.prompts.sha:
         return False
     text = json.dumps({"next_step": step.data["call"]})
 
     async def said(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return Reply(text, step.data["tokens"], model=step.data["model"])
 
-    recording = RecordedLLM(said, FOLDER / ports.name / RECORDINGS)
-    await recording(render(past, ports.prompts), ports.steps.schema)
+    recording = RecordedLLM(said, FOLDER / agent.name / RECORDINGS)
+    prompt = render_prompt(past, agent.prompts, agent.render)
+    await recording(prompt, agent.steps.schema)
     return True
 
 
@@ -106,17 +108,26 @@ def _line(past: Thread, step: Event) -> str:
     return json.dumps(case) + "\n"
 
 
-async def _record(ports: Ports, everything: bool) -> None:
-    folder, screen = FOLDER / ports.name, Screen()
+async def _record_all(ports: Ports, everything: bool) -> None:
+    agents = [agent for agent in ports.agents.values() if cases(FOLDER / agent.name)]
+    if not agents:
+        raise Misconfigured(f"no cases in {str(FOLDER)!r}; `agent eval capture` makes one")
+    for agent in agents:
+        if not agent.model:
+            required("MODEL", MODEL_HINT)
+    for agent in agents:
+        await _record(agent, everything)
+
+
+async def _record(agent: BoundAgent, everything: bool) -> None:
+    folder, screen = FOLDER / agent.name, Screen()
     found, recordings = cases(folder), folder / RECORDINGS
     new = recordings.with_suffix(".new")
-    if not found:
-        raise Misconfigured(f"no cases in {str(folder)!r}; `agent eval capture` makes one")
-    asked = ports.llm if everything or not recordings.exists() else _missing(ports.llm, recordings)
+    asked = agent.llm if everything or not recordings.exists() else _missing(agent.llm, recordings)
     try:
         recording = RecordedLLM(asked, new)
         for case in found:
-            screen.say(f"{case.name}: {await missed(ports, case, recording) or 'as expected'}")
+            screen.say(f"{case.name}: {await missed(agent, case, recording) or 'as expected'}")
         new.replace(recordings)
     finally:
         new.unlink(missing_ok=True)

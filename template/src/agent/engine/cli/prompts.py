@@ -16,7 +16,7 @@ def prompt_text(ports: Ports, thread: Thread) -> str:
 
     Each of them stands after a part and says how long it is; no block has such a line.
     """
-    prompt = next_prompt(ports, thread)
+    prompt = next_prompt(ports.agent_of(thread), thread)
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],

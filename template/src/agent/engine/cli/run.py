@@ -9,9 +9,10 @@ from uuid import uuid4
 import typer
 
 from .. import settings
-from ..log.errors import AgentError
+from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import thread_of
+from ..loop.ports import Ports
 from ..people.identity import local_user
 from ..people.words import command, short, ways
 from .screen import Screen, interruptible, log_to_stderr
@@ -32,6 +33,9 @@ async def run(
     text: Annotated[list[str] | None, typer.Argument(help="What you want.")] = None,
     thread: Annotated[str, typer.Option(metavar="ID", help="Go on with this thread.")] = "",
     model: Model = "",
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help="Which agent, of those in app.py; else the first.")
+    ] = "",
 ) -> None:
     """Give the agent a task, or go on with a thread.
 
@@ -40,12 +44,12 @@ async def run(
     """
     if not text and not thread:
         raise typer.BadParameter("say what you want, or name a --thread to go on with")
-    chosen, actor, screen = _model_or_setting(model), local_user(), Screen()
-    talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
-    if chosen.startswith("scripted"):
-        screen.say(f"No model decides here, but a script: {chosen}")
-    store, new = talk.app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
+    actor, screen = local_user(), Screen()
+    app = ctx.obj(lambda name: model or settings.optional_model(name))
+    talk = Talk(app, actor, screen, ask_for if screen.interactive else None, agent)
+    store, new = app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
     begun = await thread_named(store, thread) if thread else new
+    _check_agent(app.ports, begun, agent, screen)
     again = command("run", "--thread", short(begun.id), *(["--model", model] if model else []))
     kept = f"The thread is kept; go on with:\n  {again}"
     leaving = f"\nLeaving after the step at hand; Ctrl-C again does not wait for it.\n{kept}"
@@ -76,10 +80,11 @@ async def worker(
 
     SIGTERM and Ctrl-C let the steps at hand end first.
     """
-    chosen, screen = _model_or_setting(model), Screen()
-    working = asyncio.create_task(ctx.obj(chosen).runner.work(concurrency))
+    app, screen = ctx.obj(lambda name: model or settings.required_model(name)), Screen()
+    working = asyncio.create_task(app.runner.work(concurrency))
     log_to_stderr()
-    screen.say(f"Running due threads with {chosen}; Ctrl-C stops after the steps at hand.")
+    models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
+    screen.say(f"Running due threads with {models}; Ctrl-C stops after the steps at hand.")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, working.cancel)
     with suppress(asyncio.CancelledError):
@@ -87,6 +92,12 @@ async def worker(
     screen.say("Stopped; nothing is lost.")
 
 
-def _model_or_setting(model: str) -> str:
-    hint = f"Name one in .env or with --model; `{command('demo')}` runs without one."
-    return model or settings.required("MODEL", hint)
+def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:
+    """Refuse an agent that is not the thread's or has no model, before anything is recorded."""
+    agent = ports.agent_of(thread) if thread.events else ports.agent_named(name)
+    if name not in ("", agent.name):
+        raise Refused(f"the thread is {agent.name!r}'s, not {name!r}'s; leave --agent out")
+    if not agent.model:
+        settings.required("MODEL", f"{settings.MODEL_HINT} `{command('demo')}` runs without one.")
+    if agent.model.startswith("scripted"):
+        screen.say(f"No model decides here, but a script: {agent.model}")

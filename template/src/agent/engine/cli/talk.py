@@ -36,6 +36,8 @@ class Talk:
     screen: Screen
     answerer: Answerer | None
     """Answers waits, None for "later"; without one the conversation stops at the first."""
+    agent: str = ""
+    """Whom a new thread is for; the default agent if empty."""
 
     async def say(self, thread: Thread, text: str) -> Thread:
         """Say something in a thread, which begins with it if it is new."""
@@ -44,9 +46,10 @@ class Talk:
                 self.screen.say(f"Your message takes the place of the open {kind}.")
             case "job" | "in_doubt":
                 self.screen.say("Your message is kept; first this has to be answered:")
-        way, delivery = message if thread.events else launch, uuid4().hex
-        sender = {"actor": self.actor, "delivery": delivery, "source": "cli"}
-        return await way(self.app.ports, thread.id, text, **sender)
+        sender = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        if thread.events:
+            return await message(self.app.ports, thread.id, text, **sender)
+        return await launch(self.app.ports, thread.id, text, agent=self.agent, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it is over or left waiting, and return it as it is then."""

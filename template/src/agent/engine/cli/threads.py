@@ -16,6 +16,7 @@ from ..loop import api
 from ..loop.ports import Ports, Store, Summary
 from ..people.identity import local_user
 from ..people.words import command, description, line, short, ways, what, when
+from ..runners.app import no_model
 from .prompts import changed, prompt_text, spent
 from .screen import Screen
 
@@ -27,15 +28,19 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj("").ports.store, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
         first, at = thread.events[0], when(row.updated, now)
         about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), _status(row), at, spent(thread), first.actor, about))
+        names = (_agent_name(ports, thread),) if several else ()
+        status = _status(row, ports, thread)
+        rows.append((short(row.id), *names, status, at, spent(thread), first.actor, about))
     if rows:
-        screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
+        names = ("AGENT",) if several else ()
+        screen.table(("ID", *names, "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
 
@@ -51,7 +56,7 @@ async def show(
     as_json: Annotated[bool, typer.Option("--json", help="One event a line, complete.")] = False,
 ) -> None:
     """Show the log of a thread."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     thread = await (thread_named(ports.store, name) if name else _newest(ports.store))
     if as_json:
         for event in thread.events:
@@ -65,7 +70,9 @@ async def show(
 
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     now, row = await ports.store.now(), await summary(ports.store, thread)
-    screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
+    status = _status(row, ports, thread) if row else thread.state.status
+    agent = f" ({_agent_name(ports, thread)})" if len(ports.agents) > 1 else ""
+    screen.say(f"Thread {thread.id}{agent}: {status}\n")
     told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
     rows = [
         (str(event.seq), at, event.actor, what(thread, event) + changed(thread, event))
@@ -83,7 +90,7 @@ async def fork(
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
     """Copy a thread up to event N into a new one; print its id."""
-    ports, screen = ctx.obj("").ports, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
     origin = await thread_named(ports.store, name)
     copied = await api.fork(ports, origin.id, at, actor=local_user())
     screen.tell(copied.id)
@@ -99,7 +106,7 @@ async def cancel(
 
     A tool that runs may still report; a message opens the thread again.
     """
-    ports = ctx.obj("").ports
+    ports = ctx.obj(no_model).ports
     thread = await thread_named(ports.store, name)
     await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
     Screen().say(f"Cancelled {short(thread.id)}.")
@@ -129,7 +136,13 @@ async def _newest(store: Store) -> Thread:
     raise ThreadNotFound(f"there are no threads yet; begin one with: {command('run', 'TEXT')}")
 
 
-def _status(row: Summary) -> str:
+def _agent_name(ports: Ports, thread: Thread) -> str:
+    return thread.state.agent or ports.default.name
+
+
+def _status(row: Summary, ports: Ports, thread: Thread) -> str:
+    if row.status == "running" and not ports.find_agent(thread):
+        return f"stalled: no agent {thread.state.agent!r}"
     if row.status == "running" and not row.running:
         return "nobody runs it"
     kind = row.status.removeprefix("waiting:").replace("_", " ")

@@ -19,7 +19,7 @@ from ..cli.screen import Screen
 from ..log.errors import Misconfigured
 from ..loop.ports import Store
 from ..people.words import short
-from ..runners.app import App, Build, Served
+from ..runners.app import App, Build, Served, no_model
 from .file import path, schedules
 from .schedule import Schedule
 from .ticks import Clock, last_run, utc_now, work
@@ -32,7 +32,7 @@ Count = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
 
 def served(app: App, clock: Clock = utc_now) -> Served | None:
     """Make the ticks beside the server; the file is read now, and not again."""
-    found = schedules(app.ports.channel)
+    found = schedules(app.ports.notifier)
     if not found:
         log.warning("cron is off: a table in %r switches it on, see docs/cron.md", str(path()))
         return None
@@ -46,7 +46,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
     @group.command("list")
     def list_() -> None:
         """List when each is due, and what its last thread came to."""
-        app = build("")
+        app = build(no_model)
         rows = asyncio.run(_rows(app.ports.store, _found(app), clock()))
         Screen().table(("NAME", "CRON", "NEXT", "LAST", "THREAD", "STATUS"), rows)
 
@@ -54,7 +54,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
     def next_(name: Name = "", count: Count = 5) -> None:
         """Say when the schedules are due, the next first."""
         now, screen = clock(), Screen()
-        ticks = (zip(each.after(now), repeat(each)) for each in _found(build(""), name))
+        ticks = (zip(each.after(now), repeat(each)) for each in _found(build(no_model), name))
         rows = islice(heapq.merge(*ticks, key=itemgetter(0)), count)
         screen.table(("WHEN", "NAME"), ((_local(each, tick), each.name) for tick, each in rows))
 
@@ -62,7 +62,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
 
 
 def _found(app: App, name: str = "") -> list[Schedule]:
-    found = schedules(app.ports.channel)
+    found = schedules(app.ports.notifier)
     if not found:
         Screen().say(f"There is no schedule yet: begin one in {str(path())!r}, see docs/cron.md")
         raise typer.Exit

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from ..log.errors import Misconfigured
-from ..loop.ports import Channel
+from ..loop.ports import Notifier
 from ..people.routing import tellable
 from ..settings import optional
 from .schedule import SHORT, Schedule
@@ -27,7 +27,7 @@ def path() -> Path:
     return Path(optional("SCHEDULES_FILE", "schedules.toml"))
 
 
-def schedules(channel: Channel) -> list[Schedule]:
+def schedules(notifier: Notifier) -> list[Schedule]:
     """Read the file, in its order; nothing where there is none.
 
     Raises:
@@ -36,14 +36,14 @@ def schedules(channel: Channel) -> list[Schedule]:
     source = path()
     try:
         tables = tomllib.loads(source.read_text("utf-8")) if source.exists() else {}
-        return [_schedule(name, table, channel) for name, table in tables.items()]
+        return [_schedule(name, table, notifier) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 
-def _schedule(name: str, table: Any, channel: Channel) -> Schedule:
+def _schedule(name: str, table: Any, notifier: Notifier) -> Schedule:
     if not isinstance(table, dict):
         raise ValueError(f"{name!r} is in no table; begin one with a line [name-of-the-schedule]")
     if not _NAME.fullmatch(name):
@@ -52,7 +52,7 @@ def _schedule(name: str, table: Any, channel: Channel) -> Schedule:
         "cron": _cron,
         "timezone": _timezone,
         "message": _message,
-        "tell": partial(tellable, channel),
+        "tell": partial(tellable, notifier),
         "missed": _missed,
     }
     given = _DEFAULTS | table

@@ -53,7 +53,9 @@ class Form:
     """What a message would do now."""
 
     @classmethod
-    def of(cls, ports: Ports, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
+    def of(
+        cls, ports: Ports, thread: Thread, wait: OpenWait, name: str, typed: dict[str, str]
+    ) -> Self:
         """Make the form of a wait, with what was `typed` into it before."""
         edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
         call, before = wait.data.get("call"), typed if edit else {}
@@ -63,7 +65,7 @@ class Form:
             urgency=urgency(wait),
             choices=_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.fields(ports.steps.schema, call, before) if call else [],
+            fields=edits.fields(_schema(ports, thread), call, before) if call else [],
             hint=_HINTS.get(wait.kind, ""),
         )
 
@@ -78,7 +80,7 @@ async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) 
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.edited(ports.steps.schema, shown, fields) if shown else None
+    call = edits.edited(_schema(ports, thread), shown, fields) if shown else None
     digest = fields.get("digest", "")
     given = {"actor": name, "text": text, "digest": digest}
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
@@ -92,6 +94,12 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
         and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
         for past in thread.events
     )
+
+
+def _schema(ports: Ports, thread: Thread) -> edits.Schema:
+    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
+    agent = ports.find_agent(thread)
+    return agent.steps.schema if agent else {}
 
 
 def _choices(wait: OpenWait) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def show(
     asked, is_open = _asked(thread, wait), thread.state.wait
     form = None
     if is_open and is_open.seq == wait:
-        form = answers.Form.of(service.app.ports, is_open, name, typed or {})
+        form = answers.Form.of(service.app.ports, thread, is_open, name, typed or {})
     shown: dict[str, Any] = {"typed": typed or {}, "refused": refused, "story": story}
     shown |= {"asked": asked, "form": form, "title": story.title(thread)}
     shown |= {} if form else _closed(thread, asked, name)

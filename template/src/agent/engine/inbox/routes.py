@@ -18,7 +18,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..context.window import render
+from ..context.window import render_prompt
 from ..http import answers, pages, routes, wire
 from ..http.service import LastEventId, Loaded, Running, Service
 from ..http.sessions import Person, Sent, person
@@ -92,9 +92,10 @@ async def event(request: Request, thread: Loaded, seq: int, service: Running) ->
         raise HTTPException(404, f"The thread has no event {seq}.")
     past, ports = thread.event(seq), service.app.ports
     prompt, edited = None, False
-    if past.type in ("step", "invalid_step"):
-        prompt = render(Thread.of(thread.id, thread.events[: seq - 1]), ports.prompts)
-        edited = past.data.get("prompt_sha", "") != ports.prompts.sha
+    agent = ports.find_agent(thread)
+    if agent and past.type in ("step", "invalid_step"):
+        prompt = render_prompt(thread.before(seq), agent.prompts, agent.render)
+        edited = past.data.get("prompt_sha", "") != agent.prompts.sha
     around = seq + story.LINES // 2
     back = path_of(thread.id) + (f"?before={around}" if around < len(thread.events) else "")
     shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
@@ -159,7 +160,7 @@ def _page(
         path=path_of(thread.id),
         lines=story.lines(thread, before),
         newest=before is None,
-        form=answers.Form.of(service.app.ports, wait, name, typed) if wait else None,
+        form=answers.Form.of(service.app.ports, thread, wait, name, typed) if wait else None,
         refused=refused,
         typed=typed,
         key=token_urlsafe(8),

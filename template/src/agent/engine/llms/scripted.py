@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..context.blocks import block
 from ..context.window import Prompt
 from ..log.errors import Misconfigured
 from ..log.events import CallJson
 from ..loop.ports import Reply
-from .schema import intents
 
 DEMO = "sample/deploy/demo.jsonl"
 
@@ -50,7 +48,7 @@ class ScriptedLLM:
         return cls(*lines, name=str(path))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        place = _decisions(prompt, schema)
+        place = prompt.decisions
         if place >= len(self._lines):
             steps = f"has {len(self._lines)} steps, and this thread asks for another"
             raise Misconfigured(f"{self._name} {steps}; set MODEL to a real model to go on")
@@ -88,11 +86,3 @@ def _object(path: Path, place: int, line: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Misconfigured(f"{str(path)!r}, line {place}, is no JSON object: correct or delete it")
     return value
-
-
-def _decisions(prompt: Prompt, schema: dict[str, Any]) -> int:
-    tags = (*intents(schema), "invalid_step")
-    openings = tuple(block(tag, "").partition("\n")[0] for tag in tags)
-    if any(event.startswith("<earlier_events>") for event in prompt.blocks):
-        raise Misconfigured("the thread was compacted, so its place in the script is lost")
-    return sum(event.startswith(openings) for event in prompt.blocks)

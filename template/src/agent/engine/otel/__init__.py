@@ -4,7 +4,7 @@ Which ones, says `otel_spans`. The SDK is imported only where an endpoint is set
 thread of its own: a collector that is slow or away costs spans, never an append.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from ..log.errors import Misconfigured
@@ -19,8 +19,10 @@ S = TypeVar("S", bound=Store)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-def traced(store: S, model: str) -> S:
+def traced(store: S, models: Mapping[str, str]) -> S:
     """Send the spans of what is appended to `store`, if an endpoint is set; return the store.
+
+    `models` are those of the agents, by name, the default agent first.
 
     They wait in a queue, and are sent at the latest when the process ends. Raises Misconfigured.
     """
@@ -31,7 +33,7 @@ def traced(store: S, model: str) -> S:
         raise Misconfigured(f"{endpoint!r} is no OTLP endpoint; write http://localhost:4318")
     from .sdk import OtelSpans  # slow to import
 
-    return observed(store, OtelSpans.to_collector(model))
+    return observed(store, OtelSpans.to_collector(models))
 
 
 def observed(store: S, emit: Callable[[Span], None]) -> S:

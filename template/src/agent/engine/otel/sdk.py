@@ -6,7 +6,7 @@ of its queue, the sampler. Errors of the export are logged by it, and end there.
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from opentelemetry.context import Context
@@ -36,19 +36,18 @@ AT_EXIT_S = 2.0
 class OtelSpans(IdGenerator):
     """Emits spans, with the ids they say they have."""
 
-    def __init__(self, model: str, processor: SpanProcessor) -> None:
-        provider, _, self._model = model.partition(":")
-        self._provider = PROVIDERS.get(provider, provider)
+    def __init__(self, models: Mapping[str, str], processor: SpanProcessor) -> None:
+        self._models = models
         tracers = TracerProvider(id_generator=self, shutdown_on_exit=False)
         tracers.add_span_processor(processor)
         self._tracer = tracers.get_tracer("agent")
         self._span: Span
 
     @classmethod
-    def to_collector(cls, model: str) -> Self:
+    def to_collector(cls, models: Mapping[str, str]) -> Self:
         processor = BatchSpanProcessor(OTLPSpanExporter())
         _at_exit(processor.shutdown)
-        return cls(model, processor)
+        return cls(models, processor)
 
     def generate_trace_id(self) -> int:
         return self._span.turn.trace_id
@@ -58,7 +57,7 @@ class OtelSpans(IdGenerator):
 
     def __call__(self, span: Span) -> None:
         self._span, chat = span, span.operation == "chat"
-        subject = self._model if chat else span.attributes.get("gen_ai.tool.name", "")
+        subject = self._model(span)[1] if chat else span.attributes.get("gen_ai.tool.name", "")
         begun = self._tracer.start_span(
             f"{span.operation} {subject}".strip(),
             Context() if span.is_root else set_span_in_context(NonRecordingSpan(_root(span.turn))),
@@ -71,19 +70,24 @@ class OtelSpans(IdGenerator):
             begun.set_status(StatusCode.ERROR)
         begun.end(_ns(span.ended))
 
+    def _model(self, span: Span) -> tuple[str, str]:
+        """Return the provider of a span's agent and what it calls the model."""
+        default = next(iter(self._models.values()), "")
+        provider, _, model = self._models.get(span.agent, default).partition(":")
+        return PROVIDERS.get(provider, provider), model
+
     def _attributes(self, span: Span) -> dict[str, str | int]:
         named: dict[str, str | int] = {
             "gen_ai.operation.name": span.operation,
+            "gen_ai.agent.name": span.agent,
             "gen_ai.conversation.id": span.turn.thread_id,
             "agent.event": span.ended.seq,
             "error.type": span.error,
             **span.attributes,
         }
         if span.operation == "chat":
-            named |= {
-                "gen_ai.provider.name": self._provider,
-                "gen_ai.request.model": self._model,
-            }
+            provider, model = self._model(span)
+            named |= {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
         return {name: value for name, value in named.items() if value != ""}
 
 

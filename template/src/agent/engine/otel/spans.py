@@ -54,6 +54,8 @@ class Span:
     """Of which kind, in one word."""
     before: Turn | None = None
     """Which a root is linked to."""
+    agent: str = ""
+    """The thread's; empty for the default."""
 
     @property
     def is_root(self) -> bool:
@@ -72,10 +74,10 @@ def spans(thread: Thread, event: Event) -> Iterator[Span]:
         case "tool_finished" | "tool_failed" | "paused" if step := _step(thread, event):
             yield _tool(thread, step, event)
     if _ends_a_turn(event):
-        turn = _turn(thread, event.seq)
+        turn, agent = _turn(thread, event.seq), thread.state.agent
         begun, before = thread.event(turn.seq), _before(thread, turn.seq)
         status = {"agent.status": _status(event)}
-        yield Span("invoke_agent", turn, begun, event, status, before=before)
+        yield Span("invoke_agent", turn, begun, event, status, before=before, agent=agent)
 
 
 def _chat(thread: Thread, event: Event) -> Span:
@@ -89,7 +91,8 @@ def _chat(thread: Thread, event: Event) -> Span:
     # A `discarded` reply is older than what overtook it.
     asked = max(1, event.seq - (2 if event.type == "discarded" else 1))
     turn = _turn(thread, event.seq)
-    return Span("chat", turn, thread.event(asked), event, attributes, error)
+    agent = thread.state.agent
+    return Span("chat", turn, thread.event(asked), event, attributes, error, agent=agent)
 
 
 def _tool(thread: Thread, step: Event, event: Event) -> Span:
@@ -104,7 +107,8 @@ def _tool(thread: Thread, step: Event, event: Event) -> Span:
         "gen_ai.tool.call.id": str(step.seq),
     }
     error = "" if event.type == "tool_finished" else event.data.get("kind", event.type)
-    return Span("execute_tool", _turn(thread, begun.seq), begun, event, attributes, error)
+    turn, agent = _turn(thread, begun.seq), thread.state.agent
+    return Span("execute_tool", turn, begun, event, attributes, error, agent=agent)
 
 
 def _step(thread: Thread, event: Event) -> Event | None:

@@ -40,5 +40,14 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 Trigger = Callable[[App], Served | None]
 """A way in; None where nothing of it is set up. Raises Misconfigured where half of it is."""
 
-Build = Callable[[str], App]
-"""Plug an `App` together for a `MODEL`; "" where no model will be called."""
+ModelOf = Callable[[str], str]
+"""The `MODEL` of an agent, by its name; "" where it will not be asked."""
+
+
+def no_model(_: str) -> str:
+    """Name no model, for a command that never asks one."""
+    return ""
+
+
+Build = Callable[[ModelOf], App]
+"""Plug an `App` together."""

@@ -11,11 +11,11 @@ from datetime import datetime
 from uuid import uuid4
 
 from ..log.errors import AgentError, Unavailable
-from ..log.state import State, plan
+from ..log.state import plan
 from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Claim, Ports
-from .claims import again_at, run_claimed
+from .claims import again_at, find_work, run_claimed
 
 Run = asyncio.Task[None]
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class LocalRunner:
     def __init__(
         self, ports: Ports, concurrency: int = 16, lease_s: float = 15.0, poll_s: float = 1.0
     ) -> None:
-        self._agent = ports
+        self._ports = ports
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
@@ -47,8 +47,8 @@ class LocalRunner:
             while True:
                 if run := await self._claimed(stopping, thread_id):
                     await _to_its_end(run, stopping)
-                thread = await self._agent.store.load(thread_id)
-                if plan(thread.state, self._agent.limits) == "idle":
+                thread = await self._ports.store.load(thread_id)
+                if plan(thread.state, self._ports.agent_of(thread).limits) == "idle":
                     return thread
                 if not run:
                     await asyncio.sleep(min(self._poll_s, 0.2))
@@ -83,7 +83,7 @@ class LocalRunner:
 
     async def _claimed(self, stopping: asyncio.Event, thread_id: str | None = None) -> Run | None:
         owner = uuid4().hex
-        if not (claim := await self._agent.store.claim(owner, self._lease_s, thread_id)):
+        if not (claim := await self._ports.store.claim(owner, self._lease_s, thread_id)):
             return None
         self._leases.add(owner)
         run = asyncio.create_task(self._run(claim, owner, stopping), name=claim.thread_id)
@@ -105,24 +105,21 @@ class LocalRunner:
             AgentError: the thread was put back, to be tried again later.
             Exception: anything else counts as a crash, and the lease is left to run out.
         """
-        ports, store = self._agent, self._agent.store
+        ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
-        try:
-            thread = await run_claimed(ports, await expire(ports, loaded), claim, stopping)
-        except AgentError as error:
-            if error.version is None:
-                raise
-            attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
-            seen = Thread(claim.thread_id, state=State(version=error.version))
-            later = await again_at(store, claim.thread_id, error, attempts)
-            await store.release(owner, seen, later, attempts)
-            raise
+        done = await run_claimed(ports, await expire(ports, loaded), claim, stopping)
+        thread = done.thread
+        if done.problem:
+            attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
+            later = await again_at(store, thread.id, done.problem, attempts)
+            await store.release(owner, thread, later, attempts)
+            raise done.problem
         await store.release(owner, thread, await self._due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)
 
     async def _due(self, thread: Thread) -> datetime | None:
-        if plan(thread.state, self._agent.limits) != "idle":
-            return await self._agent.store.now()
+        if find_work(self._ports, thread) != "idle":
+            return await self._ports.store.now()
         return thread.state.wait.expires_at if thread.state.wait else None
 
     @asynccontextmanager
@@ -132,7 +129,7 @@ class LocalRunner:
                 await asyncio.sleep(self._lease_s / 3)
                 try:
                     if self._leases:
-                        await self._agent.store.renew(tuple(self._leases), self._lease_s)
+                        await self._ports.store.renew(tuple(self._leases), self._lease_s)
                 except Unavailable as error:
                     log.warning("%s; leases may run out", error)
 

@@ -25,7 +25,7 @@ def served(app: App) -> Served | None:
     for name, source in found.items():
         try:
             if source.tell:
-                tellable(app.ports.channel, source.tell)
+                tellable(app.ports.notifier, source.tell)
         except ValueError as error:
             wrong = f"{name}.tell = {source.tell!r} {error}"
             raise Misconfigured(f"{str(path())!r}, {wrong}") from None
