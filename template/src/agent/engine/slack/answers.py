@@ -4,8 +4,9 @@ Who presses is known by Slack's signature, and counts only if they are of this w
 was pressed is recorded first; whatever is said about it comes after Slack has its answer.
 """
 
-from dataclasses import asdict
-from typing import Any
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
@@ -14,14 +15,49 @@ from ..log.events import CallJson, Event
 from ..log.thread import Thread, reduce
 from ..loop.api import expire, resume
 from ..loop.verdicts import check, open_wait
+from ..people.identity import name_of
 from ..runners.app import App
 from .blocks import decision
 from .channel import close
 from .client import Slack
 from .errands import Errands
 from .forms import MAX_PROBLEM, TEXT, edited, form, typed
-from .presses import Press
+from .posts import Place
 from .text import escaped, label
+
+
+@dataclass(frozen=True)
+class Press:
+    thread: str
+    wait: int
+    verdict: str
+    user: str
+    """As Slack knows them; never read from what a button or a form carries."""
+    shown: Place
+    below: str = ""
+    """The Slack thread that the message is in."""
+    digest: str = ""
+    text: str = ""
+    choice: int | None = None
+
+    @property
+    def actor(self) -> str:
+        return name_of("slack", self.user)
+
+    @classmethod
+    def of(cls, body: dict[str, Any], action: dict[str, Any]) -> Self:
+        """Read a `block_actions` payload."""
+        says = json.loads(action.get("value") or action["selected_option"]["value"])
+        shown = Place(body["channel"]["id"], body["message"]["ts"])
+        below = body["message"].get("thread_ts", "")
+        return cls(**says, user=body["user"]["id"], shown=shown, below=below)
+
+    @classmethod
+    def submitted(cls, body: dict[str, Any], view: dict[str, Any]) -> Self:
+        """Read a `view_submission` payload: the press that opened the form comes back with it."""
+        origin = json.loads(view["private_metadata"])
+        shown = Place(**origin.pop("shown"))
+        return cls(**origin | {"user": body["user"]["id"]}, shown=shown)
 
 
 class Answers:

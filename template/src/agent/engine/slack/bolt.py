@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ..log.errors import AgentError
 from ..runners.app import App
 from .answers import Answers
-from .buttons import FORM, PRESS
+from .blocks import FORM, PRESS
 from .client import Slack
 from .errands import Errands
 from .messages import Messages

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from ..log.events import CallJson, Event
-from .buttons import FORM, Block
+from .blocks import FORM, Block
 from .text import escaped, label
 
 MAX_TYPED = 3_000
