@@ -28,7 +28,7 @@ from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 from agent.engine.webhook import served
 from agent.engine.webhook.channel import Receiver, WebhookChannel
-from agent.engine.webhook.signatures import delivery
+from agent.engine.webhook.routes import delivery
 
 from ..conftest import Clock
 from ..domain import Charge, Done, Says, Shown, World, chose, ports_of, said, stored, types
