@@ -19,8 +19,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.api import cancel, launch, resume
 from agent.engine.loop.ports import Claim, Ports, Reply
-from agent.engine.runners.claims import MAX_BACK_OFF_S, MAX_CRASHES
-from agent.engine.runners.local import LocalRunner
+from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock

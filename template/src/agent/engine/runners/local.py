@@ -7,21 +7,23 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from ..log.errors import AgentError, Unavailable
 from ..log.state import State, plan
 from ..log.thread import Thread
+from ..loop.advance import advance, escalate, told
 from ..loop.api import expire
-from ..loop.ports import Claim, Ports
-from .claims import again_at, run_claimed
+from ..loop.ports import Claim, Ports, Store
 
 Run = asyncio.Task[None]
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
 """How long a stop waits for the steps that run; what takes longer is recovered by others."""
+MAX_CRASHES = 5
+MAX_BACK_OFF_S = 300.0
 
 
 class LocalRunner:
@@ -152,3 +154,26 @@ async def _to_its_end(run: Run, stopping: asyncio.Event) -> None:
         await asyncio.wait({run}, timeout=GRACE_S)
         run.cancel()
         raise
+
+
+async def run_claimed(
+    ports: Ports, thread: Thread, claim: Claim, stopping: asyncio.Event
+) -> Thread:
+    """Advance a thread for a runner, unless too many died of it."""
+    word = plan(thread.state, ports.limits)
+    if claim.crashes < MAX_CRASHES or word == "idle":
+        return await advance(ports, thread, claim.attempts, stopping)
+    last = thread.events[-1]
+    why = f"its runner ended {claim.crashes} times after event {last.seq}, {last.type}"
+    if word == "deliver":
+        return await told(ports, thread, thread.state.outbox[0], error=why)
+    return await escalate(ports, thread, why)
+
+
+async def again_at(store: Store, thread_id: str, error: AgentError, attempts: int) -> datetime:
+    """Return when a thread that could not go on is due: after a while, or once its wait expires."""
+    asked = error.retry_after_s if isinstance(error, Unavailable) else None
+    pause_s = asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S)
+    later = await store.now() + timedelta(seconds=pause_s)
+    wait = (await store.load(thread_id)).state.wait
+    return min(later, wait.expires_at) if wait and wait.expires_at else later
