@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.engine.cron.file import schedules
-from agent.engine.cron.schedule import Schedule
+from agent.engine.cron.file import Schedule, schedules
 from agent.engine.log.errors import Misconfigured
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing

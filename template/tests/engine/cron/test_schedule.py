@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.engine.cron.schedule import Schedule
+from agent.engine.cron.file import Schedule
 
 
 def at(text: str) -> datetime:

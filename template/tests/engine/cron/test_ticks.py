@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.cron import ticks as cron_ticks
-from agent.engine.cron.schedule import Schedule
+from agent.engine.cron.file import Schedule
 from agent.engine.cron.ticks import GRACE, REMEMBERED, make, make_due, nap_s, thread_of, work
 from agent.engine.log.errors import ThreadNotFound, Unavailable
 from agent.engine.log.thread import Thread

@@ -2,11 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -15,12 +17,58 @@ from ..log.errors import Misconfigured
 from ..loop.ports import Channel
 from ..people.routing import tellable
 from ..settings import optional
-from .schedule import SHORT, Schedule
 
+SHORT = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+_SPANS = (timedelta(hours=2), timedelta(days=5), timedelta(days=400))
+"""How far back ticks are looked for, until there are enough; none of them takes long."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DEFAULTS = {"timezone": "UTC", "tell": "poll:", "missed": "skip"}
 
 Check = Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    name: str
+    cron: str
+    """As it stands in the file."""
+    timezone: ZoneInfo
+    message: str
+    tell: str
+    """Where people are told of the threads: `channel:address`."""
+    missed: Literal["skip", "once"]
+    """What becomes of the ticks at which nobody was there: nothing, or the last is made up for."""
+
+    def after(self, moment: datetime) -> Iterator[datetime]:
+        """Yield the ticks after `moment`, in UTC, without end."""
+        crontab = SHORT.get(self.cron.lower(), self.cron)
+        for local in CronSim(crontab, moment.astimezone(self.timezone)):
+            # Once the clocks went back, the first of two equal times is over already.
+            if (tick := local.astimezone(UTC)) > moment:
+                yield tick
+
+    def until(self, now: datetime, most: int = 1) -> list[datetime]:
+        """Return the last ticks up to `now`, in UTC, newest first; none older than a year."""
+        ticks: list[datetime] = []
+        for span in _SPANS:
+            ticks = list(takewhile(lambda tick: tick <= now, self.after(now - span)))
+            if len(ticks) >= most:
+                break
+        return ticks[::-1][:most]
+
+    def text(self, tick: datetime) -> str:
+        """Return what is said at `tick`: the message, with its day and time where it asks."""
+        local = tick.astimezone(self.timezone)
+        dated = self.message.replace("{date}", f"{local:%Y-%m-%d}")
+        return dated.replace("{time}", f"{local:%H:%M}")
 
 
 def path() -> Path:
