@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 from agent.engine import http
 from agent.engine.cli import commands
 from agent.engine.cron import mount, served
-from agent.engine.cron.file import path
+from agent.engine.cron.schedules import path
 from agent.engine.cron.ticks import make, thread_of
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
@@ -30,7 +30,7 @@ from agent.engine.stores.sqlite import SqliteStore
 
 from ..domain import Says, World, ports_of
 from ..http.conftest import TOKENS, Asleep
-from .test_schedule import at, schedule
+from .test_schedules import at, schedule
 
 ROOT = Path(__file__).parents[3]
 TICK = at("2026-03-02 09:00")

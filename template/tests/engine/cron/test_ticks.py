@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.cron import ticks as cron_ticks
-from agent.engine.cron.file import Schedule
+from agent.engine.cron.schedules import Schedule
 from agent.engine.cron.ticks import GRACE, REMEMBERED, make, make_due, nap_s, thread_of, work
 from agent.engine.log.errors import ThreadNotFound, Unavailable
 from agent.engine.log.thread import Thread
@@ -21,7 +21,7 @@ from agent.engine.stores.sqlite import SqliteStore
 
 from ..domain import Says, Shown, World, ports_of, types
 from ..http.conftest import Asleep
-from .test_schedule import at, schedule
+from .test_schedules import at, schedule
 
 TICK = at("2026-03-02 09:00")
 DAY = timedelta(days=1)

@@ -20,7 +20,7 @@ from ..log.errors import Misconfigured
 from ..loop.ports import Store
 from ..people.words import short
 from ..runners.app import App, Build, Served
-from .file import Schedule, path, schedules
+from .schedules import Schedule, path, schedules
 from .ticks import Clock, last_run, utc_now, work
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Store
 from ..runners.app import App
-from .file import Schedule
+from .schedules import Schedule
 
 GRACE = timedelta(minutes=1)
 """So late a tick is not missed yet."""

@@ -1,11 +1,14 @@
-"""The owner's file of schedules, and what may be wrong with it."""
+"""The owner's file of schedules, and when each schedule is due."""
 
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.engine.cron.file import Schedule, schedules
+from agent.engine.cron.schedules import Schedule, schedules
 from agent.engine.log.errors import Misconfigured
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
@@ -111,3 +114,90 @@ def test_a_crontab_that_is_none_is_refused(cron: str, problem: str, write: Path)
     with pytest.raises(Misconfigured) as raised:
         schedules(CHANNELS)
     assert str(raised.value).startswith(f"'schedules.toml': [a] cron = '{cron}' {problem}")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def schedule(cron: str = "0 9 * * *", zone: str = "UTC", **changes: Any) -> Schedule:
+    texts = {"name": "report", "message": "Report.", "tell": "poll:", "missed": "skip"}
+    return Schedule(cron=cron, timezone=ZoneInfo(zone), **texts | changes)
+
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "after", "ticks"),
+    [
+        ("*/15 * * * *", "UTC", "2026-01-01 11:50", "01-01 12:00, 01-01 12:15, 01-01 12:30"),
+        ("0 9 * * mon-fri", "UTC", "2026-01-02 09:00", "01-05 09:00, 01-06 09:00"),
+        ("0 9 * JAN sun", "UTC", "2026-01-20 00:00", "01-25 09:00"),
+        ("0 0 * * 7", "UTC", "2026-01-01 00:00", "01-04 00:00, 01-11 00:00"),
+        ("0 0 31 * *", "UTC", "2026-01-31 00:00", "03-31 00:00, 05-31 00:00, 07-31 00:00"),
+        ("0 0 L * *", "UTC", "2026-01-31 00:00", "02-28 00:00, 03-31 00:00"),
+        ("0 0 29 2 *", "UTC", "2026-01-01 00:00", "02-29 00:00"),
+        ("0 0 13 * fri", "UTC", "2026-01-01 00:00", "01-02 00:00, 01-09 00:00, 01-13 00:00"),
+        ("59 23 31 12 *", "UTC", "2026-01-01 00:00", "12-31 23:59"),
+        ("@daily", "UTC", "2026-02-28 00:00", "03-01 00:00"),
+        ("@Weekly", "UTC", "2026-01-01 00:00", "01-04 00:00"),
+        ("@hourly", "Asia/Kathmandu", "2026-01-01 00:00", "01-01 00:15, 01-01 01:15"),
+        ("@daily", "Asia/Tokyo", "2026-01-01 00:00", "01-01 15:00"),
+        # The clocks go forward: 02:00 is 03:00.
+        ("30 2 * * *", BERLIN, "2026-03-28 12:00", "03-29 01:00, 03-30 00:30"),
+        ("0,30 2 * * *", BERLIN, "2026-03-28 12:00", "03-29 01:00, 03-30 00:00"),
+        ("30 * * * *", BERLIN, "2026-03-29 00:00", "03-29 00:30, 03-29 01:30"),
+        ("0 9 * * *", BERLIN, "2026-03-28 00:00", "03-28 08:00, 03-29 07:00"),
+        ("30 2 * * *", NEW_YORK, "2026-03-08 00:00", "03-08 07:00, 03-09 06:30"),
+        # And back: 03:00 is 02:00, and 02:30 comes twice.
+        ("30 2 * * *", BERLIN, "2026-10-24 12:00", "10-25 00:30, 10-26 01:30"),
+        ("30 2 * * *", BERLIN, "2026-10-25 01:10", "10-26 01:30"),
+        ("*/30 * * * *", BERLIN, "2026-10-25 00:15", "10-25 00:30, 10-25 01:00, 10-25 01:30"),
+        ("0 9 * * *", BERLIN, "2026-10-24 00:00", "10-24 07:00, 10-25 08:00"),
+        ("30 1 * * *", NEW_YORK, "2026-11-01 00:00", "11-01 05:30, 11-02 06:30"),
+    ],
+)
+def test_the_next_ticks_in_utc(cron: str, zone: str, after: str, ticks: str) -> None:
+    wanted = ticks.split(", ")
+    found = islice(schedule(cron, zone).after(at(after)), len(wanted))
+    assert [f"{tick:%m-%d %H:%M}" for tick in found] == wanted
+
+
+def test_a_tick_is_never_the_moment_itself_nor_a_part_of_a_second() -> None:
+    soon = schedule("* * * * *").after(at("2026-01-01 00:00:59.999999"))
+    assert next(soon) == at("2026-01-01 00:01")
+    assert next(schedule("* * * * *").after(at("2026-01-01 00:01"))) == at("2026-01-01 00:02")
+
+
+@pytest.mark.parametrize(
+    ("cron", "most", "oldest"),
+    [
+        ("* * * * *", 1, "2026-10-25 01:10"),
+        ("* * * * *", 100, "2026-10-24 23:31"),
+        ("*/2 * * * *", 100, "2026-10-24 21:52"),
+        ("0 * * * *", 100, "2026-10-20 22:00"),
+        ("30 2 * * *", 1, "2026-10-25 00:30"),
+        ("30 2 * * *", 100, "2026-07-18 00:30"),
+        ("0 0 1 1 *", 1, "2025-12-31 23:00"),
+    ],
+)
+def test_the_last_ticks_are_those_that_came(cron: str, most: int, oldest: str) -> None:
+    """It is 02:10 in Berlin, for the second time."""
+    now = at("2026-10-25 01:10")
+    ticks = schedule(cron, BERLIN).until(now, most)
+    assert ticks[-1] == at(oldest)
+    assert len(ticks) == most
+    came = list(islice(schedule(cron, BERLIN).after(ticks[-1] - timedelta(seconds=1)), most + 1))
+    assert came[-1] > now
+    assert came[-2::-1] == ticks
+
+
+def test_nothing_is_looked_for_in_the_years_before() -> None:
+    assert schedule("0 0 29 2 *").until(at("2027-01-01 00:00")) == []
+
+
+def test_a_message_says_the_day_and_time_of_its_tick_there() -> None:
+    dated = schedule(zone=BERLIN, message="{date}, {time}: {what} of {date}?")
+    text = dated.text(at("2026-07-31 22:30"))
+    assert text == "2026-08-01, 00:30: {what} of 2026-08-01?"
