@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import json
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -24,7 +25,10 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.slack import served
 
+from ..domain import said
 from .server import TEAM, Message, SlackServer
+
+Open = Callable[..., "Office"]
 
 TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
 INTERACTIVE = ("block_actions", "view_submission")
@@ -173,3 +177,22 @@ def _action(message: Message, label: str) -> dict[str, Any]:
             if element["type"] == "button" and element["text"]["text"] == label:
                 return dict(element)
     raise AssertionError(f"nothing there is called {label!r}: {message}")
+
+
+async def waiting(office: Office, *log: Event) -> Message:
+    """Store a thread that ana began in C1 and that waits; return the message that shows it."""
+    root = office.slack.says("C1", "hello")
+    first = said("hello", reply_to=f"slack:C1/{root['ts']}")
+    thread_id = conversation(root["ts"])
+    await office.ports.store.append(Thread(thread_id), first, *log)
+    await office.settle(thread_id)
+    return office.slack.ours("C1")[-1]
+
+
+def about(message: Message) -> str:
+    """Return the id of the thread that a message of ours is about."""
+    return str(message["metadata"]["event_payload"]["thread"])
+
+
+def read(message: Message) -> str:
+    return json.dumps(message["blocks"], ensure_ascii=False)

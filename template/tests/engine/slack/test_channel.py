@@ -1,7 +1,6 @@
 """What Slack is told, when, and that it is told once."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from agent.engine.log.events import Event, event
 from agent.engine.log.thread import Thread
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.slack.client import Slack, SlackRefused
-from agent.engine.slack.text import MAX_SECTION, escaped, mrkdwn, readable
 
 from ..domain import chose, past, paused, resumed, said, told
+from .office import Open, conversation
 from .server import EVENTS, SCOPES, TOKEN, SlackServer, limited, manifest
 
 PEOPLE = """
@@ -33,13 +32,6 @@ CALL = {"intent": "charge", "amount": 500}
 def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "people.toml").write_text(PEOPLE)
     monkeypatch.setenv("PEOPLE_FILE", str(tmp_path / "people.toml"))
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackServer]:
-    server = SlackServer()
-    async with server.running():
-        yield server
 
 
 @pytest.fixture
@@ -222,34 +214,6 @@ async def test_the_end_is_told_in_the_thread_in_whole_pieces(
     assert "".join(pieces) == "*done* &lt;b&gt;\n" * 400
 
 
-@pytest.mark.parametrize("text", ["&" * 9_000, "a b " * 3_000, "x" * 11_000])
-def test_text_is_never_split_inside_an_escape(text: str) -> None:
-    pieces = mrkdwn(text)
-    assert all(0 < len(piece) <= MAX_SECTION for piece in pieces)
-    assert all(piece.count("&") == piece.count("&amp;") for piece in pieces)
-
-
-def test_a_short_text_stays_as_it_is() -> None:
-    assert escaped("a < b & c\n\u00fc") == "a &lt; b &amp; c\n\u00fc"
-
-
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("a &lt;b&gt; &amp;amp;", "a <b> &amp;"),
-        ("<@U1> and <@U7>", "@ana and @U7"),
-        ("<#C1|general> <#C2>", "#general #C2"),
-        ("<!here> <!subteam^S1|@ops> <!subteam^S2>", "@here @ops @subteam"),
-        ("<https://x.org/?a=1&amp;b=2>", "https://x.org/?a=1&b=2"),
-        ("<https://x.org|the site> <http://x.org|x.org>", "the site (https://x.org) http://x.org"),
-        ("<mailto:a@b.org|a@b.org>", "a@b.org"),
-        ("&lt;@U1&gt; <> a < b", "<@U1> <> a < b"),
-    ],
-)
-def test_what_people_wrote_is_read_as_they_see_it(text: str, read: str) -> None:
-    assert readable(text) == read
-
-
 async def test_people_asked_on_behalf_of_others_are_told_directly(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
@@ -424,3 +388,17 @@ def test_half_of_the_settings_is_an_error(
         monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=problem):
         SlackChannel.from_env()
+
+
+@pytest.mark.parametrize("problem", [None, limited(0)])
+async def test_what_slack_did_not_take_is_told_later_and_once(
+    problem: web.Response | None, open_office: Open
+) -> None:
+    office = open_office({"intent": "done", "message": "all done"})
+    office.slack.answers_next["chat.postMessage"] = [problem]
+    with pytest.raises(Unavailable):
+        await office.mention()
+    thread = await office.settle(conversation(office.slack.channels["C1"][0]["ts"]))
+    assert [message["text"] for message in office.slack.ours("C1")] == ["all done"]
+    assert thread.events[-1].type == "delivered"
+    assert "error" not in thread.events[-1].data

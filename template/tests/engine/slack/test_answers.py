@@ -1,0 +1,223 @@
+"""What people press and choose in Slack closes the wait it belongs to, once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Ask, Options
+from agent.engine.loop.api import resume
+
+from ..conftest import Clock
+from ..domain import AskPerson, World, decide_in, paused, said
+from .office import (
+    Open,
+    about,
+    read,
+    wait_in,
+    waiting,
+)
+
+CHARGE = {"intent": "charge", "amount": 500}
+ASK = {"intent": "ask_person", "question": "which?"}
+DONE = {"intent": "done", "message": "all done"}
+
+
+async def test_an_approval_is_one_button_and_everybody_sees_who_pressed_it(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    assert (await office.press("U1", "Approve", shown)).status_code == 200
+    assert "Approved by <@U1>" in read(shown)
+    thread = await office.settle(thread.id)
+    assert world.effects("charge") == ["500"]
+    assert [m["text"] for m in office.slack.ours("C1")][1:] == ["all done"]
+    assert "Approve by" not in read(shown)
+    assert office.slack.whispers == []
+
+
+async def test_the_second_of_two_people_reads_who_was_first(open_office: Open) -> None:
+    office = open_office(DONE)
+    shown = dict(await waiting(office, paused("limit", "ana", "bob")))
+    await asyncio.gather(office.press("U1", "Continue", shown), office.press("U2", "Stop", shown))
+    (whisper,) = office.slack.whispers
+    thread = await office.settle(about(shown))
+    (answer,) = [each for each in thread.events if each.type == "resumed"]
+    winner, loser = ("U1", "U2") if answer.actor == "ana" else ("U2", "U1")
+    assert whisper["user"] == loser
+    assert f"by <@{winner}>" in whisper["text"]
+    assert f"by <@{winner}>" in read(office.slack.ours("C1")[0])
+
+
+async def test_a_button_pressed_twice_counts_once(open_office: Open, world: World) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    shown = dict(office.slack.ours("C1")[0])
+    await asyncio.gather(*[office.press("U1", "Approve", shown) for _ in range(2)])
+    await office.settle(thread.id)
+    await office.press("U1", "Approve", shown)
+    assert world.effects("charge") == ["500"]
+    assert ["Approved by <@U1>" in each["text"] for each in office.slack.whispers] == [True] * 2
+
+
+async def test_one_wait_answered_in_the_terminal_and_in_slack_is_answered_once(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    shown, wait = office.slack.ours("C1")[0], wait_in(thread)
+    terminal = resume(
+        office.ports,
+        thread.id,
+        wait.seq,
+        "reject",
+        actor="ana",
+        text="no",
+        digest=wait.data["digest"],
+    )
+    pressed = office.press("U1", "Approve", shown)
+    await asyncio.gather(terminal, pressed, return_exceptions=True)
+    thread = await office.settle(thread.id)
+    (answer,) = [each for each in thread.events if each.type == "resumed"]
+    assert len(world.effects("charge")) == (answer.data["verdict"] == "approve")
+    verdicts = {"approve": "Approved by <@U1>", "reject": "Rejected by <@U1>"}
+    assert verdicts[answer.data["verdict"]] in read(shown)
+
+
+async def test_what_was_answered_elsewhere_cannot_be_pressed_any_more(open_office: Open) -> None:
+    office = open_office(DONE)
+    shown = await waiting(office, paused("limit", "ana"))
+    before = dict(shown)
+    await resume(office.ports, about(shown), 2, "stop", actor="ana")
+    await office.settle(about(shown))
+    assert "Stopped by <@U1>" in read(shown)
+    assert "actions" not in read(shown)
+    await office.press("U1", "Continue", before)
+    assert "Stopped by <@U1>" in office.slack.whispers[0]["text"]
+
+
+async def test_an_answer_after_its_time_is_refused(open_office: Open, clock: Clock) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    clock.tick(3601)
+    await office.press("U1", "Approve", dict(shown))
+    assert "Expired" in office.slack.whispers[0]["text"]
+    assert "Expired" in read(shown)
+    assert (await office.settle(thread.id)).state.status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("user", "team", "told"),
+    [
+        ("U2", "T1", "bob is not asked; ana may answer"),
+        ("U5", "T1", "slack:U5 is not asked; ana may answer"),
+        ("U1", "T2", None),
+    ],
+)
+@pytest.mark.parametrize("label", ["Approve", "Reject…", "Edit…"])
+async def test_who_is_not_asked_is_told_so_and_changes_nothing(
+    user: str, team: str, told: str | None, label: str, open_office: Open
+) -> None:
+    office = open_office(CHARGE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    assert (await office.press(user, label, shown, team)).status_code == 200
+    assert (await office.ports.store.load(thread.id)).state.status == "waiting:approval"
+    assert office.slack.views == []
+    if told is None:
+        assert office.slack.whispers == []
+    else:
+        (whisper,) = office.slack.whispers
+        assert (whisper["user"], whisper["thread_ts"]) == (user, shown["thread_ts"])
+        assert told in whisper["text"]
+
+
+async def test_somebody_is_one_person_in_the_terminal_and_in_slack(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention(user="U1")
+    digest = wait_in(thread).data["digest"]
+    await resume(
+        office.ports, thread.id, wait_in(thread).seq, "approve", actor="ana", digest=digest
+    )
+    await office.settle(thread.id)
+    assert world.effects("charge") == ["500"]
+    assert "Approved by <@U1>" in read(office.slack.ours("C1")[0])
+
+
+async def test_who_is_asked_from_elsewhere_answers_in_a_direct_message(open_office: Open) -> None:
+    office = open_office(DONE)
+    await office.ports.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
+    await office.settle("t")
+    (shown,) = office.slack.ours("D2")
+    await office.press("U2", "Continue", shown)
+    (answer,) = [e for e in (await office.settle("t")).events if e.type == "resumed"]
+    assert answer.actor == "bob"
+    assert "Continued by <@U2>" in read(shown)
+    assert office.slack.channels["C1"] == []  # ana began it elsewhere, and follows it there
+
+
+async def test_a_button_of_a_thread_that_is_gone_says_so(open_office: Open) -> None:
+    office = open_office()
+    shown = await waiting(office, paused("limit", "ana"))
+    gone = json.loads(json.dumps(shown).replace(about(shown), "gone"))
+    assert (await office.press("U1", "Stop", gone)).status_code == 200
+    assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
+
+
+async def test_the_store_being_away_leaves_the_button_for_another_try(
+    open_office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = open_office()
+    shown = await waiting(office, paused("limit", "ana"))
+
+    async def away(*_: object) -> Thread:
+        raise Unavailable("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.ports.store, "load", away)
+        assert (await office.press("U1", "Stop", shown)).status_code == 503
+    assert (await office.press("U1", "Stop", shown)).status_code == 200
+    assert (await office.settle(about(shown))).state.status == "cancelled"
+
+
+COLOURS = [f"colour {number} " + "x" * 80 for number in range(8)]
+
+
+QUESTIONS: list[tuple[Options, str, str | None, str]] = [
+    (Options(format="yes_no"), "No", None, "no"),
+    (Options(format="yes_no"), "Other…", "maybe", "maybe"),
+    (Options(format="multiple_choice", choices=("red", "<b>")), "<b>", None, "<b>"),
+    (
+        Options(format="multiple_choice", choices=tuple(COLOURS)),
+        COLOURS[7][:74] + "…",
+        None,
+        COLOURS[7],
+    ),
+    (Options(), "Answer…", "as you like & more", "as you like & more"),
+]
+
+
+@pytest.mark.parametrize(("options", "label", "typed", "answer"), QUESTIONS)
+async def test_a_question_is_answered_by_button_list_or_form(
+    options: Options, label: str, typed: str | None, answer: str, open_office: Open, world: World
+) -> None:
+    def decide(step: Any) -> Any:
+        return Ask(step.question, options) if isinstance(step, AskPerson) else usual(step)
+
+    usual = decide_in(world)
+    office = open_office(ASK, DONE, decide=decide)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    await office.press("U5", label, shown)
+    if typed is not None:
+        assert await office.fill_in("U5", office.slack.views[0], **{"Your answer": typed}) == {}
+    (answered,) = [e for e in (await office.settle(thread.id)).events if e.type == "resumed"]
+    assert (answered.actor, answered.data["text"]) == ("slack:U5", answer)
