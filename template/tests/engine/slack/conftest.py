@@ -46,10 +46,10 @@ async def slack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlackServer]:
 
 @pytest.fixture
 def open_office(slack: SlackServer, store: MemoryStore, world: World) -> Open:
-    """`open_office(*replies)`: the agent will say them; `decide=` changes its switch."""
+    """`open_office(*replies)` scripts the model's replies; `decide=` replaces the agent's own."""
 
-    def made(*replies: Any, **changes: Any) -> Office:
+    def open_one(*replies: Any, **changes: Any) -> Office:
         channel = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
         return Office(slack, ports_of(store, Says(*replies), world, channel=channel, **changes))
 
-    return made
+    return open_one

@@ -1,4 +1,4 @@
-"""What people press and choose in Slack closes the wait it belongs to, once."""
+"""Buttons and lists that people press in Slack close the wait they belong to, once."""
 
 import asyncio
 import json
@@ -15,10 +15,10 @@ from ..conftest import Clock
 from ..domain import AskPerson, World, decide_in, paused, said
 from .office import (
     Open,
-    about,
-    read,
-    wait_in,
-    waiting,
+    find_wait,
+    read_blocks,
+    read_thread_id,
+    store_waiting,
 )
 
 CHARGE = {"intent": "charge", "amount": 500}
@@ -26,32 +26,32 @@ ASK = {"intent": "ask_person", "question": "which?"}
 DONE = {"intent": "done", "message": "all done"}
 
 
-async def test_an_approval_is_one_button_and_everybody_sees_who_pressed_it(
+async def test_one_button_approves_and_the_message_says_who_pressed_it(
     open_office: Open, world: World
 ) -> None:
     office = open_office(CHARGE, DONE)
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")
     assert (await office.press("U1", "Approve", shown)).status_code == 200
-    assert "Approved by <@U1>" in read(shown)
+    assert "Approved by <@U1>" in read_blocks(shown)
     thread = await office.settle(thread.id)
     assert world.effects("charge") == ["500"]
     assert [m["text"] for m in office.slack.ours("C1")][1:] == ["all done"]
-    assert "Approve by" not in read(shown)
+    assert "Approve by" not in read_blocks(shown)
     assert office.slack.whispers == []
 
 
-async def test_the_second_of_two_people_reads_who_was_first(open_office: Open) -> None:
+async def test_whoever_presses_second_is_told_who_was_first(open_office: Open) -> None:
     office = open_office(DONE)
-    shown = dict(await waiting(office, paused("limit", "ana", "bob")))
+    shown = dict(await store_waiting(office, paused("limit", "ana", "bob")))
     await asyncio.gather(office.press("U1", "Continue", shown), office.press("U2", "Stop", shown))
     (whisper,) = office.slack.whispers
-    thread = await office.settle(about(shown))
+    thread = await office.settle(read_thread_id(shown))
     (answer,) = [each for each in thread.events if each.type == "resumed"]
     winner, loser = ("U1", "U2") if answer.actor == "ana" else ("U2", "U1")
     assert whisper["user"] == loser
     assert f"by <@{winner}>" in whisper["text"]
-    assert f"by <@{winner}>" in read(office.slack.ours("C1")[0])
+    assert f"by <@{winner}>" in read_blocks(office.slack.ours("C1")[0])
 
 
 async def test_a_button_pressed_twice_counts_once(open_office: Open, world: World) -> None:
@@ -65,12 +65,12 @@ async def test_a_button_pressed_twice_counts_once(open_office: Open, world: Worl
     assert ["Approved by <@U1>" in each["text"] for each in office.slack.whispers] == [True] * 2
 
 
-async def test_one_wait_answered_in_the_terminal_and_in_slack_is_answered_once(
+async def test_a_wait_answered_in_the_terminal_and_in_slack_at_once_is_answered_once(
     open_office: Open, world: World
 ) -> None:
     office = open_office(CHARGE, DONE)
     thread = await office.mention()
-    shown, wait = office.slack.ours("C1")[0], wait_in(thread)
+    shown, wait = office.slack.ours("C1")[0], find_wait(thread)
     terminal = resume(
         office.ports,
         thread.id,
@@ -86,29 +86,29 @@ async def test_one_wait_answered_in_the_terminal_and_in_slack_is_answered_once(
     (answer,) = [each for each in thread.events if each.type == "resumed"]
     assert len(world.effects("charge")) == (answer.data["verdict"] == "approve")
     verdicts = {"approve": "Approved by <@U1>", "reject": "Rejected by <@U1>"}
-    assert verdicts[answer.data["verdict"]] in read(shown)
+    assert verdicts[answer.data["verdict"]] in read_blocks(shown)
 
 
-async def test_what_was_answered_elsewhere_cannot_be_pressed_any_more(open_office: Open) -> None:
+async def test_a_wait_answered_elsewhere_loses_its_buttons(open_office: Open) -> None:
     office = open_office(DONE)
-    shown = await waiting(office, paused("limit", "ana"))
+    shown = await store_waiting(office, paused("limit", "ana"))
     before = dict(shown)
-    await resume(office.ports, about(shown), 2, "stop", actor="ana")
-    await office.settle(about(shown))
-    assert "Stopped by <@U1>" in read(shown)
-    assert "actions" not in read(shown)
+    await resume(office.ports, read_thread_id(shown), 2, "stop", actor="ana")
+    await office.settle(read_thread_id(shown))
+    assert "Stopped by <@U1>" in read_blocks(shown)
+    assert "actions" not in read_blocks(shown)
     await office.press("U1", "Continue", before)
     assert "Stopped by <@U1>" in office.slack.whispers[0]["text"]
 
 
-async def test_an_answer_after_its_time_is_refused(open_office: Open, clock: Clock) -> None:
+async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock) -> None:
     office = open_office(CHARGE, DONE)
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")
     clock.tick(3601)
     await office.press("U1", "Approve", dict(shown))
     assert "Expired" in office.slack.whispers[0]["text"]
-    assert "Expired" in read(shown)
+    assert "Expired" in read_blocks(shown)
     assert (await office.settle(thread.id)).state.status == "finished"
 
 
@@ -121,7 +121,7 @@ async def test_an_answer_after_its_time_is_refused(open_office: Open, clock: Clo
     ],
 )
 @pytest.mark.parametrize("label", ["Approve", "Reject…", "Edit…"])
-async def test_who_is_not_asked_is_told_so_and_changes_nothing(
+async def test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing(
     user: str, team: str, told: str | None, label: str, open_office: Open
 ) -> None:
     office = open_office(CHARGE)
@@ -138,21 +138,21 @@ async def test_who_is_not_asked_is_told_so_and_changes_nothing(
         assert told in whisper["text"]
 
 
-async def test_somebody_is_one_person_in_the_terminal_and_in_slack(
+async def test_one_name_stands_for_a_person_in_the_terminal_and_in_slack(
     open_office: Open, world: World
 ) -> None:
     office = open_office(CHARGE, DONE)
     thread = await office.mention(user="U1")
-    digest = wait_in(thread).data["digest"]
+    digest = find_wait(thread).data["digest"]
     await resume(
-        office.ports, thread.id, wait_in(thread).seq, "approve", actor="ana", digest=digest
+        office.ports, thread.id, find_wait(thread).seq, "approve", actor="ana", digest=digest
     )
     await office.settle(thread.id)
     assert world.effects("charge") == ["500"]
-    assert "Approved by <@U1>" in read(office.slack.ours("C1")[0])
+    assert "Approved by <@U1>" in read_blocks(office.slack.ours("C1")[0])
 
 
-async def test_who_is_asked_from_elsewhere_answers_in_a_direct_message(open_office: Open) -> None:
+async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_office: Open) -> None:
     office = open_office(DONE)
     await office.ports.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
     await office.settle("t")
@@ -160,23 +160,23 @@ async def test_who_is_asked_from_elsewhere_answers_in_a_direct_message(open_offi
     await office.press("U2", "Continue", shown)
     (answer,) = [e for e in (await office.settle("t")).events if e.type == "resumed"]
     assert answer.actor == "bob"
-    assert "Continued by <@U2>" in read(shown)
-    assert office.slack.channels["C1"] == []  # ana began it elsewhere, and follows it there
+    assert "Continued by <@U2>" in read_blocks(shown)
+    assert office.slack.channels["C1"] == []  # ana started it elsewhere, and follows it there
 
 
-async def test_a_button_of_a_thread_that_is_gone_says_so(open_office: Open) -> None:
+async def test_a_button_of_a_missing_thread_says_so(open_office: Open) -> None:
     office = open_office()
-    shown = await waiting(office, paused("limit", "ana"))
-    gone = json.loads(json.dumps(shown).replace(about(shown), "gone"))
+    shown = await store_waiting(office, paused("limit", "ana"))
+    gone = json.loads(json.dumps(shown).replace(read_thread_id(shown), "gone"))
     assert (await office.press("U1", "Stop", gone)).status_code == 200
     assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
 
 
-async def test_the_store_being_away_leaves_the_button_for_another_try(
+async def test_a_button_works_again_after_the_store_was_unavailable(
     open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office()
-    shown = await waiting(office, paused("limit", "ana"))
+    shown = await store_waiting(office, paused("limit", "ana"))
 
     async def away(*_: object) -> Thread:
         raise Unavailable("the disk is gone")
@@ -185,7 +185,7 @@ async def test_the_store_being_away_leaves_the_button_for_another_try(
         patch.setattr(office.ports.store, "load", away)
         assert (await office.press("U1", "Stop", shown)).status_code == 503
     assert (await office.press("U1", "Stop", shown)).status_code == 200
-    assert (await office.settle(about(shown))).state.status == "cancelled"
+    assert (await office.settle(read_thread_id(shown))).state.status == "cancelled"
 
 
 COLOURS = [f"colour {number} " + "x" * 80 for number in range(8)]
@@ -206,7 +206,7 @@ QUESTIONS: list[tuple[Options, str, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("options", "label", "typed", "answer"), QUESTIONS)
-async def test_a_question_is_answered_by_button_list_or_form(
+async def test_a_button_a_list_or_a_form_answers_a_question(
     options: Options, label: str, typed: str | None, answer: str, open_office: Open, world: World
 ) -> None:
     def decide(step: Any) -> Any:

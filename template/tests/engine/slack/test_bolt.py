@@ -1,4 +1,4 @@
-"""Slack posts, or sends through a socket: what is let in, and when it is acknowledged."""
+"""Requests from Slack, over HTTP and through a socket: who gets in, and when it is acknowledged."""
 
 import asyncio
 import json
@@ -11,22 +11,22 @@ from aiohttp import web
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.runners.app import App
-from agent.engine.slack import errands, served
+from agent.engine.slack import background, served
 from agent.engine.slack.client import Slack
 from agent.engine.stores.memory import MemoryStore
 
 from .office import (
     Open,
-    happened,
-    signed,
+    build_event,
+    sign,
 )
-from .server import APP_TOKEN, Message, SlackServer, limited
+from .server import APP_TOKEN, Message, SlackServer, build_rate_limit
 
 VERIFICATION = {"type": "url_verification", "challenge": "c7"}
 DONE = {"intent": "done", "message": "all done"}
 
 
-async def test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again(
+async def test_an_event_that_was_not_recorded_is_recorded_when_slack_sends_it_again(
     open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office(DONE)
@@ -44,8 +44,8 @@ async def test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again(
     assert (await office.settle(summary.id)).state.status == "finished"
 
 
-@pytest.mark.parametrize(("where", "name"), [(MemoryStore, "append"), (Slack, "me")])
-async def test_slack_is_answered_in_time_even_if_the_store_or_slack_is_slow(
+@pytest.mark.parametrize(("where", "name"), [(MemoryStore, "append"), (Slack, "get_bot")])
+async def test_slack_gets_an_answer_in_time_while_the_store_or_slack_is_slow(
     where: type, name: str, open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office()
@@ -57,10 +57,10 @@ async def test_slack_is_answered_in_time_even_if_the_store_or_slack_is_slow(
         return await work(*given)
 
     monkeypatch.setattr(where, name, slow)
-    monkeypatch.setattr(errands, "ACK_S", 0.05)
+    monkeypatch.setattr(background, "ACK_S", 0.05)
     assert await office.hear(message, kind="app_mention") == 503
     goes_on.set()
-    monkeypatch.setattr(errands, "ACK_S", 2.5)
+    monkeypatch.setattr(background, "ACK_S", 2.5)
     assert await office.hear(message, kind="app_mention") == 200
     (summary,) = await office.ports.store.threads()
     assert summary.version == 1
@@ -69,12 +69,12 @@ async def test_slack_is_answered_in_time_even_if_the_store_or_slack_is_slow(
 @pytest.mark.parametrize(
     "problem",
     [
-        limited(1),
+        build_rate_limit(1),
         web.json_response({"ok": False, "error": "fatal_error"}),
         web.Response(status=500),
     ],
 )
-async def test_nothing_is_acknowledged_while_slack_does_not_say_who_the_agent_is(
+async def test_nothing_is_acknowledged_until_slack_says_whose_token_it_is(
     problem: web.Response, open_office: Open
 ) -> None:
     office = open_office()
@@ -97,19 +97,19 @@ async def test_nothing_is_acknowledged_while_slack_does_not_say_who_the_agent_is
     ],
 )
 @pytest.mark.parametrize("ssl_check", ["0", "1"])
-async def test_what_slack_did_not_sign_just_now_is_refused(
+async def test_a_request_without_a_recent_signature_of_slack_is_refused(
     headers: dict[str, str], ssl_check: str, open_office: Open
 ) -> None:
     office = open_office()
     message = office.slack.says("C1", "<@UBOT> hello")
-    body = happened(message, "C1", "app_mention", ssl_check=ssl_check)
+    body = build_event(message, "C1", "app_mention", ssl_check=ssl_check)
     assert (await office.post(body, **headers)).status_code == 401
     assert await office.ports.store.threads() == []
     assert office.slack.calls == []
 
 
-async def test_an_old_request_is_refused_though_its_signature_is_good(open_office: Open) -> None:
-    _, headers = signed(VERIFICATION, int(time.time()) - 301)
+async def test_an_old_request_is_refused_even_with_a_valid_signature(open_office: Open) -> None:
+    _, headers = sign(VERIFICATION, int(time.time()) - 301)
     old = {name.replace("-", "_"): value for name, value in headers.items()}
     assert (await open_office().post(VERIFICATION, **old)).status_code == 401
 
@@ -118,25 +118,25 @@ async def test_an_old_request_is_refused_though_its_signature_is_good(open_offic
     ("body", "status"),
     [(b"\xff\xfe", 401), (b"{", 400), (b"payload=%7B", 400), (b"", 404), (b"{}", 404)],
 )
-async def test_what_is_no_request_of_slack_is_refused(
+async def test_a_request_that_is_not_slacks_is_refused(
     body: bytes, status: int, open_office: Open
 ) -> None:
     answer = await open_office().post(body)
     assert answer.status_code == status
 
 
-async def test_slack_can_verify_the_address(open_office: Open) -> None:
+async def test_slack_can_verify_the_url(open_office: Open) -> None:
     answer = await open_office().post(VERIFICATION)
     assert (answer.status_code, answer.text) == (200, '{"challenge": "c7"}')
 
 
 def envelope(name: str, message: Message) -> str:
-    payload = happened(message, "C1", "app_mention")
+    payload = build_event(message, "C1", "app_mention")
     kind = {"type": "events_api", "envelope_id": name, "accepts_response_payload": False}
     return json.dumps({**kind, "payload": payload})
 
 
-async def test_socket_mode_acknowledges_what_is_recorded_and_comes_back(
+async def test_socket_mode_acknowledges_what_is_recorded_and_reconnects(
     open_office: Open, slack: SlackServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office()
@@ -146,7 +146,7 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_comes_back(
     assert opened
     assert opened.router is None
     assert opened.work
-    slack.answers_next["auth.test"] = [limited(1)]
+    slack.answers_next["auth.test"] = [build_rate_limit(1)]
     message = slack.says("C1", "<@UBOT> hello")
     working = asyncio.create_task(opened.work())
     socket = await asyncio.wait_for(slack.sockets.get(), 5)

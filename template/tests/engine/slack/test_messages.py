@@ -11,18 +11,18 @@ from agent.engine.log.thread import Thread
 from ..domain import World, paused, said, types
 from .office import (
     Open,
-    about,
-    happened,
-    quiet,
-    read,
-    waiting,
+    build_event,
+    finish_background,
+    read_blocks,
+    read_thread_id,
+    store_waiting,
 )
 
 CHARGE = {"intent": "charge", "amount": 500}
 DONE = {"intent": "done", "message": "all done"}
 
 
-async def test_a_mention_begins_a_thread_that_is_answered_where_it_was_asked(
+async def test_a_mention_starts_a_thread_that_is_answered_below_it(
     open_office: Open,
 ) -> None:
     office = open_office(DONE)
@@ -35,7 +35,7 @@ async def test_a_mention_begins_a_thread_that_is_answered_where_it_was_asked(
     assert (answer["thread_ts"], answer["text"]) == (root, "all done")
 
 
-async def test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard(
+async def test_replies_in_the_slack_thread_continue_it_and_other_talk_is_ignored(
     open_office: Open,
 ) -> None:
     office = open_office(*[DONE] * 4)
@@ -49,14 +49,14 @@ async def test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard(
     heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
     assert heard == [("ana", "charge"), ("bob", "and now?")]
     assert len(await office.ports.store.threads()) == 1
-    # A mention in a thread of people: from then on the agent has part in it.
+    # A mention in other people's thread: from then on the agent takes part in it.
     asked = await office.mention("help us", "U3", thread_ts=elsewhere)
     assert await office.hear(office.slack.says("C1", "thanks", thread_ts=elsewhere)) == 200
     texts = [e.data["text"] for e in (await office.settle(asked.id)).events if e.type == "message"]
     assert texts == ["help us", "thanks"]
 
 
-async def test_a_direct_message_begins_a_thread_without_a_mention(open_office: Open) -> None:
+async def test_a_direct_message_starts_a_thread_without_a_mention(open_office: Open) -> None:
     office = open_office(DONE, DONE)
     message = office.slack.says("D5", "hello", "U5")
     assert await office.hear(message, "D5") == 200
@@ -96,7 +96,7 @@ async def test_bots_edits_joins_and_other_workspaces_are_ignored(
     assert await office.ports.store.threads() == []
 
 
-async def test_files_are_named_and_not_read(open_office: Open) -> None:
+async def test_files_are_named_but_not_read(open_office: Open) -> None:
     office = open_office()
     shared: dict[str, Any] = {"subtype": "file_share", "files": [{"name": "a.pdf"}]}
     await office.hear(office.slack.says("D1", "look", **shared), "D1")
@@ -105,11 +105,11 @@ async def test_files_are_named_and_not_read(open_office: Open) -> None:
     assert text == "look\n[attached, not read: a.pdf]"
 
 
-async def test_one_message_under_two_event_ids_and_again_is_one_message(open_office: Open) -> None:
+async def test_a_message_delivered_several_times_is_recorded_once(open_office: Open) -> None:
     office = open_office(DONE)
     message = office.slack.says("C1", "<@UBOT> hello")
     again = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
-    events = [happened(message, "C1", "app_mention", event_id=f"Ev{n}") for n in "123"]
+    events = [build_event(message, "C1", "app_mention", event_id=f"Ev{n}") for n in "123"]
     mentioned = await asyncio.gather(*[office.post(each, **again) for each in events])
     assert await office.hear(message) == 200  # Slack sends a mention as a message, too
     (summary,) = await office.ports.store.threads()
@@ -121,34 +121,34 @@ async def test_one_message_under_two_event_ids_and_again_is_one_message(open_off
 
 WAITS = [
     ("question", "", "running"),
-    ("approval", "takes the question above back", "running"),
-    ("limit", "takes the question above back", "running"),
+    ("approval", "withdraws the request above", "running"),
+    ("limit", "withdraws the request above", "running"),
     ("timer", "", "running"),
-    ("job", "waits its turn", "waiting:job"),
-    ("in_doubt", "waits its turn", "waiting:in_doubt"),
+    ("job", "reads this once", "waiting:job"),
+    ("in_doubt", "reads this once", "waiting:in_doubt"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "note", "status"), WAITS)
-async def test_a_plain_reply_is_a_message_and_never_approves(
+async def test_a_reply_is_a_message_and_never_approves(
     kind: str, note: str, status: str, open_office: Open, world: World
 ) -> None:
     office = open_office()
     call = {"call": CHARGE} if kind in ("approval", "in_doubt") else {}
     log = [event("step", call=CHARGE)] if call else []
-    shown = await waiting(office, *log, paused(kind, **call))
+    shown = await store_waiting(office, *log, paused(kind, **call))
     reply = office.slack.says("C1", "yes, approve", thread_ts=shown["thread_ts"])
     for _ in range(2):
         assert await office.hear(reply) == 200
-        await quiet()
-    assert (await office.ports.store.load(about(shown))).events[-1].type != "resumed"
-    assert (await office.ports.store.load(about(shown))).state.status == status
+        await finish_background()
+    assert (await office.ports.store.load(read_thread_id(shown))).events[-1].type != "resumed"
+    assert (await office.ports.store.load(read_thread_id(shown))).state.status == status
     notes = [message["text"] for message in office.slack.ours("C1")[1:]]
     assert [note in text for text in notes] == ([True] if note else [])
     assert world.effects("charge") == []
 
 
-async def test_a_reply_to_a_question_asked_directly_goes_to_the_thread_it_came_from(
+async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
     open_office: Open,
 ) -> None:
     office = open_office(DONE, DONE)
@@ -161,11 +161,11 @@ async def test_a_reply_to_a_question_asked_directly_goes_to_the_thread_it_came_f
     thread = await office.settle("t")
     heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
     assert heard[1:] == [("bob", "the red one")]
-    assert "Answered by <@U2>" in read(shown)
+    assert "Answered by <@U2>" in read_blocks(shown)
     again = office.slack.says("D2", "or blue", "U2", thread_ts=shown["ts"])
     assert await office.hear(again, "D2") == 200
     assert (await store.load("t")).events[-1].data["text"] == "or blue"
-    # Below anything else a reply is a conversation of its own.
+    # A reply below any other message is a conversation of its own.
     other = office.slack.says("D2", "hi", "U2")["ts"]
     assert await office.hear(office.slack.says("D2", "hm", "U2", thread_ts=other), "D2") == 200
     assert len(await store.threads()) == 2

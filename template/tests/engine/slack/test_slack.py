@@ -1,4 +1,4 @@
-"""Which settings switch Slack on, and what the log says of it."""
+"""Which settings turn Slack on, and what the log says about it."""
 
 import logging
 import subprocess
@@ -22,12 +22,12 @@ from .server import APP_TOKEN
     [
         ({"SLACK_SIGNING_SECRET": ""}, "neither SLACK_SIGNING_SECRET"),
         ({"SLACK_BOT_TOKEN": ""}, "SLACK_BOT_TOKEN is not"),
-        ({"SLACK_APP_TOKEN": "xoxb-1"}, "begins with xapp-"),
-        ({"SLACK_APP_TOKEN": "xapp-"}, "begins with xapp-"),
+        ({"SLACK_APP_TOKEN": "xoxb-1"}, "starts with xapp-"),
+        ({"SLACK_APP_TOKEN": "xapp-"}, "starts with xapp-"),
         ({"SLACK_SIGNING_SECRET": "<your signing secret>"}, "SECRET is a placeholder"),
     ],
 )
-def test_half_of_the_settings_is_an_error_that_names_the_other_half(
+def test_an_incomplete_setup_names_what_is_missing(
     changed: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch, app: App
 ) -> None:
     for name, value in changed.items():
@@ -36,25 +36,29 @@ def test_half_of_the_settings_is_an_error_that_names_the_other_half(
         served(app)
 
 
-def test_without_settings_slack_is_off_and_says_how_it_is_switched_on(
+def test_without_settings_slack_is_off_and_the_log_says_how_to_turn_it_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, app: App
 ) -> None:
     for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
         monkeypatch.delenv(name)
     assert served(app) is None
-    both = "SLACK_BOT_TOKEN and SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
-    assert caplog.messages == [f"slack is off: {both} switch it on, see docs/slack.md"]
+    both = "SLACK_BOT_TOKEN and either SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
+    assert caplog.messages == [f"Slack is off. To turn it on, set {both} (see docs/slack.md)."]
 
 
 @pytest.mark.parametrize(
     ("secret", "app_token", "said"),
     [
-        (SECRET, "", ["Slack: by HTTP at /slack/events"]),
-        ("", APP_TOKEN, ["Slack: by socket mode"]),
-        (SECRET, APP_TOKEN, ["Slack: by HTTP at /slack/events", "Slack: by socket mode"]),
+        (SECRET, "", ["Slack connects by HTTP at /slack/events"]),
+        ("", APP_TOKEN, ["Slack connects by socket mode"]),
+        (
+            SECRET,
+            APP_TOKEN,
+            ["Slack connects by HTTP at /slack/events", "Slack connects by socket mode"],
+        ),
     ],
 )
-def test_the_log_says_how_slack_comes_in(
+def test_the_log_says_how_slack_connects(
     secret: str,
     app_token: str,
     said: list[str],

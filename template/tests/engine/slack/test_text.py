@@ -1,19 +1,19 @@
-"""Text to Slack and from Slack."""
+"""Text to Slack and from Slack: escaped, split, and read."""
 
 import pytest
 
-from agent.engine.slack.text import MAX_SECTION, escaped, mrkdwn, readable
+from agent.engine.slack.text import MAX_SECTION, escape, read_message, split_sections
 
 
 @pytest.mark.parametrize("text", ["&" * 9_000, "a b " * 3_000, "x" * 11_000])
-def test_text_is_never_split_inside_an_escape(text: str) -> None:
-    pieces = mrkdwn(text)
+def test_text_is_never_split_inside_an_entity(text: str) -> None:
+    pieces = split_sections(text)
     assert all(0 < len(piece) <= MAX_SECTION for piece in pieces)
     assert all(piece.count("&") == piece.count("&amp;") for piece in pieces)
 
 
-def test_a_short_text_stays_as_it_is() -> None:
-    assert escaped("a < b & c\n\u00fc") == "a &lt; b &amp; c\n\u00fc"
+def test_a_short_text_is_kept() -> None:
+    assert escape("a < b & c\n\u00fc") == "a &lt; b &amp; c\n\u00fc"
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ def test_a_short_text_stays_as_it_is() -> None:
         ("&lt;@U1&gt; <> a < b", "<@U1> <> a < b"),
     ],
 )
-def test_what_people_wrote_is_read_as_they_see_it(text: str, read: str) -> None:
-    assert readable(text) == read
+def test_a_message_is_read_as_people_see_it(text: str, read: str) -> None:
+    assert read_message(text) == read
