@@ -58,7 +58,7 @@ def tellable(channel: Channel, tell: str) -> str:
     name, _, address = tell.partition(":")
     if isinstance(channel, Routing) and name not in channel.channels:
         here = ", ".join(sorted(channel.channels))
-        todo = "set it up, add the part, or leave `tell` out"
+        todo = "set it up, add the part, or leave `notify` out"
         raise ValueError(f"needs {name!r}, which is not set up here ({here}): {todo}")
     if name != "poll" and not address.strip():
         raise ValueError("has no address; write channel:address")
