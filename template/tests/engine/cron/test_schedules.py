@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent.engine.cron.schedules import Schedule, schedules
+from agent.engine.cron.schedules import Schedule, read_schedules
 from agent.engine.log.errors import Misconfigured
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
@@ -27,30 +27,30 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "schedules.toml"
 
 
-def test_a_table_is_a_schedule(write: Path) -> None:
+def test_each_table_is_a_schedule(write: Path) -> None:
     write.write_text(
-        f'[b]\n{GOOD}timezone = "Europe/Berlin"\ntell = "slack:C1"\nmissed = "once"\n[a]\n{GOOD}'
+        f'[b]\n{GOOD}timezone = "Europe/Berlin"\nnotify = "slack:C1"\nmissed = "once"\n[a]\n{GOOD}'
     )
-    assert schedules(CHANNELS) == [
+    assert read_schedules(CHANNELS) == [
         Schedule("b", "0 9 * * mon-fri", ZoneInfo("Europe/Berlin"), "Report.", "slack:C1", "once"),
         Schedule("a", "0 9 * * mon-fri", ZoneInfo("UTC"), "Report.", "poll:", "skip"),
     ]
 
 
-def test_no_file_is_no_schedule(write: Path) -> None:
-    assert schedules(CHANNELS) == []
+def test_without_a_file_there_are_no_schedules(write: Path) -> None:
+    assert read_schedules(CHANNELS) == []
 
 
-def test_the_example_of_its_page_is_good(write: Path) -> None:
+def test_the_example_on_the_page_is_valid(write: Path) -> None:
     write.write_text((ROOT / "docs/cron.md").read_text().split("```")[1].removeprefix("toml"))
-    (morning,) = schedules(Routing({"poll": PollChannel()}))  # where nothing else is set up
+    (morning,) = read_schedules(Routing({"poll": PollChannel()}))  # where nothing else is set up
     assert (morning.name, morning.missed) == ("morning-report", "once")
 
 
-def test_it_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("other.toml").write_text(f"[a]\n{GOOD}")
     monkeypatch.setenv("SCHEDULES_FILE", "other.toml")
-    assert [each.name for each in schedules(CHANNELS)] == ["a"]
+    assert [each.name for each in read_schedules(CHANNELS)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -59,32 +59,33 @@ def test_it_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("[a", "is not valid TOML: "),
         ("[a]\n[a]", "is not valid TOML: "),
         (b"\xff", ": 'utf-8' codec"),
-        ('cron = "0 9 * * *"', ": 'cron' is in no table; begin one with a line [name-of-the-"),
-        (f"[[a]]\n{GOOD}", ": 'a' is in no table"),
-        (f'["a b"]\n{GOOD}', ": ['a b'] is no name; use letters, digits, - and _, at most 64"),
-        (f"[{'a' * 65}]\n{GOOD}", "is no name"),
+        ('cron = "0 9 * * *"', ": 'cron' is not in a table; start one with a line [name-of-"),
+        (f"[[a]]\n{GOOD}", ": 'a' is not in a table"),
+        (f'["a b"]\n{GOOD}', ": ['a b'] is not a name; use letters, digits, - and _, at most 64"),
+        (f"[{'a' * 65}]\n{GOOD}", "is not a name"),
         ("[a]", ": [a] cron is missing"),
         ('[a]\ncron = "@daily"', ": [a] message is missing"),
-        (f'[a]\n{GOOD}when = "x"', ": [a] when is unknown; there are cron, timezone, message, "),
+        (f'[a]\n{GOOD}when = "x"', ": [a] when is unknown; the keys are cron, timezone, message, "),
         (f"[a]\n{GOOD}[a.b]\n{GOOD}", ": [a] b is unknown"),
         (f'[a]\n{GOOD}missed = "all"', ": [a] missed = 'all' is neither 'skip' nor 'once'"),
-        (f"[a]\n{GOOD}missed = true", ": [a] missed = True is no text; write it in quotes"),
-        ('[a]\ncron = "@daily"\nmessage = " "', ": [a] message = ' ' is no text"),
-        (f'[a]\n{GOOD}timezone = "Mars"', ": [a] timezone = 'Mars' is no time zone; write one"),
-        (f'[a]\n{GOOD}timezone = "Europe"', ": [a] timezone = 'Europe' is no time zone"),
-        (f'[a]\n{GOOD}timezone = "../UTC"', ": [a] timezone = '../UTC' is no time zone"),
-        (f'[a]\n{GOOD}tell = "fax:1"', ": [a] tell = 'fax:1' needs 'fax', which is not set up"),
-        (f'[a]\n{GOOD}tell = "fax:1"', "(poll, slack): set it up, add the part, or leave `tell`"),
-        (f'[a]\n{GOOD}tell = "slack"', ": [a] tell = 'slack' has no address; write channel:"),
-        (f'[a]\n{GOOD}tell = "slack: "', ": [a] tell = 'slack: ' has no address"),
+        (f"[a]\n{GOOD}missed = true", ": [a] missed = True is not text; write it in quotes"),
+        ('[a]\ncron = "@daily"\nmessage = " "', ": [a] message = ' ' is not text"),
+        (f'[a]\n{GOOD}timezone = "Mars"', ": [a] timezone = 'Mars' is not a time zone such as"),
+        (f'[a]\n{GOOD}timezone = "Europe"', ": [a] timezone = 'Europe' is not a time zone"),
+        (f'[a]\n{GOOD}timezone = "../UTC"', ": [a] timezone = '../UTC' is not a time zone"),
+        (f'[a]\n{GOOD}notify = "fax:1"', ": [a] notify = 'fax:1' needs 'fax', which is not set up"),
+        (
+            f'[a]\n{GOOD}notify = "fax:1"',
+            "(poll, slack): set it up, add the part, or leave `notify`",
+        ),
+        (f'[a]\n{GOOD}notify = "slack"', ": [a] notify = 'slack' has no address; write channel:"),
+        (f'[a]\n{GOOD}notify = "slack: "', ": [a] notify = 'slack: ' has no address"),
     ],
 )
-def test_a_mistake_is_one_line_that_says_where(
-    text: str | bytes, problem: str, write: Path
-) -> None:
+def test_a_mistake_is_named_in_one_line(text: str | bytes, problem: str, write: Path) -> None:
     write.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(Misconfigured) as raised:
-        schedules(CHANNELS)
+        read_schedules(CHANNELS)
     assert str(raised.value).startswith("'schedules.toml'")
     assert problem in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -93,35 +94,35 @@ def test_a_mistake_is_one_line_that_says_where(
 @pytest.mark.parametrize(
     ("cron", "problem"),
     [
-        ("", "is no text"),
-        ("0 9 * *", "has not five fields: minute, hour, day, month, weekday"),
-        ("0 0 9 * * *", "has not five fields"),
-        ("60 9 * * *", "is no crontab: Bad minute"),
-        ("0 24 * * *", "is no crontab: Bad hour"),
-        ("0 9 0 * *", "is no crontab: Bad day-of-month"),
-        ("0 9 * 13 *", "is no crontab: Bad month"),
-        ("0 9 * * 8", "is no crontab: Bad day-of-week"),
-        ("0 9 * * fri-mon", "is no crontab: Bad day-of-week"),
-        ("*/0 9 * * *", "is no crontab: Bad minute"),
-        ("0 9 * * someday", "is no crontab"),
-        (f"{'9' * 5000} * * * *", "is no crontab"),
-        ("0 9 30 2 *", "is no crontab: Bad day-of-month"),
+        ("", "is not text"),
+        ("0 9 * *", "does not have five fields: minute, hour, day, month, weekday"),
+        ("0 0 9 * * *", "does not have five fields"),
+        ("60 9 * * *", "is not a crontab: Bad minute"),
+        ("0 24 * * *", "is not a crontab: Bad hour"),
+        ("0 9 0 * *", "is not a crontab: Bad day-of-month"),
+        ("0 9 * 13 *", "is not a crontab: Bad month"),
+        ("0 9 * * 8", "is not a crontab: Bad day-of-week"),
+        ("0 9 * * fri-mon", "is not a crontab: Bad day-of-week"),
+        ("*/0 9 * * *", "is not a crontab: Bad minute"),
+        ("0 9 * * someday", "is not a crontab"),
+        (f"{'9' * 5000} * * * *", "is not a crontab"),
+        ("0 9 30 2 *", "is not a crontab: Bad day-of-month"),
         ("@reboot", "is none of @yearly, @annually, @monthly, "),
     ],
 )
-def test_a_crontab_that_is_none_is_refused(cron: str, problem: str, write: Path) -> None:
+def test_an_invalid_crontab_is_refused(cron: str, problem: str, write: Path) -> None:
     write.write_text(f'[a]\ncron = "{cron}"\nmessage = "Report."')
     with pytest.raises(Misconfigured) as raised:
-        schedules(CHANNELS)
+        read_schedules(CHANNELS)
     assert str(raised.value).startswith(f"'schedules.toml': [a] cron = '{cron}' {problem}")
 
 
-def at(text: str) -> datetime:
+def parse_utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def schedule(cron: str = "0 9 * * *", zone: str = "UTC", **changes: Any) -> Schedule:
-    texts = {"name": "report", "message": "Report.", "tell": "poll:", "missed": "skip"}
+def make_schedule(cron: str = "0 9 * * *", zone: str = "UTC", **changes: Any) -> Schedule:
+    texts = {"name": "report", "message": "Report.", "notify": "poll:", "missed": "skip"}
     return Schedule(cron=cron, timezone=ZoneInfo(zone), **texts | changes)
 
 
@@ -158,16 +159,18 @@ BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
         ("30 1 * * *", NEW_YORK, "2026-11-01 00:00", "11-01 05:30, 11-02 06:30"),
     ],
 )
-def test_the_next_ticks_in_utc(cron: str, zone: str, after: str, ticks: str) -> None:
+def test_the_next_ticks_are_in_utc(cron: str, zone: str, after: str, ticks: str) -> None:
     wanted = ticks.split(", ")
-    found = islice(schedule(cron, zone).after(at(after)), len(wanted))
+    found = islice(make_schedule(cron, zone).generate_ticks(parse_utc(after)), len(wanted))
     assert [f"{tick:%m-%d %H:%M}" for tick in found] == wanted
 
 
-def test_a_tick_is_never_the_moment_itself_nor_a_part_of_a_second() -> None:
-    soon = schedule("* * * * *").after(at("2026-01-01 00:00:59.999999"))
-    assert next(soon) == at("2026-01-01 00:01")
-    assert next(schedule("* * * * *").after(at("2026-01-01 00:01"))) == at("2026-01-01 00:02")
+def test_a_tick_is_after_the_moment_and_on_a_full_minute() -> None:
+    soon = make_schedule("* * * * *").generate_ticks(parse_utc("2026-01-01 00:00:59.999999"))
+    assert next(soon) == parse_utc("2026-01-01 00:01")
+    assert next(
+        make_schedule("* * * * *").generate_ticks(parse_utc("2026-01-01 00:01"))
+    ) == parse_utc("2026-01-01 00:02")
 
 
 @pytest.mark.parametrize(
@@ -182,22 +185,26 @@ def test_a_tick_is_never_the_moment_itself_nor_a_part_of_a_second() -> None:
         ("0 0 1 1 *", 1, "2025-12-31 23:00"),
     ],
 )
-def test_the_last_ticks_are_those_that_came(cron: str, most: int, oldest: str) -> None:
-    """It is 02:10 in Berlin, for the second time."""
-    now = at("2026-10-25 01:10")
-    ticks = schedule(cron, BERLIN).until(now, most)
-    assert ticks[-1] == at(oldest)
+def test_the_last_ticks_are_those_that_were_due(cron: str, most: int, oldest: str) -> None:
+    """It is 02:10 in Berlin for the second time."""
+    now = parse_utc("2026-10-25 01:10")
+    ticks = make_schedule(cron, BERLIN).list_ticks(now, most)
+    assert ticks[-1] == parse_utc(oldest)
     assert len(ticks) == most
-    came = list(islice(schedule(cron, BERLIN).after(ticks[-1] - timedelta(seconds=1)), most + 1))
+    came = list(
+        islice(
+            make_schedule(cron, BERLIN).generate_ticks(ticks[-1] - timedelta(seconds=1)), most + 1
+        )
+    )
     assert came[-1] > now
     assert came[-2::-1] == ticks
 
 
-def test_nothing_is_looked_for_in_the_years_before() -> None:
-    assert schedule("0 0 29 2 *").until(at("2027-01-01 00:00")) == []
+def test_ticks_are_not_looked_for_more_than_a_year_back() -> None:
+    assert make_schedule("0 0 29 2 *").list_ticks(parse_utc("2027-01-01 00:00")) == []
 
 
-def test_a_message_says_the_day_and_time_of_its_tick_there() -> None:
-    dated = schedule(zone=BERLIN, message="{date}, {time}: {what} of {date}?")
-    text = dated.text(at("2026-07-31 22:30"))
+def test_a_message_has_the_local_day_and_time_of_its_tick() -> None:
+    dated = make_schedule(zone=BERLIN, message="{date}, {time}: {what} of {date}?")
+    text = dated.format_message(parse_utc("2026-07-31 22:30"))
     assert text == "2026-08-01, 00:30: {what} of 2026-08-01?"

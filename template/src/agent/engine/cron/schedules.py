@@ -1,4 +1,8 @@
-"""Reads `schedules.toml`, the owner's file: each table is a schedule, and a mistake is one line."""
+"""The schedules in `schedules.toml`, the owner's file: what each table may say, and when it is due.
+
+A tick is a moment at which a schedule is due, by crontab syntax in a time zone. Where the clocks
+change, ticks are those of Debian's cron; https://github.com/cuu508/cronsim describes the syntax.
+"""
 
 import re
 import tomllib
@@ -28,9 +32,9 @@ SHORT = {
     "@hourly": "0 * * * *",
 }
 _SPANS = (timedelta(hours=2), timedelta(days=5), timedelta(days=400))
-"""How far back ticks are looked for, until there are enough; none of them takes long."""
+"""How far back to look for ticks, in this order until there are enough; each is quick."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DEFAULTS = {"timezone": "UTC", "tell": "poll:", "missed": "skip"}
+_DEFAULTS = {"timezone": "UTC", "notify": "poll:", "missed": "skip"}
 
 Check = Callable[[str], Any]
 
@@ -39,116 +43,118 @@ Check = Callable[[str], Any]
 class Schedule:
     name: str
     cron: str
-    """As it stands in the file."""
+    """As it is written in the file."""
     timezone: ZoneInfo
     message: str
-    tell: str
-    """Where people are told of the threads: `channel:address`."""
+    notify: str
+    """Where questions and results of the threads go: `channel:address`."""
     missed: Literal["skip", "once"]
-    """What becomes of the ticks at which nobody was there: nothing, or the last is made up for."""
+    """What happens after ticks that no server saw: nothing, or the last one is made up for."""
 
-    def after(self, moment: datetime) -> Iterator[datetime]:
-        """Yield the ticks after `moment`, in UTC, without end."""
+    def generate_ticks(self, after: datetime) -> Iterator[datetime]:
+        """Yield the ticks after a moment, in UTC, without end."""
         crontab = SHORT.get(self.cron.lower(), self.cron)
-        for local in CronSim(crontab, moment.astimezone(self.timezone)):
-            # Once the clocks went back, the first of two equal times is over already.
-            if (tick := local.astimezone(UTC)) > moment:
+        for local in CronSim(crontab, after.astimezone(self.timezone)):
+            # Once the clocks went back, the first of two equal times is already over.
+            if (tick := local.astimezone(UTC)) > after:
                 yield tick
 
-    def until(self, now: datetime, most: int = 1) -> list[datetime]:
-        """Return the last ticks up to `now`, in UTC, newest first; none older than a year."""
+    def list_ticks(self, until: datetime, most: int = 1) -> list[datetime]:
+        """Return the last ticks up to a moment, in UTC, newest first; none older than a year."""
         ticks: list[datetime] = []
         for span in _SPANS:
-            ticks = list(takewhile(lambda tick: tick <= now, self.after(now - span)))
+            ticks = list(takewhile(lambda tick: tick <= until, self.generate_ticks(until - span)))
             if len(ticks) >= most:
                 break
         return ticks[::-1][:most]
 
-    def text(self, tick: datetime) -> str:
-        """Return what is said at `tick`: the message, with its day and time where it asks."""
+    def format_message(self, tick: datetime) -> str:
+        """Return the message of a tick, with its day and time where the message asks for them."""
         local = tick.astimezone(self.timezone)
         dated = self.message.replace("{date}", f"{local:%Y-%m-%d}")
         return dated.replace("{time}", f"{local:%H:%M}")
 
 
-def path() -> Path:
+def locate_file() -> Path:
     return Path(optional("SCHEDULES_FILE", "schedules.toml"))
 
 
-def schedules(channel: Channel) -> list[Schedule]:
-    """Read the file, in its order; nothing where there is none.
+def read_schedules(channel: Channel) -> list[Schedule]:
+    """Read the file, in its order; without it there are no schedules.
 
     Raises:
-        Misconfigured: it names the file, the table and the key.
+        Misconfigured: it names the file, the table and the key, on one line.
     """
-    source = path()
+    source = locate_file()
     try:
         tables = tomllib.loads(source.read_text("utf-8")) if source.exists() else {}
-        return [_schedule(name, table, channel) for name, table in tables.items()]
+        return [_parse_schedule(name, table, channel) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 
-def _schedule(name: str, table: Any, channel: Channel) -> Schedule:
+def _parse_schedule(name: str, table: Any, channel: Channel) -> Schedule:
     if not isinstance(table, dict):
-        raise ValueError(f"{name!r} is in no table; begin one with a line [name-of-the-schedule]")
+        raise ValueError(
+            f"{name!r} is not in a table; start one with a line [name-of-the-schedule]"
+        )
     if not _NAME.fullmatch(name):
-        raise ValueError(f"[{name!r}] is no name; use letters, digits, - and _, at most 64")
+        raise ValueError(f"[{name!r}] is not a name; use letters, digits, - and _, at most 64")
     checks: dict[str, Check] = {
-        "cron": _cron,
-        "timezone": _timezone,
-        "message": _message,
-        "tell": partial(tellable, channel),
-        "missed": _missed,
+        "cron": _check_cron,
+        "timezone": _parse_timezone,
+        "message": _keep_message,
+        "notify": partial(tellable, channel),
+        "missed": _check_missed,
     }
     given = _DEFAULTS | table
     for key in given:
         if key not in checks:
-            raise ValueError(f"[{name}] {key} is unknown; there are {', '.join(checks)}")
+            raise ValueError(f"[{name}] {key} is unknown; the keys are {', '.join(checks)}")
     return Schedule(
-        name, **{key: _checked(name, key, given, check) for key, check in checks.items()}
+        name, **{key: _parse_key(name, key, given, check) for key, check in checks.items()}
     )
 
 
-def _checked(name: str, key: str, given: dict[str, Any], check: Check) -> Any:
+def _parse_key(name: str, key: str, given: dict[str, Any], check: Check) -> Any:
     if key not in given:
         raise ValueError(f"[{name}] {key} is missing")
     text = given[key]
     try:
         if not isinstance(text, str) or not text.strip():
-            raise ValueError("is no text; write it in quotes")
+            raise ValueError("is not text; write it in quotes")
         return check(text.strip())
     except ValueError as error:
         raise ValueError(f"[{name}] {key} = {text!r} {error}") from None
 
 
-def _cron(text: str) -> str:
+def _check_cron(text: str) -> str:
     crontab = SHORT.get(text.lower(), text)
     if crontab.startswith("@"):
         raise ValueError(f"is none of {', '.join(SHORT)}")
     if len(crontab.split()) != 5:
-        raise ValueError("has not five fields: minute, hour, day, month, weekday")
+        raise ValueError("does not have five fields: minute, hour, day, month, weekday")
     try:
         CronSim(crontab, datetime.now(UTC))
     except (CronSimError, ValueError) as error:
-        raise ValueError(f"is no crontab: {error}") from None
+        raise ValueError(f"is not a crontab: {error}") from None
     return text
 
 
-def _timezone(text: str) -> ZoneInfo:
+def _parse_timezone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError):
-        raise ValueError("is no time zone; write one such as 'Europe/Berlin'") from None
+        raise ValueError("is not a time zone such as 'Europe/Berlin'") from None
 
 
-def _message(text: str) -> str:
+def _keep_message(text: str) -> str:
     return text
 
 
-def _missed(text: str) -> str:
+def _check_missed(text: str) -> str:
     if text not in ("skip", "once"):
         raise ValueError("is neither 'skip' nor 'once'")
     return text
