@@ -97,18 +97,18 @@ class WatchedStore(SqliteStore):
         self._moment(f"appended {names}")
         return grown
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        claim = await super().claim(owner, ttl_s, thread_id)
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        claim = await super().claim(holder, ttl_s, thread_id)
         if claim:
             self._moment("claimed")
         return claim
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         self._moment("to release")
         with self._failing("failed to release"):
-            await super().release(owner, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts)
         self._moment("released")
 
     @contextmanager

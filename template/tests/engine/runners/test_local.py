@@ -48,24 +48,24 @@ class WatchedStore(MemoryStore):
         """How much time passes at each look for work."""
         self.patience = 200
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         self.clock.tick(self.look_s)
         self.patience -= 1
         assert self.patience, "it claims for ever"
-        claim = await super().claim(owner, ttl_s, thread_id)
+        claim = await super().claim(holder, ttl_s, thread_id)
         if claim:
             self.claims.append(claim)
         return claim
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
-        await super().release(owner, thread, wake_at, attempts)
+        await super().release(holder, thread, wake_at, attempts)
         self.releases.append((thread.id, wake_at, attempts))
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        await super().renew(owners, ttl_s)
-        self.renewed.append(len(owners))
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        await super().renew(holders, ttl_s)
+        self.renewed.append(len(holders))
         self.clock.tick(self.tick_s)
 
 
@@ -270,11 +270,11 @@ async def test_what_happens_while_a_thread_is_let_go_is_not_lost(
 ) -> None:
     class Busy(WatchedStore):
         async def release(
-            self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+            self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
         ) -> None:
             if not self.releases:
                 await self.append(await self.load("t"), said("just now"))
-            await super().release(owner, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts)
 
     store = Busy(clock)
     await stored(store, said())
@@ -490,12 +490,12 @@ async def test_a_store_that_is_away_does_not_end_the_work(
         away = 3
 
         async def claim(
-            self, owner: str, ttl_s: float, thread_id: str | None = None
+            self, holder: str, ttl_s: float, thread_id: str | None = None
         ) -> Claim | None:
             if self.away:
                 self.away -= 1
                 raise Unavailable("the disk is full")
-            return await super().claim(owner, ttl_s, thread_id)
+            return await super().claim(holder, ttl_s, thread_id)
 
     store = Away(clock)
     await stored(store, said())

@@ -168,8 +168,8 @@ class StoreContract:
 
     # Who runs what, and when.
 
-    async def claimed(self, store: Store, owner: str = "me") -> str | None:
-        claim = await store.claim(owner, 30)
+    async def claimed(self, store: Store, holder: str = "me") -> str | None:
+        claim = await store.claim(holder, 30)
         return claim.thread_id if claim else None
 
     async def test_every_fact_makes_its_thread_due(self, store: Store) -> None:

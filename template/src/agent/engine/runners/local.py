@@ -36,7 +36,7 @@ class LocalRunner:
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
-        # The owners of the runs in progress; a run that broke lets its lease run out.
+        # The holders of the runs in progress; a run that broke lets its lease run out.
         self._leases: set[str] = set()
         self._woken = asyncio.Event()
 
@@ -84,12 +84,12 @@ class LocalRunner:
             log.warning("%s; trying again", error)
 
     async def _claimed(self, stopping: asyncio.Event, thread_id: str | None = None) -> Run | None:
-        owner = uuid4().hex
-        if not (claim := await self._agent.store.claim(owner, self._lease_s, thread_id)):
+        holder = uuid4().hex
+        if not (claim := await self._agent.store.claim(holder, self._lease_s, thread_id)):
             return None
-        self._leases.add(owner)
-        run = asyncio.create_task(self._run(claim, owner, stopping), name=claim.thread_id)
-        run.add_done_callback(lambda _: self._leases.discard(owner))
+        self._leases.add(holder)
+        run = asyncio.create_task(self._run(claim, holder, stopping), name=claim.thread_id)
+        run.add_done_callback(lambda _: self._leases.discard(holder))
         return run
 
     def _ended(self, run: Run) -> None:
@@ -100,7 +100,7 @@ class LocalRunner:
         elif error:
             log.error("thread %s failed", run.get_name(), exc_info=error)
 
-    async def _run(self, claim: Claim, owner: str, stopping: asyncio.Event) -> None:
+    async def _run(self, claim: Claim, holder: str, stopping: asyncio.Event) -> None:
         """Advance a claimed thread and let go of it.
 
         Raises:
@@ -117,9 +117,9 @@ class LocalRunner:
             attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
             seen = Thread(claim.thread_id, state=State(version=error.version))
             later = await again_at(store, claim.thread_id, error, attempts)
-            await store.release(owner, seen, later, attempts)
+            await store.release(holder, seen, later, attempts)
             raise
-        await store.release(owner, thread, await self._due(thread), 0)
+        await store.release(holder, thread, await self._due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)
 
     async def _due(self, thread: Thread) -> datetime | None:

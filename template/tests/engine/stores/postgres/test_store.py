@@ -104,7 +104,7 @@ async def test_a_look_for_work_passes_over_what_is_not_due(stores: Stores, url: 
     sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
     columns = "id, version, status, created, updated, wake_at"
     query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
-    values = {"owner": "me", "ttl_s": 1.0}
+    values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
         db.execute("ANALYZE threads")
         plan = db.execute(f"EXPLAIN {CLAIM_DUE}".encode(), values).fetchall()

@@ -78,21 +78,21 @@ class PostgresStore:
             for name, status, version, created, updated, running in rows
         ]
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
-        values = {"owner": owner, "ttl_s": ttl_s, "id": thread_id}
+        values = {"holder": holder, "ttl_s": ttl_s, "id": thread_id}
         rows = await self.database.rows(claim, values)
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        await self.database.rows(sql.RENEW, [ttl_s, list(owners)])
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        await self.database.rows(sql.RENEW, [ttl_s, list(holders)])
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         version = thread.state.version
         values = {"id": thread.id, "version": version, "wake_at": wake_at, "attempts": attempts}
-        await self.database.rows(sql.RELEASE, {"owner": owner, **values})
+        await self.database.rows(sql.RELEASE, {"holder": holder, **values})
 
     async def now(self) -> datetime:
         ((now,),) = await self.database.rows("SELECT clock_timestamp()")

@@ -26,11 +26,11 @@ MIGRATIONS = (
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
         created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
-        owner text, lease_until timestamptz,
+        holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
-    CREATE INDEX held ON threads (owner) WHERE owner IS NOT NULL;
+    CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     """,
 )
@@ -60,8 +60,8 @@ LIST = """
 """
 # The clock is read once, by a subquery: so it can be looked up in the index of what is due.
 _CLAIM = """
-    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
-        owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+        holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
     WHERE id = (
         SELECT id FROM threads
         WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
@@ -73,13 +73,13 @@ CLAIM_DUE = _CLAIM.format(
 CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
 RENEW = """
     UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE owner = ANY(%s) RETURNING id
+    WHERE holder = ANY(%s) RETURNING id
 """
 RELEASE = """
-    UPDATE threads SET owner = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
         wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
-    WHERE id = %(id)s AND owner = %(owner)s RETURNING id
+    WHERE id = %(id)s AND holder = %(holder)s RETURNING id
 """
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version integer)"

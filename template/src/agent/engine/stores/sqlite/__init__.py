@@ -62,21 +62,21 @@ class SqliteStore:
             for name, status, version, created, updated, lease_until in rows
         ]
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        values = {"owner": owner, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
         rows = await self._do(lambda db: db.execute(claim, values).fetchall())
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        values = (self._clock() + ttl_s, json.dumps(owners))
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        values = (self._clock() + ttl_s, json.dumps(holders))
         await self._do(lambda db: db.execute(sql.RENEW, values))
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         values = {
-            "owner": owner,
+            "holder": holder,
             "id": thread.id,
             "version": thread.state.version,
             "attempts": attempts,

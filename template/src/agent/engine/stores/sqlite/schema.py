@@ -19,7 +19,7 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL,
-        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, owner TEXT,
+        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
@@ -44,8 +44,8 @@ LIST = """
     WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
 """
 _CLAIM = """
-    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
-        owner = :owner, lease_until = :now + :ttl_s
+    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+        holder = :holder, lease_until = :now + :ttl_s
     WHERE id = (
         SELECT id FROM threads WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1)
     RETURNING id, attempts, crashes
@@ -53,13 +53,13 @@ _CLAIM = """
 CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
 CLAIM_ONE = _CLAIM.format("id = :id")
 RENEW = """
-    UPDATE threads SET lease_until = ? WHERE owner IN (SELECT value FROM json_each(?))
+    UPDATE threads SET lease_until = ? WHERE holder IN (SELECT value FROM json_each(?))
 """
 RELEASE = """
-    UPDATE threads SET owner = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
         wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
-    WHERE id = :id AND owner = :owner
+    WHERE id = :id AND holder = :holder
 """
 
 
