@@ -119,7 +119,7 @@ class WatchedStore(SqliteStore):
             self._moment(name)
             raise
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def ill(db: sqlite3.Connection) -> T:
             busy_ms = 100 if (self._folder / "locked").exists() else 1000
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
@@ -128,7 +128,7 @@ class WatchedStore(SqliteStore):
             with _full_disk() if (self._folder / "full").exists() else nullcontext():
                 return work(db)
 
-        return super()._guarded(ill)
+        return super()._run_guarded(ill)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
-"""Factor 11: trigger from anywhere, meet users where they are. One module a way in.
+"""Factor 11: trigger from anywhere, meet users where they are. What every trigger is given.
 
-A trigger authenticates somebody, hands one call to `api`, wakes the runner and answers. It
-never runs the loop.
+A trigger authenticates somebody, makes one call of `api`, wakes the runner and answers. It never
+runs the loop.
 """
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -21,24 +21,24 @@ class App:
     ports: Ports
     runner: Runner
     triggers: "Sequence[Trigger]" = ()
-    """The ways in that `agent serve` opens beside its own."""
+    """What `agent serve` runs in addition to the API."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What a trigger has `agent serve` do."""
+    """What `agent serve` runs for a trigger."""
 
     router: "APIRouter | None" = None
-    """Its routes; it authenticates whoever calls them."""
+    """Its routes; the trigger authenticates whoever calls them."""
     work: "Work | None" = None
     """Runs beside the server and is cancelled with it; if it raises, the server stops."""
     bodies: Mapping[str, int] = field(default_factory=dict)
-    """Paths that take longer bodies than the others, and how many bytes."""
+    """Paths that accept longer bodies than the others, and how many bytes."""
 
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 Trigger = Callable[[App], Served | None]
-"""A way in; None where nothing of it is set up. Raises Misconfigured where half of it is."""
+"""Returns None if it is not set up. Raises Misconfigured if it is set up only in part."""
 
 Build = Callable[[str], App]
-"""Plug an `App` together for a `MODEL`; "" where no model will be called."""
+"""Builds an `App` for a `MODEL`; "" if no model will be called."""

@@ -1,4 +1,4 @@
-"""Threads in a dict, for tests and first tries; gone with the process."""
+"""Stores threads in a dict, for tests and first tries; they are lost with the process."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ class MemoryStore:
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
-        found = [_summary(row, self._clock()) for row in self._rows.values()]
+        found = [_summarize(row, self._clock()) for row in self._rows.values()]
         status = "waiting:" if waiting else ""
         chosen = [
             row for row in found if row.id.startswith(prefix) and row.status.startswith(status)
@@ -99,6 +99,6 @@ def _is_due(row: _Row, now: float) -> bool:
     return row.wake_at is not None and row.wake_at <= now
 
 
-def _summary(row: _Row, now: float) -> Summary:
+def _summarize(row: _Row, now: float) -> Summary:
     state, running = row.thread.state, row.holder is not None and row.lease_until > now
     return Summary(row.thread.id, state.status, state.version, row.created, row.updated, running)
