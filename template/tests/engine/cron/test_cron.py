@@ -22,7 +22,7 @@ from agent.engine.cron.schedules import locate_file
 from agent.engine.cron.ticks import name_thread, start_thread
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
@@ -152,7 +152,9 @@ def build(model: str) -> App:
     """Build an app in the domain of the tests, a second before the tick."""
     folder, started = Path(os.environ["FOLDER"]), time.monotonic()
     store = SqliteStore(folder / "threads.db")
-    ports = ports_of(store, scripted({"intent": "done", "message": "bye"}), World(folder / "w.db"))
+    ports = ports_of(
+        store, ScriptedLLM.of({"intent": "done", "message": "bye"}), World(folder / "w.db")
+    )
 
     def clock() -> datetime:
         return TICK + timedelta(seconds=time.monotonic() - started - 1)

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from agent.engine.http import mount
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App
@@ -41,7 +41,7 @@ def build(model: str) -> App:
     assert slack
     channel = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
-    ports = ports_of(store, scripted(*SCRIPT), world, channel=channel)
+    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, channel=channel)
     return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (served,))
 
 
