@@ -76,7 +76,7 @@ async def test_a_request_a_question_and_an_approval_by_mail(
     assert {mail["Subject"] for mail in outbox.mails} == {"Re: Charge them"}
     assert outbox.receivers == ["ana@example.org"] * 3
     (row,) = await store.threads()
-    told = [
+    texts = [
         past.data["text"] for past in (await store.load(row.id)).events if past.type == "message"
     ]
-    assert told == ["Charge them\n\nplease", "500"]
+    assert texts == ["Charge them\n\nplease", "500"]

@@ -158,8 +158,8 @@ async def test_a_mail_may_be_longer_than_other_bodies_up_to_a_limit(
 ) -> None:
     long = build_form(sign_form(write_mail("long\n" + "x" * 3_000_000)))
     assert (await provider.post(MAILGUN, **long)).status_code == 200
-    ((told,),) = await read_logs(ports)
-    assert told.startswith("ana: Hi\n\nlong")
+    ((text,),) = await read_logs(ports)
+    assert text.startswith("ana: Hi\n\nlong")
     assert (await provider.post("/threads", **long)).status_code == 413
     declared = {"Content-Length": str(MAX_MAIL + 1)}
     read = 0

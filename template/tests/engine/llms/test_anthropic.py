@@ -45,7 +45,7 @@ class TestAnthropic(ProviderContract):
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = {"type": "thinking", "thinking": thinking, "signature": "s"}
-        told = {
+        counts = {
             "input_tokens": 50,
             "cache_read_input_tokens": 1024,
             "cache_creation_input_tokens": 126,
@@ -60,7 +60,7 @@ class TestAnthropic(ProviderContract):
             "content": [*([thought] if thinking else []), {"type": "text", "text": text}],
             "stop_reason": REASONS[stop],
             "stop_sequence": None,
-            **({"usage": told} if usage else {}),
+            **({"usage": counts} if usage else {}),
         }
 
     def build_error(self, status: int, message: str) -> Any:

@@ -47,7 +47,7 @@ class TestGemini(ProviderContract):
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = [{"text": thinking, "thought": True}] if thinking else []
-        told = {
+        counts = {
             "promptTokenCount": 1200,
             "cachedContentTokenCount": 1024,
             "candidatesTokenCount": 15,
@@ -58,7 +58,7 @@ class TestGemini(ProviderContract):
         return {
             "candidates": [{"content": said, "finishReason": REASONS[stop], "index": 0}],
             "modelVersion": "fake-1-mini",
-            **({"usageMetadata": told} if usage else {}),
+            **({"usageMetadata": counts} if usage else {}),
         }
 
     def build_error(self, status: int, message: str) -> Any:

@@ -76,8 +76,8 @@ class TestOpenai(ProviderContract):
         reason = {"type": "reasoning", "text": thinking}
         content = [thought, reason, {"type": "text", "text": text}] if thinking else text
         counts = {"prompt_tokens": 1200, "completion_tokens": 20, "total_tokens": 1220}
-        told = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
-        return build_completion(content, FINISH[stop]) | (told if usage else {"usage": None})
+        counted = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
+        return build_completion(content, FINISH[stop]) | (counted if usage else {"usage": None})
 
     def build_error(self, status: int, message: str) -> Any:
         return {"error": {"message": message, "type": "error", "param": None, "code": None}}

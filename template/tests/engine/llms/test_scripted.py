@@ -127,7 +127,7 @@ async def test_another_process_and_a_fork_continue_at_the_right_place(
 ) -> None:
     story = (
         {"intent": "look", "at": "the shelf"},
-        "a reply that is no step",
+        "not a step",
         {"intent": "ask_person", "question": "Which one?"},
         {"intent": "done", "message": "bye"},
     )

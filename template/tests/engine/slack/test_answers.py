@@ -113,7 +113,7 @@ async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock
 
 
 @pytest.mark.parametrize(
-    ("user", "team", "told"),
+    ("user", "team", "problem"),
     [
         ("U2", "T1", "bob is not asked; ana may answer"),
         ("U5", "T1", "slack:U5 is not asked; ana may answer"),
@@ -122,7 +122,7 @@ async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock
 )
 @pytest.mark.parametrize("label", ["Approve", "Reject…", "Edit…"])
 async def test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing(
-    user: str, team: str, told: str | None, label: str, open_office: Open
+    user: str, team: str, problem: str | None, label: str, open_office: Open
 ) -> None:
     office = open_office(CHARGE)
     thread = await office.mention()
@@ -130,12 +130,12 @@ async def test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing(
     assert (await office.press(user, label, shown, team)).status_code == 200
     assert (await office.ports.store.load(thread.id)).state.status == "waiting:approval"
     assert office.slack.views == []
-    if told is None:
+    if problem is None:
         assert office.slack.whispers == []
     else:
         (whisper,) = office.slack.whispers
         assert (whisper["user"], whisper["thread_ts"]) == (user, shown["thread_ts"])
-        assert told in whisper["text"]
+        assert problem in whisper["text"]
 
 
 async def test_one_name_stands_for_a_person_in_the_terminal_and_in_slack(

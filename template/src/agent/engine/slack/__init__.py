@@ -2,7 +2,7 @@
 
 A mention in a channel or a direct message starts a thread, and replies in its Slack thread continue
 it. Buttons and forms answer its waits. Slack connects over HTTP (`SLACK_SIGNING_SECRET`,
-`POST /slack/events`) or, where there is no public address, through a socket (`SLACK_APP_TOKEN`).
+`POST /slack/events`) or, without a public address, through a socket (`SLACK_APP_TOKEN`).
 `docs/slack.md` describes the setup.
 """
 

@@ -1,7 +1,7 @@
 """A button that somebody pressed, or a form they filled in, closes the one wait that it names.
 
 Slack's signature says who it was, and only people of this workspace count. The answer is recorded
-first; whoever it came too late from is told why after Slack has its acknowledgement.
+first. If it is refused, the person sees the reason after Slack has its acknowledgement.
 """
 
 import json

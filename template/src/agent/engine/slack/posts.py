@@ -1,4 +1,4 @@
-"""The messages of the agent in Slack: each is posted once, and is told apart from all others.
+"""The messages that the agent posts in Slack, each of them once.
 
 Slack has no idempotency keys. So every message carries `{thread, seq}` as metadata, and before one
 is posted, its conversation is searched for it: a message that was posted before a crash is not

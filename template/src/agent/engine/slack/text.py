@@ -1,6 +1,6 @@
 """Text to Slack and from Slack: nothing that a model, a tool or a person wrote notifies anybody.
 
-Slack interprets only what stands between `<` and `>`, so those are escaped. Sections are sent as
+Slack interprets only what is between `<` and `>`, so those are escaped. Sections are sent as
 `verbatim`, so that `@here` and web addresses stay plain text.
 https://docs.slack.dev/messaging/formatting-message-text
 """

@@ -227,18 +227,18 @@ class Lab:
     life: Life
     running: list[BaseProcess] = field(default_factory=list)
 
-    def start(self, function: Callable[..., Any], **told: Any) -> BaseProcess:
+    def start(self, function: Callable[..., Any], **changes: Any) -> BaseProcess:
         """Start a process; every second one is an hour early, the others late."""
         late = HOUR if len(self.running) % 2 else -HOUR
-        life = replace(self.life, **{"clock_s": late, **told})
+        life = replace(self.life, **{"clock_s": late, **changes})
         said = self.life.folder / f"said.{len(self.running)}"
         process = FORKS.Process(target=_said, args=(said, function, life), name=str(said))
         process.start()
         self.running.append(process)
         return process
 
-    def workers(self, number: int = 4, **told: Any) -> list[BaseProcess]:
-        return [self.start(worker, **told) for _ in range(number)]
+    def workers(self, number: int = 4, **changes: Any) -> list[BaseProcess]:
+        return [self.start(worker, **changes) for _ in range(number)]
 
     def ended(self, process: BaseProcess) -> int | None:
         process.join(PATIENCE_S)
