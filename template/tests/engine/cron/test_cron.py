@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from agent.engine import http
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cron import mount, served
 from agent.engine.cron.schedules import locate_file
 from agent.engine.cron.ticks import name_thread, start_thread
@@ -24,7 +24,7 @@ from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -58,13 +58,13 @@ def app(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> App:
 def does(app: App) -> Callable[..., Result]:
     """Run a command on the second of March at half past nine."""
 
-    def build(model: str) -> App:
-        assert model == "", "no model is needed"
+    def build(model_of: ModelOf) -> App:
+        assert model_of("test") == "", "no model is needed"
         return app
 
     def run(*words: str, code: int = 0) -> Result:
         clock = partial(mount, clock=lambda: TICK + timedelta(minutes=30))
-        ran = CliRunner().invoke(commands(build, clock), words, catch_exceptions=False)
+        ran = CliRunner().invoke(build_commands(build, clock), words, catch_exceptions=False)
         assert ran.exit_code == code, ran.output
         return ran
 
@@ -148,7 +148,7 @@ def test_importing_cron_is_cheap() -> None:
     assert ran.stdout == "set()\n"
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Build an app in the domain of the tests, a second before the tick."""
     folder, started = Path(os.environ["FOLDER"]), time.monotonic()
     store = SqliteStore(folder / "threads.db")

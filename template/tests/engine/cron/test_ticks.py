@@ -224,8 +224,8 @@ async def test_a_tick_prefetches_facts_and_notifies_as_the_schedule_says(
 ) -> None:
     fetched, slack = list[str](), Shown()
 
-    def fetch(message: str) -> dict[str, str]:
-        fetched.append(message)
+    def fetch(thread: Thread) -> dict[str, str]:
+        fetched.append(thread.last_message)
         return {"facts": "x"}
 
     model = Says({"intent": "done", "message": "bye"})

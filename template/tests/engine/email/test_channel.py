@@ -18,11 +18,11 @@ from agent.engine.email.stamp import Link, Stamp
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import Event, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, chose, past, paused, ports_of, said, stored, told, types
+from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, told, types
 from .mail_servers import SECRET, Outbox, configure, listen
 
 CALL = {"intent": "charge", "amount": 500}
@@ -220,7 +220,7 @@ async def test_an_unreachable_server_gets_the_same_mail_later(
         assert types(thread)[-2:] == ["finished", "delivered"]
         # After a crash before `delivered` it is sent again, and mail programs recognize it.
         before = Thread.of(thread.id, thread.events[:-1])
-        await ports.channel.send(before, before.events[-1])
+        await ports.notifier.notify(before, before.events[-1])
     assert len(outbox.mails) == 2
     assert len({mail["Message-ID"] for mail in outbox.mails}) == 1
 

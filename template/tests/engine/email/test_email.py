@@ -54,7 +54,7 @@ async def test_a_request_a_question_and_an_approval_by_mail(
     channel = EmailChannel.from_env()
     assert channel
     store = SqliteStore(tmp_path / "threads.db")
-    ports = ports_of(store, says, world, channel=Routing({"email": channel}))
+    ports = ports_of(store, says, world, notifier=Routing({"email": channel}))
     app = App(ports, LocalRunner(ports, poll_s=0.05), (email.served,))
     api = create_app(app, Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with api.router.lifespan_context(api), caller(api) as browser:

@@ -15,12 +15,11 @@ from agent.engine.email.stamp import Stamp
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import MAX_TEXT
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, chose, paused, ports_of, said, stored
+from ..domain import Says, World, advance, chose, paused, ports_of, said, stored
 from ..http.conftest import Asleep
 from .conftest import ADDRESS, read_logs, write_mail
 from .mail_servers import SECRET, Outbox

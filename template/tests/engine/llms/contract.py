@@ -66,6 +66,7 @@ PROMPT = Prompt(
     ),
     seen=2,
     ask="What is the next step?",
+    decisions=1,
 )
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,16 @@ from agent.engine.context.blocks import block
 from agent.engine.context.window import Prompt
 from agent.engine.llms.scripted import Line, ScriptedLLM
 from agent.engine.log.errors import Misconfigured
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import fork, launch
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import World, ports_of
+from ..domain import World, advance, ports_of
 from .contract import COOK, SEARCH, SERVE, STEPS, LLMContract
 
 
 def make_prompt(*blocks: str) -> Prompt:
-    return Prompt("You cook.", blocks, 0, "What next?")
+    """Return a prompt of these blocks, with a step wherever something was searched for."""
+    return Prompt("You cook.", blocks, 0, "What next?", decisions=blocks.count(SEARCHED))
 
 
 USER = block("user_message", "soup, please")
@@ -36,21 +37,12 @@ async def test_a_reply_names_the_script_as_its_model() -> None:
     assert (reply.model, reply.tokens) == ("scripted", {})
 
 
-@pytest.mark.parametrize(
-    ("blocks", "chosen"),
-    [
-        pytest.param((USER,), SEARCH, id="the beginning"),
-        pytest.param((USER, SEARCHED), COOK, id="after a step"),
-        pytest.param((USER, SEARCHED, FOUND, USER), COOK, id="results and messages are not steps"),
-        pytest.param((USER, block("invalid_step", {"error": "?"})), COOK, id="a bad reply counts"),
-        pytest.param((USER, block("note", "<search>\n")), SEARCH, id="data never counts"),
-        pytest.param((USER, SEARCHED, FOUND, SEARCHED), SERVE, id="after two steps"),
-    ],
-)
-async def test_the_place_is_the_number_of_decisions_in_the_prompt(
-    blocks: tuple[str, ...], chosen: dict[str, object]
+@pytest.mark.parametrize(("decisions", "chosen"), [(0, SEARCH), (1, COOK), (2, SERVE)])
+async def test_the_place_is_the_number_of_decisions_before(
+    decisions: int, chosen: dict[str, object]
 ) -> None:
-    reply = await ScriptedLLM.of(SEARCH, COOK, SERVE)(make_prompt(*blocks), STEPS.schema)
+    prompt = replace(make_prompt(USER, SEARCHED, FOUND), decisions=decisions)
+    reply = await ScriptedLLM.of(SEARCH, COOK, SERVE)(prompt, STEPS.schema)
 
     assert STEPS.read(reply.text) == chosen
 
@@ -73,13 +65,6 @@ async def test_a_prompt_without_the_expected_text_is_an_error() -> None:
     with pytest.raises(Misconfigured, match=r"step 2 expects 'minutes: 25'"):
         await llm(make_prompt(USER, SEARCHED), STEPS.schema)
     assert STEPS.read((await llm(make_prompt(USER, SEARCHED, FOUND), STEPS.schema)).text) == SERVE
-
-
-async def test_a_compacted_thread_is_an_error_because_its_place_is_lost() -> None:
-    with pytest.raises(Misconfigured, match="compacted"):
-        await ScriptedLLM.of(SEARCH, SERVE)(
-            make_prompt(block("earlier_events", "x"), SEARCHED), STEPS.schema
-        )
 
 
 async def test_a_file_has_one_step_on_each_line(tmp_path: Path) -> None:
@@ -118,7 +103,7 @@ def test_the_model_setting_names_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 
     with pytest.raises(Misconfigured, match=r"other\.jsonl"):
         ScriptedLLM.from_env("other.jsonl")
-    with pytest.raises(Misconfigured, match=r"demo\.jsonl"):
+    with pytest.raises(Misconfigured, match="MODEL=scripted does not name a file"):
         ScriptedLLM.from_env("")
 
 

@@ -14,8 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -28,7 +26,6 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import Event, digest, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import fork, launch, resume
 from agent.engine.loop.ports import Reply
 from agent.engine.otel import ENDPOINTS, emit_spans, trace_store
@@ -40,6 +37,7 @@ from ..conftest import Clock
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
@@ -52,6 +50,7 @@ from ..domain import (
     stored,
     told,
 )
+from ..examples import given, st
 from ..play import logs
 from ..stores.contract import StoreContract
 
@@ -69,14 +68,14 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def store(clock: Clock, exporter: InMemorySpanExporter) -> MemoryStore:
-    spans = OtelSpans("gemini:flash", SimpleSpanProcessor(exporter))
+    spans = OtelSpans({"test": "gemini:flash"}, SimpleSpanProcessor(exporter))
     return emit_spans(MemoryStore(clock), spans)
 
 
 class TestObservedStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        emit = OtelSpans("", SimpleSpanProcessor(InMemorySpanExporter()))
+        emit = OtelSpans({}, SimpleSpanProcessor(InMemorySpanExporter()))
         return emit_spans(MemoryStore(clock), emit)
 
 
@@ -254,7 +253,7 @@ async def test_a_span_takes_as_long_as_the_log_says(run: Sequence[ReadableSpan])
 
 async def test_a_span_uses_the_names_of_the_conventions(run: Sequence[ReadableSpan]) -> None:
     chat, turn, tool = (dict(span.attributes or {}) for span in run[:3])
-    common = {"gen_ai.conversation.id": "t"}
+    common = {"gen_ai.conversation.id": "t", "gen_ai.agent.name": "test"}
     assert chat.pop("gen_ai.prompt.version")
     assert chat == common | {
         "gen_ai.operation.name": "chat",
@@ -298,7 +297,7 @@ async def test_a_span_that_is_emitted_twice_is_one_span(
     run: Sequence[ReadableSpan], store: MemoryStore
 ) -> None:
     exporter = InMemorySpanExporter()
-    emit = OtelSpans("", SimpleSpanProcessor(exporter))
+    emit = OtelSpans({}, SimpleSpanProcessor(exporter))
     thread = await store.load("t")
     for each in thread.events:
         for span in derive_spans(thread, each):
@@ -350,7 +349,7 @@ async def test_a_clock_that_goes_back_makes_no_negative_span(
 def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
-    store = trace_store(MemoryStore(), "openai:x")
+    store = trace_store(MemoryStore(), {"test": "openai:x"})
     assert "append" not in vars(store)
 
 
@@ -358,7 +357,7 @@ def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPat
 def test_an_invalid_endpoint_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "localhost:4318")
     with pytest.raises(Misconfigured, match="'localhost:4318' is not an OTLP endpoint"):
-        trace_store(MemoryStore(), "openai:x")
+        trace_store(MemoryStore(), {"test": "openai:x"})
 
 
 @dataclass
@@ -407,13 +406,13 @@ def collector() -> Iterator[Collector]:
 PROGRAM = """
 import asyncio, sys
 from agent.engine.log.events import event
-from agent.engine.loop.advance import advance
+from tests.engine.domain import advance
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.otel import trace_store
 from tests.engine.domain import Says, World, ports_of, chose, returned, said, stored
 
 async def main():
-    store = trace_store(MemoryStore(), "openai:gpt")
+    store = trace_store(MemoryStore(), {"test": "openai:gpt"})
     thread = await stored(store, said("SECRET"), chose("look"), returned(2))
     sys.stdin.readline()
     for _ in range(600):  # more than are exported at once

@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
@@ -56,6 +58,10 @@ async def charge_once(prompt: Prompt, schema: dict[str, Any]) -> Reply:
 
 
 class RunnerContract:
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        return World(tmp_path / "world.db")
+
     @pytest.fixture
     async def store(self) -> Any:
         """Return an empty store, whose clock `passes` advances."""
@@ -208,12 +214,12 @@ class RunnerContract:
     ) -> None:
         running, go = asyncio.Event(), asyncio.Event()
 
-        async def slow(step: Any, key: str) -> str:
+        async def slow(step: Any, call: Call) -> str:
             running.set()
             await go.wait()
             return "ok"
 
-        ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(slow))
+        ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(slow))
         await stored(store, said())
         async with start_working(self.runner(ports)) as task:
             await running.wait()

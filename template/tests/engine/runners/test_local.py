@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
@@ -23,7 +23,7 @@ from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Done, Says, Shown, World, chose, paused, ports_of, said, stored, types
+from ..domain import Done, Says, Shown, World, chose, paused, ports_of, rebind, said, stored, types
 from .contract import Pass, RunnerContract
 
 DONE = {"intent": "done", "message": "bye"}
@@ -316,12 +316,12 @@ async def test_leases_are_renewed_together_while_their_tools_run(
 ) -> None:
     running, go = asyncio.Event(), asyncio.Event()
 
-    async def slow(step: Any, key: str) -> str:
+    async def slow(step: Any, call: Call) -> str:
         running.set()
         await go.wait()
         return "ok"
 
-    def decide(step: Any) -> Action:
+    def decide(step: Any, thread: Thread) -> Action:
         return Finish(step.message) if isinstance(step, Done) else Run(slow)
 
     store.tick_s = 0.01
@@ -400,7 +400,7 @@ async def test_a_thread_that_kills_its_runners_asks_a_person_and_says_why(
     assert "died 5 times after event 1 (message)" in thread.state.wait.text
     assert await store.claim("anybody", 30) is None
     await resume(ports, "t", thread.state.wait.seq, "continue", actor="ana")
-    cured = replace(ports, llm=make_finishing_model())
+    cured = rebind(ports, llm=make_finishing_model())
     assert (await LocalRunner(cured).finish("t")).state.status == "finished"
 
 
@@ -453,12 +453,12 @@ async def test_a_step_that_outlasts_a_stop_is_left_to_other_runners(
     monkeypatch.setattr("agent.engine.runners.local.GRACE_S", 0.001)
     running = asyncio.Event()
 
-    async def never(step: Any, key: str) -> str:
+    async def never(step: Any, call: Call) -> str:
         running.set()
         await asyncio.Event().wait()
         return "never"
 
-    ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(never))
+    ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(never))
     await stored(store, said())
     task = asyncio.create_task(LocalRunner(ports).work())
     await running.wait()

@@ -49,7 +49,7 @@ def open_office(slack: SlackServer, store: MemoryStore, world: World) -> Open:
     """`open_office(*replies)` scripts the model's replies; `decide=` replaces the agent's own."""
 
     def open_one(*replies: Any, **changes: Any) -> Office:
-        channel = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
-        return Office(slack, ports_of(store, Says(*replies), world, channel=channel, **changes))
+        routing = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
+        return Office(slack, ports_of(store, Says(*replies), world, notifier=routing, **changes))
 
     return open_one

@@ -8,7 +8,7 @@ import pytest
 
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Ask, Options
+from agent.engine.loop.actions import Ask
 from agent.engine.loop.api import resume
 
 from ..conftest import Clock
@@ -191,26 +191,32 @@ async def test_a_button_works_again_after_the_store_was_unavailable(
 COLOURS = [f"colour {number} " + "x" * 80 for number in range(8)]
 
 
-QUESTIONS: list[tuple[Options, str, str | None, str]] = [
-    (Options(format="yes_no"), "No", None, "no"),
-    (Options(format="yes_no"), "Other…", "maybe", "maybe"),
-    (Options(format="multiple_choice", choices=("red", "<b>")), "<b>", None, "<b>"),
+QUESTIONS: list[tuple[dict[str, Any], str, str | None, str]] = [
+    ({"format": "yes_no"}, "No", None, "no"),
+    ({"format": "yes_no"}, "Other…", "maybe", "maybe"),
+    ({"format": "multiple_choice", "choices": ("red", "<b>")}, "<b>", None, "<b>"),
     (
-        Options(format="multiple_choice", choices=tuple(COLOURS)),
+        {"format": "multiple_choice", "choices": tuple(COLOURS)},
         COLOURS[7][:74] + "…",
         None,
         COLOURS[7],
     ),
-    (Options(), "Answer…", "as you like & more", "as you like & more"),
+    ({}, "Answer…", "as you like & more", "as you like & more"),
 ]
 
 
 @pytest.mark.parametrize(("options", "label", "typed", "answer"), QUESTIONS)
 async def test_a_button_a_list_or_a_form_answers_a_question(
-    options: Options, label: str, typed: str | None, answer: str, open_office: Open, world: World
+    options: dict[str, Any],
+    label: str,
+    typed: str | None,
+    answer: str,
+    open_office: Open,
+    world: World,
 ) -> None:
-    def decide(step: Any) -> Any:
-        return Ask(step.question, options) if isinstance(step, AskPerson) else usual(step)
+    def decide(step: Any, thread: Thread) -> Any:
+        asks = isinstance(step, AskPerson)
+        return Ask(step.question, **options) if asks else usual(step, thread)
 
     usual = decide_in(world)
     office = open_office(ASK, DONE, decide=decide)

@@ -19,7 +19,7 @@ from agent.engine.http import mount
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.slack import served
 from agent.engine.slack.channel import SlackChannel
@@ -35,13 +35,13 @@ SCRIPT = ({"intent": "charge", "amount": 500}, {"intent": "done", "message": "by
 pytestmark = pytest.mark.server
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     folder = Path(os.environ["FOLDER"])
     slack = SlackChannel.from_env()
     assert slack
-    channel = Routing({"slack": slack, "poll": PollChannel()})
+    routing = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
-    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, channel=channel)
+    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, notifier=routing)
     return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (served,))
 
 

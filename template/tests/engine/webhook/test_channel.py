@@ -10,14 +10,14 @@ import pytest
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.webhook import channel as webhook
 from agent.engine.webhook.channel import Receiver, WebhookChannel
 
-from ..domain import Says, World, chose, past, paused, ports_of, said, stored, types
+from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, types
 from .receiver import KEY, SECRET, System, run_system
 
 HOME = "webhook:crm:ticket-7"
@@ -174,7 +174,7 @@ async def test_a_person_with_two_channels_is_notified_once(
 ) -> None:
     thread = make_waiting(*audience, home=home)
     routing = Routing({"webhook": channel, "slack": PollChannel(), "poll": PollChannel()})
-    await routing.send(thread, thread.events[-1])
+    await routing.notify(thread, thread.events[-1])
     assert [body["conversation"] for body in crm.read_bodies()] == conversations
 
 
@@ -201,11 +201,11 @@ async def test_a_message_that_was_not_accepted_is_posted_again_with_the_same_id(
     """At first it is unavailable; then it accepts, but the process dies before the log says so."""
     crm.answers = [(503, {"Retry-After": "7"})]
     llm, routing = Says({"intent": "done", "message": "bye"}), Routing({"webhook": channel})
-    ports = ports_of(store, llm, world, channel=routing)
+    ports = ports_of(store, llm, world, notifier=routing)
     with pytest.raises(Unavailable) as away:
         await advance(ports, await stored(store, said(reply_to=HOME)))
     assert away.value.retry_after_s == 7
-    dying = ports_of(DyingStore(), llm, world, channel=routing)
+    dying = ports_of(DyingStore(), llm, world, notifier=routing)
     with pytest.raises(Dies):
         await advance(dying, await store.load("t"))
     thread = await advance(ports, await store.load("t"), attempts=1)
@@ -220,7 +220,7 @@ async def test_a_receiver_that_never_accepts_is_given_up_and_the_log_says_why(
 ) -> None:
     crm.answers = [(410, dict[str, str]())] * MAX_DELIVERIES
     says: Any = Says({"intent": "done", "message": "bye"})
-    ports = ports_of(store, says, world, channel=Routing({"webhook": channel}))
+    ports = ports_of(store, says, world, notifier=Routing({"webhook": channel}))
     thread = await stored(store, said(reply_to=HOME))
     for attempts in range(MAX_DELIVERIES - 1):
         with pytest.raises(Unavailable):

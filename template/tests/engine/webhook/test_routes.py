@@ -12,13 +12,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent.engine import Call
 from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run, Wait
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import expire
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.people.routing import Routing
@@ -31,7 +31,7 @@ from agent.engine.webhook.channel import Receiver, WebhookChannel
 from agent.engine.webhook.routes import verify_delivery
 
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, Shown, World, chose, ports_of, said, stored, types
+from ..domain import Charge, Done, Says, Shown, World, advance, chose, ports_of, said, stored, types
 from ..http.conftest import TOKENS, Asleep, bearer
 from .receiver import run_system
 from .senders import GITHUB_SECRET, KEY, SECRET, Request, change, sign_github, sign_standard
@@ -403,8 +403,8 @@ def test_a_notify_address_that_reaches_nobody_stops_the_start(
     notify: str, problem: str, store: MemoryStore, world: World, runner: Asleep, file: Path
 ) -> None:
     file.write_text(FILE.replace("slack:C1", notify), "utf-8")
-    channel = Routing({"poll": Shown(), "slack": Shown()})
-    app = App(ports_of(store, Says(), world, channel=channel), runner)
+    notifier = Routing({"poll": Shown(), "slack": Shown()})
+    app = App(ports_of(store, Says(), world, notifier=notifier), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
             served(app)
@@ -433,13 +433,13 @@ class Build:
         self.llm = Says({"intent": "done", "message": "bye"})
         wait = Wait("building", seconds=60, kind="job", audience=(audience,))
 
-        async def build(step: Charge, key: str) -> Wait:
-            self.keys.append(key)
+        async def build(step: Charge, call: Call) -> Wait:
+            self.keys.append(call.key)
             if self.meanwhile:
                 await self.meanwhile()
             return wait
 
-        def decide(step: Any) -> Any:
+        def decide(step: Any, thread: Thread) -> Any:
             match step:
                 case Charge():
                     return Run(build, effect="idempotent")
@@ -547,7 +547,7 @@ async def test_the_result_of_a_webhook_goes_back_to_its_sender_signed(
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
         ports = ports_of(
-            store, says, world, channel=Routing({"slack": Shown(), "webhook": channel})
+            store, says, world, notifier=Routing({"slack": Shown(), "webhook": channel})
         )
         runner = LocalRunner(ports)
         async with open_sender(ports, runner) as there:

@@ -15,11 +15,11 @@ from typing import Annotated
 
 import typer
 
+from ..cli.format import shorten_id
 from ..cli.screen import Screen
 from ..log.errors import Misconfigured
 from ..loop.ports import Store
-from ..people.words import short
-from ..runners.app import App, Build, Served
+from ..runners.app import App, Build, Served, no_model
 from .schedules import Schedule, locate_file, read_schedules
 from .ticks import Clock, find_last_thread, get_utc_now, run_schedules
 
@@ -31,7 +31,7 @@ Count = Annotated[int, typer.Option(min=1, max=1000, help="How many ticks.")]
 
 def served(app: App, clock: Clock = get_utc_now) -> Served | None:
     """Start the threads of the schedules; the file is read only now. Raises Misconfigured."""
-    found = read_schedules(app.ports.channel)
+    found = read_schedules(app.ports.notifier)
     if not found:
         how = "To turn them on, add a table to %r (see docs/cron.md)."
         log.warning(f"Schedules are off. {how}", str(locate_file()))
@@ -46,14 +46,14 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = get_utc_now) -> None:
     @group.command("list")
     def list_() -> None:
         """List the schedules, with the next tick and the last thread of each."""
-        app = build("")
+        app = build(no_model)
         rows = asyncio.run(_build_rows(app.ports.store, _choose(app), clock()))
         Screen().table(("NAME", "CRON", "NEXT", "LAST", "THREAD", "STATUS"), rows)
 
     @group.command("next")
     def next_(name: Name = "", count: Count = 5) -> None:
         """List the next ticks, soonest first."""
-        now, screen, chosen = clock(), Screen(), _choose(build(""), name)
+        now, screen, chosen = clock(), Screen(), _choose(build(no_model), name)
         ticks = (zip(each.generate_ticks(now), repeat(each)) for each in chosen)
         rows = islice(heapq.merge(*ticks, key=itemgetter(0)), count)
         local = ((_format_local(each, tick), each.name) for tick, each in rows)
@@ -64,7 +64,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = get_utc_now) -> None:
 
 def _choose(app: App, name: str = "") -> list[Schedule]:
     """Return all schedules, or the one with this name."""
-    found = read_schedules(app.ports.channel)
+    found = read_schedules(app.ports.notifier)
     if not found:
         Screen().say(f"No schedules yet. Add one to {str(locate_file())!r} (see docs/cron.md).")
         raise typer.Exit
@@ -83,7 +83,7 @@ async def _build_row(store: Store, schedule: Schedule, now: datetime) -> tuple[s
     due = schedule.name, schedule.cron, next_tick
     if found := await find_last_thread(store, schedule, now):
         tick, thread = found
-        return (*due, _format_local(schedule, tick), short(thread.id), thread.state.status)
+        return (*due, _format_local(schedule, tick), shorten_id(thread.id), thread.state.status)
     return (*due, "never", "", "")
 
 

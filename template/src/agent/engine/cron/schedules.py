@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from ..log.errors import Misconfigured
-from ..loop.ports import Channel
+from ..loop.ports import Notifier
 from ..people.routing import tellable
 from ..settings import optional
 
@@ -79,7 +79,7 @@ def locate_file() -> Path:
     return Path(optional("SCHEDULES_FILE", "schedules.toml"))
 
 
-def read_schedules(channel: Channel) -> list[Schedule]:
+def read_schedules(notifier: Notifier) -> list[Schedule]:
     """Read the file, in its order; without it there are no schedules.
 
     Raises:
@@ -88,14 +88,14 @@ def read_schedules(channel: Channel) -> list[Schedule]:
     source = locate_file()
     try:
         tables = tomllib.loads(source.read_text("utf-8")) if source.exists() else {}
-        return [_parse_schedule(name, table, channel) for name, table in tables.items()]
+        return [_parse_schedule(name, table, notifier) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 
-def _parse_schedule(name: str, table: Any, channel: Channel) -> Schedule:
+def _parse_schedule(name: str, table: Any, notifier: Notifier) -> Schedule:
     if not isinstance(table, dict):
         raise ValueError(
             f"{name!r} is not in a table; start one with a line [name-of-the-schedule]"
@@ -106,7 +106,7 @@ def _parse_schedule(name: str, table: Any, channel: Channel) -> Schedule:
         "cron": _check_cron,
         "timezone": _parse_timezone,
         "message": _keep_message,
-        "notify": partial(tellable, channel),
+        "notify": partial(tellable, notifier),
         "missed": _check_missed,
     }
     given = _DEFAULTS | table

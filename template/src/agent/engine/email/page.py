@@ -13,7 +13,7 @@ from ..http.sessions import Person, Sent
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop.verdicts import open_wait
-from ..people import story
+from ..people.words import format_title
 from .stamp import Link, Stamp
 
 PATH = "/email/wait/{token}"
@@ -72,11 +72,10 @@ def _render(
         "email_wait.html",
         409 if refused else 200,
         home=__package__,
-        form=answers.Form.of(service.app.ports, wait, link.person, typed),
+        form=answers.Form.of(service.app.ports, thread, wait, link.person, typed),
         path=request.url.path,
         refused=refused,
-        story=story,
         thread_path=path_of(thread.id),
-        title=story.title(thread),
+        title=format_title(thread),
         typed=typed,
     )

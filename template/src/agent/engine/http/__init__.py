@@ -20,7 +20,7 @@ from typing import Annotated
 import typer
 
 from ..runners.app import Build
-from ..settings import required
+from ..settings import required_model
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")]
@@ -37,7 +37,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         from .service import Tokens
 
         tokens = Tokens.from_env()
-        app = build(model or required("MODEL", "Set it in .env, as openai:<name>, or use --model."))
+        app = build(lambda name: model or required_model(name))
         # uvicorn ends by the signal that stopped it, and what is to be done at exit would not be.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         with suppress(KeyboardInterrupt):

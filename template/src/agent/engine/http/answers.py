@@ -86,7 +86,9 @@ class Form:
     """What a message would do now."""
 
     @classmethod
-    def of(cls, ports: Ports, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
+    def of(
+        cls, ports: Ports, thread: Thread, wait: OpenWait, name: str, typed: dict[str, str]
+    ) -> Self:
         """Make the form of a wait, with what was `typed` into it before."""
         edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
         call, before = wait.data.get("call"), typed if edit else {}
@@ -96,7 +98,7 @@ class Form:
             urgency=urgency(wait),
             choices=_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.fields(ports.steps.schema, call, before) if call else [],
+            fields=edits.fields(_schema(ports, thread), call, before) if call else [],
             hint=_HINTS.get(wait.kind, ""),
         )
 
@@ -104,6 +106,12 @@ class Form:
 def path_of(thread_id: str) -> str:
     """Return the address of a thread's page."""
     return f"/inbox/{quote(thread_id, safe='')}"
+
+
+def _schema(ports: Ports, thread: Thread) -> edits.Schema:
+    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
+    agent = ports.find_agent(thread)
+    return agent.steps.schema if agent else {}
 
 
 async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
@@ -116,7 +124,7 @@ async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) 
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.edited(ports.steps.schema, shown, fields) if shown else None
+    call = edits.edited(_schema(ports, thread), shown, fields) if shown else None
     digest = fields.get("digest", "")
     given = {"actor": name, "text": text, "digest": digest}
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)

@@ -79,7 +79,7 @@ def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]
     known: Schema = next(
         (
             shape["properties"]
-            for shape in list_shapes(schema)
+            for shape in (list_shapes(schema) if schema else ())
             if call["intent"] in shape["properties"]["intent"].get("enum", ())
         ),
         {},

@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 from ..log.characters import clean
 from ..log.errors import AgentError
 from ..log.events import safe
+from ..people.words import format_call, format_value
 from .problems import STATUSES
 
 OURS = __package__
@@ -136,13 +137,15 @@ def _is_from_here(request: Request) -> bool:
 
 @cache
 def _environment(home: str) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader(one, "html") for one in (home, OURS)]),
         autoescape=True,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"format_call": format_call, "format_value": format_value}
+    return environment
 
 
 def _shown(value: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..context.window import render
+from ..context.window import render_prompt
 from ..http import answers, pages, routes, wire
 from ..http.answers import path_of
 from ..http.service import LastEventId, Loaded, Running, Service
@@ -25,7 +25,8 @@ from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..people import story
+from ..people.words import format_title
+from .lines import LINES, format_short, list_lines
 
 SOURCE = "inbox"
 LISTED = 50
@@ -42,9 +43,13 @@ async def home(request: Request, service: Running, name: Person) -> Response:
     rows = await store.threads(limit=LISTED)
     found = {row.id for row in (*await store.threads(True, LISTED), *rows)}
     threads = {one.id: one for one in await asyncio.gather(*map(store.load, found))}
-    shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": path_of, "story": story}
+    shown: dict[str, Any] = {
+        "key": token_urlsafe(8),
+        "path_of": path_of,
+        "format_title": format_title,
+    }
     shown |= {"asked": answers.asked(threads.values(), name), "more": LISTED}
-    listed = [(row, story.title(threads[row.id])) for row in rows]
+    listed = [(row, format_title(threads[row.id])) for row in rows]
     return pages.page(request, "inbox.html", home=__package__, rows=listed, **shown)
 
 
@@ -90,13 +95,14 @@ async def event(request: Request, thread: Loaded, seq: int, service: Running) ->
         raise HTTPException(404, f"The thread has no event {seq}.")
     past, ports = thread.event(seq), service.app.ports
     prompt, edited = None, False
-    if past.type in ("step", "invalid_step"):
-        prompt = render(Thread.of(thread.id, thread.events[: seq - 1]), ports.prompts)
-        edited = past.data.get("prompt_sha", "") != ports.prompts.sha
-    around = seq + story.LINES // 2
+    agent = ports.find_agent(thread)
+    if agent and past.type in ("step", "invalid_step"):
+        prompt = render_prompt(thread.before(seq), agent.prompts, agent.render)
+        edited = past.data.get("prompt_sha", "") != agent.prompts.sha
+    around = seq + LINES // 2
     back = path_of(thread.id) + (f"?before={around}" if around < len(thread.events) else "")
     shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
-    return pages.page(request, "event.html", home=__package__, written=story.written, **shown)
+    return pages.page(request, "event.html", home=__package__, **shown)
 
 
 @router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)
@@ -138,14 +144,14 @@ def _page(
         409 if refused else 200,
         home=__package__,
         thread=thread,
-        title=story.title(thread),
+        title=format_title(thread),
         name=name,
         path=path_of(thread.id),
-        lines=story.lines(thread, before),
+        lines=list_lines(thread, before),
         newest=before is None,
-        form=answers.Form.of(service.app.ports, wait, name, typed) if wait else None,
+        form=answers.Form.of(service.app.ports, thread, wait, name, typed) if wait else None,
         refused=refused,
         typed=typed,
         key=token_urlsafe(8),
-        story=story,
+        format_short=format_short,
     )

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..context.blocks import block
 from ..context.window import Prompt
 from ..log.errors import Misconfigured
 from ..log.events import CallJson
 from ..loop.ports import Reply
-from .schema import list_intents
 
-DEMO = "sample/deploy/demo.jsonl"
+_KEYS = {"expect", "answers"}
 
 
 @dataclass(frozen=True)
@@ -39,23 +37,29 @@ class ScriptedLLM:
 
     @classmethod
     def from_env(cls, path: str) -> Self:
-        """`MODEL=scripted:<file>`, or `MODEL=scripted` for the demo."""
-        return cls.from_file(path or DEMO)
+        """`MODEL=scripted:<file>`."""
+        if not path:
+            raise Misconfigured("MODEL=scripted does not name a file. Write MODEL=scripted:<file>")
+        return cls.from_file(path)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured."""
+        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured.
+
+        In the script of a demo, the line `{"task": …}` and `answers` are not for the model.
+        """
         lines = []
-        for place, entry in enumerate(read_lines(Path(path)), 1):
+        entries = (entry for entry in read_lines(Path(path)) if "task" not in entry)
+        for place, entry in enumerate(entries, 1):
             match entry:
-                case {"step": dict() | str() as step, **rest} if rest.keys() <= {"expect"}:
+                case {"step": dict() | str() as step, **rest} if rest.keys() <= _KEYS:
                     lines.append(Line(step, str(rest.get("expect", ""))))
                 case _:
-                    raise Misconfigured(f'step {place} of {str(path)!r} is not {{"step": …}}')
+                    raise Misconfigured(f'step {place} of {str(path)!r} is not a {{"step": …}}')
         return cls(*lines, name=str(path))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        place = _count_decisions(prompt, schema)
+        place = prompt.decisions
         if place >= len(self._lines):
             steps = f"has {len(self._lines)} steps, and this thread needs another one"
             raise Misconfigured(f"{self._name} {steps}. Set MODEL to a real model to continue.")
@@ -90,11 +94,3 @@ def _parse_object(path: Path, place: int, line: str) -> dict[str, Any]:
             f"{str(path)!r}, line {place}, is not a JSON object. Correct or delete it."
         )
     return value
-
-
-def _count_decisions(prompt: Prompt, schema: dict[str, Any]) -> int:
-    tags = (*list_intents(schema), "invalid_step")
-    openings = tuple(block(tag, "").partition("\n")[0] for tag in tags)
-    if any(event.startswith("<earlier_events>") for event in prompt.blocks):
-        raise Misconfigured("the thread was compacted, so its place in the script is lost")
-    return sum(event.startswith(openings) for event in prompt.blocks)

@@ -4,7 +4,7 @@
 from a thread of its own: a collector that is slow or unreachable costs spans, never an append.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from ..log.errors import Misconfigured
@@ -19,10 +19,11 @@ S = TypeVar("S", bound=Store)
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-def trace_store(store: S, model: str) -> S:
+def trace_store(store: S, models: Mapping[str, str]) -> S:
     """Export the spans of what is appended to `store`, if an endpoint is set; return the store.
 
-    They wait in a queue, and are sent when the process ends at the latest. Raises Misconfigured.
+    `models` are those of the agents, by name, with the default agent first. Spans wait in a queue,
+    and are sent when the process ends at the latest. Raises Misconfigured.
     """
     endpoint = next(filter(None, map(optional, ENDPOINTS)), "")
     if not endpoint:
@@ -32,7 +33,7 @@ def trace_store(store: S, model: str) -> S:
         raise Misconfigured(f"{endpoint!r} is not an OTLP endpoint such as {example}")
     from .sdk import OtelSpans  # slow to import
 
-    return emit_spans(store, OtelSpans.to_collector(model))
+    return emit_spans(store, OtelSpans.to_collector(models))
 
 
 def emit_spans(store: S, emit: Callable[[Span], None]) -> S:

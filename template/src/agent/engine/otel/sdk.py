@@ -6,7 +6,7 @@ of its queue, the sampler. It logs errors of the export, and they go no further.
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from opentelemetry.context import Context
@@ -36,19 +36,18 @@ AT_EXIT_S = 2.0
 class OtelSpans(IdGenerator):
     """Emits spans under the ids that they bring along."""
 
-    def __init__(self, model: str, processor: SpanProcessor) -> None:
-        provider, _, self._model = model.partition(":")
-        self._provider = PROVIDERS.get(provider, provider)
+    def __init__(self, models: Mapping[str, str], processor: SpanProcessor) -> None:
+        self._models = models
         tracers = TracerProvider(id_generator=self, shutdown_on_exit=False)
         tracers.add_span_processor(processor)
         self._tracer = tracers.get_tracer("agent")
         self._span: Span
 
     @classmethod
-    def to_collector(cls, model: str) -> Self:
+    def to_collector(cls, models: Mapping[str, str]) -> Self:
         processor = BatchSpanProcessor(OTLPSpanExporter())
         _register_exit(processor.shutdown)
-        return cls(model, processor)
+        return cls(models, processor)
 
     def generate_trace_id(self) -> int:
         return self._span.turn.trace_id
@@ -58,7 +57,7 @@ class OtelSpans(IdGenerator):
 
     def __call__(self, span: Span) -> None:
         self._span, chat = span, span.operation == "chat"
-        subject = self._model if chat else span.attributes.get("gen_ai.tool.name", "")
+        subject = self._find_model(span)[1] if chat else span.attributes.get("gen_ai.tool.name", "")
         started = self._tracer.start_span(
             f"{span.operation} {subject}".strip(),
             Context()
@@ -73,19 +72,24 @@ class OtelSpans(IdGenerator):
             started.set_status(StatusCode.ERROR)
         started.end(_to_ns(span.last))
 
+    def _find_model(self, span: Span) -> tuple[str, str]:
+        """Return the provider of a span's agent, and the provider's name for the model."""
+        default = next(iter(self._models.values()), "")
+        provider, _, model = self._models.get(span.agent, default).partition(":")
+        return PROVIDERS.get(provider, provider), model
+
     def _build_attributes(self, span: Span) -> dict[str, str | int]:
         attributes: dict[str, str | int] = {
             "gen_ai.operation.name": span.operation,
+            "gen_ai.agent.name": span.agent,
             "gen_ai.conversation.id": span.turn.thread_id,
             "agent.event": span.last.seq,
             "error.type": span.error,
             **span.attributes,
         }
         if span.operation == "chat":
-            attributes |= {
-                "gen_ai.provider.name": self._provider,
-                "gen_ai.request.model": self._model,
-            }
+            provider, model = self._find_model(span)
+            attributes |= {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
         return {name: value for name, value in attributes.items() if value != ""}
 
 

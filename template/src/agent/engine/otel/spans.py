@@ -54,6 +54,8 @@ class Span:
     """The kind of error, in one word."""
     previous: Turn | None = None
     """The turn that a root is linked to."""
+    agent: str = ""
+    """The thread's agent; empty for the default."""
 
     @property
     def is_root(self) -> bool:
@@ -74,10 +76,10 @@ def derive_spans(thread: Thread, event: Event) -> Iterator[Span]:
         case "tool_finished" | "tool_failed" | "paused" if step := _find_step(thread, event):
             yield _build_tool(thread, step, event)
     if _ends_turn(event):
-        turn = _find_turn(thread, event.seq)
+        turn, agent = _find_turn(thread, event.seq), thread.state.agent
         first, previous = thread.event(turn.seq), _find_previous(thread, turn.seq)
         status = {"agent.status": _describe_status(event)}
-        yield Span("invoke_agent", turn, first, event, status, previous=previous)
+        yield Span("invoke_agent", turn, first, event, status, previous=previous, agent=agent)
 
 
 def _build_chat(thread: Thread, event: Event) -> Span:
@@ -91,7 +93,8 @@ def _build_chat(thread: Thread, event: Event) -> Span:
     # A `discarded` reply is older than the event that overtook it.
     asked = max(1, event.seq - (2 if event.type == "discarded" else 1))
     turn = _find_turn(thread, event.seq)
-    return Span("chat", turn, thread.event(asked), event, attributes, error)
+    agent = thread.state.agent
+    return Span("chat", turn, thread.event(asked), event, attributes, error, agent=agent)
 
 
 def _build_tool(thread: Thread, step: Event, event: Event) -> Span:
@@ -107,7 +110,8 @@ def _build_tool(thread: Thread, step: Event, event: Event) -> Span:
         "gen_ai.tool.call.id": str(step.seq),
     }
     error = "" if event.type == "tool_finished" else event.data.get("kind", event.type)
-    return Span("execute_tool", _find_turn(thread, first.seq), first, event, attributes, error)
+    turn, agent = _find_turn(thread, first.seq), thread.state.agent
+    return Span("execute_tool", turn, first, event, attributes, error, agent=agent)
 
 
 def _find_step(thread: Thread, event: Event) -> Event | None:

@@ -40,5 +40,14 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 Trigger = Callable[[App], Served | None]
 """Returns None if it is not set up. Raises Misconfigured if it is set up only in part."""
 
-Build = Callable[[str], App]
-"""Builds an `App` for a `MODEL`; "" if no model will be called."""
+ModelOf = Callable[[str], str]
+"""The `MODEL` of an agent, by its name; "" if it will not be asked."""
+
+
+def no_model(_: str) -> str:
+    """Name no model, for a command that never asks one."""
+    return ""
+
+
+Build = Callable[[ModelOf], App]
+"""Builds an `App`."""

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from ..log.errors import AgentError, Unavailable
-from ..log.state import State, plan
+from ..log.state import Word, plan
 from ..log.thread import Thread
-from ..loop.advance import advance, escalate, told
+from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.api import expire
 from ..loop.ports import Claim, Ports, Store
 
@@ -53,7 +53,7 @@ class LocalRunner:
                 if task := await self._claim(stopping, thread_id):
                     await _wait_for_end(task, stopping)
                 thread = await self._ports.store.load(thread_id)
-                if plan(thread.state, self._ports.limits) == "idle":
+                if plan(thread.state, self._ports.agent_of(thread).limits) == "idle":
                     return thread
                 if not task:
                     await asyncio.sleep(min(self._poll_s, 0.2))
@@ -116,21 +116,18 @@ class LocalRunner:
         """
         ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
-        try:
-            thread = await advance_claimed(ports, await expire(ports, loaded), claim, stopping)
-        except AgentError as error:
-            if error.version is None:
-                raise
-            attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
-            seen = Thread(claim.thread_id, state=State(version=error.version))
-            later = await retry_at(store, claim.thread_id, error, attempts)
-            await store.release(holder, seen, later, attempts)
-            raise
+        done = await advance_claimed(ports, await expire(ports, loaded), claim, stopping)
+        thread = done.thread
+        if done.problem:
+            attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
+            later = await retry_at(store, thread.id, done.problem, attempts)
+            await store.release(holder, thread, later, attempts)
+            raise done.problem
         await store.release(holder, thread, await self._find_due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)
 
     async def _find_due(self, thread: Thread) -> datetime | None:
-        if plan(thread.state, self._ports.limits) != "idle":
+        if find_work(self._ports, thread) != "idle":
             return await self._ports.store.now()
         return thread.state.wait.expires_at if thread.state.wait else None
 
@@ -154,19 +151,25 @@ class LocalRunner:
 
 async def advance_claimed(
     ports: Ports, thread: Thread, claim: Claim, stopping: asyncio.Event
-) -> Thread:
+) -> Advanced:
     """Advance a thread, unless too many runners have died of it.
 
     Then what killed them is given up if it is a delivery; otherwise a person is asked.
     """
-    word = plan(thread.state, ports.limits)
+    word = find_work(ports, thread)
     if claim.crashes < MAX_CRASHES or word == "idle":
         return await advance(ports, thread, claim.attempts, stopping)
     last = thread.events[-1]
     why = f"its process died {claim.crashes} times after event {last.seq} ({last.type})"
     if word == "deliver":
-        return await told(ports, thread, thread.state.outbox[0], error=why)
-    return await escalate(ports, thread, why)
+        return Advanced(await record_delivery(ports, thread, thread.state.outbox[0], error=why))
+    return Advanced(await escalate(ports, thread, why))
+
+
+def find_work(ports: Ports, thread: Thread) -> Word:
+    """Say what to do next in a thread; "idle" if its agent is gone."""
+    agent = ports.find_agent(thread)
+    return plan(thread.state, agent.limits) if agent else "idle"
 
 
 async def retry_at(store: Store, thread_id: str, error: AgentError, attempts: int) -> datetime:

@@ -25,7 +25,7 @@ def served(app: App) -> Served | None:
     for name, source in found.items():
         try:
             if source.notify:
-                tellable(app.ports.channel, source.notify)
+                tellable(app.ports.notifier, source.notify)
         except ValueError as error:
             wrong = f"{name}.notify = {source.notify!r} {error}"
             raise Misconfigured(f"{str(locate_file())!r}, {wrong}") from None

@@ -21,17 +21,17 @@ from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Refused, ThreadNotFound, Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Ask, Finish, Run
-from agent.engine.loop.advance import advance
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.procrastinate import ProcrastinateRunner
 from agent.engine.stores.postgres import PostgresStore
 
-from ...domain import Charge, Done, Put, World, ports_of
+from ...domain import Charge, Done, Put, World, advance, ports_of
 from ...stores.postgres.server import Server
 
 T = TypeVar("T")
@@ -92,17 +92,17 @@ class Life:
         call = self.calls[min(said, len(self.calls) - 1)]
         return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
 
-    def _decide(self, world: World) -> Callable[[Any], Action]:
-        def watched(tool: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
-            def run(step: Any, key: str) -> str:
+    def _decide(self, world: World) -> Callable[[Any, Thread], Action]:
+        def watched(tool: Callable[[Any, Call], str]) -> Callable[[Any, Call], str]:
+            def run(step: Any, call: Call) -> str:
                 self.moment(f"to {step.intent}")
-                output = tool(step, key)
+                output = tool(step, call)
                 self.moment(f"did {step.intent}")
                 return output
 
             return run
 
-        def decide(step: Any) -> Action:
+        def decide(step: Any, thread: Thread) -> Action:
             match step:
                 case Put():
                     return Run(watched(world.put), effect="idempotent")
@@ -305,7 +305,11 @@ class Lab:
                 return
             verdict = {"approval": "approve", "limit": "continue"}.get(wait.kind, "happened")
             if wait.kind == "in_doubt":
-                keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
+                keys = [
+                    past.data["idempotency_key"]
+                    for past in thread.events
+                    if past.type == "tool_started"
+                ]
                 verdict = "happened" if keys[-1] in self.keys() else "retry"
             how = {"actor": "ana", "digest": wait.data.get("digest", "")}
             with suppress(Refused):

@@ -12,6 +12,7 @@ import typer
 from procrastinate.shell import ProcrastinateShell
 from procrastinate.utils import sync_to_async
 
+from ..app import no_model
 from . import ProcrastinateRunner
 
 Words = Annotated[
@@ -29,7 +30,7 @@ def mount(cli: typer.Typer, build: Callable[[str], Any]) -> None:
     @cli.command()
     def jobs(words: Words = None) -> None:
         """Look at the workers' jobs in Procrastinate's own shell."""
-        asyncio.run(_run_shell(build("").runner, words or []))
+        asyncio.run(_run_shell(build(no_model).runner, words or []))
 
 
 async def _run_shell(runner: ProcrastinateRunner, words: list[str]) -> None:
