@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from agent.engine import http
 from agent.engine.cli import build_commands
-from agent.engine.cron import mount, served
+from agent.engine.cron import mount, serve
 from agent.engine.cron.schedules import locate_file
 from agent.engine.cron.ticks import name_thread, start_thread
 from agent.engine.http.server import create_app
@@ -51,7 +51,7 @@ def app(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> App:
     monkeypatch.setenv("SCHEDULES_FILE", str(tmp_path / "schedules.toml"))
     (tmp_path / "schedules.toml").write_text(FILE)
     ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    return App(ports, Asleep(), (served,))
+    return App(ports, Asleep(), (serve,))
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_without_schedules_the_log_says_how_to_turn_them_on(
     app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     locate_file().unlink()
-    assert served(app) is None
+    assert serve(app) is None
     how = f"To turn them on, add a table to {str(locate_file())!r} (see docs/cron.md)."
     assert caplog.messages == [f"Schedules are off. {how}"]
 
@@ -159,7 +159,7 @@ def build(model_of: ModelOf) -> App:
     def clock() -> datetime:
         return TICK + timedelta(seconds=time.monotonic() - started - 1)
 
-    return App(ports, LocalRunner(ports, poll_s=0.1), (partial(served, clock=clock),))
+    return App(ports, LocalRunner(ports, poll_s=0.1), (partial(serve, clock=clock),))
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ async def test_a_request_a_question_and_an_approval_by_mail(
     assert channel
     store = SqliteStore(tmp_path / "threads.db")
     ports = ports_of(store, says, world, notifier=Routing({"email": channel}))
-    app = App(ports, LocalRunner(ports, poll_s=0.05), (email.served,))
+    app = App(ports, LocalRunner(ports, poll_s=0.05), (email.serve,))
     api = create_app(app, Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with api.router.lifespan_context(api), caller(api) as browser:
         mailbox.put(write_mail("please", subject="Charge them"))

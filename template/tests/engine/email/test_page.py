@@ -34,7 +34,7 @@ OTHER: CallJson = {"intent": "charge", "amount": 501}
 @pytest.fixture
 def api(ports: Ports, runner: Asleep) -> FastAPI:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    return create_app(App(ports, runner, (email.served,)), Tokens.parse(tokens))
+    return create_app(App(ports, runner, (email.serve,)), Tokens.parse(tokens))
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ async def provider(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
     tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
-    async with caller(create_app(App(ports, runner, (email.served,)), tokens)) as client:
+    async with caller(create_app(App(ports, runner, (email.serve,)), tokens)) as client:
         yield client
 
 
@@ -193,7 +193,7 @@ async def test_only_the_providers_that_are_set_up_have_routes(
     known = {"EMAIL_MAILGUN_KEY": KEY, "EMAIL_POSTMARK_PASSWORD": PASSWORD} | settings
     for name, value in known.items():
         monkeypatch.setenv(name, value)
-    api = create_app(App(ports, runner, (email.served,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
+    api = create_app(App(ports, runner, (email.serve,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with caller(api) as client:
         statuses = [(await client.post(path)).status_code for path in (MAILGUN, POSTMARK)]
     assert statuses == [401 if value else 404 for value in known.values()]
@@ -204,7 +204,7 @@ def test_without_settings_email_is_off_and_the_log_says_how_to_turn_it_on(
 ) -> None:
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED"):
         monkeypatch.delenv(f"EMAIL_{name}")
-    assert email.served(App(ports, runner)) is None
+    assert email.serve(App(ports, runner)) is None
     (line,) = caplog.messages
     assert line.startswith(
         "Email is off. To turn it on, set EMAIL_FROM, EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHS"
@@ -229,7 +229,7 @@ def test_the_log_warns_if_nobody_may_write(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_ALLOWED", allowed)
     (tmp_path / "people.toml").write_text(people)
-    assert email.served(App(ports, runner))
+    assert email.serve(App(ports, runner))
     assert ("Nobody may write" not in caplog.text) == open_to
 
 
@@ -249,4 +249,4 @@ def test_an_incomplete_provider_is_misconfigured(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=says):
-        email.served(App(ports, runner))
+        email.serve(App(ports, runner))

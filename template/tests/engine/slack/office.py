@@ -23,7 +23,7 @@ from agent.engine.loop.api import thread_of
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
-from agent.engine.slack import served
+from agent.engine.slack import serve
 
 from ..domain import said
 from .server import TEAM, Message, SlackServer
@@ -40,7 +40,7 @@ class Office:
         self.slack = slack
         self.ports = ports
         self.runner = LocalRunner(ports)
-        api = create_app(App(ports, self.runner, (served,)), Tokens.parse(TOKENS))
+        api = create_app(App(ports, self.runner, (serve,)), Tokens.parse(TOKENS))
         transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent")
 

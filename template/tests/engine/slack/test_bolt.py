@@ -11,7 +11,7 @@ from aiohttp import web
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.runners.app import App
-from agent.engine.slack import background, served
+from agent.engine.slack import background, serve
 from agent.engine.slack.client import Slack
 from agent.engine.stores.memory import MemoryStore
 
@@ -142,7 +142,7 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_reconnects(
     office = open_office()
     monkeypatch.setenv("SLACK_APP_TOKEN", APP_TOKEN)
     monkeypatch.setenv("SLACK_SIGNING_SECRET", "")
-    opened = served(App(office.ports, office.runner))
+    opened = serve(App(office.ports, office.runner))
     assert opened
     assert opened.router is None
     assert opened.work

@@ -21,7 +21,7 @@ from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
-from agent.engine.slack import served
+from agent.engine.slack import serve
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -42,7 +42,7 @@ def build(model_of: ModelOf) -> App:
     routing = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
     ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, notifier=routing)
-    return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (served,))
+    return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (serve,))
 
 
 class Serving:
@@ -84,7 +84,7 @@ async def slack() -> AsyncIterator[SlackServer]:
         yield server
 
 
-async def serve(slack: SlackServer, folder: Path) -> Serving:
+async def start_agent(slack: SlackServer, folder: Path) -> Serving:
     settings = {
         "FOLDER": str(folder),
         "API_TOKENS": TOKENS,
@@ -122,7 +122,7 @@ async def until(true: Callable[[], Any]) -> Any:
 async def test_an_approval_requested_before_a_kill_is_given_after_it(
     way: str, slack: SlackServer, tmp_path: Path
 ) -> None:
-    first = await serve(slack, tmp_path)
+    first = await start_agent(slack, tmp_path)
     message = slack.says("C1", "<@UBOT> charge", "U1")
     await getattr(first, way)(build_event(message, "C1", "app_mention"))
     (shown,) = await until(lambda: slack.ours("C1"))
@@ -130,7 +130,7 @@ async def test_an_approval_requested_before_a_kill_is_given_after_it(
     await first.process.communicate()
     while not slack.sockets.empty():
         slack.sockets.get_nowait()
-    second = await serve(slack, tmp_path)
+    second = await start_agent(slack, tmp_path)
     try:
         await getattr(second, way)(build_press("U1", "Approve", shown))
         await until(lambda: "Approved by <@U1>" in str(shown["blocks"]))

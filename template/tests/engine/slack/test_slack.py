@@ -9,7 +9,7 @@ import pytest
 from agent.engine.log.errors import Misconfigured
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
-from agent.engine.slack import served
+from agent.engine.slack import serve
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import Says, World, ports_of
@@ -33,7 +33,7 @@ def test_an_incomplete_setup_names_what_is_missing(
     for name, value in changed.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=problem):
-        served(app)
+        serve(app)
 
 
 def test_without_settings_slack_is_off_and_the_log_says_how_to_turn_it_on(
@@ -41,7 +41,7 @@ def test_without_settings_slack_is_off_and_the_log_says_how_to_turn_it_on(
 ) -> None:
     for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET"):
         monkeypatch.delenv(name)
-    assert served(app) is None
+    assert serve(app) is None
     both = "SLACK_BOT_TOKEN and either SLACK_SIGNING_SECRET or SLACK_APP_TOKEN"
     assert caplog.messages == [f"Slack is off. To turn it on, set {both} (see docs/slack.md)."]
 
@@ -69,7 +69,7 @@ def test_the_log_says_how_slack_connects(
     monkeypatch.setenv("SLACK_SIGNING_SECRET", secret)
     monkeypatch.setenv("SLACK_APP_TOKEN", app_token)
     caplog.set_level(logging.INFO, "agent")
-    assert served(app)
+    assert serve(app)
     assert caplog.messages == said
 
 

@@ -26,7 +26,7 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
-from agent.engine.webhook import served
+from agent.engine.webhook import serve
 from agent.engine.webhook.channel import Receiver, WebhookChannel
 from agent.engine.webhook.routes import verify_delivery
 
@@ -91,7 +91,7 @@ def runner() -> Asleep:
 
 def open_sender(ports: Ports, runner: Runner) -> Sender:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    api = create_app(App(ports, runner, [served]), Tokens.parse(tokens))
+    api = create_app(App(ports, runner, [serve]), Tokens.parse(tokens))
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     return Sender(transport=transport, base_url="http://agent")
 
@@ -384,7 +384,7 @@ def test_without_sources_webhooks_are_off_and_the_log_says_how_to_turn_them_on(
 ) -> None:
     file.unlink()
     with caplog.at_level(logging.WARNING):
-        assert served(App(ports, runner)) is None
+        assert serve(App(ports, runner)) is None
     how = f"To turn them on, add a table to {str(file)!r} (see docs/webhook.md)."
     assert caplog.messages == [f"Webhooks are off. {how}"]
 
@@ -407,10 +407,10 @@ def test_a_notify_address_that_reaches_nobody_stops_the_start(
     app = App(ports_of(store, Says(), world, notifier=notifier), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
-            served(app)
+            serve(app)
         assert f"{str(file)!r}, github.notify = '{problem}" in str(refused.value)
     else:
-        assert served(app)
+        assert serve(app)
 
 
 def test_a_source_without_its_secret_stops_the_start(
@@ -418,7 +418,7 @@ def test_a_source_without_its_secret_stops_the_start(
 ) -> None:
     monkeypatch.delenv("GITHUB_WEBHOOK_SECRET")
     with pytest.raises(Misconfigured, match="GITHUB_WEBHOOK_SECRET is not set"):
-        served(App(ports, runner))
+        serve(App(ports, runner))
 
 
 # -- reports -----------------------------------------------------------------------------------

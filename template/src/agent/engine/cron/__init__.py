@@ -29,7 +29,7 @@ Name = Annotated[str, typer.Argument(metavar="[NAME]", help="Only this schedule.
 Count = Annotated[int, typer.Option(min=1, max=1000, help="How many ticks.")]
 
 
-def served(app: App, clock: Clock = get_utc_now) -> Served | None:
+def serve(app: App, clock: Clock = get_utc_now) -> Served | None:
     """Start the threads of the schedules; the file is read only now. Raises Misconfigured."""
     found = read_schedules(app.ports.notifier)
     if not found:

@@ -19,7 +19,7 @@ from .stamp import Stamp
 log = logging.getLogger(__name__)
 
 
-def served(app: App) -> Served | None:
+def serve(app: App) -> Served | None:
     """Receive mail in the ways that are set up. Raises Misconfigured."""
     if not is_set_up():
         names = ", ".join((*OUTBOUND, "EMAIL_AUTHSERV_ID"))

@@ -16,7 +16,7 @@ from .client import Slack
 log = logging.getLogger(__name__)
 
 
-def served(app: App) -> Served | None:
+def serve(app: App) -> Served | None:
     """Receive events from Slack, if it is set up. Raises Misconfigured."""
     slack = Slack.from_env()
     if slack is None:

@@ -15,7 +15,7 @@ from .sources import locate_file, read_sources
 log = logging.getLogger(__name__)
 
 
-def served(app: App) -> Served | None:
+def serve(app: App) -> Served | None:
     """Receive the webhooks of each source. Raises Misconfigured."""
     found = read_sources()
     if not found:
