@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from agent.engine.cli.talk import Talk, format_news
 from agent.engine.cli.waits import ask_answer, describe_wait
@@ -20,6 +18,7 @@ from agent.engine.runners.local import LocalRunner
 
 from ..conftest import Clock
 from ..domain import chose, past, paused, said, started
+from ..examples import given, settings, st
 from ..play import logs
 from .conftest import Desk, Typist, now
 
