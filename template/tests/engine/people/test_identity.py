@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 from agent.engine.log.errors import Misconfigured
-from agent.engine.people.identity import identities, local_user, name_of, reached
+from agent.engine.people.identity import (
+    find_channels,
+    find_identities,
+    find_local_user,
+    resolve_person,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -45,24 +50,24 @@ def test_people_are_known_by_the_name_that_the_file_gives_them(
     kind: str, identity: str, actor: str, folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert name_of(kind, identity) == actor
+    assert resolve_person(kind, identity) == actor
 
 
 def test_without_the_file_everybody_is_called_by_their_kind() -> None:
-    assert name_of("slack", "U1") == "slack:U1"
+    assert resolve_person("slack", "U1") == "slack:U1"
 
 
 def test_the_file_may_be_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "elsewhere.toml").write_text(PEOPLE)
     monkeypatch.setenv("PEOPLE_FILE", "elsewhere.toml")
-    assert name_of("slack", "U1") == "ana"
+    assert resolve_person("slack", "U1") == "ana"
 
 
 @pytest.mark.parametrize("text", ["[ana", 'ana = "U1"', "\udcff"])
 def test_a_broken_file_is_named(text: str, folder: Path) -> None:
     (folder / "people.toml").write_text(text, errors="surrogateescape")
     with pytest.raises(Misconfigured, match=r"people\.toml"):
-        name_of("slack", "U1")
+        resolve_person("slack", "U1")
 
 
 def test_the_local_user_is_who_logged_in_or_who_says_so(
@@ -70,9 +75,9 @@ def test_the_local_user_is_who_logged_in_or_who_says_so(
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
     monkeypatch.setattr(getpass, "getuser", lambda: "eve")
-    assert local_user() == "cli:eve"
+    assert find_local_user() == "cli:eve"
     monkeypatch.setenv("AGENT_USER", "root")
-    assert local_user() == "bob"
+    assert find_local_user() == "bob"
 
 
 @pytest.mark.parametrize(
@@ -90,7 +95,7 @@ def test_a_channel_knows_people_by_their_identities(
     name: str, kind: str, known: list[str], folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert identities(name, kind) == known
+    assert find_identities(name, kind) == known
 
 
 @pytest.mark.parametrize(
@@ -101,5 +106,5 @@ def test_people_are_reached_by_the_channels_that_are_here_in_their_own_order(
     name: str, ways: list[str], folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert reached(name, {"poll", "slack", "email"}) == ways
-    assert reached(name, {"poll"}) == []
+    assert find_channels(name, {"poll", "slack", "email"}) == ways
+    assert find_channels(name, {"poll"}) == []

@@ -19,7 +19,7 @@ from cronsim import CronSim, CronSimError
 
 from ..log.errors import Misconfigured
 from ..loop.ports import Notifier
-from ..people.routing import tellable
+from ..people.routing import check_address
 from ..settings import optional
 
 SHORT = {
@@ -106,7 +106,7 @@ def _parse_schedule(name: str, table: Any, notifier: Notifier) -> Schedule:
         "cron": _check_cron,
         "timezone": _parse_timezone,
         "message": _keep_message,
-        "notify": partial(tellable, notifier),
+        "notify": partial(check_address, notifier),
         "missed": _check_missed,
     }
     given = _DEFAULTS | table

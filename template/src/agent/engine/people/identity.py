@@ -1,7 +1,7 @@
 """Who is who, and where each is reached: `people.toml`, the owner's file.
 
-An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address. Who
-stands nowhere in the file is called `kind:identity`, such as `cli:ana`.
+An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address.
+Somebody who is not in the file is called `kind:identity`, such as `cli:ana`.
 """
 
 import getpass
@@ -13,48 +13,48 @@ from ..log.errors import Misconfigured
 from ..settings import optional
 
 
-def local_user() -> str:
+def find_local_user() -> str:
     """Return the actor at this terminal: a name of `people.toml`, else `cli:<login>`."""
     try:
-        return name_of("cli", optional("AGENT_USER") or getpass.getuser())
+        return resolve_person("cli", optional("AGENT_USER") or getpass.getuser())
     except (KeyError, OSError):
-        raise Misconfigured("nobody knows this user; set AGENT_USER to a name") from None
+        raise Misconfigured("this user has no login name; set AGENT_USER to one") from None
 
 
-def name_of(kind: str, identity: str) -> str:
+def resolve_person(kind: str, identity: str) -> str:
     """Return the name that `people.toml` gives to an identity, else `kind:identity`."""
-    for name, identities in _people().items():
+    for name, identities in _read_people().items():
         if identity in identities.get(kind, ()):
             return name
     return f"{kind}:{identity}"
 
 
-def identities(name: str, kind: str) -> list[str]:
-    """Return what a channel knows somebody by; nothing where it does not know them."""
-    people = _people()
+def find_identities(name: str, kind: str) -> list[str]:
+    """Return what a channel knows somebody by; nothing if it does not know them."""
+    people = _read_people()
     if name in people:
         return people[name].get(kind, [])
     own, _, identity = name.partition(":")
     return [identity] if own == kind and identity else []
 
 
-def reached(name: str, channels: Iterable[str]) -> list[str]:
-    """Return by which of `channels` somebody is reached, in the order of `people.toml`."""
-    kinds = list(_people().get(name, ())) or [name.partition(":")[0]]
-    return [kind for kind in kinds if kind in channels and identities(name, kind)]
+def find_channels(name: str, channels: Iterable[str]) -> list[str]:
+    """Return those of `channels` that reach somebody, in the order of `people.toml`."""
+    kinds = list(_read_people().get(name, ())) or [name.partition(":")[0]]
+    return [kind for kind in kinds if kind in channels and find_identities(name, kind)]
 
 
-def is_known(kind: str) -> bool:
-    """Say whether a channel knows anybody of `people.toml`."""
-    return any(known.get(kind) for known in _people().values())
+def has_identities(kind: str) -> bool:
+    """Say whether `people.toml` has an identity of this kind."""
+    return any(known.get(kind) for known in _read_people().values())
 
 
-def _people() -> dict[str, dict[str, list[str]]]:
+def _read_people() -> dict[str, dict[str, list[str]]]:
     path = Path(optional("PEOPLE_FILE", "people.toml"))
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         return {
-            name: {kind: _list(known) for kind, known in identities.items()}
+            name: {kind: _as_texts(known) for kind, known in identities.items()}
             for name, identities in people.items()
         }
     except tomllib.TOMLDecodeError as error:
@@ -63,5 +63,5 @@ def _people() -> dict[str, dict[str, list[str]]]:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
 
 
-def _list(known: object) -> list[str]:
+def _as_texts(known: object) -> list[str]:
     return [str(one) for one in known] if isinstance(known, list) else [str(known)]
