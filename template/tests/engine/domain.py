@@ -286,6 +286,36 @@ def told(ref: int, **data: Any) -> Event:
     return event("delivered", "agent", f"delivered:{ref}", ref=ref, **data)
 
 
+_CHARGE: CallJson = {"intent": "charge", "amount": 500}
+
+EVERY_EVENT = (
+    said("Hi"),
+    event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
+    chose("charge", amount=500),
+    paused("approval", call=_CHARGE),
+    told(4),
+    resumed(4, "edit", "bob", call={**_CHARGE, "amount": 5}, text="less"),
+    started(3),
+    started(3),
+    returned(3, {"charged": 5}),
+    event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
+    event("invalid_step", error="no intent", output="hm"),
+    event("discarded", tokens={}),
+    chose("look", at="x"),
+    started(13),
+    failed(13, "broken", definite=False),
+    event("compacted", upto=3, text="in short"),
+    paused("limit"),
+    said("go on", "bob"),
+    event("delivered", "agent", "told:17", ref=17, error="no channel"),
+    event("finished", message="done it"),
+    event("forked", "ana", thread="origin", seq=20),
+    event("cancelled", "ana", reason="enough"),
+    event("from_tomorrow", what="who knows"),
+)
+"""A log, if not a likely one, in which everything happens."""
+
+
 async def stored(store: Store, *events: Event, thread_id: str = "t") -> Thread:
     """Store a thread to which these events happened."""
     return await store.append(Thread(thread_id), *events)

@@ -10,8 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import strategies as st
-
 from agent.engine import Call
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.log.errors import Refused, ToolError, Unavailable
@@ -36,6 +34,7 @@ from .domain import (
     Sleep,
     advance,
 )
+from .examples import st
 
 LIMITS = Limits(steps=6, errors=2, tokens=200)
 OUTCOMES: list[Exception | str] = ["ok", ToolError("no"), ValueError("who knows"), ToolError()]

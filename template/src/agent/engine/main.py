@@ -5,7 +5,7 @@ an owner imports there.
 """
 
 from . import parts
-from .cli import command_line
+from .cli import run_command_line
 from .runners.app import App, ModelOf
 
 
@@ -18,4 +18,4 @@ def build(model_of: ModelOf) -> App:
 
 def main() -> None:
     """Run the command line."""
-    command_line(build, *parts.MOUNTS)
+    run_command_line(build, *parts.MOUNTS)

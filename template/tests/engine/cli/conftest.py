@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cli.screen import Screen
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
@@ -60,7 +60,7 @@ class Desk:
 
     def agent(self, *words: str) -> Any:
         """Run one command."""
-        return CliRunner().invoke(commands(self.build), words, catch_exceptions=False)
+        return CliRunner().invoke(build_commands(self.build), words, catch_exceptions=False)
 
     def says(self, *replies: Any) -> None:
         self.llm.replies += replies
@@ -113,7 +113,7 @@ class Typist(Screen):
         self.asked.append(question)
         return self.lines.pop(0) if self.lines else None
 
-    def forget_typed(self) -> None:
+    def discard_typed(self) -> None:
         pass
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cli.evals import FOLDER, mount
 from agent.engine.context.window import Prompts
 from agent.engine.evals.cases import Case, cases, is_scripted, missed, replayed
@@ -52,7 +52,7 @@ def evals(ports: Ports) -> Evals:
             bound = rebind(ports, model=model_of("test"))
             return App(bound, LocalRunner(bound))
 
-        cli = commands(build, mount)
+        cli = build_commands(build, mount)
         return CliRunner().invoke(cli, ["eval", *words], catch_exceptions=False)
 
     return run
@@ -159,8 +159,8 @@ def test_what_was_said_to_other_prompts_is_not_recorded(ports: Ports, evals: Eva
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("t", "--at", "1"), "event 1 is no next step; those of this thread are 2, 3"),
-        (("t", "--at", "3"), "event 3 is none of today's steps"),
+        (("t", "--at", "1"), "event 1 is not a step; the steps of this thread are 2, 3"),
+        (("t", "--at", "3"), "event 3 is no longer a valid step"),
         (("t", "--at", "2", "--name", "a"), "there is a case 'a' already"),
         (("x", "--at", "2"), "no thread's id begins with 'x'"),
     ],

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
 
 from agent.engine import Call, block
 from agent.engine.context.window import Prompt, Prompts, render_prompt
@@ -40,6 +39,7 @@ from ..domain import (
     stored,
     told,
 )
+from ..examples import given
 from ..play import LIMITS, Play, logs, plays
 
 PROMPTS = Prompts("You are a test.", "What next?")

@@ -1,8 +1,9 @@
-"""Ports that write down every moment they pass, so that something can happen at each.
+"""Ports at whose moments more can happen than a kill.
 
-A moment has a name (`to append step`, `ran charge`) and a number, counted over all processes of
-a run. What happens there is one word: the first time `kill` (SIGKILL), `stop` (SIGSTOP), `hold`
-(wait until the laboratory says go on) or `hang` (wait for ever); every time `poison` (SIGKILL).
+A moment, as in `sweep.py`, has a name (`to append step`, `ran charge`) and a number, counted over
+all processes of a run. What happens there is one word: the first time `kill` (SIGKILL), `stop`
+(SIGSTOP), `hold` (wait until the laboratory says go on) or `hang` (wait for ever); every time
+`poison` (SIGKILL).
 """
 
 import json
@@ -25,27 +26,22 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run, Wait
-from agent.engine.loop.ports import Claim, Reply
-from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.loop.ports import Reply
 
+from .. import sweep
 from ..domain import World
+from ..sweep import WatchedStore
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
 
 
-class Moments:
+class Moments(sweep.Moments):
     def __init__(self, log: Path, happens: Mapping[str | int, str]) -> None:
-        self._log = log
+        super().__init__(log)
         self._happens = happens
 
-    def passed(self) -> list[str]:
-        return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
-
-    def __call__(self, name: str) -> None:
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(f"{name}\n")
-        passed = self.passed()
+    def happens(self, name: str, passed: list[str]) -> None:
         first = passed.count(name) == 1
         match self._happens.get(len(passed), self._happens.get(name)):
             case "poison":
@@ -78,39 +74,26 @@ def watch_statements(moment: Moments) -> None:
     sqlite3.connect = watched  # type: ignore[assignment]
 
 
-class WatchedStore(SqliteStore):
-    """The real store, passing moments; its disk falls ill while a file of that name exists."""
+class SickStore(WatchedStore):
+    """A store whose disk falls ill while a file of that name exists."""
 
     def __init__(self, folder: Path, moment: Moments, clock: Callable[[], float]) -> None:
-        super().__init__(folder / "threads.db", clock)
+        super().__init__(folder, moment, clock)
         self._folder = folder
-        self._moment = moment
 
     async def load(self, thread_id: str) -> Thread:
         with self._failing("failed to load"):
             return await super().load(thread_id)
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
-        names = " ".join(event.type for event in events)
-        self._moment(f"to append {names}")
-        with self._failing(f"failed to append {names}"):
-            grown = await super().append(thread, *events)
-        self._moment(f"appended {names}")
-        return grown
-
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        claim = await super().claim(owner, ttl_s, thread_id)
-        if claim:
-            self._moment("claimed")
-        return claim
+        with self._failing(f"failed to append {' '.join(event.type for event in events)}"):
+            return await super().append(thread, *events)
 
     async def release(
         self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
-        self._moment("to release")
         with self._failing("failed to release"):
             await super().release(owner, thread, wake_at, attempts)
-        self._moment("released")
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -184,30 +167,27 @@ def watched_tools(
     return watched
 
 
-class WatchedModel:
+class Script:
     """Says the next of its calls, which one it sees in the prompt: it remembers nothing."""
 
-    def __init__(self, calls: list[CallJson], moment: Moments) -> None:
+    def __init__(self, calls: list[CallJson]) -> None:
         self._calls = calls
-        self._moment = moment
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        self._moment("to ask the model")
         intents = {call["intent"] for call in self._calls}
         said = sum(block.partition(">")[0][1:] in intents for block in prompt.blocks)
         call = self._calls[min(said, len(self._calls) - 1)]
-        self._moment("the model answered")
         return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
 
 
-class WatchedChannel:
-    """Tells people by writing into the world."""
+class LedgerChannel:
+    """Notifies people by a row in the world."""
 
     def __init__(self, world: Ledger, moment: Moments) -> None:
         self._world = world
         self._moment = moment
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        self._moment(f"to tell {event.type}")
-        self._world.happen("tell", f"{thread.id}:{event.seq}", False, self._moment)
+        self._moment(f"to notify of {event.type}")
+        self._world.happen("notify", f"{thread.id}:{event.seq}", False, self._moment)
         return {"watched": event.seq} if event.type == "paused" else {}

@@ -65,7 +65,7 @@ def _check(run: Lab, how: str) -> None:
     assert len(results) == len(set(results)) <= types["tool_started"], story
     assert _happened(run) == _wanted(run), story
     told = [event.seq for event in thread.events if event.type == "finished"]
-    assert ("tell", f"{thread.id}:{told[0]}") in run.world.rows(), story
+    assert ("notify", f"{thread.id}:{told[0]}") in run.world.rows(), story
 
 
 def _replaced(thread: Thread) -> list[Event]:
@@ -79,7 +79,7 @@ def _replaced(thread: Thread) -> list[Event]:
 
 
 def _happened(run: Lab) -> Counter[str]:
-    return Counter(tool for tool, _ in run.world.rows() if tool != "tell")
+    return Counter(tool for tool, _ in run.world.rows() if tool != "notify")
 
 
 def _wanted(run: Lab) -> Counter[str]:
@@ -127,7 +127,11 @@ def test_an_idempotent_tool_is_run_again_with_its_key_and_the_model_never_hears_
     assert run.lives(lives.until_it_waits, happens={"ran put": "kill"}) == KILLED
 
     run.goes_on(later_s=60)
-    keys = [event.data["key"] for event in run.thread().events if event.type == "tool_started"]
+    keys = [
+        event.data["idempotency_key"]
+        for event in run.thread().events
+        if event.type == "tool_started"
+    ]
     assert len(keys) == 2, run.story()
     assert len(set(keys)) == 1
     assert len(run.world.effects("put")) == 1, run.story()
@@ -265,8 +269,9 @@ def test_what_cannot_be_told_without_dying_is_not_told_and_stays_true(
 ) -> None:
     run = lab(case)
     run.send()
-    _kill_five(run, f"to tell {kind}", minute=0)
-    assert run.lives(lives.until_it_waits, happens={f"to tell {kind}": "poison"}, later_s=300) == 0
+    _kill_five(run, f"to notify of {kind}", minute=0)
+    poison = {f"to notify of {kind}": "poison"}
+    assert run.lives(lives.until_it_waits, happens=poison, later_s=300) == 0
     last = run.thread().events[-1]
     assert last.type == "delivered"
     assert "ended 5 times" in last.data["error"]

@@ -16,7 +16,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from agent.engine import http
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cron import mount, served
 from agent.engine.cron.file import path
 from agent.engine.cron.ticks import make, thread_of
@@ -64,7 +64,7 @@ def does(app: App) -> Callable[..., Result]:
 
     def run(*words: str, code: int = 0) -> Result:
         clock = partial(mount, clock=lambda: TICK + timedelta(minutes=30))
-        ran = CliRunner().invoke(commands(build, clock), words, catch_exceptions=False)
+        ran = CliRunner().invoke(build_commands(build, clock), words, catch_exceptions=False)
         assert ran.exit_code == code, ran.output
         return ran
 

@@ -61,6 +61,7 @@ async def test_a_tick_is_a_thread_that_begins_with_the_message(app: App, runner:
     await make_due(app, [report], TICK - SECOND, TICK)
     thread = await app.ports.store.load(thread_of(report, TICK))
     assert thread.events[0].data == {
+        "agent": "test",
         "text": "Report of 2026-03-02.", "source": "cron", "reply_to": "slack:C1",
     }  # fmt: skip
     assert thread.events[0].key == "in:2026-03-02T09:00Z"

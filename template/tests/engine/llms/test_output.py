@@ -10,13 +10,12 @@ from itertools import combinations, product
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.engine.llms.output import JsonSteps
 from agent.engine.llms.schema import intents, portable
 from agent.engine.log.errors import InvalidStep
 
+from ..examples import given, st
 from .contract import COOK, SEARCH, SERVE, STEPS, Serve, say
 
 SCHEMA = {

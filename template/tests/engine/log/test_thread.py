@@ -9,8 +9,6 @@ from enum import Enum
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.engine.log.events import (
     DECISIONS,
@@ -38,6 +36,7 @@ from agent.engine.log.thread import Thread, idempotency_key, reduce
 from agent.engine.loop.actions import Wait
 
 from ..domain import chose, failed, past, paused, resumed, returned, said, started, told
+from ..examples import given, st
 from ..play import logs
 
 # -- an event --

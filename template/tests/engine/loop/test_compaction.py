@@ -5,8 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.engine.context.window import Prompt, Prompts, estimate, render_prompt
 from agent.engine.log.errors import Misconfigured, Unavailable
@@ -32,6 +30,7 @@ from ..domain import (
     stored,
     types,
 )
+from ..examples import given, st
 
 LIMIT = 100_000
 LIMITLESS = Limits(10**9, 10**9, 10**9, LIMIT)

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -57,6 +58,10 @@ async def charges_once(prompt: Prompt, schema: dict[str, Any]) -> Reply:
 
 
 class RunnerContract:
+    @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        return World(tmp_path / "world.db")
+
     @pytest.fixture
     async def store(self) -> Any:
         """Return an empty store, whose time goes on by `passes`."""

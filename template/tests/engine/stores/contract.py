@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.cli.admin import add, line_of, thread_of
+from agent.engine.cli.admin import add_thread, format_thread, parse_thread
 from agent.engine.log.errors import Conflict, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, event
 from agent.engine.log.thread import Thread
@@ -29,6 +29,10 @@ ODD: list[dict[str, Any]] = [
 
 
 class StoreContract:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
     @pytest.fixture
     async def store(self, clock: Clock) -> Any:
         """Return an empty store; its clock is `clock` where it can be."""
@@ -140,8 +144,8 @@ class StoreContract:
         odd = event("message", "Zoë \U0001f600", "in:é", text="", x=data)
         await stored(before, odd, chose("look"), paused("question"))
         for origin, target in ((before, store), (store, after)):
-            assert await add(target, thread_of(line_of(await origin.load("t"))))
-            assert not await add(target, await origin.load("t"))
+            assert await add_thread(target, parse_thread(format_thread(await origin.load("t"))))
+            assert not await add_thread(target, await origin.load("t"))
         assert repr(await after.load("t")) == repr(await before.load("t"))
 
     # Its clock.

@@ -15,10 +15,10 @@ from typing import Annotated
 
 import typer
 
+from ..cli.format import shorten_id
 from ..cli.screen import Screen
 from ..log.errors import Misconfigured
 from ..loop.ports import Store
-from ..people.words import short
 from ..runners.app import App, Build, Served, no_model
 from .file import path, schedules
 from .schedule import Schedule
@@ -80,7 +80,7 @@ async def _row(store: Store, schedule: Schedule, now: datetime) -> tuple[str, ..
     due = schedule.name, schedule.cron, _local(schedule, next(schedule.after(now)))
     if ran := await last_run(store, schedule, now):
         tick, thread = ran
-        return (*due, _local(schedule, tick), short(thread.id), thread.state.status)
+        return (*due, _local(schedule, tick), shorten_id(thread.id), thread.state.status)
     return (*due, "never", "", "")
 
 

@@ -1,18 +1,14 @@
-"""The page behind the links in our mails. Opening it changes nothing and shows nothing of the
-question to anybody but the person it was sent to, signed in: mail is forwarded, and scanned by
-programs that follow every link.
+"""The page behind the links in our mails: that of the wait, for the person it was sent to.
+
+Opening it changes nothing and shows nothing of the question to anybody but that person, signed
+in: mail is forwarded, and scanned by programs that follow every link.
 """
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from ..http import answers, pages
-from ..http.answers import path_of
-from ..http.service import Running, Service
+from ..http import pages, waits
+from ..http.service import Running
 from ..http.sessions import Person, Sent
-from ..log.errors import Refused
-from ..log.thread import Thread
-from ..loop.verdicts import open_wait
-from ..people import story
 from .stamp import Link, Stamp
 
 PATH = "/email/wait/{token}"
@@ -25,23 +21,17 @@ def router(stamp: Stamp) -> APIRouter:
     async def show(request: Request, token: str, service: Running, name: Person) -> Response:
         link = _link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
-        return _page(request, service, thread, link, {})
+        return waits.show(request, service, thread, link.wait, name)
 
     @routes.post(PATH)
     async def answer(
         request: Request, token: str, service: Running, name: Person, fields: Sent
     ) -> Response:
-        link, ports = _link(stamp, token, name), service.app.ports
-        thread = await ports.store.load(link.thread)
+        link = _link(stamp, token, name)
+        thread = await service.app.ports.store.load(link.thread)
         # What the link is about counts, whatever the form says.
-        given = fields | {"wait": str(link.wait), "digest": link.digest}
-        try:
-            await answers.give(ports, thread, name, given)
-        except Refused as refused:
-            thread = await ports.store.load(link.thread)
-            return _page(request, service, thread, link, given, str(refused))
-        service.app.runner.wake(thread.id)
-        return pages.redirect(path_of(thread.id))
+        given = fields | {"digest": link.digest}
+        return await waits.answer(request, service, thread, link.wait, name, given)
 
     return routes
 
@@ -54,27 +44,3 @@ def _link(stamp: Stamp, token: str, name: str) -> Link:
     if link.person != name:
         raise HTTPException(403, f"This link was sent to {link.person}, and you are {name}.")
     return link
-
-
-def _page(
-    request: Request,
-    service: Service,
-    thread: Thread,
-    link: Link,
-    typed: dict[str, str],
-    refused: str = "",
-) -> Response:
-    wait = open_wait(thread, link.wait)
-    return pages.page(
-        request,
-        "email_wait.html",
-        409 if refused else 200,
-        home=__package__,
-        form=answers.Form.of(service.app.ports, thread, wait, link.person, typed),
-        path=request.url.path,
-        refused=refused,
-        story=story,
-        thread_path=path_of(thread.id),
-        title=story.title(thread),
-        typed=typed,
-    )

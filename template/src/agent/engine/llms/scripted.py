@@ -14,7 +14,7 @@ from ..log.errors import Misconfigured
 from ..log.events import CallJson
 from ..loop.ports import Reply
 
-DEMO = "sample/deploy/demo.jsonl"
+_KEYS = {"expect", "answers"}
 
 
 @dataclass(frozen=True)
@@ -32,19 +32,25 @@ class ScriptedLLM:
 
     @classmethod
     def from_env(cls, path: str) -> Self:
-        """`MODEL=scripted:<file>`, or `MODEL=scripted` for the demo."""
-        return cls.from_file(path or DEMO)
+        """`MODEL=scripted:<file>`."""
+        if not path:
+            raise Misconfigured("MODEL=scripted names no file; write MODEL=scripted:<file>")
+        return cls.from_file(path)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured."""
+        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured.
+
+        In the script of a demo, the line `{"task": …}` and `answers` are not for the model.
+        """
         lines = []
-        for place, entry in enumerate(read_lines(Path(path)), 1):
+        entries = (entry for entry in read_lines(Path(path)) if "task" not in entry)
+        for place, entry in enumerate(entries, 1):
             match entry:
-                case {"step": dict() | str() as step, **rest} if rest.keys() <= {"expect"}:
+                case {"step": dict() | str() as step, **rest} if rest.keys() <= _KEYS:
                     lines.append(Line(step, str(rest.get("expect", ""))))
                 case _:
-                    raise Misconfigured(f'step {place} of {str(path)!r} is no {{"step": …}}')
+                    raise Misconfigured(f'step {place} of {str(path)!r} is not a {{"step": …}}')
         return cls(*lines, name=str(path))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:

