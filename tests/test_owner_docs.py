@@ -241,11 +241,15 @@ def test_it_shows_no_command_that_is_not_tried_here(readme: str) -> None:
 
 def test_its_map_and_its_table_name_what_is_there(mine: Agent, readme: str) -> None:
     drawn = [line for block in outputs(readme) for line in block.splitlines()]
-    drawn = drawn[drawn.index("src/agent/") + 1 :]
-    for name in re.findall(r"[\w/]+(?:\.py|/)(?=\s)", "\n".join(line[:36] for line in drawn)):
-        assert (mine.path / "src/agent" / name).exists(), name
-    for name in re.findall(r"`((?:src|docs|tests)/[\w./]+|\w+\.md)`", readme):
-        assert (mine.path / name).exists(), name
+    folder = here = mine.path / "src/agent"
+    for line in drawn[drawn.index("src/agent/") + 1 :]:
+        indent, name = re.findall(r"^( +)(\S+)", line.replace("<agent>", "deploy"))[0]
+        path = (folder if len(indent) == 2 else here) / name
+        assert path.exists(), line
+        if len(indent) == 2:
+            here = path
+    for name in re.findall(r"`((?:src|docs|tests|evals|sample)/[\w<>./-]+)`", readme):
+        assert (mine.path / name.replace("<agent>", "deploy")).exists(), name
 
 
 # -- docs/recipes -----------------------------------------------------------------------------
