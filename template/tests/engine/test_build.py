@@ -8,7 +8,7 @@ import pytest
 
 from agent.engine import Agent, Finish
 from agent.engine.build import Application
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
@@ -44,7 +44,7 @@ def test_an_owner_s_store_takes_the_place_of_the_chosen_one() -> None:
 
 async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path) -> None:
     (folder / "system.md").write_text(SYSTEM, "utf-8")
-    says = {"mine": lambda _: scripted({"intent": "done", "message": "bye"})}
+    says = {"mine": lambda _: ScriptedLLM.of({"intent": "done", "message": "bye"})}
     built = Application({"least": least(folder)}, llms=says).build(lambda _: "mine:x").ports
     store = MemoryStore()
     ports = replace(built, store=store)
@@ -88,7 +88,7 @@ def test_each_agent_has_the_model_that_is_set_for_it() -> None:
 
     def mine(name: str) -> Any:
         asked.append(name)
-        return scripted()
+        return ScriptedLLM.of()
 
     agents = {"first": least("Hi."), "second": least("Hi.")}
     app = Application(agents, llms={"mine": mine}).build(lambda name: f"mine:{name}-model")

@@ -7,7 +7,7 @@ from pathlib import Path
 from . import parts
 from .context.window import Prompts
 from .llms.output import JsonSteps
-from .llms.scripted import scripted
+from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.compaction import Summarize
@@ -59,7 +59,7 @@ class Application:
 
     def _llm(self, model: str) -> LLM:
         if not model:
-            return scripted()
+            return ScriptedLLM.of()
         provider, _, name = model.partition(":")
         llms = {**parts.LLMS, **self.llms}
         if provider in parts.OTHERS - llms.keys():

@@ -90,7 +90,7 @@ def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
             {"intent": "charge", "amount": 5},
             "",
         ),
-        ([LOOK], "I would look at the sky.", "holds no"),
+        ([LOOK], "I would look at the sky.", "has no"),
         ([LOOK], Reply(json.dumps({"next_step": LOOK}), {}, stop="truncated"), "truncated"),
     ],
 )

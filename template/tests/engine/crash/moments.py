@@ -90,10 +90,10 @@ class SickStore(WatchedStore):
             return await super().append(thread, *events)
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         with self._failing("failed to release"):
-            await super().release(owner, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts)
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -103,7 +103,7 @@ class SickStore(WatchedStore):
             self._moment(name)
             raise
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def ill(db: sqlite3.Connection) -> T:
             busy_ms = 100 if (self._folder / "locked").exists() else 1000
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
@@ -112,7 +112,7 @@ class SickStore(WatchedStore):
             with _full_disk() if (self._folder / "full").exists() else nullcontext():
                 return work(db)
 
-        return super()._guarded(ill)
+        return super()._run_guarded(ill)
 
 
 @contextmanager

@@ -219,7 +219,7 @@ def _read_by_the_model(thread: Thread) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("moment", "after"), [("to ask the model", "1, message"), ("to decide done", "2, step")]
+    ("moment", "after"), [("to ask the model", "1 (message)"), ("to decide done", "2 (step)")]
 )
 def test_a_thread_that_killed_five_workers_is_put_aside_until_a_person_gives_it_five_more(
     moment: str, after: str, lab: Labs
@@ -231,7 +231,7 @@ def test_a_thread_that_killed_five_workers_is_put_aside_until_a_person_gives_it_
     run.goes_on(happens={moment: "poison"}, later_s=360)
     asked = run.until_wait("limit").state.wait
     assert asked
-    assert f"ended 5 times after event {after}" in asked.text
+    assert f"died 5 times after event {after}" in asked.text
     assert asked.audience == ("ana",)
     assert run.types().count("paused") == 1
     assert _nothing_is_due(run)
@@ -274,7 +274,7 @@ def test_what_cannot_be_told_without_dying_is_not_told_and_stays_true(
     assert run.lives(lives.until_it_waits, happens=poison, later_s=300) == 0
     last = run.thread().events[-1]
     assert last.type == "delivered"
-    assert "ended 5 times" in last.data["error"]
+    assert "died 5 times" in last.data["error"]
     assert run.status() == status, run.story()
     assert run.types().count("paused") == (case == "leave")
     assert _nothing_is_due(run)

@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from agent.engine import Call
 from agent.engine.http import mount, service
 from agent.engine.http.service import Tokens
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run
@@ -147,7 +147,7 @@ def build(model_of: ModelOf) -> App:
         return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step, thread)
 
     store = SqliteStore(folder / "threads.db")
-    ports = ports_of(store, scripted(*SCRIPT), world, decide=decide_slowly)
+    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, decide=decide_slowly)
     return App(ports, LocalRunner(ports, poll_s=0.1))
 
 

@@ -190,7 +190,7 @@ async def test_a_step_of_older_prompts_says_so(
     model = Says({"intent": "done", "message": "bye"})
     await advance(ports_of(store, model, world), await stored(store, said()))
     edited = rebind(ports, prompts=Prompts("You are another.", "What next?", ""))
-    async with caller(api_of(edited, Asleep(), inbox.served)) as client:
+    async with caller(api_of(edited, Asleep(), inbox.serve)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
     sha = ports.default.prompts.sha
     assert f"The prompts were edited since: this step read version {sha} ." in page

@@ -20,7 +20,7 @@ from ..loop.ports import Ports
 from ..people.identity import local_user
 from ..people.words import format_call
 from ..runners.app import no_model
-from ..runners.claims import find_work
+from ..runners.local import find_work
 from .format import format_command, format_time, shorten_id
 from .screen import Screen
 from .threads import find_summary, find_thread

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..context.window import Prompts, render_prompt
 from ..llms.recorded import RecordedLLM
-from ..llms.scripted import read_lines, scripted
+from ..llms.scripted import ScriptedLLM, read_lines
 from ..log.errors import InvalidStep, Misconfigured
 from ..log.events import DECISIONS, FACTS, CallJson, Event
 from ..log.thread import Thread
@@ -96,7 +96,7 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 async def replayed(agent: BoundAgent, case: Case, path: Path) -> str | None:
     """Do what `missed` does, with what is recorded in a file; return None if nothing is."""
-    recorded = RecordedLLM(scripted(), path)
+    recorded = RecordedLLM(ScriptedLLM.of(), path)
     with suppress(Misconfigured):
         return await missed(agent, case, recorded)
     return None

@@ -3,7 +3,7 @@
 from ..runners.app import App, Served
 
 
-def served(_: App) -> Served:
+def serve(_: App) -> Served:
     """Open the inbox beside the API; its tokens and sessions are those of HTTP."""
     from .routes import path_of, router  # FastAPI would slow down every other command
 

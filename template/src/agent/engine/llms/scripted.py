@@ -1,7 +1,7 @@
-"""A model that only says what was written down before: for tests, and for runs without a key.
+"""A model that follows a script, for tests and for runs without an API key.
 
-Its place in the script is read off the prompt, so a thread may be paused, killed, forked and
-gone on with in another process. Where the script does not fit it says so; it never guesses.
+Its place in the script is derived from the prompt, so a thread may be paused, killed, forked and
+continued in another process. If the script does not fit, that is an error; it never guesses.
 """
 
 import json
@@ -22,7 +22,7 @@ class Line:
     step: CallJson | str
     """A call, or the raw text of a reply that is wrong on purpose."""
     expect: str = ""
-    """Text that has to stand in the prompt by now."""
+    """Text that the prompt must contain by now."""
 
 
 class ScriptedLLM:
@@ -31,10 +31,15 @@ class ScriptedLLM:
         self._name = name
 
     @classmethod
+    def of(cls, *steps: CallJson | str) -> Self:
+        """Make a model that answers with these, one for each decision."""
+        return cls(*(Line(step) for step in steps))
+
+    @classmethod
     def from_env(cls, path: str) -> Self:
         """`MODEL=scripted:<file>`."""
         if not path:
-            raise Misconfigured("MODEL=scripted names no file; write MODEL=scripted:<file>")
+            raise Misconfigured("MODEL=scripted does not name a file. Write MODEL=scripted:<file>")
         return cls.from_file(path)
 
     @classmethod
@@ -56,39 +61,36 @@ class ScriptedLLM:
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         place = prompt.decisions
         if place >= len(self._lines):
-            steps = f"has {len(self._lines)} steps, and this thread asks for another"
-            raise Misconfigured(f"{self._name} {steps}; set MODEL to a real model to go on")
+            steps = f"has {len(self._lines)} steps, and this thread needs another one"
+            raise Misconfigured(f"{self._name} {steps}. Set MODEL to a real model to continue.")
         line = self._lines[place]
         if line.expect not in "\n".join(prompt.blocks):
             missing = f"step {place + 1} expects {line.expect!r} in the prompt"
-            raise Misconfigured(f"{self._name} is not for this thread: {missing}")
+            raise Misconfigured(f"{self._name} does not fit this thread: {missing}")
         said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
         return Reply(said, tokens={}, model="scripted")
 
 
-def scripted(*steps: CallJson | str) -> ScriptedLLM:
-    """Make a model that answers with these, one a decision."""
-    return ScriptedLLM(*(Line(step) for step in steps))
-
-
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of a file, one a line; blank lines are left out.
+    """Return the JSON objects of a file with one on each line; blank lines are skipped.
 
     Raises:
-        Misconfigured: there is no such file, or a line of it is no object.
+        Misconfigured: the file cannot be read, or a line is not an object.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
-    return [_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
+    return [_parse_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
 
 
-def _object(path: Path, place: int, line: str) -> dict[str, Any]:
+def _parse_object(path: Path, place: int, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Misconfigured(f"{str(path)!r}, line {place}, is no JSON object: correct or delete it")
+        raise Misconfigured(
+            f"{str(path)!r}, line {place}, is not a JSON object. Correct or delete it."
+        )
     return value

@@ -110,14 +110,14 @@ class Store(Protocol):
         """List threads whose id begins with `prefix`, last changed first; with `waiting` only
         those that wait for something."""
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        """Extend every lease of `owners`, who may be thousands, at once."""
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        """Extend every lease of `holders`, who may be thousands, at once."""
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         """End the lease; `wake_at` and `attempts` are set only if the thread has not grown."""
 

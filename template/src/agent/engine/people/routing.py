@@ -55,7 +55,7 @@ def tellable(notifier: Notifier, tell: str) -> str:
     name, _, address = tell.partition(":")
     if isinstance(notifier, Routing) and name not in notifier.channels:
         here = ", ".join(sorted(notifier.channels))
-        todo = "set it up, add the part, or leave `tell` out"
+        todo = "set it up, add the part, or leave `notify` out"
         raise ValueError(f"needs {name!r}, which is not set up here ({here}): {todo}")
     if name != "poll" and not address.strip():
         raise ValueError("has no address; write channel:address")

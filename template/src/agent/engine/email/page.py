@@ -1,7 +1,7 @@
 """The page behind the links in our mails: that of the wait, for the person it was sent to.
 
-Opening it changes nothing and shows nothing of the question to anybody but that person, signed
-in: mail is forwarded, and scanned by programs that follow every link.
+Opening it changes nothing. It shows the question only to that person, once they have signed in:
+mails are forwarded, and scanned by programs that follow every link.
 """
 
 from fastapi import APIRouter, HTTPException, Request, Response
@@ -14,12 +14,12 @@ from .stamp import Link, Stamp
 PATH = "/email/wait/{token}"
 
 
-def router(stamp: Stamp) -> APIRouter:
+def build_router(stamp: Stamp) -> APIRouter:
     routes = APIRouter(route_class=pages.PageRoute, include_in_schema=False)
 
     @routes.get(PATH)
     async def show(request: Request, token: str, service: Running, name: Person) -> Response:
-        link = _link(stamp, token, name)
+        link = _open_link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
         return waits.show(request, service, thread, link.wait, name)
 
@@ -27,7 +27,7 @@ def router(stamp: Stamp) -> APIRouter:
     async def answer(
         request: Request, token: str, service: Running, name: Person, fields: Sent
     ) -> Response:
-        link = _link(stamp, token, name)
+        link = _open_link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
         # What the link is about counts, whatever the form says.
         given = fields | {"digest": link.digest}
@@ -36,11 +36,12 @@ def router(stamp: Stamp) -> APIRouter:
     return routes
 
 
-def _link(stamp: Stamp, token: str, name: str) -> Link:
-    """Return what a link is for, if it was sent to whoever is signed in."""
-    link = stamp.opened(token)
+def _open_link(stamp: Stamp, token: str, name: str) -> Link:
+    """Return what a link is about, if it was sent to whoever is signed in."""
+    link = stamp.open_link(token)
     if link is None:
-        raise HTTPException(404, "This link is not whole. Open it from the mail again.")
+        raise HTTPException(404, "This link is incomplete. Open it from the mail again.")
     if link.person != name:
-        raise HTTPException(403, f"This link was sent to {link.person}, and you are {name}.")
+        why = f"This link was sent to {link.person}, and you are signed in as {name}."
+        raise HTTPException(403, why)
     return link
