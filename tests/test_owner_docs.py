@@ -252,6 +252,19 @@ def test_its_map_and_its_table_name_what_is_there(mine: Agent, readme: str) -> N
         assert (mine.path / name.replace("<agent>", "deploy")).exists(), name
 
 
+# -- docs/factors.md ---------------------------------------------------------------------------
+
+
+def test_every_factor_is_in_the_file_that_its_page_names(full: Agent) -> None:
+    page = readable(full.path / "docs/factors.md")
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| (your agent: )?`([^`]+)` \|", page, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 14))
+    for number, yours, name in rows:
+        home = full.path / "src/agent" / ("deploy" if yours else "engine") / name
+        first = readable(home).splitlines()[0]
+        assert home.suffix == ".md" or f"Factor {number}:" in first, name
+
+
 # -- docs/recipes -----------------------------------------------------------------------------
 
 WRITE = re.compile(r"New file `([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
