@@ -19,11 +19,12 @@ from .conftest import ROOT
 Answers = dict[str, Any]
 
 QUESTIONS = [question for question in catalog.questions() if question.choices]
-PARTS = {part: question for question in QUESTIONS for part in question.choices}
+PARTS = {part: question for question in QUESTIONS for part in question.parts}
 
 LISTS: Answers = {question.name: [*question.choices] for question in QUESTIONS if question.several}
 DEFAULT: Answers = {question.name: question.check(question.default) for question in QUESTIONS}
-SMALLEST: Answers = DEFAULT | {name: [] for name in LISTS}
+NOTHING: Answers = {one.name: catalog.NONE for one in QUESTIONS if catalog.NONE in one.choices}
+SMALLEST: Answers = DEFAULT | {name: [] for name in LISTS} | NOTHING
 FULL: Answers = DEFAULT | LISTS
 
 
@@ -83,7 +84,7 @@ def _without(answers: Answers, question: Question, part: str) -> Iterator[Answer
     )
     for other in others:
         without = answers | {question.name: other}
-        if _is_allowed(without):
+        if part not in chosen(without) and _is_allowed(without):
             yield without
 
 

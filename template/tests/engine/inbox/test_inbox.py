@@ -13,8 +13,8 @@ from fastapi import FastAPI
 
 from agent.engine import inbox
 from agent.engine.context.window import Prompts
-from agent.engine.http.answers import path_of
 from agent.engine.inbox.lines import LINES
+from agent.engine.inbox.routes import path_of
 from agent.engine.log.events import CallJson, Event, digest, event
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
@@ -475,6 +475,16 @@ KNOWN_TAGS = set(
     ol ul li strong time code details summary pre dl dt dd section label textarea fieldset legend
     select option""".split()
 )
+
+
+async def test_the_page_of_a_wait_leads_to_the_page_of_its_thread(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await stored(store, said(), paused("limit"))
+    assert 'href="/inbox/t"' in await ana.get("/waits/t/2")
+    answer = await ana.send("/waits/t/2", do="continue")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/t")
+    assert "Back to the inbox" in await ana.get("/waits/t/9", 404)
 
 
 async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemoryStore) -> None:

@@ -16,6 +16,7 @@ import signal
 import sys
 from contextlib import suppress
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -25,6 +26,11 @@ from ..settings import required_model
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")]
 Model = Annotated[str, typer.Option(help="Which model decides; MODEL if left out.")]
+
+
+def wait_path(thread_id: str, wait: int) -> str:
+    """Return the address of the page of one wait."""
+    return f"/waits/{quote(thread_id, safe='')}/{wait}"
 
 
 def mount(cli: typer.Typer, build: Build) -> None:

@@ -1,12 +1,7 @@
-"""The open waits: in a list, as a form, and the answer in it."""
+"""An open wait as a form, and the answer in it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Self
-from urllib.parse import quote
-
-from fastapi import HTTPException
+from typing import Self
 
 from ..log.errors import Refused
 from ..log.state import OpenWait
@@ -35,34 +30,6 @@ _HINTS = {
     "job": "It is read once the question above is answered.",
     "in_doubt": "It is read once the question above is answered.",
 }
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An open wait in a list."""
-
-    thread: Thread
-    wait: OpenWait
-    mine: bool
-    """The reader may answer."""
-
-    @property
-    def urgency(self) -> str:
-        return urgency(self.wait)
-
-    @property
-    def place(self) -> tuple[Any, ...]:
-        """Those for the reader first, then the urgent ones, then those that wait longest."""
-        at = self.thread.event(self.wait.seq).at
-        return not self.mine, ("high", "medium", "low").index(self.urgency), at
-
-
-def asked(threads: Iterable[Thread], name: str) -> list[Asked]:
-    """List the open waits of some threads, in the order in which they concern a person."""
-    waiting = (
-        Asked(thread, wait, wait.admits(name)) for thread in threads if (wait := thread.state.wait)
-    )
-    return sorted(waiting, key=lambda one: one.place)
 
 
 def urgency(wait: OpenWait) -> str:
@@ -103,17 +70,6 @@ class Form:
         )
 
 
-def path_of(thread_id: str) -> str:
-    """Return the address of a thread's page."""
-    return f"/inbox/{quote(thread_id, safe='')}"
-
-
-def _schema(ports: Ports, thread: Thread) -> edits.Schema:
-    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
-    agent = ports.find_agent(thread)
-    return agent.steps.schema if agent else {}
-
-
 async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     """Close the wait that the form was about. Raises Refused."""
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
@@ -130,15 +86,6 @@ async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) 
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
 
 
-def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
-    """Return what somebody says, and a name for it: sent twice it is said once."""
-    text = fields.get("text", "").strip()
-    if not 0 < len(text) <= MAX_TEXT:
-        raise HTTPException(422, f"A message has 1 to {MAX_TEXT} characters.")
-    said = sha256(text.encode()).hexdigest()[:16]
-    return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{said}"
-
-
 def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
     """Say whether this person gave this very answer before: a button was pressed twice."""
     return any(
@@ -147,6 +94,12 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
         and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
         for past in thread.events
     )
+
+
+def _schema(ports: Ports, thread: Thread) -> edits.Schema:
+    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
+    agent = ports.find_agent(thread)
+    return agent.steps.schema if agent else {}
 
 
 def _choices(wait: OpenWait) -> tuple[str, ...]:

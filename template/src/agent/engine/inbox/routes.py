@@ -10,15 +10,16 @@ A form is sent to the page it is on. Verdicts go through `api.resume`, like ever
 
 import asyncio
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..context.window import render_prompt
 from ..http import answers, pages, routes, wire
-from ..http.answers import path_of
 from ..http.service import LastEventId, Loaded, Running, Service
 from ..http.sessions import Person, Sent, person
 from ..log.errors import Refused
@@ -27,6 +28,7 @@ from ..loop import api
 from ..loop.ports import Ports
 from ..people.words import format_title
 from .lines import LINES, format_short, list_lines
+from .waiting import asked
 
 SOURCE = "inbox"
 LISTED = 50
@@ -48,14 +50,14 @@ async def home(request: Request, service: Running, name: Person) -> Response:
         "path_of": path_of,
         "format_title": format_title,
     }
-    shown |= {"asked": answers.asked(threads.values(), name), "more": LISTED}
+    shown |= {"asked": asked(threads.values(), name), "more": LISTED}
     listed = [(row, format_title(threads[row.id])) for row in rows]
     return pages.page(request, "inbox.html", home=__package__, rows=listed, **shown)
 
 
 @router.post("/")
 async def begin(service: Running, name: Person, fields: Sent) -> Response:
-    text, delivery = answers.said(name, fields)
+    text, delivery = said(name, fields)
     thread_id = api.thread_of(SOURCE, name, delivery)
     who = {"actor": name, "delivery": delivery, "source": SOURCE}
     await api.launch(service.app.ports, thread_id, text, **who)
@@ -116,12 +118,26 @@ async def stream(
         yield told
 
 
+def path_of(thread_id: str) -> str:
+    """Return the address of a thread's page."""
+    return f"/inbox/{quote(thread_id, safe='')}"
+
+
+def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
+    """Return what somebody says, and a name for it: sent twice it is said once."""
+    text = fields.get("text", "").strip()
+    if not 0 < len(text) <= wire.MAX_TEXT:
+        raise HTTPException(422, f"A message has 1 to {wire.MAX_TEXT} characters.")
+    digest = sha256(text.encode()).hexdigest()[:16]
+    return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{digest}"
+
+
 async def _do(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     match fields.get("do"):
         case "message":
-            text, delivery = answers.said(name, fields)
-            said = {"actor": name, "delivery": delivery, "source": SOURCE}
-            await api.message(ports, thread.id, text, **said)
+            text, delivery = said(name, fields)
+            who = {"actor": name, "delivery": delivery, "source": SOURCE}
+            await api.message(ports, thread.id, text, **who)
         case "cancel":
             await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
         case _:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..log.errors import Unavailable
 from ..log.events import Event
-from ..log.thread import Thread
+from ..log.thread import Thread, reduce
 from ..loop.ports import Channel, Delivery, Notifier
 from .identity import reached
 
@@ -69,6 +69,16 @@ def _to(event: Event, people: list[str]) -> Event:
 def wait_of(thread: Thread, event: Event) -> Event:
     """Return the `paused` event that `event` is or closes."""
     return next(past for past in reversed(thread.events[: event.seq]) if past.type == "paused")
+
+
+def closing_of(thread: Thread, wait: int) -> Event | None:
+    """Return the event that closed a wait; None while it is open."""
+    state = thread.before(wait + 1).state
+    for event in thread.events[wait:]:
+        state = reduce(state, event)
+        if state.wait is None or state.wait.seq != wait:
+            return event
+    return None
 
 
 def receipt_of(thread: Thread, event: Event) -> dict[str, Any]:

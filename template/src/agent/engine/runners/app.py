@@ -6,12 +6,9 @@ runs the loop.
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..loop.ports import Ports, Runner
-
-if TYPE_CHECKING:
-    from fastapi import APIRouter  # importing it would slow down every command
 
 
 @dataclass(frozen=True)
@@ -28,12 +25,15 @@ class App:
 class Served:
     """What `agent serve` runs for a trigger."""
 
-    router: "APIRouter | None" = None
-    """Its routes; the trigger authenticates whoever calls them."""
+    router: object = None
+    """Its routes, a FastAPI `APIRouter`; the trigger authenticates whoever calls them. The type is
+    not named because an agent without the part `http` has no FastAPI."""
     work: "Work | None" = None
     """Runs beside the server and is cancelled with it; if it raises, the server stops."""
     bodies: Mapping[str, int] = field(default_factory=dict)
     """Paths that accept longer bodies than the others, and how many bytes."""
+    thread_page: "Callable[[str], str] | None" = None
+    """The address of a thread's page, if the trigger has such pages; `/` is then their list."""
 
 
 Work = Callable[[], Coroutine[Any, Any, None]]

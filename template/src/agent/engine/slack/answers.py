@@ -12,10 +12,10 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import CallJson, Event
-from ..log.thread import Thread, reduce
 from ..loop.api import expire, resume
 from ..loop.verdicts import check, open_wait
 from ..people.identity import name_of
+from ..people.routing import closing_of
 from ..runners.app import App
 from .background import Background
 from .blocks import describe_decision
@@ -160,18 +160,8 @@ class Answers:
             thread = await self._app.ports.store.load(press.thread)
         except ThreadNotFound:
             return None
-        if over := _find_closing(thread, press.wait):
+        if over := closing_of(thread, press.wait):
             wait = thread.event(press.wait)
             await close_wait(self._slack, press.shown, thread.id, wait, over)
             return wait, over
         return None
-
-
-def _find_closing(thread: Thread, wait: int) -> Event | None:
-    """Return the event that closed a wait."""
-    state = Thread.of(thread.id, thread.events[:wait]).state
-    for event in thread.events[wait:]:
-        state = reduce(state, event)
-        if state.wait is None or state.wait.seq != wait:
-            return event
-    return None
