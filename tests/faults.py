@@ -10,11 +10,11 @@ from dataclasses import dataclass
 class Fault:
     name: str
     file: str
-    """Under `template/src/agent`."""
+    """Under `template/src/agent/engine`."""
     old: str
     new: str
     red: str
-    """Under `template/tests`."""
+    """Under `template/tests/engine`."""
 
     @property
     def variant(self) -> str:
@@ -28,112 +28,112 @@ MEMORY = "stores/test_memory.py::TestMemoryStore"
 ANTHROPIC = "llms/test_anthropic.py::TestAnthropic"
 GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
-POSTGRES = "stores/test_postgres.py"
-PROCRASTINATE = "runners/test_procrastinate.py"
-WEBHOOK = "triggers/test_webhook.py"
+POSTGRES = "stores/postgres/test_store.py"
+PROCRASTINATE = "runners/procrastinate/test_runner.py"
+WEBHOOK = "webhook/test_webhook.py"
 
 FAULTS = [
     # -- who may allow what --
     Fault(
         "the digest is not checked",
-        "verdicts.py",
+        "loop/verdicts.py",
         'if verdict in ("approve", "edit") and digest != wait.data["digest"]:',
         "if False:",
-        "test_api.py::test_an_approval_is_one_of_exactly_the_call_that_was_shown",
+        "loop/test_api.py::test_an_approval_is_one_of_exactly_the_call_that_was_shown",
     ),
     Fault(
         "the audience is not checked",
-        "verdicts.py",
+        "loop/verdicts.py",
         "    if not wait.admits(actor):",
         "    if False:",
-        "test_api.py::test_only_whom_the_wait_names_may_answer",
+        "loop/test_api.py::test_only_whom_the_wait_names_may_answer",
     ),
     Fault(
         "an edit is not held to the approvers of the edited call",
-        "verdicts.py",
+        "loop/verdicts.py",
         '    if needed and not {actor, "anyone"}.intersection(needed):',
         "    if False:",
-        "test_api.py::test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs",
+        "loop/test_api.py::test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs",
     ),
     Fault(
         "no leave is asked for",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         "case Run(approvers=approvers) if approvers and not step.approved:",
         "case Run(approvers=approvers) if False:",
-        "test_tool_calls.py::test_a_call_that_needs_leave_does_not_run_before_it_has_it",
+        "loop/test_tool_calls.py::test_a_call_that_needs_leave_does_not_run_before_it_has_it",
     ),
     Fault(
         "the expiry is not looked at before an answer",
-        "api.py",
-        "    thread = await expire(agent, await agent.store.load(thread_id))\n",
-        "    thread = await agent.store.load(thread_id)\n",
-        "test_api.py::test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run",
+        "loop/api.py",
+        "    thread = await expire(ports, await ports.store.load(thread_id))\n",
+        "    thread = await ports.store.load(thread_id)\n",
+        "loop/test_api.py::test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run",
     ),
     Fault(
         "nothing expires",
-        "api.py",
-        "    if not wait or not wait.expires_at or wait.expires_at > await agent.store.now():\n",
+        "loop/api.py",
+        "    if not wait or not wait.expires_at or wait.expires_at > await ports.store.now():\n",
         "    if not wait or True:\n",
-        "test_api.py::test_a_wait_whose_time_is_over_is_closed_by_the_system",
+        "loop/test_api.py::test_a_wait_whose_time_is_over_is_closed_by_the_system",
     ),
     # -- what a message does --
     Fault(
         "a message supersedes nothing",
-        "thread.py",
+        "log/thread.py",
         "        state = state if keeps else _drop(state)",
         "        state = state",
-        "test_thread.py::test_a_message_supersedes_what_a_person_may_change_their_mind_about",
+        "log/test_thread.py::test_a_message_supersedes_what_a_person_may_change_their_mind_about",
     ),
     Fault(
         "a message does not supersede a call that was not started",
-        "thread.py",
+        "log/thread.py",
         "    elif step and not step.starts and not step.approved:",
         "    elif False:",
-        "test_loop.py::test_an_old_version_is_looked_at_again_before_anything_is_decided",
+        "loop/test_advance.py::test_an_old_version_is_looked_at_again_before_anything_is_decided",
     ),
     Fault(
         "a retry is forgotten when a message comes first",
-        "thread.py",
+        "log/thread.py",
         "replace(step, starts=0, approved=True)",
         "replace(step, starts=0)",
-        "test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
+        "loop/test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
     ),
     # -- one effect, once --
     Fault(
         "the write-ahead comes after the tool",
-        "tool_calls.py",
-        "    thread = await agent.store.append(thread, started)\n"
+        "loop/tool_calls.py",
+        "    thread = await ports.store.append(thread, started)\n"
         "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n",
         "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n"
-        "    thread = await agent.store.append(thread, started)\n",
-        "test_tool_calls.py::test_a_late_result_answers_the_doubt_that_another_runner_raised",
+        "    thread = await ports.store.append(thread, started)\n",
+        "loop/test_tool_calls.py::test_a_late_result_answers_the_doubt_that_another_runner_raised",
     ),
     Fault(
         "each start has a key of its own",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         "step, key = _open(thread), idempotency_key(thread)",
         'step, key = _open(thread), __import__("uuid").uuid4().hex + idempotency_key(thread)[:0]',
-        "test_tool_calls.py::"
+        "loop/test_tool_calls.py::"
         "test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hears_of_it",
     ),
     Fault(
         "the key does not know what is settled",
-        "thread.py",
+        "log/thread.py",
         "{thread.state.settled.count(call)}",
         "0",
-        "test_thread.py::test_an_effect_keeps_its_name_until_its_outcome_is_certain",
+        "log/test_thread.py::test_an_effect_keeps_its_name_until_its_outcome_is_certain",
     ),
     Fault(
         "what may run once is recovered like what may run again",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         'if not isinstance(action, Run) or action.effect == "once" or stopped:',
         "if not isinstance(action, Run) or stopped:",
-        "test_tool_calls.py::"
+        "loop/test_tool_calls.py::"
         "test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do",
     ),
     Fault(
         "what may run again is started for ever",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         "    if step.starts < MAX_STARTS:\n",
         "    if step.starts < 1000:\n",
         "crash/test_kills.py::"
@@ -141,46 +141,46 @@ FAULTS = [
     ),
     Fault(
         "a late result has the key of the first",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         'unique = f"late:{start}" if late else key',
         "unique = key",
-        "test_tool_calls.py::test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
+        "loop/test_tool_calls.py::test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
     ),
     # -- facts, and what is told --
     Fault(
         "a fact is not made anew for the version that won",
-        "record.py",
+        "loop/record.py",
         "        except Conflict:",
         "        except ZeroDivisionError:",
-        "test_api.py::test_a_fact_is_appended_to_whatever_the_thread_has_become",
+        "loop/test_api.py::test_a_fact_is_appended_to_whatever_the_thread_has_become",
     ),
     Fault(
         "a fact is dropped where another one was quicker",
-        "record.py",
+        "loop/record.py",
         "            stale = True\n",
         "            return await store.load(thread.id)\n",
-        "test_api.py::test_a_fact_is_made_anew_for_each_version",
+        "loop/test_api.py::test_a_fact_is_made_anew_for_each_version",
     ),
     Fault(
         "a fact does not wait for a store that is away",
-        "record.py",
+        "loop/record.py",
         "            if clock.time() > deadline:\n",
         "            if True:\n",
-        "test_api.py::test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment",
+        "loop/test_api.py::test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment",
     ),
     Fault(
         "the outbox is not looked at",
-        "state.py",
+        "log/state.py",
         "    if not postponed.issuperset(state.outbox):\n",
         "    if False:\n",
-        "test_loop.py::test_it_goes_on_until_there_is_nothing_to_do_but_wait",
+        "loop/test_advance.py::test_it_goes_on_until_there_is_nothing_to_do_but_wait",
     ),
     Fault(
         "a closed wait stays in the outbox",
-        "thread.py",
+        "log/thread.py",
         "if state.wait else state.outbox\n    return",
         "if False else state.outbox\n    return",
-        "test_loop.py::test_a_closed_wait_is_not_shown_any_more",
+        "loop/test_advance.py::test_a_closed_wait_is_not_shown_any_more",
     ),
     Fault(
         "a question replaces the one that cannot be shown",
@@ -192,54 +192,54 @@ FAULTS = [
     ),
     Fault(
         "there are no limits",
-        "state.py",
+        "log/state.py",
         'return "escalate" if over or state.errors >= limits.errors else "think"',
         'return "think"',
-        "test_thread.py::test_the_plan_is_one_word",
+        "log/test_thread.py::test_the_plan_is_one_word",
     ),
     # -- what the model reads --
     Fault(
         "data is not escaped",
-        "blocks.py",
+        "context/blocks.py",
         '.replace("<", "&lt;")',
         "",
-        "test_blocks.py::test_a_forged_tag_is_text",
+        "context/test_blocks.py::test_a_forged_tag_is_text",
     ),
     Fault(
         "an edit does not replace the call in the context",
-        "rendering.py",
+        "context/rendering.py",
         'if event.type == "resumed" and event.data["verdict"] == "edit":',
         "if False:",
-        "test_tool_calls.py::"
+        "loop/test_tool_calls.py::"
         "test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_sees",
     ),
     Fault(
         "compaction splits a step from its result",
-        "compaction.py",
+        "loop/compaction.py",
         'upto = past.seq - 1 if past.type in ("step", "invalid_step") else upto',
         "upto = past.seq - 1",
-        "test_compaction.py::test_compaction_never_splits_a_step_from_its_result",
+        "loop/test_compaction.py::test_compaction_never_splits_a_step_from_its_result",
     ),
     Fault(
         "half a summary is taken for a whole one",
-        "compaction.py",
+        "loop/compaction.py",
         '        if reply.stop == "end":\n',
         "        if True:\n",
-        "test_compaction.py::test_where_there_is_no_summary_each_block_is_a_line",
+        "loop/test_compaction.py::test_where_there_is_no_summary_each_block_is_a_line",
     ),
     Fault(
         "a run renders an event that it rendered before",
-        "context.py",
+        "context/window.py",
         "        self.version, blocks = thread.state.version, self.blocks\n",
         "        self.version, blocks = thread.state.version - 1, self.blocks\n",
-        "test_context.py::test_each_prompt_of_a_run_begins_with_the_one_before",
+        "context/test_window.py::test_each_prompt_of_a_run_begins_with_the_one_before",
     ),
     Fault(
         "a fork keeps its open step",
-        "api.py",
+        "loop/api.py",
         "        events = events[: step.seq - 1]\n",
         "        break\n",
-        "test_api.py::test_a_fork_is_cut_back_to_before_its_open_step",
+        "loop/test_api.py::test_a_fork_is_cut_back_to_before_its_open_step",
     ),
     # -- models --
     Fault(
@@ -316,14 +316,14 @@ FAULTS = [
     # -- the stores --
     Fault(
         "two may append the same version",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "PRIMARY KEY (thread_id, seq)",
         "CHECK (seq > 0)",
         f"{SQLITE}::test_an_old_version_cannot_be_appended_to",
     ),
     Fault(
         "a key may be there twice",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "CREATE UNIQUE INDEX named",
         "CREATE INDEX named",
         f"{SQLITE}::test_a_key_is_taken_once_in_a_thread",
@@ -337,21 +337,21 @@ FAULTS = [
     ),
     Fault(
         "the lease of another is no obstacle",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1",
         "WHERE {} LIMIT 1",
         f"{SQLITE}::test_a_claimed_thread_is_claimed_by_nobody_else",
     ),
     Fault(
         "crashes are not counted",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "ELSE crashes + 1 END",
         "ELSE 0 END",
         f"{SQLITE}::test_a_lease_that_ran_out_is_a_crash",
     ),
     Fault(
         "a release forgets what came in meanwhile",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END",
         "wake_at = :wake_at",
         f"{SQLITE}::test_a_release_of_an_old_version_loses_no_wake_up",
@@ -365,28 +365,28 @@ FAULTS = [
     ),
     Fault(
         "a fact does not make its thread due",
-        "stores/sqlite.py",
+        "stores/sqlite/__init__.py",
         '"wake_at": now if due else None',
         '"wake_at": now if due and grown.state.version == 1 else None',
         f"{SQLITE}::test_every_fact_makes_its_thread_due",
     ),
     Fault(
         "a database that was deleted is written on",
-        "stores/sqlite.py",
+        "stores/sqlite/__init__.py",
         "elif not self._path.exists():",
         "elif False:",
         "stores/test_sqlite.py::test_a_database_that_was_deleted_is_unavailable",
     ),
     Fault(
         "a newer database is used",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         "    if version > len(MIGRATIONS):\n",
         "    if False:\n",
         "stores/test_sqlite.py::test_a_database_of_a_newer_version_is_refused_and_left_alone",
     ),
     Fault(
         "a migration is not one transaction",
-        "stores/sqlite_schema.py",
+        "stores/sqlite/schema.py",
         '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n',
         '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n    db.execute("COMMIT")\n',
         "stores/test_sqlite.py::test_a_migration_that_fails_changes_nothing",
@@ -425,56 +425,56 @@ FAULTS = [
     # -- many machines --
     Fault(
         "a key may be there twice, in PostgreSQL",
-        "stores/postgres_schema.py",
+        "stores/postgres/schema.py",
         "CREATE UNIQUE INDEX once",
         "CREATE INDEX once",
         f"{POSTGRES}::TestPostgresStore::test_a_key_is_taken_once_in_a_thread",
     ),
     Fault(
         "an append that came second is stored in part, in PostgreSQL",
-        "stores/postgres.py",
+        "stores/postgres/__init__.py",
         "            if len(times) < len(events):\n",
         "            if not times:\n",
         f"{POSTGRES}::TestPostgresStore::test_several_events_are_appended_together_or_not_at_all",
     ),
     Fault(
         "the lease of another is no obstacle, in PostgreSQL",
-        "stores/postgres_schema.py",
+        "stores/postgres/schema.py",
         "WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})",
         "WHERE {})",
         f"{POSTGRES}::TestPostgresStore::test_of_many_at_once_one_claims",
     ),
     Fault(
         "everybody makes the tables",
-        "stores/postgres_schema.py",
+        "stores/postgres/schema.py",
         """        await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])\n""",
         "",
         f"{POSTGRES}::test_many_that_start_at_once_make_the_tables_once",
     ),
     Fault(
         "a hint is deferred beside the append",
-        "runners/procrastinate.py",
+        "runners/procrastinate/__init__.py",
         "self._advance.configure(connection=db)",
         "(await self.opened()) and self._advance",
         f"{PROCRASTINATE}::test_a_hint_is_part_of_the_append_that_makes_a_thread_due",
     ),
     Fault(
         "nobody sweeps",
-        "runners/procrastinate.py",
+        "runners/procrastinate/__init__.py",
         "        await self._run_due(more=True)\n",
         "        pass\n",
         f"{PROCRASTINATE}::test_a_hint_may_be_lost_or_doubled[lost]",
     ),
     Fault(
         "a sweep runs what it finds one by one",
-        "runners/procrastinate.py",
+        "runners/procrastinate/__init__.py",
         "                if more:\n",
         "                if False:\n",
         f"{PROCRASTINATE}::test_a_sweep_that_finds_much_has_others_help",
     ),
     Fault(
         "the jobs of dead workers stay",
-        "runners/procrastinate.py",
+        "runners/procrastinate/__init__.py",
         "delete_job=True",
         "delete_job=False",
         f"{PROCRASTINATE}::test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over",
@@ -482,39 +482,39 @@ FAULTS = [
     # -- waits for a result --
     Fault(
         "a job's wait is not the result of its tool",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         "        elif wait and not late and _runs(newest.state, step):\n",
         "        elif False:\n",
-        "test_tool_calls.py::test_a_tool_may_wait_for_what_becomes_its_result",
+        "loop/test_tool_calls.py::test_a_tool_may_wait_for_what_becomes_its_result",
     ),
     Fault(
         "a late result closes a job",
-        "thread.py",
+        "log/thread.py",
         ' and not data.get("late")\n',
         "\n",
-        "test_tool_calls.py::test_a_second_start_that_comes_late_closes_no_job",
+        "loop/test_tool_calls.py::test_a_second_start_that_comes_late_closes_no_job",
     ),
     Fault(
         "a tool that was cancelled waits",
-        "tool_calls.py",
+        "loop/tool_calls.py",
         '    alive = state.status in ("running", "waiting:in_doubt")\n',
         "    alive = True\n",
-        "test_tool_calls.py::test_a_tool_that_was_cancelled_waits_for_nothing",
+        "loop/test_tool_calls.py::test_a_tool_that_was_cancelled_waits_for_nothing",
     ),
     Fault(
         "what is said runs a tool that waits again",
-        "thread.py",
+        "log/thread.py",
         '    reported = state.wait and "job" in state.wait.data\n',
         "    reported = False\n",
-        "test_tool_calls.py"
+        "loop/test_tool_calls.py"
         "::test_a_tool_that_waited_is_not_run_again_by_what_is_said_next[timer-once]",
     ),
     Fault(
         "one channel that is away keeps the others from telling",
-        "channels/routing.py",
+        "people/routing.py",
         "                failed.append(error)\n",
         "                raise\n",
-        "channels/test_routing.py::test_a_channel_that_is_away_keeps_no_other_from_telling[slack]",
+        "people/test_routing.py::test_a_channel_that_is_away_keeps_no_other_from_telling[slack]",
     ),
     Fault(
         "what is away keeps a wait from expiring",
@@ -525,157 +525,156 @@ FAULTS = [
     ),
     Fault(
         "a job's result is no certain outcome",
-        "thread.py",
+        "log/thread.py",
         '        case "happened" | "done":\n',
         '        case "happened":\n',
-        "test_tool_calls.py::test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then",
+        "loop/test_tool_calls.py::test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then",
     ),
     # -- who is told, and where --
     Fault(
         "a channel never hears that its question is closed",
-        "thread.py",
+        "log/thread.py",
         "    closed = state.wait and state.wait.shown and not after.wait\n",
         "    closed = False\n",
-        "test_thread.py::test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it",
+        "log/test_thread.py::test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it",
     ),
     Fault(
         "a fork answers in the original's conversation",
-        "thread.py",
+        "log/thread.py",
         "replace(state.wait, shown=False)",
         "state.wait",
-        "test_thread.py::test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original",
+        "log/test_thread.py::test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original",
     ),
     Fault(
         "those who are asked are told where nobody of them is",
-        "channels/routing.py",
+        "people/routing.py",
         "            if ways := reached(person, self.channels):\n",
         "            if ways := []:\n",
-        "channels/test_routing.py",
+        "people/test_routing.py",
     ),
     # -- moving house --
     Fault(
         "an import overwrites what went its own way",
-        "triggers/admin.py",
+        "cli/admin.py",
         "        if known.events[:both] != thread.events[:both]:\n",
         "        if False:\n",
-        "triggers/test_admin.py::test_what_went_on_in_both_places_is_left_as_it_is",
+        "cli/test_admin.py::test_what_went_on_in_both_places_is_left_as_it_is",
     ),
     # -- traces --
     Fault(
         "a span holds what was said",
-        "stores/otel_spans.py",
+        "otel/spans.py",
         '        "gen_ai.tool.call.id": str(step.seq),\n',
         '        "gen_ai.tool.call.id": str(event.data),\n        "input": str(thread.events),\n',
-        "stores/test_otel.py::test_a_span_holds_nothing_that_was_said",
+        "otel/test_otel.py::test_a_span_holds_nothing_that_was_said",
     ),
     Fault(
         "a span told twice is two",
-        "stores/otel_spans.py",
+        "otel/spans.py",
         "_id(8, self.turn.thread_id, self.ended.seq)",
         "id(self)",
-        "stores/test_otel.py::test_a_span_that_is_told_twice_is_one_span",
+        "otel/test_otel.py::test_a_span_that_is_told_twice_is_one_span",
     ),
     Fault(
         "an append waits for the collector",
-        "stores/otel_sdk.py",
+        "otel/sdk.py",
         "        processor = BatchSpanProcessor(OTLPSpanExporter())\n",
         "        from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n\n"
         "        processor = SimpleSpanProcessor(OTLPSpanExporter())\n",
-        "stores/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
+        "otel/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
     ),
     # -- schedules --
     Fault(
         "each server makes a tick of its own",
-        "triggers/cron_ticks.py",
+        "cron/ticks.py",
         "        thread_of(schedule, tick),\n        schedule.text(tick),\n",
         "        f'{id(app)}',\n        schedule.text(tick),\n",
-        "triggers/test_cron_ticks.py::test_a_fleet_says_it_once",
+        "cron/test_ticks.py::test_a_fleet_says_it_once",
     ),
     Fault(
         "a new schedule begins with what it missed",
-        "triggers/cron_ticks.py",
+        "cron/ticks.py",
         "    return ran is not None and ran[0] < tick\n",
         "    return ran is None or ran[0] < tick\n",
-        "triggers/test_cron_ticks.py"
-        "::test_a_process_that_starts_reads_off_the_threads_what_was_missed",
+        "cron/test_ticks.py::test_a_process_that_starts_reads_off_the_threads_what_was_missed",
     ),
     Fault(
         "a time that comes twice is two ticks",
-        "triggers/cron_schedule.py",
+        "cron/schedule.py",
         "if (tick := local.astimezone(UTC)) > moment:",
         "if tick := local.astimezone(UTC):",
-        "triggers/test_cron_schedule.py::test_the_next_ticks_in_utc",
+        "cron/test_schedule.py::test_the_next_ticks_in_utc",
     ),
     # -- webhooks --
     Fault(
         "a webhook tells by a channel that is not there",
-        "triggers/webhook.py",
+        "webhook/__init__.py",
         "            if source.tell:",
         "            if False:",
         f"{WEBHOOK}::test_where_nobody_would_be_told_stops_the_start",
     ),
     Fault(
         "a webhook needs no signature",
-        "triggers/webhook_signatures.py",
+        "webhook/signatures.py",
         "    Webhook(secret).verify(body, dict(headers), json_parse=False)\n",
         "",
         f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
     ),
     Fault(
         "GitHub's signature is not compared",
-        "triggers/webhook_signatures.py",
+        "webhook/signatures.py",
         'if not hmac.compare_digest(signature.encode(), given.encode("latin-1")):',
         "if not given:",
         f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
     ),
     Fault(
         "an id that nobody signed names a delivery",
-        "triggers/webhook_signatures.py",
+        "webhook/signatures.py",
         "return sha256(body).hexdigest()",
         'return headers["x-github-delivery"]',
         f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
     ),
     Fault(
         "a webhook that is sent again is another message",
-        "triggers/webhook_routes.py",
+        "webhook/routes.py",
         'key = f"webhook:{name}:{signed}"',
         'key = f"webhook:{name}:{id(signed)}"',
         f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
     ),
     Fault(
         "sources share their conversations",
-        "triggers/webhook_routes.py",
+        "webhook/routes.py",
         "api.thread_of(SOURCE, name, conversation)",
         'api.thread_of(SOURCE, "", conversation)',
         f"{WEBHOOK}::test_a_conversation_is_one_of_its_source",
     ),
     Fault(
         "two things without a number share a thread",
-        "triggers/webhook_routes.py",
+        "webhook/routes.py",
         "fill(template, payload, names=True)",
         "fill(template, payload)",
         f"{WEBHOOK}::test_what_cannot_be_used_is_refused",
     ),
     Fault(
         "a template reads more than the payload",
-        "channels/webhook_payload.py",
+        "webhook/payload.py",
         "            case _:\n                raise LookupError(path)\n    return payload",
         "            case _:\n                payload = getattr(payload, name)\n    return payload",
-        "channels/test_webhook_payload.py::test_what_is_not_there_is_named",
+        "webhook/test_payload.py::test_what_is_not_there_is_named",
     ),
     Fault(
         "a webhook that is told again looks like another one",
-        "channels/webhook.py",
+        "webhook/channel.py",
         '"webhook-id": message_id,',
         '"webhook-id": f"{message_id}_{now.timestamp()}",',
-        "channels/test_webhook.py::test_what_is_told_again_is_known_again",
+        "webhook/test_channel.py::test_what_is_told_again_is_known_again",
     ),
     Fault(
         "a redirect counts as told",
-        "channels/webhook.py",
+        "webhook/channel.py",
         "if not answer.is_success:",
         "if answer.is_error:",
-        "channels/test_webhook.py::test_only_2xx_is_told",
+        "webhook/test_channel.py::test_only_2xx_is_told",
     ),
     # -- evals --
     Fault(
@@ -683,239 +682,235 @@ FAULTS = [
         "llms/recorded.py",
         "    read = json.dumps([prompt.system, prompt.blocks, prompt.ask, schema])\n",
         "    read = json.dumps([prompt.blocks, prompt.ask])\n",
-        "test_evals.py::test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale",
+        "cli/test_evals.py::test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale",
     ),
     # -- the inbox --
     Fault(
         "a page obeys what is said in a thread",
-        "triggers/http/pages.py",
+        "http/pages.py",
         "        autoescape=True,\n",
         "",
-        "triggers/http/test_inbox.py::test_nothing_in_a_log_is_obeyed[approval]",
+        "inbox/test_inbox.py::test_nothing_in_a_log_is_obeyed[approval]",
     ),
     Fault(
         "a form of another site is taken",
-        "triggers/http/pages.py",
+        "http/pages.py",
         "    if not _is_from_here(request):",
         "    if False:",
-        "triggers/http/test_pages.py::test_another_site_cannot_send_a_form[headers4-403]",
+        "http/test_pages.py::test_another_site_cannot_send_a_form[headers4-403]",
     ),
     Fault(
         "a form is taken without the word of its session",
-        "triggers/http/sessions.py",
+        "http/sessions.py",
         '        raise HTTPException(403, "You signed in again',
         '        print("You signed in again',
-        "triggers/http/test_inbox.py"
-        "::test_nothing_is_done_without_the_word_of_the_session[forged0-/]",
+        "inbox/test_inbox.py::test_nothing_is_done_without_the_word_of_the_session[forged0-/]",
     ),
     Fault(
         "signing in leads anywhere",
-        "triggers/http/sessions.py",
+        "http/sessions.py",
         'wanted if _OWN_PATH.fullmatch(wanted) else "/"',
         "wanted",
-        "triggers/http/test_pages.py::test_signing_in_leads_nowhere_else[//evil.example/]",
+        "http/test_pages.py::test_signing_in_leads_nowhere_else[//evil.example/]",
     ),
     Fault(
         "anybody may look into a thread",
-        "triggers/http/inbox/__init__.py",
+        "inbox/routes.py",
         ", dependencies=[Depends(person)]",
         "",
-        "triggers/http/test_inbox.py::test_nobody_looks_in_without_signing_in[/inbox/t/events/1]",
+        "inbox/test_inbox.py::test_nobody_looks_in_without_signing_in[/inbox/t/events/1]",
     ),
     Fault(
         "who comes second is told that it was them",
-        "triggers/http/inbox/answers.py",
+        "http/answers.py",
         "        and past.actor == name\n",
         "",
-        "triggers/http/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
+        "inbox/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
     ),
     # -- email --
     Fault(
         "the placeholder of the secret signs links",
-        "channels/email_stamp.py",
+        "email/stamp.py",
         "if is_placeholder(secret):",
         "if False:",
-        "channels/test_email.py::test_what_is_half_set_up_is_named_with_what_to_do",
+        "email/test_channel.py::test_what_is_half_set_up_is_named_with_what_to_do",
     ),
     Fault(
         "a forged Message-ID leads into a thread",
-        "channels/email_stamp.py",
+        "email/stamp.py",
         "return thread_id if hmac.compare_digest(tag, self._tag(thread_id, seq)) else None",
         "return thread_id",
-        "triggers/email/test_intake.py::test_our_own_message_ids_lead_back_and_forged_ones_do_not",
+        "email/test_intake.py::test_our_own_message_ids_lead_back_and_forged_ones_do_not",
     ),
     Fault(
         "a mail sent again is another mail",
-        "channels/email_letters.py",
+        "email/letters.py",
         "stamp.message_id(thread.id, event.seq)",
         'stamp.message_id(thread.id, __import__("secrets").randbelow(9**8))',
-        "channels/test_email.py::test_a_server_that_is_away_gets_the_very_same_mail_later",
+        "email/test_channel.py::test_a_server_that_is_away_gets_the_very_same_mail_later",
     ),
     Fault(
         "a password is sent without TLS",
-        "channels/email_server.py",
+        "email/server.py",
         "        if self.user and not offered:",
         "        if False:",
-        "channels/test_email.py"
+        "email/test_channel.py"
         "::test_no_password_leaves_this_machine_in_the_open[smtp://u:p@mail.example-False-None]",
     ),
     Fault(
         "a forwarded link is taken from anybody",
-        "triggers/email/confirm.py",
+        "email/confirm.py",
         "    if link.person != name:",
         "    if False:",
-        "triggers/email/test_confirm.py"
-        "::test_a_forwarded_link_is_refused_even_to_one_who_may_answer",
+        "email/test_confirm.py::test_a_forwarded_link_is_refused_even_to_one_who_may_answer",
     ),
     Fault(
         "a link is good for what the form says",
-        "triggers/email/confirm.py",
+        "email/confirm.py",
         'given = fields | {"wait": str(link.wait), "digest": link.digest}',
         "given = fields",
-        "triggers/email/test_confirm.py"
+        "email/test_confirm.py"
         "::test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves",
     ),
     Fault(
         "anybody may write",
-        "triggers/email/senders.py",
+        "email/senders.py",
         '        if not known and not self.allowed.intersection((sender, f"@{domain}")):',
         "        if False:",
-        "triggers/email/test_senders.py"
-        "::test_only_those_on_the_list_may_write[two@other.example-False]",
+        "email/test_senders.py::test_only_those_on_the_list_may_write[two@other.example-False]",
     ),
     Fault(
         "what a sender wrote into a comment is believed",
-        "triggers/email/senders.py",
+        "email/senders.py",
         "    kept, depth, quoted, signs =",
         "    return value.lower()\n    kept, depth, quoted, signs =",
-        "triggers/email/test_senders.py::test_a_sender_is_believed_when_the_trusted_server_vouches",
+        "email/test_senders.py::test_a_sender_is_believed_when_the_trusted_server_vouches",
     ),
     Fault(
         "automatic replies are answered",
-        "triggers/email/senders.py",
+        "email/senders.py",
         '    if fields["Auto-Submitted"] not in ("", "no"):',
         "    if False:",
-        "triggers/email/test_intake.py::test_an_agent_like_this_one_ignores_what_this_one_answers",
+        "email/test_intake.py::test_an_agent_like_this_one_ignores_what_this_one_answers",
     ),
     Fault(
         "a signature is good for ever",
-        "triggers/email/providers.py",
+        "email/providers.py",
         "<= WINDOW_S",
         "<= 10**12",
-        "triggers/email/test_providers.py::test_nobody_else_can_post_and_nonsense_is_refused",
+        "email/test_providers.py::test_nobody_else_can_post_and_nonsense_is_refused",
     ),
     Fault(
         "a mail that cannot be read holds up the box",
-        "triggers/email/imap.py",
+        "email/imap.py",
         "        except BrokenMail as error:",
         "        except ZeroDivisionError as error:",
-        "triggers/email/test_imap.py"
+        "email/test_imap.py"
         "::test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others[pymap]",
     ),
     # -- Slack --
     Fault(
         "what Slack did not sign is taken",
-        "triggers/slack/bolt.py",
+        "slack/bolt.py",
         "            if not _signed(verifier, await request.body(), request):",
         "            if False:",
-        "triggers/test_slack.py::test_what_slack_did_not_sign_just_now_is_refused[0-headers0]",
+        "slack/test_slack.py::test_what_slack_did_not_sign_just_now_is_refused[0-headers0]",
     ),
     Fault(
         "people of other workspaces answer in Slack",
-        "triggers/slack/answers.py",
+        "slack/answers.py",
         "        return teams == {(await self._slack.me()).team}",
         "        return bool(teams)",
-        "triggers/test_slack.py"
+        "slack/test_slack.py"
         "::test_who_is_not_asked_is_told_so_and_changes_nothing[Approve-U1-T2-None]",
     ),
     Fault(
         "people of other workspaces are heard in Slack",
-        "triggers/slack/messages.py",
+        "slack/messages.py",
         '        own = teams <= {me.team, None} and body.get("team_id")',
         "        own = bool(teams)",
-        "triggers/test_slack.py"
+        "slack/test_slack.py"
         "::test_bots_edits_joins_and_other_workspaces_are_ignored[app_mention-changes6-outer6]",
     ),
     Fault(
         "bots are heard in Slack",
-        "triggers/slack/messages.py",
+        "slack/messages.py",
         ' and not event.get("bot_id")',
         "",
-        "triggers/test_slack.py"
+        "slack/test_slack.py"
         "::test_bots_edits_joins_and_other_workspaces_are_ignored[message-changes0-outer0]",
     ),
     Fault(
         "a message in Slack is known by its event, not by its time",
-        "triggers/slack/messages.py",
+        "slack/messages.py",
         '"delivery": f"slack:{channel}:{ts}"',
         '"delivery": f"slack:{body[\'event_id\']}"',
-        "triggers/test_slack.py::test_one_message_under_two_event_ids_and_again_is_one_message",
+        "slack/test_slack.py::test_one_message_under_two_event_ids_and_again_is_one_message",
     ),
     Fault(
         "all talk in a channel is heard",
-        "triggers/slack/messages.py",
+        "slack/messages.py",
         '        begins = direct or event["type"] == "app_mention"\n',
         "        begins = True\n",
-        "triggers/test_slack.py"
-        "::test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard",
+        "slack/test_slack.py::test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard",
     ),
     Fault(
         "Slack hears yes before it is stored",
-        "triggers/slack/bolt.py",
+        "slack/bolt.py",
         "            process_before_response=True,\n",
         "            process_before_response=False,\n",
-        "triggers/test_slack.py"
+        "slack/test_slack.py"
         "::test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again",
     ),
     Fault(
         "a form in Slack answers for who opened it",
-        "triggers/slack/presses.py",
+        "slack/presses.py",
         'cls(**origin | {"user": body["user"]["id"]}, shown=shown)',
         "cls(**origin, shown=shown)",
-        "triggers/test_slack.py::test_a_form_is_the_answer_of_who_sends_it",
+        "slack/test_slack.py::test_a_form_is_the_answer_of_who_sends_it",
     ),
     Fault(
         "a model pings a channel of Slack",
-        "channels/slack_text.py",
+        "slack/text.py",
         '.replace("<", "&lt;")',
         "",
-        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log3]",
+        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log3]",
     ),
     Fault(
         "an argument ends the call that Slack shows",
-        "channels/slack_blocks.py",
+        "slack/blocks.py",
         '.replace("`", r"\\u0060")',
         "",
-        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
     ),
     Fault(
         "Slack reads plain text as mentions",
-        "channels/slack_blocks.py",
+        "slack/blocks.py",
         ', "verbatim": True',
         "",
-        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
     ),
     Fault(
         "a crash has people told twice in Slack",
-        "channels/slack_posts.py",
+        "slack/posts.py",
         "            if await mark_of(slack, past) == mark:",
         "            if False:",
-        "channels/test_slack.py"
+        "slack/test_channel.py"
         "::test_nobody_is_told_twice_after_a_crash_or_a_lost_answer[200-False]",
     ),
     Fault(
         "a link is unfurled",
-        "channels/slack_posts.py",
+        "slack/posts.py",
         "        unfurl_links=False,",
         "        unfurl_links=True,",
-        "channels/test_slack.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
     ),
     Fault(
         "Slack's wish to slow down is not heard",
-        "channels/slack_api.py",
+        "slack/client.py",
         "float(after) if after.isdecimal() else 30.0",
         "None",
-        "channels/test_slack.py"
+        "slack/test_channel.py"
         "::test_what_slack_cannot_do_now_is_tried_again_later[answer0-asks to wait-7.0]",
     ),
 ]

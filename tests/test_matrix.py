@@ -140,7 +140,7 @@ def _where_it_differs(agent: Agent, answers: Answers, mark: str, seen: Seen) -> 
     tests beside whatever starts that run again.
     """
     texts = {file: file.read_text("utf-8") for file in (agent.path / "tests").rglob("*.py")}
-    again = {file.parent for file, text in texts.items() if "agent.app" in text}
+    again = {file.parent for file, text in texts.items() if "agent.engine.main" in text}
     found = []
     for file, text in sorted(texts.items()):
         test = file.relative_to(agent.path).as_posix()
