@@ -16,8 +16,8 @@ from create_12_factor_agent.history import NEW, OLD, History
 
 from . import variants
 from .conftest import ROOT, checked_in, tree
+from .menu import Answers
 from .templates import commit, git
-from .variants import Answers
 
 Files = dict[str, str]
 Edit = Callable[[list[str], list[str], str], list[str]]
