@@ -30,7 +30,7 @@ GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
 POSTGRES = "stores/postgres/test_store.py"
 PROCRASTINATE = "runners/procrastinate/test_runner.py"
-WEBHOOK = "webhook/test_webhook.py"
+WEBHOOK = "webhook/test_routes.py"
 
 FAULTS = [
     # -- who may allow what --
@@ -58,7 +58,7 @@ FAULTS = [
     Fault(
         "no leave is asked for",
         "loop/tool_calls.py",
-        "case Run(approvers=approvers) if approvers and not step.approved:",
+        "case Run(approvers=approvers) if not _is_approved(thread, step, approvers):",
         "case Run(approvers=approvers) if False:",
         "loop/test_tool_calls.py::test_a_call_that_needs_leave_does_not_run_before_it_has_it",
     ),
@@ -67,7 +67,8 @@ FAULTS = [
         "loop/api.py",
         "    thread = await expire(ports, await ports.store.load(thread_id))\n",
         "    thread = await ports.store.load(thread_id)\n",
-        "loop/test_api.py::test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run",
+        "loop/test_api.py::"
+        "test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run",
     ),
     Fault(
         "nothing expires",
@@ -87,14 +88,14 @@ FAULTS = [
     Fault(
         "a message does not supersede a call that was not started",
         "log/thread.py",
-        "    elif step and not step.starts and not step.approved:",
+        "    elif step and not step.starts and not step.approved_by:",
         "    elif False:",
         "loop/test_advance.py::test_an_old_version_is_looked_at_again_before_anything_is_decided",
     ),
     Fault(
         "a retry is forgotten when a message comes first",
         "log/thread.py",
-        "replace(step, starts=0, approved=True)",
+        "replace(step, starts=0, approved_by=by)",
         "replace(step, starts=0)",
         "loop/test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
     ),
@@ -103,8 +104,10 @@ FAULTS = [
         "the write-ahead comes after the tool",
         "loop/tool_calls.py",
         "    thread = await ports.store.append(thread, started)\n"
-        "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n",
-        "    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)\n"
+        "    call = Call(key, step.approved_by, thread)\n"
+        "    outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)\n",
+        "    call = Call(key, step.approved_by, thread)\n"
+        "    outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)\n"
         "    thread = await ports.store.append(thread, started)\n",
         "loop/test_tool_calls.py::test_a_late_result_answers_the_doubt_that_another_runner_raised",
     ),
@@ -144,7 +147,8 @@ FAULTS = [
         "loop/tool_calls.py",
         'unique = f"late:{start}" if late else key',
         "unique = key",
-        "loop/test_tool_calls.py::test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
+        "loop/test_tool_calls.py::"
+        "test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
     ),
     # -- facts, and what is told --
     Fault(
@@ -184,11 +188,11 @@ FAULTS = [
     ),
     Fault(
         "a question replaces the one that cannot be shown",
-        "runners/claims.py",
+        "runners/local.py",
         '    if word == "deliver":\n',
         "    if False:\n",
         "runners/test_local.py::"
-        "test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_second_wait",
+        "test_a_delivery_that_kills_its_runners_is_given_up_and_opens_no_second_wait",
     ),
     Fault(
         "there are no limits",
@@ -275,28 +279,28 @@ FAULTS = [
         "llms/ladder.py",
         "{len(prompt.blocks), prompt.seen}",
         "{len(prompt.blocks)}",
-        f"{ANTHROPIC}::test_the_request_is_what_it_was",
+        f"{ANTHROPIC}::test_the_request_is_unchanged",
     ),
     Fault(
         "tokens read from a cache are not counted as input",
         "llms/anthropic.py",
         '["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]',
         '["input_tokens"]',
-        f"{ANTHROPIC}::test_a_reply_tells_its_tokens_and_its_model",
+        f"{ANTHROPIC}::test_a_reply_has_its_tokens_and_its_model",
     ),
     Fault(
         "a server that is busy stops the thread",
         "llms/providers.py",
         "(200, 408, 409, 425, 429) or status >= 500",
         "(200, 408, 409, 425)",
-        f"{GEMINI}::test_a_server_that_cannot_now_is_unavailable_as_long_as_it_says[503]",
+        f"{GEMINI}::test_a_busy_server_is_unavailable_for_as_long_as_it_says[503]",
     ),
     Fault(
         "a text that was cut is completed",
         "llms/objects.py",
         '        raise ValueError("an object is not closed")\n',
         '        spans.append(text[start:] + quote + "}" * depth)\n',
-        "llms/test_output.py::test_wherever_a_reply_is_cut_no_other_step_comes_of_it",
+        "llms/test_output.py::test_a_reply_cut_anywhere_never_becomes_another_step",
     ),
     Fault(
         "of two steps the first is taken",
@@ -304,14 +308,14 @@ FAULTS = [
         "        if len(calls) > 1:\n",
         "        if False:\n",
         "llms/test_output.py::"
-        "test_every_other_reply_is_refused_with_words_for_the_model[two steps]",
+        "test_every_other_reply_is_refused_with_a_message_for_the_model[two steps]",
     ),
     Fault(
         "a field called like a keyword is not in the schema",
         "llms/schema.py",
         '        case "properties" | "$defs":',
         '        case "$defs":',
-        "llms/test_output.py::test_the_schema_is_what_it_was",
+        "llms/test_output.py::test_the_schema_is_unchanged",
     ),
     # -- the stores --
     Fault(
@@ -326,14 +330,14 @@ FAULTS = [
         "stores/sqlite/schema.py",
         "CREATE UNIQUE INDEX named",
         "CREATE INDEX named",
-        f"{SQLITE}::test_a_key_is_taken_once_in_a_thread",
+        f"{SQLITE}::test_a_key_is_unique_in_a_thread",
     ),
     Fault(
         "a key may be there twice, in memory",
         "stores/memory.py",
         "if taken or version != thread.state.version:",
         "if version != thread.state.version:",
-        f"{MEMORY}::test_a_key_is_taken_once_in_a_thread",
+        f"{MEMORY}::test_a_key_is_unique_in_a_thread",
     ),
     Fault(
         "the lease of another is no obstacle",
@@ -347,21 +351,21 @@ FAULTS = [
         "stores/sqlite/schema.py",
         "ELSE crashes + 1 END",
         "ELSE 0 END",
-        f"{SQLITE}::test_a_lease_that_ran_out_is_a_crash",
+        f"{SQLITE}::test_an_expired_lease_counts_as_a_crash",
     ),
     Fault(
         "a release forgets what came in meanwhile",
         "stores/sqlite/schema.py",
         "wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END",
         "wake_at = :wake_at",
-        f"{SQLITE}::test_a_release_of_an_old_version_loses_no_wake_up",
+        f"{SQLITE}::test_a_release_of_an_old_version_keeps_the_wake_up",
     ),
     Fault(
         "a release forgets what came in meanwhile, in memory",
         "stores/memory.py",
         "if row.thread.state.version == thread.state.version:",
         "if True:",
-        f"{MEMORY}::test_a_release_of_an_old_version_loses_no_wake_up",
+        f"{MEMORY}::test_a_release_of_an_old_version_keeps_the_wake_up",
     ),
     Fault(
         "a fact does not make its thread due",
@@ -387,8 +391,9 @@ FAULTS = [
     Fault(
         "a migration is not one transaction",
         "stores/sqlite/schema.py",
-        '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n',
-        '    db.execute("BEGIN IMMEDIATE")\n    version = _version(db)\n    db.execute("COMMIT")\n',
+        '    db.execute("BEGIN IMMEDIATE")\n    version = _read_version(db)\n',
+        '    db.execute("BEGIN IMMEDIATE")\n    version = _read_version(db)\n'
+        '    db.execute("COMMIT")\n',
         "stores/test_sqlite.py::test_a_migration_that_fails_changes_nothing",
     ),
     # -- the runner --
@@ -402,10 +407,9 @@ FAULTS = [
     Fault(
         "the lease of a run that broke is renewed for ever",
         "runners/local.py",
-        "        run.add_done_callback(lambda _: self._leases.discard(owner))\n",
+        "        task.add_done_callback(lambda _: self._leases.discard(holder))\n",
         "",
-        "runners/test_local.py::"
-        "test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_lives",
+        "runners/test_local.py::test_a_thread_that_failed_is_taken_over_though_the_process_lives",
     ),
     Fault(
         "a worker told to stop goes on",
@@ -413,7 +417,7 @@ FAULTS = [
         "                stopping.set()\n",
         "                pass\n",
         "runners/test_local.py::TestLocalRunner::"
-        "test_a_stop_lets_the_step_at_hand_end_and_begins_no_other",
+        "test_a_stop_lets_the_current_step_end_and_starts_no_other",
     ),
     Fault(
         "a worker told to stop does not wait for its steps",
@@ -428,7 +432,7 @@ FAULTS = [
         "stores/postgres/schema.py",
         "CREATE UNIQUE INDEX once",
         "CREATE INDEX once",
-        f"{POSTGRES}::TestPostgresStore::test_a_key_is_taken_once_in_a_thread",
+        f"{POSTGRES}::TestPostgresStore::test_a_key_is_unique_in_a_thread",
     ),
     Fault(
         "an append that came second is stored in part, in PostgreSQL",
@@ -442,20 +446,20 @@ FAULTS = [
         "stores/postgres/schema.py",
         "WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})",
         "WHERE {})",
-        f"{POSTGRES}::TestPostgresStore::test_of_many_at_once_one_claims",
+        f"{POSTGRES}::TestPostgresStore::test_of_many_claims_at_once_one_succeeds",
     ),
     Fault(
         "everybody makes the tables",
         "stores/postgres/schema.py",
         """        await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])\n""",
         "",
-        f"{POSTGRES}::test_many_that_start_at_once_make_the_tables_once",
+        f"{POSTGRES}::test_processes_that_start_at_once_create_the_tables_once",
     ),
     Fault(
         "a hint is deferred beside the append",
         "runners/procrastinate/__init__.py",
         "self._advance.configure(connection=db)",
-        "(await self.opened()) and self._advance",
+        "(await self.open_app()) and self._advance",
         f"{PROCRASTINATE}::test_a_hint_is_part_of_the_append_that_makes_a_thread_due",
     ),
     Fault(
@@ -470,7 +474,7 @@ FAULTS = [
         "runners/procrastinate/__init__.py",
         "                if more:\n",
         "                if False:\n",
-        f"{PROCRASTINATE}::test_a_sweep_that_finds_much_has_others_help",
+        f"{PROCRASTINATE}::test_a_sweep_that_finds_many_threads_lets_others_help",
     ),
     Fault(
         "the jobs of dead workers stay",
@@ -506,8 +510,8 @@ FAULTS = [
         "log/thread.py",
         '    reported = state.wait and "job" in state.wait.data\n',
         "    reported = False\n",
-        "loop/test_tool_calls.py"
-        "::test_a_tool_that_waited_is_not_run_again_by_what_is_said_next[timer-once]",
+        "loop/test_tool_calls.py::"
+        "test_a_tool_that_waited_is_not_run_again_by_what_is_said_next[timer-once]",
     ),
     Fault(
         "one channel that is away keeps the others from telling",
@@ -518,17 +522,18 @@ FAULTS = [
     ),
     Fault(
         "what is away keeps a wait from expiring",
-        "runners/claims.py",
+        "runners/local.py",
         "min(later, wait.expires_at) if wait and wait.expires_at else later",
         "later",
-        "runners/test_local.py::test_what_is_away_keeps_no_wait_from_expiring",
+        "runners/test_local.py::test_an_unavailable_channel_does_not_keep_a_wait_from_expiring",
     ),
     Fault(
         "a job's result is no certain outcome",
         "log/thread.py",
         '        case "happened" | "done":\n',
         '        case "happened":\n',
-        "loop/test_tool_calls.py::test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then",
+        "loop/test_tool_calls.py::"
+        "test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then",
     ),
     # -- who is told, and where --
     Fault(
@@ -566,14 +571,14 @@ FAULTS = [
         "otel/spans.py",
         '        "gen_ai.tool.call.id": str(step.seq),\n',
         '        "gen_ai.tool.call.id": str(event.data),\n        "input": str(thread.events),\n',
-        "otel/test_otel.py::test_a_span_holds_nothing_that_was_said",
+        "otel/test_otel.py::test_a_span_holds_no_text_of_the_log",
     ),
     Fault(
         "a span told twice is two",
         "otel/spans.py",
-        "_id(8, self.turn.thread_id, self.ended.seq)",
+        "_make_id(8, self.turn.thread_id, self.last.seq)",
         "id(self)",
-        "otel/test_otel.py::test_a_span_that_is_told_twice_is_one_span",
+        "otel/test_otel.py::test_a_span_that_is_emitted_twice_is_one_span",
     ),
     Fault(
         "an append waits for the collector",
@@ -581,100 +586,100 @@ FAULTS = [
         "        processor = BatchSpanProcessor(OTLPSpanExporter())\n",
         "        from opentelemetry.sdk.trace.export import SimpleSpanProcessor\n\n"
         "        processor = SimpleSpanProcessor(OTLPSpanExporter())\n",
-        "otel/test_otel.py::test_a_collector_gets_every_span_and_holds_up_no_append",
+        "otel/test_otel.py::test_a_collector_gets_every_span_and_delays_no_append",
     ),
     # -- schedules --
     Fault(
         "each server makes a tick of its own",
         "cron/ticks.py",
-        "        thread_of(schedule, tick),\n        schedule.text(tick),\n",
-        "        f'{id(app)}',\n        schedule.text(tick),\n",
-        "cron/test_ticks.py::test_a_fleet_says_it_once",
+        "        name_thread(schedule, tick),\n        schedule.format_message(tick),\n",
+        "        f'{id(app)}',\n        schedule.format_message(tick),\n",
+        "cron/test_ticks.py::test_several_servers_start_a_tick_once",
     ),
     Fault(
         "a new schedule begins with what it missed",
         "cron/ticks.py",
         "    return ran is not None and ran[0] < tick\n",
         "    return ran is None or ran[0] < tick\n",
-        "cron/test_ticks.py::test_a_process_that_starts_reads_off_the_threads_what_was_missed",
+        "cron/test_ticks.py::test_a_starting_process_derives_missed_ticks_from_the_threads",
     ),
     Fault(
         "a time that comes twice is two ticks",
-        "cron/schedule.py",
-        "if (tick := local.astimezone(UTC)) > moment:",
+        "cron/schedules.py",
+        "if (tick := local.astimezone(UTC)) > after:",
         "if tick := local.astimezone(UTC):",
-        "cron/test_schedule.py::test_the_next_ticks_in_utc",
+        "cron/test_schedules.py::test_the_next_ticks_are_in_utc",
     ),
     # -- webhooks --
     Fault(
         "a webhook tells by a channel that is not there",
         "webhook/__init__.py",
-        "            if source.tell:",
+        "            if source.notify:",
         "            if False:",
-        f"{WEBHOOK}::test_where_nobody_would_be_told_stops_the_start",
+        f"{WEBHOOK}::test_a_notify_address_that_reaches_nobody_stops_the_start",
     ),
     Fault(
         "a webhook needs no signature",
-        "webhook/signatures.py",
+        "webhook/routes.py",
         "    Webhook(secret).verify(body, dict(headers), json_parse=False)\n",
         "",
-        f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
+        f"{WEBHOOK}::test_a_request_without_a_valid_signature_is_refused",
     ),
     Fault(
         "GitHub's signature is not compared",
-        "webhook/signatures.py",
+        "webhook/routes.py",
         'if not hmac.compare_digest(signature.encode(), given.encode("latin-1")):',
         "if not given:",
-        f"{WEBHOOK}::test_who_does_not_sign_does_not_get_in",
+        f"{WEBHOOK}::test_a_request_without_a_valid_signature_is_refused",
     ),
     Fault(
         "an id that nobody signed names a delivery",
-        "webhook/signatures.py",
+        "webhook/routes.py",
         "return sha256(body).hexdigest()",
         'return headers["x-github-delivery"]',
-        f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
+        f"{WEBHOOK}::test_a_delivery_sent_many_times_is_one_message",
     ),
     Fault(
         "a webhook that is sent again is another message",
         "webhook/routes.py",
         'key = f"webhook:{name}:{signed}"',
         'key = f"webhook:{name}:{id(signed)}"',
-        f"{WEBHOOK}::test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message",
+        f"{WEBHOOK}::test_a_delivery_sent_many_times_is_one_message",
     ),
     Fault(
         "sources share their conversations",
         "webhook/routes.py",
         "api.thread_of(SOURCE, name, conversation)",
         'api.thread_of(SOURCE, "", conversation)',
-        f"{WEBHOOK}::test_a_conversation_is_one_of_its_source",
+        f"{WEBHOOK}::test_each_source_has_its_own_conversations",
     ),
     Fault(
         "two things without a number share a thread",
         "webhook/routes.py",
-        "fill(template, payload, names=True)",
-        "fill(template, payload)",
-        f"{WEBHOOK}::test_what_cannot_be_used_is_refused",
+        "fill_template(template, payload, names=True)",
+        "fill_template(template, payload)",
+        f"{WEBHOOK}::test_a_request_that_cannot_be_used_is_refused_with_the_reason",
     ),
     Fault(
         "a template reads more than the payload",
         "webhook/payload.py",
         "            case _:\n                raise LookupError(path)\n    return payload",
         "            case _:\n                payload = getattr(payload, name)\n    return payload",
-        "webhook/test_payload.py::test_what_is_not_there_is_named",
+        "webhook/test_payload.py::test_a_missing_path_is_named",
     ),
     Fault(
         "a webhook that is told again looks like another one",
         "webhook/channel.py",
         '"webhook-id": message_id,',
         '"webhook-id": f"{message_id}_{now.timestamp()}",',
-        "webhook/test_channel.py::test_what_is_told_again_is_known_again",
+        "webhook/test_channel.py::test_an_event_that_is_posted_again_has_the_same_id",
     ),
     Fault(
         "a redirect counts as told",
         "webhook/channel.py",
         "if not answer.is_success:",
         "if answer.is_error:",
-        "webhook/test_channel.py::test_only_2xx_is_told",
+        "webhook/test_channel.py::test_any_answer_but_2xx_is_retried",
     ),
     # -- evals --
     Fault(
@@ -733,184 +738,188 @@ FAULTS = [
         "email/stamp.py",
         "if is_placeholder(secret):",
         "if False:",
-        "email/test_channel.py::test_what_is_half_set_up_is_named_with_what_to_do",
+        "email/test_channel.py::test_an_incomplete_setup_names_the_setting",
     ),
     Fault(
         "a forged Message-ID leads into a thread",
         "email/stamp.py",
-        "return thread_id if hmac.compare_digest(tag, self._tag(thread_id, seq)) else None",
+        "return thread_id if hmac.compare_digest(tag, self._sign(thread_id, seq)) else None",
         "return thread_id",
-        "email/test_intake.py::test_our_own_message_ids_lead_back_and_forged_ones_do_not",
+        "email/test_intake.py::test_our_message_ids_lead_to_their_thread_and_forged_ones_do_not",
     ),
     Fault(
         "a mail sent again is another mail",
         "email/letters.py",
-        "stamp.message_id(thread.id, event.seq)",
-        'stamp.message_id(thread.id, __import__("secrets").randbelow(9**8))',
-        "email/test_channel.py::test_a_server_that_is_away_gets_the_very_same_mail_later",
+        "stamp.make_message_id(thread.id, event.seq)",
+        'stamp.make_message_id(thread.id, __import__("secrets").randbelow(9**8))',
+        "email/test_channel.py::test_an_unreachable_server_gets_the_same_mail_later",
     ),
     Fault(
         "a password is sent without TLS",
         "email/server.py",
         "        if self.user and not offered:",
         "        if False:",
-        "email/test_channel.py"
-        "::test_no_password_leaves_this_machine_in_the_open[smtp://u:p@mail.example-False-None]",
+        "email/test_channel.py::"
+        "test_no_password_leaves_this_machine_unencrypted[smtp://u:p@mail.example-False-None]",
     ),
     Fault(
         "a forwarded link is taken from anybody",
-        "email/confirm.py",
+        "email/page.py",
         "    if link.person != name:",
         "    if False:",
-        "email/test_confirm.py::test_a_forwarded_link_is_refused_even_to_one_who_may_answer",
+        "email/test_page.py::test_a_forwarded_link_is_refused_even_to_somebody_who_may_answer",
     ),
     Fault(
         "a link is good for what the form says",
-        "email/confirm.py",
-        'given = fields | {"wait": str(link.wait), "digest": link.digest}',
+        "email/page.py",
+        'given = fields | {"digest": link.digest}',
         "given = fields",
-        "email/test_confirm.py"
-        "::test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves",
+        "email/test_page.py::test_the_link_in_a_mail_leads_to_a_page_that_approves",
     ),
     Fault(
         "anybody may write",
         "email/senders.py",
         '        if not known and not self.allowed.intersection((sender, f"@{domain}")):',
         "        if False:",
-        "email/test_senders.py::test_only_those_on_the_list_may_write[two@other.example-False]",
+        "email/test_senders.py::test_only_listed_senders_may_write[two@other.example-False]",
     ),
     Fault(
         "what a sender wrote into a comment is believed",
         "email/senders.py",
         "    kept, depth, quoted, signs =",
         "    return value.lower()\n    kept, depth, quoted, signs =",
-        "email/test_senders.py::test_a_sender_is_believed_when_the_trusted_server_vouches",
+        "email/test_senders.py::test_a_sender_is_trusted_if_the_trusted_server_confirms_it",
     ),
     Fault(
         "automatic replies are answered",
         "email/senders.py",
         '    if fields["Auto-Submitted"] not in ("", "no"):',
         "    if False:",
-        "email/test_intake.py::test_an_agent_like_this_one_ignores_what_this_one_answers",
+        "email/test_intake.py::test_an_agent_ignores_the_answers_of_another_agent",
     ),
     Fault(
         "a signature is good for ever",
         "email/providers.py",
         "<= WINDOW_S",
         "<= 10**12",
-        "email/test_providers.py::test_nobody_else_can_post_and_nonsense_is_refused",
+        "email/test_providers.py::test_unauthenticated_and_malformed_requests_are_refused",
     ),
     Fault(
         "a mail that cannot be read holds up the box",
         "email/imap.py",
         "        except BrokenMail as error:",
         "        except ZeroDivisionError as error:",
-        "email/test_imap.py"
-        "::test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others[pymap]",
+        "email/test_imap.py::test_an_unreadable_mail_is_flagged_and_does_not_block_others[pymap]",
     ),
     # -- Slack --
     Fault(
         "what Slack did not sign is taken",
         "slack/bolt.py",
-        "            if not _signed(verifier, await request.body(), request):",
+        "            if not _is_signed(verifier, await request.body(), request):",
         "            if False:",
-        "slack/test_slack.py::test_what_slack_did_not_sign_just_now_is_refused[0-headers0]",
+        "slack/test_bolt.py::"
+        "test_a_request_without_a_recent_signature_of_slack_is_refused[0-headers0]",
     ),
     Fault(
         "people of other workspaces answer in Slack",
         "slack/answers.py",
-        "        return teams == {(await self._slack.me()).team}",
+        "        return teams == {(await self._slack.get_bot()).team}",
         "        return bool(teams)",
-        "slack/test_slack.py"
-        "::test_who_is_not_asked_is_told_so_and_changes_nothing[Approve-U1-T2-None]",
+        "slack/test_answers.py::"
+        "test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing[Approve-U1-T2-None]",
     ),
     Fault(
         "people of other workspaces are heard in Slack",
         "slack/messages.py",
-        '        own = teams <= {me.team, None} and body.get("team_id")',
+        '        own = teams <= {bot.team, None} and body.get("team_id")',
         "        own = bool(teams)",
-        "slack/test_slack.py"
-        "::test_bots_edits_joins_and_other_workspaces_are_ignored[app_mention-changes6-outer6]",
+        "slack/test_messages.py::"
+        "test_bots_edits_joins_and_other_workspaces_are_ignored[app_mention-changes6-outer6]",
     ),
     Fault(
         "bots are heard in Slack",
         "slack/messages.py",
         ' and not event.get("bot_id")',
         "",
-        "slack/test_slack.py"
-        "::test_bots_edits_joins_and_other_workspaces_are_ignored[message-changes0-outer0]",
+        "slack/test_messages.py::"
+        "test_bots_edits_joins_and_other_workspaces_are_ignored[message-changes0-outer0]",
     ),
     Fault(
         "a message in Slack is known by its event, not by its time",
         "slack/messages.py",
         '"delivery": f"slack:{channel}:{ts}"',
         '"delivery": f"slack:{body[\'event_id\']}"',
-        "slack/test_slack.py::test_one_message_under_two_event_ids_and_again_is_one_message",
+        "slack/test_messages.py::test_a_message_delivered_several_times_is_recorded_once",
     ),
     Fault(
         "all talk in a channel is heard",
         "slack/messages.py",
-        '        begins = direct or event["type"] == "app_mention"\n',
-        "        begins = True\n",
-        "slack/test_slack.py::test_replies_in_the_slack_thread_go_on_and_other_talk_is_not_heard",
+        '        starts = direct or event["type"] == "app_mention"\n',
+        "        starts = True\n",
+        "slack/test_messages.py::"
+        "test_replies_in_the_slack_thread_continue_it_and_other_talk_is_ignored",
     ),
     Fault(
         "Slack hears yes before it is stored",
         "slack/bolt.py",
         "            process_before_response=True,\n",
         "            process_before_response=False,\n",
-        "slack/test_slack.py"
-        "::test_what_could_not_be_recorded_is_recorded_when_slack_sends_it_again",
+        "slack/test_bolt.py::"
+        "test_an_event_that_was_not_recorded_is_recorded_when_slack_sends_it_again",
     ),
     Fault(
         "a form in Slack answers for who opened it",
-        "slack/presses.py",
+        "slack/answers.py",
         'cls(**origin | {"user": body["user"]["id"]}, shown=shown)',
         "cls(**origin, shown=shown)",
-        "slack/test_slack.py::test_a_form_is_the_answer_of_who_sends_it",
+        "slack/test_forms.py::test_a_form_counts_for_whoever_submits_it",
     ),
     Fault(
         "a model pings a channel of Slack",
         "slack/text.py",
         '.replace("<", "&lt;")',
         "",
-        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log3]",
+        "slack/test_channel.py::"
+        "test_nothing_in_a_message_notifies_anybody_or_forges_anything[log3]",
     ),
     Fault(
         "an argument ends the call that Slack shows",
         "slack/blocks.py",
         '.replace("`", r"\\u0060")',
         "",
-        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::"
+        "test_nothing_in_a_message_notifies_anybody_or_forges_anything[log0]",
     ),
     Fault(
         "Slack reads plain text as mentions",
         "slack/blocks.py",
         ', "verbatim": True',
         "",
-        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::"
+        "test_nothing_in_a_message_notifies_anybody_or_forges_anything[log0]",
     ),
     Fault(
         "a crash has people told twice in Slack",
         "slack/posts.py",
-        "            if await mark_of(slack, past) == mark:",
+        "            if await read_mark(slack, past) == mark:",
         "            if False:",
-        "slack/test_channel.py"
-        "::test_nobody_is_told_twice_after_a_crash_or_a_lost_answer[200-False]",
+        "slack/test_channel.py::"
+        "test_a_message_is_posted_once_despite_a_crash_or_a_lost_answer[200-False]",
     ),
     Fault(
         "a link is unfurled",
         "slack/posts.py",
         "        unfurl_links=False,",
         "        unfurl_links=True,",
-        "slack/test_channel.py::test_nothing_that_is_shown_pings_or_forges[log0]",
+        "slack/test_channel.py::"
+        "test_nothing_in_a_message_notifies_anybody_or_forges_anything[log0]",
     ),
     Fault(
         "Slack's wish to slow down is not heard",
         "slack/client.py",
         "float(after) if after.isdecimal() else 30.0",
         "None",
-        "slack/test_channel.py"
-        "::test_what_slack_cannot_do_now_is_tried_again_later[answer0-asks to wait-7.0]",
+        "slack/test_channel.py::"
+        "test_an_error_of_slack_is_unavailable_and_retried[answer0-rate limit-7.0]",
     ),
 ]

@@ -7,11 +7,14 @@ from create_12_factor_agent.errors import UsageError
 MANY = Question("tool", "Tools", "a", {"a": "A", "b": "B"}, several=True)
 ONE = Question("size", "Size", "s", {"s": "S", "l": "L"}, several=False)
 TEXT = Question("name", "Name", "me", {}, several=False)
+STEPS = Question("web", "Web", "l", {"l": "L", "m": "M", "s": "S", "none": "N"}, several=False)
 
 
 def test_the_questions_are_those_that_people_may_answer() -> None:
     names = [question.name for question in catalog.questions()]
-    assert names == ["project_name", "description", "llm", "store", "runner", "trigger", "extra"]
+    assert names == [
+        "project_name", "description", "llm", "store", "runner", "web", "trigger", "extra",
+    ]  # fmt: skip
 
 
 def test_every_list_stays_a_list() -> None:
@@ -54,6 +57,34 @@ def test_one_text_is_one_text(question: Question, given: str) -> None:
 def test_what_is_no_such_text_is_refused(question: Question, given: object) -> None:
     with pytest.raises(UsageError, match=question.name):
         question.check(given)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "parts"),
+    [
+        (MANY, ["b"], ["b"]),
+        (MANY, [], []),
+        (ONE, "l", ["l"]),
+        (STEPS, "l", ["l", "m", "s"]),
+        (STEPS, "m", ["m", "s"]),
+        (STEPS, "none", []),
+    ],
+)
+def test_where_nothing_can_be_chosen_a_choice_includes_those_below_it(
+    question: Question, answer: catalog.Answer, parts: list[str]
+) -> None:
+    assert question.parts_of(answer) == parts
+
+
+def test_nothing_is_no_part() -> None:
+    assert STEPS.parts == ("l", "m", "s")
+    assert STEPS.check("none") == "none"
+
+
+def test_the_minimal_answers_are_about_every_part() -> None:
+    minimal = catalog.minimal()
+    assert answers.check(minimal) == minimal
+    assert minimal.keys() == {question.name for question in catalog.questions() if question.parts}
 
 
 def test_an_unknown_question_is_refused_with_the_known_ones() -> None:

@@ -161,6 +161,62 @@ def test_edited_files_of_a_part_go_only_when_told(project: Path, run: Run) -> No
     assert not (project / "src/agent/engine/llms/openai.py").exists()
 
 
+# -- parts that include another --------------------------------------------------------------
+
+HTTP, INBOX = "src/agent/engine/http/server.py", "src/agent/engine/inbox/routes.py"
+
+
+@pytest.fixture
+def served(template: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a project of a template that has something to serve, with all of that."""
+    commit(template, {f"template/{name}": "" for name in (HTTP, INBOX)}, "v0.2.0")
+    assert run("my-agent", "--yes", "--no-install", "--trigger", "none").code == 0
+    monkeypatch.chdir(template.with_name("my-agent"))
+    return template.with_name("my-agent")
+
+
+def web(project: Path) -> tuple[bool, bool, str]:
+    """Return whether HTTP and the inbox are there, and the answer."""
+    stored = (project / ".copier-answers.yml").read_text()
+    answer = stored.partition("\nweb: ")[2].partition("\n")[0]
+    return (project / HTTP).exists(), (project / INBOX).exists(), answer
+
+
+ALL, API, NOTHING = (True, True, "inbox"), (True, False, "http"), (False, False, "none")
+
+
+def test_the_inbox_goes_without_http_and_a_trigger_comes_with_it(served: Path, run: Run) -> None:
+    assert web(served) == ALL
+    for command, left in [
+        ("remove inbox", API),
+        ("remove http", NOTHING),
+        ("add inbox", ALL),
+        ("remove http inbox", NOTHING),
+        ("add slack http", API),
+    ]:
+        ran = change(run, *command.split())
+        assert (ran.code, web(served)) == (0, left), ran.err
+        commit(served, {})
+    there = files(served)
+    ran = change(run, "remove", "http")
+    assert (ran.code, files(served)) == (2, there)
+    assert "'slack' needs 'http'" in ran.err
+
+
+def test_a_part_that_another_one_includes_is_neither_added_nor_removed(
+    served: Path, run: Run
+) -> None:
+    there = files(served)
+    ran = change(run, "add", "http")
+    assert (ran.code, files(served)) == (0, there)
+    assert "Nothing to change" in ran.err
+    ran = change(run, "remove", "http")
+    assert (ran.code, files(served)) == (2, there)
+    assert ran.err.endswith(
+        "Error: 'inbox' needs 'http'.\nRemove both: create-12-factor-agent remove inbox http\n"
+    )
+
+
 # -- update ----------------------------------------------------------------------------------
 
 

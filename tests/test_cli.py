@@ -122,6 +122,30 @@ def test_answers_come_from_standard_input(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("flags", "changed"),
+    [
+        ((), {}),
+        (("--llm", "anthropic"), {"llm": ["anthropic"]}),
+        (("--extra", "ci"), {"extra": ["ci"]}),
+        (("--web", "http", "--trigger", "cron"), {"web": "http", "trigger": ["cron"]}),
+        (("--answers", "answers.yml"), {"llm": [], "extra": ["otel"]}),
+        (("--answers", "answers.yml", "--extra", "none"), {"llm": []}),
+    ],
+)
+def test_minimal_leaves_out_what_can_go_unless_another_answer_wants_it(
+    run: Run, flags: tuple[str, ...], changed: dict[str, object]
+) -> None:
+    Path("answers.yml").write_text("llm: []\nextra: [otel]\n")
+    ran = run("my-agent", "--minimal", *flags, "--json", *QUICK)
+    answers = json.loads(ran.out)["answers"]
+    minimal = {
+        "llm": ["openai"], "store": "sqlite", "runner": "local", "web": "none", "trigger": [],
+        "extra": [],
+    }  # fmt: skip
+    assert {name: answers[name] for name in minimal} == minimal | changed
+
+
+@pytest.mark.parametrize(
     ("arguments", "problem", "hint"),
     [
         ((), "PATH is missing", "create-12-factor-agent my-agent --yes"),
@@ -133,6 +157,12 @@ def test_answers_come_from_standard_input(tmp_path: Path) -> None:
             "'procrastinate' needs the store 'postgres'.",
             "--runner",
         ),
+        (("x", "--web", "nope"), "web: there is no 'nope'.", "inbox, http, none"),
+        (("x", "--web", "http,inbox"), "web: there is no 'http,inbox'.", "inbox, http, none"),
+        (("x", "--web", "none", "--trigger", "cron"), "'cron' needs 'http' (--web", "--trigger"),
+        (("x", "--minimal", "--trigger", "email"), "'email' needs 'http' (--web", "--trigger"),
+        (("x", "--web", "none", "--trigger", "slack"), "'slack' needs 'http'", "--trigger"),
+        (("x", "--web", "none", "--trigger", "webhook"), "'webhook' needs 'http'", "--trigger"),
         (("x", "--nope"), "No such option: --nope", "--help"),
         (("x", "y"), "unexpected extra argument", "--help"),
         (("x", "--description", ""), "description: Write one line.", "--description"),
@@ -222,8 +252,10 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
     for flag in (
         "--llm openai|anthropic|gemini|none",
         "--store sqlite|postgres",
+        "--web inbox|http|none",
+        "--minimal",
         "--trigger cron|email|slack|webhook|none",
-        "--extra docker|ci|otel|none",
+        "--extra docker|ci|otel|engine-tests|none",
         "--dry-run",
     ):
         assert flag in ran.out
@@ -255,7 +287,7 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 def test_the_shell_completes_choices(tmp_path: Path) -> None:
     words = {"COMP_WORDS": "create-12-factor-agent --extra ", "COMP_CWORD": "2"}
     ran = program(cwd=tmp_path, _CREATE_12_FACTOR_AGENT_COMPLETE="complete_bash", **words)
-    assert ran.stdout.split() == ["docker", "ci", "otel", "none"]
+    assert ran.stdout.split() == ["docker", "ci", "otel", "engine-tests", "none"]
 
 
 # -- in a terminal ---------------------------------------------------------------------------
@@ -312,7 +344,7 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("threads are kept", "runs the threads", "a run may start"):
+    for question in ("threads are kept", "runs the threads", "it serves", "a run may start"):
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")
@@ -326,14 +358,40 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
     given = ("--project-name", "x", "--description", "d", "--llm", "none", "--store", "sqlite")
     screen = Screen(
-        tmp_path, "x", *given, "--trigger", "none", "--extra", "none", "--no-install", "--no-git",
-        TERM="xterm",
+        tmp_path, "x", *given, "--web", "http", "--trigger", "none", "--extra", "none",
+        "--no-install", "--no-git", TERM="xterm",
     )  # fmt: skip
     screen.until("needs the store 'postgres'")
     screen.type("\x1b[B\r")  # down, to what cannot be chosen
     screen.until("Try it")
     assert screen.ended() == 0
     assert "runner: local" in (tmp_path / "x/.copier-answers.yml").read_text()
+
+
+def test_without_the_web_no_trigger_is_asked_for(tmp_path: Path) -> None:
+    screen = Screen(
+        tmp_path, "x", "--project-name", "x", "--description", "d", "--llm", "none", "--store",
+        "sqlite", "--runner", "local", "--extra", "none", "--no-install", "--no-git", TERM="xterm",
+    )  # fmt: skip
+    screen.until("it serves")
+    screen.type("\x1b[A\r")  # up from the first: the last
+    screen.until("Try it")
+    assert screen.ended() == 0
+    assert "a run may start" not in screen.text
+    answers = (tmp_path / "x/.copier-answers.yml").read_text()
+    assert "web: none\n" in answers
+    assert "trigger: []\n" in answers
+
+
+def test_minimal_asks_only_what_it_does_not_decide(tmp_path: Path) -> None:
+    screen = Screen(tmp_path, "x", "--minimal", "--no-install", "--no-git", TERM="xterm")
+    for question in ("Name of the project", "in one line"):
+        screen.until(question)
+        screen.type("\r")
+    screen.until("Try it")
+    assert screen.ended() == 0
+    assert "Models it can call" not in screen.text
+    assert "web: none\n" in (tmp_path / "x/.copier-answers.yml").read_text()
 
 
 def test_a_folder_that_is_taken_is_refused_while_it_is_asked_for(tmp_path: Path) -> None:

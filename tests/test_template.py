@@ -32,6 +32,8 @@ BESIDE = {
 WITHOUT_CODE = ("docker", "ci", "engine-tests")
 ALWAYS_THERE = ("sqlite", "local")
 """Parts whose code every agent has, chosen or not."""
+ALWAYS_THERE_IN_PART = ("engine-tests",)
+"""Every agent has some of its files, as the contracts of the ports."""
 PAGES_TO_COME = ("otel", "http")
 
 
@@ -110,7 +112,7 @@ def test_a_part_is_a_folder_its_mirror_in_the_tests_and_a_page(
         for place, answers in enumerate(variants.step(part, variants.FULL))
     )
     assert [name for name in having - without if not its_own.match(name)] == []
-    if part not in ALWAYS_THERE:
+    if part not in ALWAYS_THERE + ALWAYS_THERE_IN_PART:
         assert [name for name in without if its_own.match(name)] == []
     for pattern in shared[:2]:
         found = [name for name in having if re.match(pattern, name)]
@@ -147,7 +149,7 @@ def test_what_is_not_chosen_is_left_out_by_one_guarded_entry(question: catalog.Q
     """The guard: Copier renders today's entries with the answers of yesterday's questions."""
     entries = [entry for entry in COPIER["_exclude"] if f"{question.name} " in entry]
     for choice in question.choices:
-        if choice not in ("sqlite", "local"):  # always there
+        if choice not in ("sqlite", "local", "none"):  # always there, or nothing
             assert any(f"'{choice}'" in entry for entry in entries), choice
     assert all(f"{{% if {question.name} is defined and" in entry for entry in entries)
 
@@ -166,6 +168,9 @@ def test_part_names_are_unique() -> None:
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
         ({}, "*postgres*", "stores/sqlite"),
         ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
+        ({"web": "none"}, "engine/http", "engine/cli"),
+        ({"web": "none"}, "*inbox*", "engine/cli"),
+        ({"web": "http"}, "*inbox*", "engine/http"),
     ],
 )
 def test_copier_leaves_out_what_was_not_chosen(
@@ -190,6 +195,11 @@ def test_copier_alone_refuses_what_cannot_be(copier: CopierFixture, tmp_path: Pa
             {"store": "postgres", "runner": "procrastinate"},
             {"agent": 1, "worker": 2, "migrate": 1, "postgres": 1},
         ),
+        ({"web": "none"}, {"agent": 1}),
+        (
+            {"store": "postgres", "runner": "procrastinate", "web": "none"},
+            {"agent": 1, "migrate": 1, "postgres": 1},  # it is a worker itself
+        ),
     ],
 )
 def test_compose_starts_what_the_parts_need(
@@ -205,6 +215,42 @@ def test_compose_starts_what_the_parts_need(
             needed = composed["services"][other]
             healthy = until["condition"] == "service_healthy"
             assert "healthcheck" in needed if healthy else needed["restart"] == "no"
+
+
+@pytest.mark.parametrize(
+    ("web", "command"),
+    [("inbox", "agent serve"), ("http", "agent serve"), ("none", "agent worker")],
+)
+def test_what_runs_the_agent_fits_what_it_serves(
+    copier: CopierFixture, tmp_path: Path, web: str, command: str
+) -> None:
+    project = Path(copier.copy(tmp_path / "my-agent", web=web) / ".")
+    told = {name: (project / name).read_text() for name in TOLD}
+    run = told["Makefile"].partition("\nrun:")[2].partition("\n\n")[0]
+    assert run.endswith(f"\tuv run {command}")
+    words = '", "'.join(command.split())
+    assert f'\nCMD ["{words}"' in told["Dockerfile"]
+    composed = yaml.safe_load(told["compose.yaml"])["services"]["agent"]
+    served = web != "none"
+    assert {"ports" in composed, "healthcheck" in composed, "EXPOSE" in told["Dockerfile"]} == {
+        served
+    }
+    assert served or not [name for name, text in told.items() if "agent serve" in text]
+    assert {"API_TOKENS" in told[".env.example"], "curl" in told["README.md"]} == {served}
+    assert ("the [inbox](docs/inbox.md)" in told["README.md"]) == (web == "inbox")
+
+
+TOLD = (".env.example", "compose.yaml", "Dockerfile", "Makefile", "README.md")
+
+
+@pytest.mark.parametrize("answers", [{"web": "http"}, {"web": "none"}, {}, variants.FULL], ids=str)
+def test_no_page_leads_to_one_that_is_left_out(
+    copier: CopierFixture, tmp_path: Path, answers: dict[str, object]
+) -> None:
+    project = Path(copier.copy(tmp_path / "my-agent", **answers) / ".")
+    for page in project.rglob("*.md"):
+        for link in re.findall(r"\]\(([\w./-]+\.md)", page.read_text()):
+            assert (page.parent / link).is_file(), f"{page.name}: {link}"
 
 
 def test_copier_alone_makes_an_agent_named_like_its_folder(

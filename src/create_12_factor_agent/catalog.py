@@ -15,7 +15,7 @@ from . import source
 from .errors import UsageError
 
 NONE = "none"
-"""What stands for an empty list on the command line."""
+"""What stands for an empty list on the command line, and for the choice that is no part."""
 
 Answer = str | list[str]
 
@@ -32,6 +32,22 @@ class Question:
     """What each is, in words; empty where any text will do."""
     several: bool
     """The answer is a list of choices."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The choices that can be added: all but `none`."""
+        return tuple(choice for choice in self.choices if choice != NONE)
+
+    def parts_of(self, answer: Answer) -> list[str]:
+        """Return the parts that an answer brings.
+
+        Where one choice of several may be `none`, each includes those that come after it.
+        """
+        if isinstance(answer, list):
+            return [*answer]
+        if NONE not in self.choices:
+            return [answer]
+        return [*self.parts[self.parts.index(answer) :]] if answer in self.parts else []
 
     def check(self, given: object) -> Answer:
         """Return the answer as Copier wants it.
@@ -97,6 +113,12 @@ def seeds(text: str) -> tuple[str, ...]:
     """Return the files and folders that a copier.yml leaves to the owner after the first day."""
     listing = next(entry for entry in _entries(text)["_exclude"] if "_copier_operation" in entry)
     return tuple(line[1:] for line in listing.splitlines() if line.startswith("/"))
+
+
+def minimal() -> dict[str, Answer]:
+    """Return the answers that leave out everything that can go."""
+    answers: dict[str, Answer] = _entries("")["minimal"]["default"]
+    return answers
 
 
 def value(choice: str | dict[str, str]) -> str:

@@ -41,6 +41,13 @@ def create(
     answers: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Read answers from JSON or YAML.")
     ] = None,
+    minimal: Annotated[
+        bool,
+        typer.Option(
+            "--minimal",
+            help="Leave out all that can go: one model, SQLite, terminal only.",
+        ),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON and ask nothing.")] = False,
     git: Annotated[bool, typer.Option(help="Make a git repository and a first commit.")] = True,
@@ -57,8 +64,9 @@ def create(
     it takes its default.
     """
     stored = answering.read(answers) if answers else {}
+    decided = catalog.minimal() if minimal else {}
     given = answering.check(
-        stored | {name: answer for name, answer in flags.items() if answer is not None}
+        decided | stored | {name: answer for name, answer in flags.items() if answer is not None}
     )
     ask = not (yes or as_json) and terminal.somebody_is_there()
     try:

@@ -25,7 +25,7 @@ Parts = Annotated[
     typer.Argument(
         metavar="PART",
         help="Parts by name; `parts` lists them.",
-        autocompletion=lambda: [part for one in catalog.questions() for part in one.choices],
+        autocompletion=lambda: [part for one in catalog.questions() for part in one.parts],
     ),
 ]
 Folder = Annotated[

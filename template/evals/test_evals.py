@@ -19,6 +19,7 @@ from agent.app import application
 from agent.engine import settings
 from agent.engine.evals.cases import STALE, Case, cases, is_scripted, missed, replayed
 from agent.engine.log.errors import AgentError, Misconfigured
+from agent.engine.runners.app import no_model
 
 HERE = Path(__file__).parent
 ALL = [(path.name, case) for path in sorted(HERE.glob("*/")) for case in cases(path)]
@@ -41,7 +42,7 @@ def test_the_next_step_is_as_expected(agent: str, case: Case) -> None:
 
 async def offline(agent: str, case: Case) -> str:
     recordings = HERE / agent / "recordings.jsonl"
-    answer = await replayed(application.build("").ports, case, recordings)
+    answer = await replayed(application.build(no_model).ports.agents[agent], case, recordings)
     if answer is None and is_scripted(recordings):
         pytest.skip(STALE)
     return STALE if answer is None else answer
@@ -50,8 +51,8 @@ async def offline(agent: str, case: Case) -> str:
 async def live(agent: str, case: Case, model: str) -> str:
     rate, samples = number("EVAL_PASS_RATE", 0, 1), int(number("EVAL_SAMPLES", 1, 1000))
     settings.load()
-    ports = application.build(model).ports
-    answers = [await missed(ports, case, ports.llm) for _ in range(samples)]
+    one = application.build(lambda _: model).ports.agents[agent]
+    answers = [await missed(one, case, one.llm) for _ in range(samples)]
     passed = answers.count("") / samples
     told = [f"{passed:.0%} as expected, {rate:.0%} should be", *sorted({*answers} - {""})]
     return "\n".join(told) if passed < rate else ""

@@ -2,26 +2,11 @@
 
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 from agent.engine.stores.memory import MemoryStore
 
 from .domain import World
-
-for shared in ("llms.contract", "llms.providers", "runners.contract", "stores.contract"):
-    pytest.register_assert_rewrite(f"{__package__}.{shared}")
-
-# The same examples on every machine, and nothing left behind on the disk.
-hypothesis.settings.register_profile(
-    "fast", max_examples=30, deadline=None, derandomize=True, database=None
-)
-hypothesis.settings.load_profile("fast")
-
-
-@pytest.fixture(scope="session")
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 class Clock:

@@ -3,6 +3,7 @@
 Its tools write into the *world*: a database of its own, in which every effect can be counted.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,9 +19,18 @@ from agent.engine.log.errors import ToolError, Unavailable
 from agent.engine.log.events import CallJson, Event, digest, event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Action, Ask, Finish, Run, Step, Wait
+from agent.engine.loop import advance as advance_
+from agent.engine.loop.actions import Action, Ask, Call, Finish, Run, Step, Wait
 from agent.engine.loop.compaction import Summarize
-from agent.engine.loop.ports import LLM, Ports, Reply, Store
+from agent.engine.loop.ports import (
+    LLM,
+    BoundAgent,
+    Channel,
+    Delivery,
+    Ports,
+    Reply,
+    Store,
+)
 from agent.engine.people.poll import PollChannel
 
 
@@ -84,20 +94,20 @@ class World:
             db.execute("PRAGMA synchronous = OFF")  # a killed process loses nothing by it
             yield db
 
-    def put(self, step: Put, key: str) -> str:
+    def put(self, step: Put, call: Call) -> str:
         """Idempotent: the same key again is the same effect."""
         with self._db() as db:
             db.execute("BEGIN IMMEDIATE")
-            if not db.execute("SELECT 1 FROM effects WHERE key = ?", (key,)).fetchone():
-                db.execute("INSERT INTO effects VALUES ('put', ?, ?)", (key, step.value))
+            if not db.execute("SELECT 1 FROM effects WHERE key = ?", (call.key,)).fetchone():
+                db.execute("INSERT INTO effects VALUES ('put', ?, ?)", (call.key, step.value))
         return f"put {step.value}"
 
-    def charge(self, step: Charge, key: str) -> str:
+    def charge(self, step: Charge, call: Call) -> str:
         """Not idempotent: each call is another effect."""
         if step.amount < 0:
             raise ToolError("a negative amount")
         with self._db() as db:
-            db.execute("INSERT INTO effects VALUES ('charge', ?, ?)", (key, str(step.amount)))
+            db.execute("INSERT INTO effects VALUES ('charge', ?, ?)", (call.key, str(step.amount)))
         return f"charged {step.amount}"
 
     def effects(self, tool: str) -> list[str]:
@@ -109,10 +119,10 @@ class World:
 def decide_in(world: World) -> Any:
     """Return the switch of this domain, its effects going to `world`."""
 
-    def decide(step: Any) -> Action | None:
+    def decide(step: Any, thread: Thread) -> Action | None:
         match step:
             case Look(at=place):
-                return Run(lambda step, key: f"saw {place}", effect="read")
+                return Run(lambda step, call: f"saw {place}", effect="read")
             case Put():
                 return Run(world.put, effect="idempotent")
             case Charge(amount=amount) if amount > 100:
@@ -130,20 +140,55 @@ def decide_in(world: World) -> Any:
     return decide
 
 
-def ports_of(store: Store, llm: LLM, world: World, **changes: Any) -> Ports:
-    """Plug an agent of this domain together."""
-    parts: dict[str, Any] = {
+class Direct:
+    """Notifies people by one channel, whoever they are."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+
+    async def notify(self, thread: Thread, event: Event) -> Delivery:
+        try:
+            return Delivery(await self.channel.send(thread, event))
+        except Unavailable as problem:
+            return Delivery(problem=problem)
+
+
+def ports_of(
+    store: Store, llm: LLM, world: World, *, channel: Channel | None = None, **changes: Any
+) -> Ports:
+    """Plug an agent of this domain together, called `test`."""
+    notifier = changes.pop("notifier", None) or Direct(channel or PollChannel())
+    return Ports(store, notifier, {"test": agent_of(llm, world, **changes)})
+
+
+def agent_of(llm: LLM, world: World, **changes: Any) -> BoundAgent:
+    """Bind the agent of this domain to a model."""
+    declared: dict[str, Any] = {
         "name": "test",
-        "store": store,
+        "model": "says:this",
         "llm": llm,
-        "channel": PollChannel(),
         "steps": STEPS,
         "summaries": SUMMARIES,
         "decide": decide_in(world),
         "prompts": Prompts("You are a test.", "What next?", "In short?"),
         "limits": Limits(steps=20, errors=3, tokens=10_000),
     }
-    return Ports(**parts | changes)
+    return BoundAgent(**declared | changes)
+
+
+def rebind(ports: Ports, **changes: Any) -> Ports:
+    """Return the same ports with another agent of that name."""
+    return replace(ports, agents={"test": replace(ports.default, **changes)})
+
+
+async def advance(
+    ports: Ports, thread: Thread, attempts: int = 0, stopping: asyncio.Event | None = None
+) -> Thread:
+    """Go on with a thread, and raise what keeps it from going on."""
+    done = await advance_.advance(ports, thread, attempts, stopping)
+    if done.problem:
+        raise done.problem
+    return done.thread
 
 
 class Says:
@@ -214,7 +259,7 @@ def chose(intent: str, **arguments: Any) -> Event:
 
 
 def started(step: int) -> Event:
-    return event("tool_started", step=step, key="k")
+    return event("tool_started", step=step, idempotency_key="k")
 
 
 def returned(step: int, output: Any = "ok") -> Event:
@@ -238,7 +283,37 @@ def resumed(wait: int, verdict: str, actor: str = "ana", **data: Any) -> Event:
 
 
 def told(ref: int, **data: Any) -> Event:
-    return event("delivered", "agent", f"told:{ref}", ref=ref, **data)
+    return event("delivered", "agent", f"delivered:{ref}", ref=ref, **data)
+
+
+_CHARGE: CallJson = {"intent": "charge", "amount": 500}
+
+EVERY_EVENT = (
+    said("Hi"),
+    event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
+    chose("charge", amount=500),
+    paused("approval", call=_CHARGE),
+    told(4),
+    resumed(4, "edit", "bob", call={**_CHARGE, "amount": 5}, text="less"),
+    started(3),
+    started(3),
+    returned(3, {"charged": 5}),
+    event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
+    event("invalid_step", error="no intent", output="hm"),
+    event("discarded", tokens={}),
+    chose("look", at="x"),
+    started(13),
+    failed(13, "broken", definite=False),
+    event("compacted", upto=3, text="in short"),
+    paused("limit"),
+    said("go on", "bob"),
+    event("delivered", "agent", "told:17", ref=17, error="no channel"),
+    event("finished", message="done it"),
+    event("forked", "ana", thread="origin", seq=20),
+    event("cancelled", "ana", reason="enough"),
+    event("from_tomorrow", what="who knows"),
+)
+"""A log, if not a likely one, in which everything happens."""
 
 
 async def stored(store: Store, *events: Event, thread_id: str = "t") -> Thread:

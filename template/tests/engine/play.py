@@ -10,20 +10,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from hypothesis import strategies as st
-
+from agent.engine import Call
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.log.errors import Refused, ToolError, Unavailable
 from agent.engine.log.events import Event
 from agent.engine.log.state import VERDICTS, Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Wait
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import cancel, expire, launch, resume
-from agent.engine.loop.ports import Ports, Reply
+from agent.engine.loop.ports import BoundAgent, Ports, Reply
 from agent.engine.stores.memory import MemoryStore
 
-from .domain import STEPS, SUMMARIES, AskPerson, Charge, Done, Look, Put, Says, Sleep
+from .domain import (
+    STEPS,
+    SUMMARIES,
+    AskPerson,
+    Charge,
+    Direct,
+    Done,
+    Look,
+    Put,
+    Says,
+    Sleep,
+    advance,
+)
+from .examples import st
 
 LIMITS = Limits(steps=6, errors=2, tokens=200)
 OUTCOMES: list[Exception | str] = ["ok", ToolError("no"), ValueError("who knows"), ToolError()]
@@ -91,17 +102,18 @@ class Play:
 
     def __post_init__(self) -> None:
         self.store = MortalStore(lambda: self.time)
-        self.ports = Ports(
-            store=self.store,
+        agent = BoundAgent(
+            name="test",
+            model="says:this",
             llm=self.think,
-            channel=self,
             steps=STEPS,
             summaries=SUMMARIES,
             decide=self.decide,
             prompts=Prompts("You are a test.", "What next?", "In short?"),
-            prefetch=lambda text: {"facts": "x"},
+            prefetch=lambda thread: {"facts": "x"},
             limits=replace(LIMITS, context=self.context),
         )
+        self.ports = Ports(self.store, Direct(self), {"test": agent})
 
     async def think(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         await self.interrupt()
@@ -112,7 +124,7 @@ class Play:
         await self.interrupt()
         return {"play": event.seq} if event.type == "paused" else {}
 
-    def decide(self, step: Any) -> Any:
+    def decide(self, step: Any, thread: Thread) -> Any:
         match step:
             case Look():
                 return Run(self.tool("look"), effect="read")
@@ -129,9 +141,9 @@ class Play:
                 return Finish(step.message)
         return None
 
-    def tool(self, name: str) -> Callable[[Any, str], Any]:
-        async def run(step: Any, key: str) -> str:
-            self.effects.append((name, key))
+    def tool(self, name: str) -> Callable[[Any, Call], Any]:
+        async def run(step: Any, call: Call) -> str:
+            self.effects.append((name, call.key))
             await self.interrupt()
             outcome = self.outcomes.pop(0) if self.outcomes else "ok"
             if isinstance(outcome, Exception):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.log.errors import Misconfigured
-from agent.engine.settings import load, optional, required
+from agent.engine.settings import load, optional, optional_model, required, required_model
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +29,31 @@ def test_the_environment_wins(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SOME_SETTING", "from the environment")
     load()
     assert optional("SOME_SETTING") == "from the environment"
+
+
+@pytest.mark.parametrize(
+    ("variables", "model"),
+    [
+        ({}, ""),
+        ({"MODEL": "a:x"}, "a:x"),
+        ({"MODEL": "a:x", "MODEL_ROLL_BACK": "b:y"}, "b:y"),
+        ({"MODEL_ROLL_BACK": "b:y"}, "b:y"),
+        ({"MODEL_DEPLOY": "b:y"}, ""),
+    ],
+)
+def test_an_agent_has_a_model_of_its_own_or_that_of_all(
+    variables: dict[str, str], model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MODEL", "MODEL_ROLL_BACK", "MODEL_DEPLOY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert optional_model("roll-back") == model
+    if model:
+        assert required_model("roll-back") == model
+    else:
+        with pytest.raises(Misconfigured, match="MODEL is not set"):
+            required_model("roll-back")
 
 
 def test_no_env_file_is_no_error() -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..engine import Agent
+from .context import render
 from .control_flow import LIMITS, decide, prefetch
 from .tools import NextStep
 
@@ -11,5 +12,6 @@ agent = Agent(
     decide=decide,
     prompts=Path(__file__).with_name("prompts"),
     prefetch=prefetch,
+    render=render,
     limits=LIMITS,
 )

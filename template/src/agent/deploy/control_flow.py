@@ -2,12 +2,12 @@
 
 Yours: the switch from what the model said to what happens, what is fetched beforehand, and how
 much one request may take. Match on arguments where the policy depends on them; the first case
-that fits wins.
+that fits wins. A rule over several calls reads `thread.results(Shape)`.
 """
 
 from typing import Any
 
-from ..engine import Action, Ask, Finish, Limits, Options, Run
+from ..engine import Action, Ask, Finish, Limits, Run, Thread
 from .tools import (
     DeployBackend,
     DoneForNow,
@@ -16,18 +16,25 @@ from .tools import (
     RequestMoreInformation,
     deploy_backend,
     list_git_tags,
+    read_tags,
 )
 
 LIMITS = Limits(steps=30, errors=3, tokens=500_000, context=100_000)
-"""Beyond the first three a person is asked, beyond the last the older events are told in short."""
+"""Beyond the first three a person is asked; beyond the last, older events are summarized."""
 
 
-def decide(step: NextStep) -> Action:
+def decide(step: NextStep, thread: Thread) -> Action:
+    """Say what a step means. Pure: it may be asked again, with the thread as it was then."""
     match step:
         case DoneForNow():
             return Finish(step.message)
         case RequestMoreInformation():
-            return Ask(step.question, Options(step.urgency, step.format, tuple(step.choices)))
+            return Ask(
+                step.question,
+                urgency=step.urgency,
+                format=step.format,
+                choices=tuple(step.choices),
+            )
         case ListGitTags():
             return Run(list_git_tags, effect="read")
         case DeployBackend(environment="staging"):
@@ -36,9 +43,9 @@ def decide(step: NextStep) -> Action:
             return Run(deploy_backend, effect="idempotent", approvers=("owner",))
 
 
-def prefetch(message: str) -> dict[str, Any]:
+def prefetch(thread: Thread) -> dict[str, Any]:
     """Fetch what the model would ask for anyway, before its first decision.
 
     Each name becomes a block of the context window; return nothing to fetch nothing.
     """
-    return {"git_tags": list_git_tags()}
+    return {"git_tags": read_tags()}

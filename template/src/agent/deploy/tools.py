@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from ..engine import Step, ToolError
+from ..engine import Call, Step, ToolError
 
 SAMPLE = Path("sample/deploy")
 
@@ -52,7 +52,11 @@ class DoneForNow(Step):
 NextStep = ListGitTags | DeployBackend | RequestMoreInformation | DoneForNow
 
 
-def list_git_tags(step: ListGitTags | None = None, key: str = "") -> list[dict[str, Any]]:
+def list_git_tags(step: ListGitTags, call: Call) -> list[dict[str, Any]]:
+    return read_tags()
+
+
+def read_tags() -> list[dict[str, Any]]:
     try:
         tags: list[dict[str, Any]] = json.loads((SAMPLE / "git_tags.json").read_text("utf-8"))
     except FileNotFoundError as error:
@@ -60,15 +64,15 @@ def list_git_tags(step: ListGitTags | None = None, key: str = "") -> list[dict[s
     return tags
 
 
-def deploy_backend(step: DeployBackend, key: str) -> dict[str, Any]:
+def deploy_backend(step: DeployBackend, call: Call) -> dict[str, Any]:
     """Idempotent: a deployment that carries the key of the last one is that one."""
-    if step.tag not in {tag["name"] for tag in list_git_tags()}:
+    if step.tag not in {tag["name"] for tag in read_tags()}:
         raise ToolError(f"there is no tag {step.tag!r}")
     deployed = SAMPLE / "deployed" / f"{step.environment}.json"
     last = json.loads(deployed.read_text("utf-8")) if deployed.exists() else {}
-    if last.get("key") != key:
+    if last.get("key") != call.key:
         deployed.parent.mkdir(parents=True, exist_ok=True)
         written = deployed.with_suffix(".tmp")
-        written.write_text(json.dumps({"tag": step.tag, "key": key}), "utf-8")
+        written.write_text(json.dumps({"tag": step.tag, "key": call.key}), "utf-8")
         written.replace(deployed)
     return {"deployed": step.tag, "environment": step.environment}

@@ -1,42 +1,51 @@
-"""The face of the engine: the words that the files of an agent use, and nothing else.
+"""The face of the engine: the words that an agent's files use, and nothing else.
 
-They are loaded on first use, so that `agent --help` imports neither Pydantic nor a model's SDK.
+They are loaded on first use (PEP 562), so that `agent --help` imports neither Pydantic nor an SDK.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .context.blocks import block
     from .log.errors import ToolError
+    from .log.events import Event
     from .log.state import Limits
-    from .loop.actions import Action, Ask, Finish, Options, Run, Step, Wait
+    from .log.thread import Thread
+    from .loop.actions import Action, Ask, Call, Finish, Run, Step, Wait
     from .loop.agent import Agent
-
-_HOMES = {
-    "Action": "loop.actions",
-    "Agent": "loop.agent",
-    "Ask": "loop.actions",
-    "Finish": "loop.actions",
-    "Limits": "log.state",
-    "Options": "loop.actions",
-    "Run": "loop.actions",
-    "Step": "loop.actions",
-    "ToolError": "log.errors",
-    "Wait": "loop.actions",
-}
 
 __all__ = [
     "Action",
     "Agent",
     "Ask",
+    "Call",
+    "Event",
     "Finish",
     "Limits",
-    "Options",
     "Run",
     "Step",
+    "Thread",
     "ToolError",
     "Wait",
+    "block",
 ]
+
+_HOMES = {
+    "Action": "loop.actions",
+    "Agent": "loop.agent",
+    "Ask": "loop.actions",
+    "Call": "loop.actions",
+    "Event": "log.events",
+    "Finish": "loop.actions",
+    "Limits": "log.state",
+    "Run": "loop.actions",
+    "Step": "loop.actions",
+    "Thread": "log.thread",
+    "ToolError": "log.errors",
+    "Wait": "loop.actions",
+    "block": "context.blocks",
+}
 
 
 def __getattr__(name: str) -> Any:

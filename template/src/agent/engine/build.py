@@ -7,13 +7,13 @@ from pathlib import Path
 from . import parts
 from .context.window import Prompts
 from .llms.output import JsonSteps
-from .llms.scripted import scripted
+from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.compaction import Summarize
-from .loop.ports import LLM, Channel, Ports
+from .loop.ports import LLM, BoundAgent, Channel, Ports
 from .people.routing import Routing
-from .runners.app import App, Trigger
+from .runners.app import App, ModelOf, Trigger
 
 COMPACT = Path(__file__).with_name("loop") / "compact.md"
 NEXT_STEP = 'What is the next step? Answer with one JSON object: {"next_step": {"intent": …}}\n'
@@ -30,26 +30,34 @@ class Application:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     triggers: Sequence[Trigger] = ()
 
-    def build(self, model: str) -> App:
-        """Plug everything together; with `model` "" it can do everything but think."""
-        name, agent = next(iter(self.agents.items()))
-        ports = Ports(
-            name=name,
-            store=parts.store(model),
+    def build(self, model_of: ModelOf) -> App:
+        """Plug everything together; an agent whose model is "" can do everything but think."""
+        if not self.agents:
+            raise Misconfigured("app.py names no agent: agents={...} needs at least one")
+        models = {name: model_of(name) for name in self.agents}
+        agents = {name: self._bind(name, models[name]) for name in self.agents}
+        notifier = Routing({**parts.channels(), **self.channels})
+        ports = Ports(parts.store(models), notifier, agents)
+        return App(ports, parts.Runner(ports), [*parts.TRIGGERS, *self.triggers])
+
+    def _bind(self, name: str, model: str) -> BoundAgent:
+        agent = self.agents[name]
+        return BoundAgent(
+            name,
+            model,
             llm=self._llm(model),
-            channel=Routing({**parts.channels(), **self.channels}),
             steps=JsonSteps(agent.steps),
             summaries=JsonSteps(Summarize),
             decide=agent.decide,
             prompts=_prompts(agent.prompts),
             prefetch=agent.prefetch,
+            render=agent.render,
             limits=agent.limits,
         )
-        return App(ports, parts.Runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _llm(self, model: str) -> LLM:
         if not model:
-            return scripted()
+            return ScriptedLLM.of()
         provider, _, name = model.partition(":")
         llms = {**parts.LLMS, **self.llms}
         if provider in parts.OTHERS - llms.keys():
@@ -60,13 +68,12 @@ class Application:
         return llms[provider](name)
 
 
-def _prompts(folder: Path) -> Prompts:
-    return Prompts(
-        (folder / "system.md").read_text("utf-8"),
-        _text(folder / "next_step.md") or NEXT_STEP,
-        _text(folder / "compact.md") or COMPACT.read_text("utf-8"),
-    )
-
-
-def _text(file: Path) -> str:
-    return file.read_text("utf-8") if file.exists() else ""
+def _prompts(prompts: Path | str) -> Prompts:
+    """Read an agent's prompts; those that its owner left out are the engine's."""
+    if isinstance(prompts, str):
+        return Prompts(prompts, NEXT_STEP, COMPACT.read_text("utf-8"))
+    if not (prompts / "system.md").is_file():
+        raise Misconfigured(f"{str(prompts / 'system.md')!r} is missing: it is the agent's prompt")
+    own = {file.name: file.read_text("utf-8") for file in prompts.glob("*.md")}
+    compact = own.get("compact.md") or COMPACT.read_text("utf-8")
+    return Prompts(own["system.md"], own.get("next_step.md", NEXT_STEP), compact)

@@ -5,17 +5,17 @@ an owner imports there.
 """
 
 from . import parts
-from .cli import command_line
-from .runners.app import App
+from .cli import run_command_line
+from .runners.app import App, ModelOf
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug the agents of `app.py` together."""
     from ..app import application
 
-    return application.build(model)
+    return application.build(model_of)
 
 
 def main() -> None:
     """Run the command line."""
-    command_line(build, *parts.MOUNTS)
+    run_command_line(build, *parts.MOUNTS)

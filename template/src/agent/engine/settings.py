@@ -12,6 +12,8 @@ from .log.errors import Misconfigured
 
 _PLACEHOLDER = ("<", ">", " ", "change", "example", "placeholder", "password", "secret", "your")
 
+MODEL_HINT = "Set it in .env, as openai:<name>, or use --model."
+
 
 def load() -> None:
     """Read `.env` of the working directory; what the environment has already wins."""
@@ -25,6 +27,16 @@ def optional(name: str, default: str = "") -> str:
 def is_placeholder(secret: str) -> bool:
     """Say whether nobody made this at random, such as `<make one with: openssl rand -hex 32>`."""
     return any(sign in secret.lower() for sign in _PLACEHOLDER)
+
+
+def optional_model(agent: str) -> str:
+    """Return the model of an agent: `MODEL_<AGENT>`, or else `MODEL`; "" if neither is set."""
+    return optional(f"MODEL_{agent.upper().replace('-', '_')}") or optional("MODEL")
+
+
+def required_model(agent: str) -> str:
+    """Return the model of an agent. Raises Misconfigured if none is set."""
+    return optional_model(agent) or required("MODEL", MODEL_HINT)
 
 
 def required(name: str, hint: str) -> str:

@@ -13,16 +13,17 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cli.screen import Screen
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports
-from agent.engine.runners.app import App
+from agent.engine.people.poll import PollChannel
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of, stored
+from ..domain import Direct, Says, World, agent_of, stored
 
 T = TypeVar("T")
 
@@ -38,18 +39,28 @@ class Desk:
     llm: Says = field(default_factory=Says)
     built: list[str] = field(default_factory=list)
     """The models that were asked for."""
+    names: tuple[str, ...] = ("test",)
+    """Of its agents, the default first."""
+
+    def bind(self, model_of: ModelOf) -> Ports:
+        agents = {
+            name: agent_of(self.llm, self.world, name=name, model=model_of(name))
+            for name in self.names
+        }
+        return Ports(self.store, Direct(PollChannel()), agents)
 
     @property
     def plugged(self) -> Ports:
-        return ports_of(self.store, self.llm, self.world)
+        return self.bind(lambda _: "says:this")
 
-    def build(self, model: str) -> App:
-        self.built.append(model)
-        return App(self.plugged, LocalRunner(self.plugged, poll_s=0.01))
+    def build(self, model_of: ModelOf) -> App:
+        self.built.append(model_of("test"))
+        ports = self.bind(model_of)
+        return App(ports, LocalRunner(ports, poll_s=0.01))
 
     def agent(self, *words: str) -> Any:
         """Run one command."""
-        return CliRunner().invoke(commands(self.build), words, catch_exceptions=False)
+        return CliRunner().invoke(build_commands(self.build), words, catch_exceptions=False)
 
     def says(self, *replies: Any) -> None:
         self.llm.replies += replies
@@ -83,6 +94,13 @@ def desk(store: MemoryStore, world: World, tmp_path: Path, monkeypatch: pytest.M
     return Desk(store, world)
 
 
+@pytest.fixture
+def several(desk: Desk) -> Desk:
+    """The same with a second agent."""
+    desk.names = ("test", "second")
+    return desk
+
+
 class Typist(Screen):
     """A person at a terminal who types these lines, one an ask, and then Ctrl-D."""
 
@@ -95,7 +113,7 @@ class Typist(Screen):
         self.asked.append(question)
         return self.lines.pop(0) if self.lines else None
 
-    def forget_typed(self) -> None:
+    def discard_typed(self) -> None:
         pass
 
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner, Result
 
-from agent.engine.cli import commands
-from agent.engine.cli.admin import line_of, mount
+from agent.engine.cli import build_commands
+from agent.engine.cli.admin import format_thread, mount
 from agent.engine.log.errors import Refused
 from agent.engine.log.events import CallJson
 from agent.engine.log.thread import Thread
@@ -35,7 +35,7 @@ class House:
         self.ports = ports_of(self.store, Says(DONE), world)
 
     def does(self, *words: str, stdin: str | bytes = "", code: int = 0) -> Result:
-        cli = commands(lambda _: App(self.ports, LocalRunner(self.ports)), mount)
+        cli = build_commands(lambda _: App(self.ports, LocalRunner(self.ports)), mount)
         ran = CliRunner().invoke(cli, words, input=stdin, catch_exceptions=False)
         assert ran.exit_code == code, ran.output
         return ran
@@ -74,14 +74,14 @@ BEGUN = past(said("naïve 😀 \x1b[31m", x=[{"": None}, 2**70, 0.1]), thread_id
 
 
 def lines(*threads: Thread) -> str:
-    return "".join(f"{line_of(thread)}\n" for thread in threads)
+    return "".join(f"{format_thread(thread)}\n" for thread in threads)
 
 
 def test_everything_is_moved_and_stays_in_its_order(old: House, new: House, tmp_path: Path) -> None:
     old.keeps(ASKED, BEGUN)
     file = str(tmp_path / "threads.jsonl")
-    assert "2 threads exported" in old.does("export", file).stderr
-    assert "2 threads imported, 0 were here already" in new.does("import", file).stderr
+    assert "Exported threads: 2." in old.does("export", file).stderr
+    assert "Imported threads: 2; already here: 0." in new.does("import", file).stderr
     assert new.threads() == old.threads() == [BEGUN, ASKED]
 
 
@@ -112,7 +112,7 @@ def test_what_is_there_already_is_not_repeated(old: House, new: House) -> None:
     old.keeps(ASKED)
     new.does("import", stdin=lines(ASKED))
     again = new.does("import", stdin=lines(ASKED, BEGUN))
-    assert "1 threads imported, 1 were here already" in again.stderr
+    assert "Imported threads: 1; already here: 1." in again.stderr
     assert new.threads() == [BEGUN, ASKED]
 
 
@@ -129,25 +129,25 @@ def test_what_went_on_in_both_places_is_left_as_it_is(new: House) -> None:
     there = past(*ASKED.events, said("there"), thread_id="asked")
     new.keeps(here)
     refused = new.does("import", stdin=lines(BEGUN, there), code=1)
-    assert "line 2: thread asked has gone its own way" in refused.stderr
+    assert "line 2: thread asked continued differently here" in refused.stderr
     assert new.threads() == [BEGUN, here]
 
 
 @pytest.mark.parametrize(
     "broken",
     [
-        line_of(BEGUN)[:-20],
+        format_thread(BEGUN)[:-20],
         "garbage",
         b"\xff\xfe",
         "[]",
         "null",
         "[" * 100_000,
         json.dumps({"thread": "x", "events": []}),
-        json.dumps({"thread": 1, "events": json.loads(line_of(BEGUN))["events"]}),
-        line_of(BEGUN).replace("+00:00", ""),
-        line_of(BEGUN).replace('"ana"', "null"),
-        line_of(BEGUN).replace('"data"', '"date"'),
-        line_of(ASKED).replace('"call": {"intent"', '"tool": {"intent"', 1),
+        json.dumps({"thread": 1, "events": json.loads(format_thread(BEGUN))["events"]}),
+        format_thread(BEGUN).replace("+00:00", ""),
+        format_thread(BEGUN).replace('"ana"', "null"),
+        format_thread(BEGUN).replace('"data"', '"date"'),
+        format_thread(ASKED).replace('"call": {"intent"', '"tool": {"intent"', 1),
     ],
     ids=lambda text: str(text[:12]),
 )
@@ -157,8 +157,8 @@ def test_an_import_ends_at_a_line_that_is_none_and_can_be_done_again(
     good = lines(ASKED).encode()
     broken = broken.encode() if isinstance(broken, str) else broken
     stopped = new.does("import", stdin=good + broken, code=1)
-    assert "agent: line 2: it is cut off, or no line of an export" in stopped.stderr
-    assert "the 1 before it are here, and may be imported again" in stopped.stderr
+    assert "agent: line 2: it is incomplete, or not a line of an export" in stopped.stderr
+    assert "the 1 before it were imported, and importing them again is safe" in stopped.stderr
     assert new.threads() == [ASKED]
     new.does("import", stdin=good + lines(BEGUN).encode())
     assert new.threads() == [BEGUN, ASKED]
@@ -179,5 +179,5 @@ def test_an_export_is_complete_or_not_written(old: House, tmp_path: Path) -> Non
 
 
 def test_migrate_makes_the_tables(new: House, tmp_path: Path) -> None:
-    assert "as this version of the agent knows them" in new.does("migrate").stderr
+    assert "The tables are up to date." in new.does("migrate").stderr
     assert (tmp_path / "new.db").exists()

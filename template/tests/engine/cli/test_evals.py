@@ -3,14 +3,13 @@
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from agent.engine.cli import commands
+from agent.engine.cli import build_commands
 from agent.engine.cli.evals import FOLDER, mount
 from agent.engine.context.window import Prompts
 from agent.engine.evals.cases import Case, cases, is_scripted, missed, replayed
@@ -18,11 +17,11 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import event
 from agent.engine.loop.ports import Ports, Reply
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Done, Says, World, past, ports_of, said, started, stored
+from ..domain import Done, Says, World, past, ports_of, rebind, said, started, stored
 
 Evals = Callable[..., Any]
 HERE = FOLDER / "test"
@@ -49,7 +48,11 @@ def evals(ports: Ports) -> Evals:
     """Run `agent eval` with these words."""
 
     def run(*words: str) -> Any:
-        cli = commands(lambda model: App(ports, LocalRunner(ports)), mount)
+        def build(model_of: ModelOf) -> App:
+            bound = rebind(ports, model=model_of("test"))
+            return App(bound, LocalRunner(bound))
+
+        cli = build_commands(build, mount)
         return CliRunner().invoke(cli, ["eval", *words], catch_exceptions=False)
 
     return run
@@ -87,14 +90,14 @@ def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
             {"intent": "charge", "amount": 5},
             "",
         ),
-        ([LOOK], "I would look at the sky.", "holds no"),
+        ([LOOK], "I would look at the sky.", "has no"),
         ([LOOK], Reply(json.dumps({"next_step": LOOK}), {}, stop="truncated"), "truncated"),
     ],
 )
 def test_an_answer_is_held_to_the_arguments_that_are_named(
     expect: list[Any], says: Any, miss: str, ports: Ports
 ) -> None:
-    seen = asyncio.run(missed(ports, Case("a", past(said()), tuple(expect)), Says(says)))
+    seen = asyncio.run(missed(ports.default, Case("a", past(said()), tuple(expect)), Says(says)))
     assert miss in seen
     assert bool(miss) == bool(seen)
 
@@ -125,12 +128,12 @@ def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Po
 
 
 def step_of(ports: Ports, **changes: Any) -> Any:
-    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.prompts.sha}
+    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.default.prompts.sha}
     return event("step", **{"call": LOOK, **cost, **changes})
 
 
 async def held(ports: Ports) -> list[str | None]:
-    return [await replayed(ports, each, RECORDINGS) for each in cases(HERE)]
+    return [await replayed(ports.default, each, RECORDINGS) for each in cases(HERE)]
 
 
 def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, evals: Evals) -> None:
@@ -156,8 +159,8 @@ def test_what_was_said_to_other_prompts_is_not_recorded(ports: Ports, evals: Eva
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("t", "--at", "1"), "event 1 is no next step; those of this thread are 2, 3"),
-        (("t", "--at", "3"), "event 3 is none of today's steps"),
+        (("t", "--at", "1"), "event 1 is not a step; the steps of this thread are 2, 3"),
+        (("t", "--at", "3"), "event 3 is no longer a valid step"),
         (("t", "--at", "2", "--name", "a"), "there is a case 'a' already"),
         (("x", "--at", "2"), "no thread's id begins with 'x'"),
     ],
@@ -191,7 +194,7 @@ def test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale(
     llm.replies += [LOOK]
     evals("record", "--model", "says:this")
     assert asyncio.run(held(ports)) == [""]
-    assert asyncio.run(held(replace(ports, **change))) == [None]
+    assert asyncio.run(held(rebind(ports, **change))) == [None]
 
 
 def test_a_model_is_asked_only_for_what_is_not_recorded(
@@ -225,10 +228,11 @@ def test_a_recording_that_is_broken_off_changes_nothing(evals: Evals, llm: Says)
 
 
 def test_without_a_case_or_a_model_nothing_is_recorded(
-    evals: Evals, monkeypatch: pytest.MonkeyPatch
+    evals: Evals, ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert "no cases in 'evals'" in evals("record", "--model", "says:this").stderr
     monkeypatch.delenv("MODEL", raising=False)
-    assert "no cases in 'evals/test'" in evals("record", "--model", "says:this").stderr
+    written(case())
     assert "MODEL is not set" in evals("record").stderr
 
 

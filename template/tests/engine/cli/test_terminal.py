@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.cli import command_line
-from agent.engine.runners.app import App
+from agent.engine.cli import run_command_line
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -30,7 +30,7 @@ DONE = {"intent": "done", "message": "bye"}
 pytestmark = pytest.mark.server
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests, a real database, and a model that says what SAYS holds."""
     replies: list[Any] = json.loads(os.environ.get("SAYS", "[]"))
     ports = ports_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
@@ -171,7 +171,7 @@ def test_a_terminal_gets_colours_and_data_no_say_in_them(
     piped(tmp_path, "run", "hi", env=environment(said))
     terminal = Terminal(tmp_path, environment(), "show")
     opened.append(terminal)
-    written = terminal.until("told people of")
+    written = terminal.until("notified cli:ana of the result")
     assert "\x1b[1m" in written
     assert "\x1b[2J" not in written
     assert "\\x1b[2J[red]x[/red]" in written
@@ -191,7 +191,7 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     piped(tmp_path, "run", "hi", env=environment(DONE))
     terminal = Terminal(tmp_path, environment(**changes), "show")
     opened.append(terminal)
-    assert "\x1b" not in terminal.until("told people of")
+    assert "\x1b" not in terminal.until("notified cli:ana of the result")
 
 
 def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:
@@ -199,7 +199,10 @@ def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout) == (0, "bye\n")
     shown = piped(tmp_path, "show", env=environment(COLUMNS="20"))
     assert "\x1b" not in shown.stdout + shown.stderr
-    assert all("bye" not in line or "done" in line for line in shown.stdout.splitlines())
+    assert all(
+        "bye" not in line or "done(" in line or "finished: " in line
+        for line in shown.stdout.splitlines()
+    )
 
 
 def test_a_terminal_of_ascii_is_no_error(tmp_path: Path) -> None:
@@ -238,7 +241,6 @@ def _only(cwd: Path) -> str:
     ("words", "files", "problem"),
     [
         (("threads",), {"data/threads.db": "not a database" * 100}, "not a database"),
-        (("demo",), {}, "'sample/deploy/demo.jsonl' is not here: run this in the project's folder"),
     ],
 )
 def test_a_broken_file_is_named(
@@ -254,4 +256,4 @@ def test_a_broken_file_is_named(
 
 
 if __name__ == "__main__":
-    command_line(build)
+    run_command_line(build)

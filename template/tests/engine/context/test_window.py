@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
 
-from agent.engine.context.window import Prompt, Prompts, render
+from agent.engine import Call, block
+from agent.engine.context.window import Prompt, Prompts, render_prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, event
 from agent.engine.log.state import VERDICTS, State, plan
 from agent.engine.log.thread import Thread, reduce
 from agent.engine.loop.actions import Action, Ask, Run, Step
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import launch, resume
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.stores.memory import MemoryStore
@@ -27,6 +26,7 @@ from agent.engine.stores.memory import MemoryStore
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
@@ -39,6 +39,7 @@ from ..domain import (
     stored,
     told,
 )
+from ..examples import given
 from ..play import LIMITS, Play, logs, plays
 
 PROMPTS = Prompts("You are a test.", "What next?")
@@ -46,7 +47,7 @@ CALL: CallJson = {"intent": "charge", "amount": 500}
 
 
 def blocks(*events: Event) -> tuple[str, ...]:
-    return render(past(*events), PROMPTS).blocks
+    return render_prompt(past(*events), PROMPTS).blocks
 
 
 # The guide's examples: factor-03-own-your-context-window.md.
@@ -82,13 +83,13 @@ class RequestMoreInformation(Step):
     question: str
 
 
-def deploys(step: Any) -> Action:
-    def broken(step: Any, key: str) -> None:
+def deploys(step: Any, thread: Thread) -> Action:
+    def broken(step: Any, call: Call) -> None:
         raise ConnectionError("Failed to connect to deployment service")
 
     match step:
         case ListGitTags():
-            return Run(lambda step, key: TAGS, effect="read")
+            return Run(lambda step, call: TAGS, effect="read")
         case DeployBackend():
             return Run(broken, effect="idempotent", approvers=("owner",))
     return Ask(step.question)
@@ -347,7 +348,7 @@ def prompts_of(thread: Thread) -> list[tuple[int, Prompt]]:
     for count, each in enumerate(thread.events, 1):
         state = reduce(state, each)
         if plan(replace(state, outbox=()), LIMITS) == "think":
-            prompts.append((count, render(Thread.of("t", thread.events[:count]), PROMPTS)))
+            prompts.append((count, render_prompt(Thread.of("t", thread.events[:count]), PROMPTS)))
     return prompts
 
 
@@ -397,8 +398,8 @@ async def test_what_was_seen_is_never_more_than_the_call_before_had(
 def test_every_result_stands_after_its_call(thread: Thread) -> None:
     for _, prompt in prompts_of(thread):
         seen: set[str] = set()
-        for block in prompt.blocks:
-            tag = re.match(r"<(\w+)>", block)
+        for one in prompt.blocks:
+            tag = re.match(r"<(\w+)>", one)
             assert tag
             name = tag[1].removesuffix("_result")
             if name != tag[1] and name != "wait" and "earlier_events" not in seen:
@@ -421,3 +422,56 @@ async def test_a_reply_that_is_cut_off_is_shown_as_it_came(
     await advance(ports_of(store, model, world), await stored(store, said()))
     assert "truncated" in model.prompts[1].blocks[1]
     assert '{\\"next_step\\"' in model.prompts[1].blocks[1]
+
+
+# What the owner renders.
+
+
+def shout(event: Event, thread: Thread) -> str | None:
+    """Render a message in capitals, leave answers out, and everything else to the engine."""
+    match event.type:
+        case "message":
+            return block("shout", event.data["text"].upper())
+        case "resumed":
+            return ""
+    return None
+
+
+def test_an_owner_replaces_the_block_of_an_event_and_leaves_the_others() -> None:
+    thread = past(said("hi"), chose("look", at="sky"), paused("limit"), resumed(3, "continue"))
+    prompt = render_prompt(thread, PROMPTS, shout)
+    assert prompt.blocks == ("<shout>\n    HI\n</shout>", render_prompt(thread, PROMPTS).blocks[1])
+    assert len(render_prompt(thread, PROMPTS).blocks) == 3
+
+
+def test_a_call_that_a_message_overtook_is_said_to_be_not_run_whoever_renders_the_message() -> None:
+    thread = past(said("hi"), chose(**CALL), said("no, wait"))
+    assert "not run" in render_prompt(thread, PROMPTS, shout).blocks[2]
+
+
+def test_an_owner_s_block_may_depend_on_what_came_before_it() -> None:
+    def count(event: Event, thread: Thread) -> str | None:
+        return block("at", thread.before(event.seq + 1).state.version)
+
+    assert render_prompt(past(said(), said()), PROMPTS, count).blocks == (
+        "<at>\n    1\n</at>", "<at>\n    2\n</at>",
+    )  # fmt: skip
+
+
+async def test_a_run_is_rendered_by_its_owner_step_by_step(
+    store: MemoryStore, world: World
+) -> None:
+    model = Says({"intent": "look", "at": "sky"}, {"intent": "done", "message": "bye"})
+    ports = ports_of(store, model, world, render=shout)
+    thread = await advance(ports, await stored(store, said("hi")))
+    whole = render_prompt(thread.before(thread.state.version - 1), PROMPTS, shout)
+    assert model.prompts[-1].blocks == whole.blocks[: len(model.prompts[-1].blocks)]
+    assert model.prompts[-1].blocks[0] == "<shout>\n    HI\n</shout>"
+
+
+def test_a_prompt_knows_how_many_decisions_came_before_even_behind_a_summary() -> None:
+    invalid = event("invalid_step", error="?", output="?")
+    events = [said(), chose("look", at="sky"), returned(2), invalid, chose("look", at="sea")]
+    assert render_prompt(past(*events), PROMPTS).decisions == 3
+    summary = event("compacted", upto=4, text="looked")
+    assert render_prompt(past(*events, summary), PROMPTS).decisions == 3

@@ -8,7 +8,6 @@ Effects are counted in the *world*, a database of its own that knows nothing of 
 """
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -27,15 +26,12 @@ from agent.engine.log.errors import Refused
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports
 
+from ..sweep import FORKS
 from . import lives
 from .lives import THREAD, Life
 from .moments import PATIENCE_S, Ledger
 
 T = TypeVar("T")
-
-# Forked from a server that has imported everything: a real process in a few milliseconds.
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["pytest", lives.__name__])
 
 KILLED = -signal.SIGKILL
 
@@ -55,7 +51,7 @@ class Lab:
     def _start(self, meet: Any, life: Callable[..., Any], **told: Any) -> BaseProcess:
         said = self.folder / f"said.{len(self.running)}"
         living = (said, meet, life, self.life(**told))
-        process = _FORKS.Process(target=_live, args=living, name=str(said))
+        process = FORKS.Process(target=_live, args=living, name=str(said))
         process.start()
         self.running.append(process)
         return process
@@ -101,7 +97,7 @@ class Lab:
 
     def together(self, *several: tuple[Callable[..., Any], dict[str, Any]]) -> list[str]:
         """Live several `(life, what it is told)` at the same moment; return what each said."""
-        meet = _FORKS.Barrier(len(several))
+        meet = FORKS.Barrier(len(several))
         processes = [self._start(meet, life, **told) for life, told in several]
         return [self.said(process) for process in processes]
 
@@ -133,6 +129,7 @@ class Lab:
 
     def stop(self, worker: BaseProcess) -> None:
         """End a worker as a redeploy does."""
+        self.until(self.life().listens(worker.pid).exists, "a worker that can be told to stop")
         self.signal(worker, signal.SIGTERM)
         assert self.ended(worker) == 0, self.story()
 

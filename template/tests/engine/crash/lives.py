@@ -1,16 +1,7 @@
-"""What the processes do that are killed, from their start to their end, natural or not.
-
-To put your own tools through the sweep, add one line to `SWEPT`, with `decide` from your
-agent and `NextStep` from its tools; write out every field of a call:
-
-    "mine": Case([{"intent": "list_git_tags"}, …, {"intent": "done_for_now", …}],
-                 JsonSteps(NextStep), decide),
-
-Your tools are not run: each becomes one row in the world, under the effect and the approvers
-that your `decide` gives it. So the sweep shows what crashes do to *your* policy.
-"""
+"""What the processes do that are killed, from their start to their end, natural or not."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,19 +17,19 @@ from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api, record
 from agent.engine.loop.actions import Action
-from agent.engine.loop.advance import advance
-from agent.engine.loop.ports import Ports, Steps
+from agent.engine.loop.ports import BoundAgent, Ports, Steps
 from agent.engine.runners import local
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import STEPS, SUMMARIES, World, decide_in
+from ..domain import STEPS, SUMMARIES, Direct, World, advance, decide_in
+from ..sweep import WatchedModel
 from .moments import (
     Ledger,
+    LedgerChannel,
     Moments,
-    WatchedChannel,
-    WatchedModel,
-    WatchedStore,
+    Script,
+    SickStore,
     watch_statements,
     watched_tools,
 )
@@ -52,7 +43,7 @@ PROMPTS = Prompts("You are a test.", "What next?")
 _decide = decide_in(World(":memory:"))
 
 
-def _broken(step: Any) -> Action:
+def _broken(step: Any, thread: Thread) -> Action:
     raise KeyError("a mistake in the owner's switch")
 
 
@@ -61,7 +52,7 @@ class Case:
     calls: list[CallJson]
     """What the model says, one step after the other; the last one finishes."""
     steps: Steps = STEPS
-    decide: Callable[[Any], Any] = _decide
+    decide: Callable[[Any, Thread], Any] = _decide
     jobs: bool = False
     """Its tools wait for somebody who reports."""
 
@@ -109,22 +100,28 @@ class Life:
     """Schema changes that its code knows more; then it passes each statement of SQL too."""
     log: str = "moments.log"
 
+    def listens(self, pid: int | None) -> Path:
+        """The file that is there as soon as a worker can be told to stop."""
+        return self.folder / f"listens.{pid}"
+
     def moments(self) -> Moments:
         return Moments(self.folder / self.log, self.happens)
 
     def ports(self) -> Ports:
         case, moments = CASES[self.case], self.moments()
         world = Ledger(self.folder / "world.db")
-        return Ports(
-            store=WatchedStore(self.folder, moments, lambda: time.time() + self.later_s),
-            llm=WatchedModel(case.calls, moments),
-            channel=WatchedChannel(world, moments),
+        store = SickStore(self.folder, moments, lambda: time.time() + self.later_s)
+        agent = BoundAgent(
+            name="test",
+            model="watched",
+            llm=WatchedModel(Script(case.calls), moments),
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments, case.jobs),
             summaries=SUMMARIES,
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
+        return Ports(store, Direct(LedgerChannel(world, moments)), {"test": agent})
 
     def runner(self, ports: Ports) -> LocalRunner:
         return LocalRunner(ports, lease_s=self.lease_s, poll_s=0.05)
@@ -184,6 +181,7 @@ async def worker(ports: Ports, life: Life) -> None:
         work.cancel()
 
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+    life.listens(os.getpid()).touch()
     await asyncio.wait([work])
     if not work.cancelled():
         work.result()
@@ -239,7 +237,9 @@ async def answer(ports: Ports, thread: Thread, world: Ledger) -> Thread:
     assert wait, "nothing is asked"
     verdict = VERDICT.get(wait.kind, "done")
     if wait.kind == "in_doubt":
-        keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
+        keys = [
+            past.data["idempotency_key"] for past in thread.events if past.type == "tool_started"
+        ]
         verdict = "happened" if any(key == keys[-1] for _, key in world.rows()) else "retry"
     digest = wait.data.get("digest", "")
     text = "the left one" if verdict == "answer" else ""

@@ -1,8 +1,9 @@
-"""Ports that write down every moment they pass, so that something can happen at each.
+"""Ports at whose moments more can happen than a kill.
 
-A moment has a name (`to append step`, `ran charge`) and a number, counted over all processes of
-a run. What happens there is one word: the first time `kill` (SIGKILL), `stop` (SIGSTOP), `hold`
-(wait until the laboratory says go on) or `hang` (wait for ever); every time `poison` (SIGKILL).
+A moment, as in `sweep.py`, has a name (`to append step`, `ran charge`) and a number, counted over
+all processes of a run. What happens there is one word: the first time `kill` (SIGKILL), `stop`
+(SIGSTOP), `hold` (wait until the laboratory says go on) or `hang` (wait for ever); every time
+`poison` (SIGKILL).
 """
 
 import json
@@ -19,32 +20,28 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run, Wait
-from agent.engine.loop.ports import Claim, Reply
-from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.loop.ports import Reply
 
+from .. import sweep
 from ..domain import World
+from ..sweep import WatchedStore
 
 T = TypeVar("T")
 PATIENCE_S = 20.0
 
 
-class Moments:
+class Moments(sweep.Moments):
     def __init__(self, log: Path, happens: Mapping[str | int, str]) -> None:
-        self._log = log
+        super().__init__(log)
         self._happens = happens
 
-    def passed(self) -> list[str]:
-        return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
-
-    def __call__(self, name: str) -> None:
-        with self._log.open("a", encoding="utf-8") as log:
-            log.write(f"{name}\n")
-        passed = self.passed()
+    def happens(self, name: str, passed: list[str]) -> None:
         first = passed.count(name) == 1
         match self._happens.get(len(passed), self._happens.get(name)):
             case "poison":
@@ -77,39 +74,26 @@ def watch_statements(moment: Moments) -> None:
     sqlite3.connect = watched  # type: ignore[assignment]
 
 
-class WatchedStore(SqliteStore):
-    """The real store, passing moments; its disk falls ill while a file of that name exists."""
+class SickStore(WatchedStore):
+    """A store whose disk falls ill while a file of that name exists."""
 
     def __init__(self, folder: Path, moment: Moments, clock: Callable[[], float]) -> None:
-        super().__init__(folder / "threads.db", clock)
+        super().__init__(folder, moment, clock)
         self._folder = folder
-        self._moment = moment
 
     async def load(self, thread_id: str) -> Thread:
         with self._failing("failed to load"):
             return await super().load(thread_id)
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
-        names = " ".join(event.type for event in events)
-        self._moment(f"to append {names}")
-        with self._failing(f"failed to append {names}"):
-            grown = await super().append(thread, *events)
-        self._moment(f"appended {names}")
-        return grown
-
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        claim = await super().claim(owner, ttl_s, thread_id)
-        if claim:
-            self._moment("claimed")
-        return claim
+        with self._failing(f"failed to append {' '.join(event.type for event in events)}"):
+            return await super().append(thread, *events)
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
-        self._moment("to release")
         with self._failing("failed to release"):
-            await super().release(owner, thread, wake_at, attempts)
-        self._moment("released")
+            await super().release(holder, thread, wake_at, attempts)
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:
@@ -119,7 +103,7 @@ class WatchedStore(SqliteStore):
             self._moment(name)
             raise
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         def ill(db: sqlite3.Connection) -> T:
             busy_ms = 100 if (self._folder / "locked").exists() else 1000
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
@@ -128,7 +112,7 @@ class WatchedStore(SqliteStore):
             with _full_disk() if (self._folder / "full").exists() else nullcontext():
                 return work(db)
 
-        return super()._guarded(ill)
+        return super()._run_guarded(ill)
 
 
 @contextmanager
@@ -160,22 +144,22 @@ class Ledger(World):
 
 
 def watched_tools(
-    decide: Callable[[Any], Action], world: Ledger, moment: Moments, jobs: bool
-) -> Callable[[Any], Action]:
+    decide: Callable[[Any, Thread], Action], world: Ledger, moment: Moments, jobs: bool
+) -> Callable[[Any, Thread], Action]:
     """Return `decide`, its tools replaced by effects in `world`; those of `jobs` wait for their
     results."""
 
-    def watched(step: Any) -> Action:
+    def watched(step: Any, thread: Thread) -> Action:
         moment(f"to decide {step.intent}")
-        action = decide(step)
+        action = decide(step, thread)
         if not isinstance(action, Run):
             return action
         effect = action.effect
 
-        def tool(step: Any, key: str) -> str | Wait:
+        def tool(step: Any, call: Call) -> str | Wait:
             moment(f"to run {step.intent}")
             if effect != "read":
-                world.happen(step.intent, key, effect == "once", moment)
+                world.happen(step.intent, call.key, effect == "once", moment)
             return Wait("it goes on", kind="job") if jobs else f"{step.intent} is done"
 
         return replace(action, tool=tool)
@@ -183,30 +167,27 @@ def watched_tools(
     return watched
 
 
-class WatchedModel:
+class Script:
     """Says the next of its calls, which one it sees in the prompt: it remembers nothing."""
 
-    def __init__(self, calls: list[CallJson], moment: Moments) -> None:
+    def __init__(self, calls: list[CallJson]) -> None:
         self._calls = calls
-        self._moment = moment
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        self._moment("to ask the model")
         intents = {call["intent"] for call in self._calls}
         said = sum(block.partition(">")[0][1:] in intents for block in prompt.blocks)
         call = self._calls[min(said, len(self._calls) - 1)]
-        self._moment("the model answered")
         return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
 
 
-class WatchedChannel:
-    """Tells people by writing into the world."""
+class LedgerChannel:
+    """Notifies people by a row in the world."""
 
     def __init__(self, world: Ledger, moment: Moments) -> None:
         self._world = world
         self._moment = moment
 
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        self._moment(f"to tell {event.type}")
-        self._world.happen("tell", f"{thread.id}:{event.seq}", False, self._moment)
+        self._moment(f"to notify of {event.type}")
+        self._world.happen("notify", f"{thread.id}:{event.seq}", False, self._moment)
         return {"watched": event.seq} if event.type == "paused" else {}

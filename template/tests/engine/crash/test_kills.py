@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from agent.engine.context.window import render
+from agent.engine.context.window import render_prompt
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Run
@@ -65,7 +65,7 @@ def _check(run: Lab, how: str) -> None:
     assert len(results) == len(set(results)) <= types["tool_started"], story
     assert _happened(run) == _wanted(run), story
     told = [event.seq for event in thread.events if event.type == "finished"]
-    assert ("tell", f"{thread.id}:{told[0]}") in run.world.rows(), story
+    assert ("notify", f"{thread.id}:{told[0]}") in run.world.rows(), story
 
 
 def _replaced(thread: Thread) -> list[Event]:
@@ -79,13 +79,14 @@ def _replaced(thread: Thread) -> list[Event]:
 
 
 def _happened(run: Lab) -> Counter[str]:
-    return Counter(tool for tool, _ in run.world.rows() if tool != "tell")
+    return Counter(tool for tool, _ in run.world.rows() if tool != "notify")
 
 
 def _wanted(run: Lab) -> Counter[str]:
     """Every tool of the case that changes the world, as often as the model called it."""
     case = CASES[run.case]
-    orders = [(call["intent"], case.decide(case.steps.validate(call))) for call in case.calls]
+    steps = map(case.steps.validate, case.calls)
+    orders = [(step.intent, case.decide(step, Thread("none"))) for step in steps]
     return Counter(
         intent for intent, order in orders if isinstance(order, Run) and order.effect != "read"
     )
@@ -126,7 +127,11 @@ def test_an_idempotent_tool_is_run_again_with_its_key_and_the_model_never_hears_
     assert run.lives(lives.until_it_waits, happens={"ran put": "kill"}) == KILLED
 
     run.goes_on(later_s=60)
-    keys = [event.data["key"] for event in run.thread().events if event.type == "tool_started"]
+    keys = [
+        event.data["idempotency_key"]
+        for event in run.thread().events
+        if event.type == "tool_started"
+    ]
     assert len(keys) == 2, run.story()
     assert len(set(keys)) == 1
     assert len(run.world.effects("put")) == 1, run.story()
@@ -207,14 +212,14 @@ def _effects(run: Lab) -> dict[str, int]:
 
 
 def _read_by_the_model(thread: Thread) -> tuple[str, ...]:
-    return render(thread, lives.PROMPTS).blocks
+    return render_prompt(thread, lives.PROMPTS).blocks
 
 
 # -- always, at the same moment --
 
 
 @pytest.mark.parametrize(
-    ("moment", "after"), [("to ask the model", "1, message"), ("to decide done", "2, step")]
+    ("moment", "after"), [("to ask the model", "1 (message)"), ("to decide done", "2 (step)")]
 )
 def test_a_thread_that_killed_five_workers_is_put_aside_until_a_person_gives_it_five_more(
     moment: str, after: str, lab: Labs
@@ -226,7 +231,7 @@ def test_a_thread_that_killed_five_workers_is_put_aside_until_a_person_gives_it_
     run.goes_on(happens={moment: "poison"}, later_s=360)
     asked = run.until_wait("limit").state.wait
     assert asked
-    assert f"ended 5 times after event {after}" in asked.text
+    assert f"died 5 times after event {after}" in asked.text
     assert asked.audience == ("ana",)
     assert run.types().count("paused") == 1
     assert _nothing_is_due(run)
@@ -264,11 +269,12 @@ def test_what_cannot_be_told_without_dying_is_not_told_and_stays_true(
 ) -> None:
     run = lab(case)
     run.send()
-    _kill_five(run, f"to tell {kind}", minute=0)
-    assert run.lives(lives.until_it_waits, happens={f"to tell {kind}": "poison"}, later_s=300) == 0
+    _kill_five(run, f"to notify of {kind}", minute=0)
+    poison = {f"to notify of {kind}": "poison"}
+    assert run.lives(lives.until_it_waits, happens=poison, later_s=300) == 0
     last = run.thread().events[-1]
     assert last.type == "delivered"
-    assert "ended 5 times" in last.data["error"]
+    assert "died 5 times" in last.data["error"]
     assert run.status() == status, run.story()
     assert run.types().count("paused") == (case == "leave")
     assert _nothing_is_due(run)

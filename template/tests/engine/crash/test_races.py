@@ -125,7 +125,7 @@ def test_workers_that_die_all_the_time_lose_no_message_and_run_no_tool_twice(lab
 
 def _keys(run: Lab, thread_id: str) -> set[str]:
     events = run.thread(thread_id).events
-    return {past.data["key"] for past in events if past.type == "tool_started"}
+    return {past.data["idempotency_key"] for past in events if past.type == "tool_started"}
 
 
 # -- expiry, leases and a clock that cannot be trusted --

@@ -1,4 +1,4 @@
-"""An agent that people write to: its settings, its way in, and the servers around it."""
+"""An agent that people write to: its settings, its intake, and the servers around it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +17,7 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..domain import Says, World, ports_of
 from ..http.conftest import Asleep
-from .mail_servers import Outbox, configure, taking
+from .mail_servers import Outbox, configure, listen
 
 ADDRESS = "agent@example.org"
 
@@ -29,7 +29,7 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 async def outbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
-    async with taking(Outbox()) as outbox:
+    async with listen(Outbox()) as outbox:
         monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
         yield outbox
 
@@ -54,7 +54,7 @@ def intake(app: App) -> Intake:
     return Intake(app, Stamp.from_env(), Senders.from_env())
 
 
-def written(
+def write_mail(
     text: str = "hello", sender: str = "ana@example.org", number: int = 1, **headers: Any
 ) -> bytes:
     """Write a mail; `in_reply_to=…` sets the header In-Reply-To."""
@@ -67,8 +67,8 @@ def written(
     return mail.as_bytes()
 
 
-async def logs(ports: Ports) -> list[list[str]]:
-    """Return what was said in each thread, as `actor: text`."""
+async def read_logs(ports: Ports) -> list[list[str]]:
+    """Return the texts of each thread, as `actor: text`."""
     found = [await ports.store.load(row.id) for row in await ports.store.threads()]
     return sorted(
         [f"{past.actor}: {past.data['text']}" for past in thread.events if "text" in past.data]
@@ -76,10 +76,10 @@ async def logs(ports: Ports) -> list[list[str]]:
     )
 
 
-async def until(true: Callable[[], object]) -> None:
-    """Wait for what other tasks bring about."""
+async def wait_until(true: Callable[[], object]) -> None:
+    """Wait until other tasks have made it true."""
     for _ in range(3000):
         if true():
             return
         await asyncio.sleep(0.02)
-    raise AssertionError("it never came to it")
+    raise AssertionError("it never became true")

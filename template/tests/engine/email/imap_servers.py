@@ -1,4 +1,4 @@
-"""Real IMAP servers: pymap, which comes with the tests, and Dovecot where it is installed."""
+"""Real IMAP servers: pymap, which the tests install, and Dovecot if it is there."""
 
 import imaplib
 import os
@@ -51,7 +51,7 @@ service imap-login {{
 
 
 class Mailbox:
-    """What somebody else sees of the mailbox that the agent reads."""
+    """The mailbox that the agent reads, as another mail program sees it."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -88,7 +88,7 @@ class Mailbox:
 
 
 @contextmanager
-def pymap(folder: Path) -> Iterator[Mailbox]:
+def run_pymap(folder: Path) -> Iterator[Mailbox]:
     port = _free_port()
     command = [str(Path(sys.executable).with_name("pymap")), "--host", "127.0.0.1", "--no-tls"]
     user = ["dict", "--demo-user", USER, "--demo-password", PASSWORD]
@@ -97,7 +97,7 @@ def pymap(folder: Path) -> Iterator[Mailbox]:
 
 
 @contextmanager
-def dovecot(folder: Path) -> Iterator[Mailbox]:
+def run_dovecot(folder: Path) -> Iterator[Mailbox]:
     port, root = _free_port(), os.getuid() == 0
     user = "nobody" if root else pwd.getpwuid(os.getuid()).pw_name
     group = "nogroup" if root else str(os.getgid())

@@ -1,4 +1,4 @@
-"""Real servers for mail: one that takes what is sent, in this very loop, and settings for both."""
+"""A real SMTP server in this event loop, and the settings that email needs."""
 
 import asyncio
 import ssl
@@ -28,7 +28,7 @@ email = ["bob@example.org", "bob@home.example"]
 
 
 class Outbox:
-    """An SMTP server: what it took, and what it is told not to take."""
+    """An SMTP server: the mails that it took, and the addresses that it refuses."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -67,10 +67,10 @@ class Outbox:
 
 
 @asynccontextmanager
-async def taking(
+async def listen(
     outbox: Outbox, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Outbox]:
-    """Have `outbox` listen, on the port it had before if it had one."""
+    """Let `outbox` listen, on the port that it had before if it had one."""
     open_ones: list[asyncio.BaseTransport] = []
 
     class Connection(SMTP):
@@ -91,12 +91,12 @@ async def taking(
         server.close()
         for transport in open_ones:
             transport.close()
-        for _ in range(5):  # each is closed in one of the next turns of the loop
+        for _ in range(5):  # the loop closes them in its next few iterations
             await asyncio.sleep(0)
 
 
 def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: str) -> None:
-    """Set what email needs and nothing else; `people.toml` knows ana and bob."""
+    """Set what email needs and nothing else; `people.toml` has ana and bob."""
     for name in (*SETTINGS, "EMAIL_AUTHSERV_ID", "EMAIL_POLL_S", "PUBLIC_URL"):
         monkeypatch.delenv(name, raising=False)
     (folder / "people.toml").write_text(PEOPLE)

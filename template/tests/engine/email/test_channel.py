@@ -1,4 +1,4 @@
-"""Mails that go out: to whom, what they say, and what happens where the server is away."""
+"""Mails that go out: to whom, what they say, and what happens if the server is unreachable."""
 
 import shutil
 import ssl
@@ -18,12 +18,12 @@ from agent.engine.email.stamp import Link, Stamp
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import Event, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, chose, past, paused, ports_of, said, stored, told, types
-from .mail_servers import SECRET, Outbox, configure, taking
+from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, told, types
+from .mail_servers import SECRET, Outbox, configure, listen
 
 CALL = {"intent": "charge", "amount": 500}
 STAMP = Stamp("Agent", "agent@example.org", SECRET)
@@ -37,26 +37,26 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 async def outbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
-    async with taking(Outbox()) as outbox:
+    async with listen(Outbox()) as outbox:
         monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
         yield outbox
 
 
-def mailed(text: str = "please", number: int = 1, **data: str) -> Event:
-    """A message that came by mail."""
+def make_mail(text: str = "please", number: int = 1, **data: str) -> Event:
+    """Return a message that came by mail."""
     key = f"in:email:<m{number}@example.org>"
     about = {"text": text, "source": "email", "reply_to": HOME, **data}
     return event("message", "ana", key, **about)
 
 
-def text_of(mail: EmailMessage) -> str:
+def read_text(mail: EmailMessage) -> str:
     part = mail.get_body(("plain",))
     assert part
     return str(part.get_content()).replace("\r\n", "\n")
 
 
-async def sent(outbox: Outbox, *log: Event) -> list[EmailMessage]:
-    """Send the last event of a log and return the mails."""
+async def send_last(outbox: Outbox, *log: Event) -> list[EmailMessage]:
+    """Send the last event of a log, and return all mails so far."""
     channel = EmailChannel.from_env()
     assert channel
     thread = past(*log, thread_id="t-1")
@@ -64,18 +64,23 @@ async def sent(outbox: Outbox, *log: Event) -> list[EmailMessage]:
     return outbox.mails
 
 
-async def test_an_answer_goes_into_the_conversation_it_came_from(outbox: Outbox) -> None:
-    log = [mailed(), mailed("more", 2), chose("done"), event("finished", message="all <b>done</b>")]
-    (mail,) = await sent(outbox, *log)
+async def test_a_result_answers_the_mail_it_came_from(outbox: Outbox) -> None:
+    log = [
+        make_mail(),
+        make_mail("more", 2),
+        chose("done"),
+        event("finished", message="all <b>done</b>"),
+    ]
+    (mail,) = await send_last(outbox, *log)
     assert outbox.receivers == ["ana@example.org"]
     assert mail["From"] == "Agent <agent@example.org>"
     assert mail["Subject"] == "Re: Charge them"
     assert mail["In-Reply-To"] == "<m2@example.org>"
-    root = STAMP.message_id("t-1", 0)
+    root = STAMP.make_message_id("t-1", 0)
     assert mail["References"] == f"{root} <m1@example.org> <m2@example.org>"
-    assert mail["Message-ID"] == STAMP.message_id("t-1", 4)
+    assert mail["Message-ID"] == STAMP.make_message_id("t-1", 4)
     assert mail["Auto-Submitted"] == "auto-replied"
-    assert text_of(mail) == "all <b>done</b>\n"
+    assert read_text(mail) == "all <b>done</b>\n"
     html = mail.get_body(("html",))
     assert html
     assert "all &lt;b&gt;done&lt;/b&gt;" in html.get_content()
@@ -92,10 +97,10 @@ async def test_an_answer_goes_into_the_conversation_it_came_from(outbox: Outbox)
         (HOME, ["nobody"], ["ana@example.org"]),
     ],
 )
-async def test_a_question_goes_to_who_wrote_unless_others_are_asked(
+async def test_a_question_goes_to_the_writer_unless_others_are_asked(
     reply_to: str, audience: list[str], receivers: list[str], outbox: Outbox
 ) -> None:
-    mails = await sent(outbox, said(reply_to=reply_to), paused("question", *audience))
+    mails = await send_last(outbox, said(reply_to=reply_to), paused("question", *audience))
     assert outbox.receivers == receivers
     for mail, receiver in zip(mails, receivers, strict=True):
         assert mail["To"] == receiver
@@ -111,7 +116,7 @@ async def test_a_question_goes_to_who_wrote_unless_others_are_asked(
         ({}, paused("question", "ana"), "Reply to this mail", True),
         ({}, paused("question", "ana", options={"format": "yes_no"}), "  1. yes\n  2. no", True),
         ({}, paused("limit", "anyone"), "Decide here", True),
-        ({}, paused("in_doubt", "ana", call=CALL), "Look what happened", True),
+        ({}, paused("in_doubt", "ana", call=CALL), "Check what happened", True),
         ({}, paused("approval", "nobody", call=CALL), "waits for nobody", False),
         ({"PUBLIC_URL": ""}, paused("approval", "ana", call=CALL), "agent inbox", False),
         ({"PUBLIC_URL": ""}, paused("question", "ana"), "Reply to this mail", False),
@@ -124,7 +129,7 @@ async def test_a_question_goes_to_who_wrote_unless_others_are_asked(
         ),
     ],
 )
-async def test_a_question_says_how_it_is_answered(
+async def test_a_question_says_how_to_answer_it(
     settings: dict[str, str],
     wait: Event,
     says: str,
@@ -134,57 +139,59 @@ async def test_a_question_says_how_it_is_answered(
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    (mail,) = await sent(outbox, mailed(), wait)
-    assert says in text_of(mail)
-    words = [word for word in text_of(mail).split() if word.startswith("https://agent.example/")]
+    (mail,) = await send_last(outbox, make_mail(), wait)
+    assert says in read_text(mail)
+    words = [word for word in read_text(mail).split() if word.startswith("https://agent.example/")]
     assert bool(words) == link
     if link:
         token = words[0].removeprefix("https://agent.example/email/wait/")
-        assert STAMP.opened(token) == Link("t-1", 2, wait.data.get("digest", ""), "ana")
+        assert STAMP.open_link(token) == Link("t-1", 2, wait.data.get("digest", ""), "ana")
 
 
-async def test_who_has_no_name_gets_no_link_and_reads_what_to_do(outbox: Outbox) -> None:
+async def test_a_person_without_a_name_gets_no_link_and_is_told_what_to_do(outbox: Outbox) -> None:
     first = event("message", "email:x@y.example", text="hi", reply_to="email:x@y.example")
-    (mail,) = await sent(outbox, first, paused("approval", "email:x@y.example", call=CALL))
-    assert "https://" not in text_of(mail)
-    assert "people.toml" in text_of(mail)
+    (mail,) = await send_last(outbox, first, paused("approval", "email:x@y.example", call=CALL))
+    assert "https://" not in read_text(mail)
+    assert "people.toml" in read_text(mail)
 
 
-async def test_a_nap_is_nobodys_business(outbox: Outbox) -> None:
-    assert await sent(outbox, mailed(), paused("timer", "anyone")) == []
+async def test_a_timer_sends_no_mail(outbox: Outbox) -> None:
+    assert await send_last(outbox, make_mail(), paused("timer", "anyone")) == []
 
 
-async def test_what_was_attached_is_declined_once_and_only_to_who_sent_it(outbox: Outbox) -> None:
+async def test_attachments_are_declined_once_and_only_to_whoever_sent_them(outbox: Outbox) -> None:
     note = UNREAD.format("plan.pdf, x.png")
-    log = [mailed(f"look\n\n{note}"), paused("question", "bob")]
-    (others,) = await sent(outbox, *log)
+    log = [make_mail(f"look\n\n{note}"), paused("question", "bob")]
+    (others,) = await send_last(outbox, *log)
     assert "plan.pdf" not in others.as_string()
     log += [told(2), event("finished", message="done")]
-    mail = (await sent(outbox, *log))[-1]
-    assert "Attachments are not read here: plan.pdf, x.png." in text_of(mail)
-    log += [told(4), mailed("and?", 2), event("finished", message="done")]
-    assert "plan.pdf" not in (await sent(outbox, *log))[-1].as_string()
+    mail = (await send_last(outbox, *log))[-1]
+    assert "Attachments are not read: plan.pdf, x.png." in read_text(mail)
+    log += [told(4), make_mail("and?", 2), event("finished", message="done")]
+    assert "plan.pdf" not in (await send_last(outbox, *log))[-1].as_string()
 
 
 HOSTILE = "x\r\nBcc: eve@evil.example\r\n\r\n<script>alert(1)</script> \x1b[31m \u202e \0 \ud800"
 
 
-async def test_hostile_data_adds_no_header_no_receiver_and_no_markup(outbox: Outbox) -> None:
+async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) -> None:
     home = "email:ana@example.org?subject=" + "Hi%0D%0ABcc%3A+eve%40evil.example"
-    first = mailed(HOSTILE, reply_to=home)
+    first = make_mail(HOSTILE, reply_to=home)
     call = {"intent": "charge", HOSTILE: HOSTILE}
     for wait in (paused("approval", "ana", call=call), paused("approval", "bob", call=call)):
-        await sent(outbox, first, event("paused", **wait.data | {"text": HOSTILE}))
+        await send_last(outbox, first, event("paused", **wait.data | {"text": HOSTILE}))
     assert outbox.receivers == ["ana@example.org", "bob@example.org"]
     for mail in outbox.mails:
         assert mail["Bcc"] is None
         assert mail.get_body(("html",)).get_content().count("<script") == 0  # type: ignore[union-attr]
-        assert not {"\x1b", "\u202e", "\0"}.intersection(text_of(mail))
+        assert not {"\x1b", "\u202e", "\0"}.intersection(read_text(mail))
 
 
-async def test_a_megabyte_is_cut_and_many_languages_arrive(outbox: Outbox) -> None:
-    (mail,) = await sent(outbox, mailed(), event("finished", message="ä漢🚀" + "x" * 90_000))
-    assert text_of(mail).startswith("ä漢🚀x")
+async def test_a_long_text_is_cut_and_keeps_its_characters(outbox: Outbox) -> None:
+    (mail,) = await send_last(
+        outbox, make_mail(), event("finished", message="ä漢🚀" + "x" * 90_000)
+    )
+    assert read_text(mail).startswith("ä漢🚀x")
     assert len(mail.as_bytes()) < 100_000
 
 
@@ -196,32 +203,34 @@ def ports(store: MemoryStore, world: World) -> Ports:
     return ports_of(store, Says(*done), world, channel=channel)
 
 
-async def test_a_server_that_is_away_gets_the_very_same_mail_later(
+async def test_an_unreachable_server_gets_the_same_mail_later(
     store: MemoryStore, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox = Outbox()
-    async with taking(outbox):
+    async with listen(outbox):
         pass
     monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
     says = Says({"intent": "done", "message": "bye"})
     ports = ports_of(store, says, world, channel=EmailChannel.from_env())
-    thread = await stored(store, mailed())
-    with pytest.raises(Unavailable, match="no mail can be sent"):
+    thread = await stored(store, make_mail())
+    with pytest.raises(Unavailable, match="mail cannot be sent"):
         await advance(ports, thread)
-    async with taking(outbox):
+    async with listen(outbox):
         thread = await advance(ports, await store.load(thread.id), attempts=1)
         assert types(thread)[-2:] == ["finished", "delivered"]
-        # A crash before `delivered`: it is sent again, and mail programs know it.
+        # After a crash before `delivered` it is sent again, and mail programs recognize it.
         before = Thread.of(thread.id, thread.events[:-1])
-        await ports.channel.send(before, before.events[-1])
+        await ports.notifier.notify(before, before.events[-1])
     assert len(outbox.mails) == 2
     assert len({mail["Message-ID"] for mail in outbox.mails}) == 1
 
 
-async def test_a_server_that_stays_away_is_given_up(store: MemoryStore, ports: Ports) -> None:
-    thread = await stored(store, mailed(), chose("done"), event("finished", message="bye"))
+async def test_a_mail_is_given_up_if_the_server_stays_unreachable(
+    store: MemoryStore, ports: Ports
+) -> None:
+    thread = await stored(store, make_mail(), chose("done"), event("finished", message="bye"))
     thread = await advance(ports, thread, attempts=MAX_DELIVERIES)
-    assert "no mail can be sent" in thread.events[-1].data["error"]
+    assert "mail cannot be sent" in thread.events[-1].data["error"]
 
 
 @pytest.mark.parametrize(
@@ -232,41 +241,41 @@ async def test_a_server_that_stays_away_is_given_up(store: MemoryStore, ports: P
         ({"bob@example.org": "550 no", "eve@x.example": "550 no"}, [], "550"),
     ],
 )
-async def test_one_who_can_never_be_reached_does_not_keep_the_others_from_it(
+async def test_a_refused_address_does_not_keep_others_from_their_mail(
     refuses: dict[str, str], receivers: list[str], error: str | None, outbox: Outbox
 ) -> None:
     outbox.refuses = refuses
     log = [said(), paused("question", "bob", "email:eve@x.example")]
     if error:
         with pytest.raises(Unavailable, match=error):
-            await sent(outbox, *log)
+            await send_last(outbox, *log)
     else:
-        await sent(outbox, *log)
+        await send_last(outbox, *log)
     assert outbox.receivers == receivers
 
 
 @pytest.mark.parametrize(("password", "taken"), [("se%2Fcret", 1), ("wrong", 0)])
-async def test_the_agent_logs_in_and_never_says_its_password(
+async def test_the_password_is_sent_to_the_server_and_never_shown(
     password: str, taken: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with taking(Outbox()) as outbox:
+    async with listen(Outbox()) as outbox:
         url = f"smtp://agent%40example.org:{password}@127.0.0.1:{outbox.port}"
         monkeypatch.setenv("EMAIL_SMTP_URL", url)
         if taken:
-            await sent(outbox, mailed(), event("finished", message="bye"))
+            await send_last(outbox, make_mail(), event("finished", message="bye"))
             assert outbox.logins == [(b"agent@example.org", b"se/cret")]
         else:
             with pytest.raises(Unavailable) as refused:
-                await sent(outbox, mailed(), event("finished", message="bye"))
+                await send_last(outbox, make_mail(), event("finished", message="bye"))
             assert "wrong" not in str(refused.value)
         assert len(outbox.taken) == taken
 
 
 @pytest.fixture
 def certified(tmp_path: Path) -> ssl.SSLContext:
-    """Be a server that is known as 127.0.0.2, to who trusts `cert.pem`."""
+    """Return the context of a server at 127.0.0.2, trusted by whoever trusts `cert.pem`."""
     if sys.platform != "linux" or not shutil.which("openssl"):
-        pytest.skip("it needs openssl, and Linux, where 127.0.0.2 is this machine too")
+        pytest.skip("this needs openssl, and Linux, where 127.0.0.2 is this machine, too")
     files = f"-keyout {tmp_path}/key.pem -out {tmp_path}/cert.pem -subj /CN=x -days 2"
     made = f"openssl req -x509 -newkey rsa:2048 -nodes {files} -addext subjectAltName=IP:127.0.0.2"
     subprocess.run(made.split(), check=True, capture_output=True)
@@ -277,7 +286,7 @@ def certified(tmp_path: Path) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
 @pytest.mark.parametrize("trusted", [True, False])
-async def test_mail_goes_over_tls_to_a_server_that_proves_who_it_is(
+async def test_mail_goes_over_tls_to_a_server_with_a_trusted_certificate(
     scheme: str,
     trusted: bool,
     certified: ssl.SSLContext,
@@ -287,13 +296,13 @@ async def test_mail_goes_over_tls_to_a_server_that_proves_who_it_is(
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert.pem"))
     offered = {"tls" if scheme == "smtps" else "starttls": certified}
-    async with taking(Outbox(), **offered) as outbox:
+    async with listen(Outbox(), **offered) as outbox:
         monkeypatch.setenv("EMAIL_SMTP_URL", f"{scheme}://u:se%2Fcret@127.0.0.2:{outbox.port}")
         if not trusted:
             with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
-                await sent(outbox, mailed(), event("finished", message="bye"))
+                await send_last(outbox, make_mail(), event("finished", message="bye"))
         else:
-            assert await sent(outbox, mailed(), event("finished", message="bye"))
+            assert await send_last(outbox, make_mail(), event("finished", message="bye"))
     assert outbox.logins == ([(b"u", b"se/cret")] if trusted else [])
 
 
@@ -308,7 +317,7 @@ async def test_mail_goes_over_tls_to_a_server_that_proves_who_it_is(
         ("smtp://u:p@mail.example", False, None),
     ],
 )
-def test_no_password_leaves_this_machine_in_the_open(
+def test_no_password_leaves_this_machine_unencrypted(
     url: str, offered: bool, asks: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_SMTP_URL", url)
@@ -338,7 +347,7 @@ def test_no_password_leaves_this_machine_in_the_open(
         ("PUBLIC_URL", "agent.example"),
     ],
 )
-def test_what_is_half_set_up_is_named_with_what_to_do(
+def test_an_incomplete_setup_names_the_setting(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -347,41 +356,41 @@ def test_what_is_half_set_up_is_named_with_what_to_do(
     assert "hush-hush" not in str(error.value)
 
 
-def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_missing_settings_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SMTP_URL", "SECRET", "AUTHSERV_ID"):
         monkeypatch.delenv(f"EMAIL_{name}")
     with pytest.raises(Misconfigured) as error:
         EmailChannel.from_env()
     names = "EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHSERV_ID"
-    assert str(error.value) == f"{names} are not set: see docs/email.md"
+    assert str(error.value) == f"{names} are not set. See docs/email.md."
 
 
-def test_without_any_setting_there_is_no_such_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_setting_there_is_no_channel(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED", "MAILGUN_KEY"):
         monkeypatch.delenv(f"EMAIL_{name}")
     assert EmailChannel.from_env() is None
 
 
-def test_a_message_id_leads_to_its_thread_and_no_forged_one_does() -> None:
+def test_a_message_id_leads_to_its_thread_unless_it_is_forged() -> None:
     thread_id = "0b6f0f1e-7a43-5d3c-8d34-0f6f7f9b6a11"
-    made = STAMP.message_id(thread_id, 12)
-    assert STAMP.thread_of(made) == thread_id
+    made = STAMP.make_message_id(thread_id, 12)
+    assert STAMP.read_thread_id(made) == thread_id
     parsed = message_from_bytes(f"References: {made}\n\n".encode())["References"]
-    assert STAMP.thread_of(parsed) == thread_id
+    assert STAMP.read_thread_id(parsed) == thread_id
     others = [
         made.replace(".12.", ".13."),
         made.replace("0b6f", "1b6f"),
-        Stamp("Agent", "agent@example.org", SECRET[::-1]).message_id(thread_id, 12),
+        Stamp("Agent", "agent@example.org", SECRET[::-1]).make_message_id(thread_id, 12),
         "<x@example.org>",
         "",
     ]
-    assert [STAMP.thread_of(other) for other in others] == [None] * 5
+    assert [STAMP.read_thread_id(other) for other in others] == [None] * 5
 
 
-def test_a_link_means_what_it_was_made_for_and_no_changed_one_means_anything() -> None:
+def test_a_link_keeps_its_meaning_unless_it_is_changed() -> None:
     link = Link("t", 3, "d", "ana")
-    token = STAMP.seal(link)
-    assert STAMP.opened(token) == link
-    other = Stamp("Agent", "agent@example.org", SECRET[::-1]).seal(link)
+    token = STAMP.seal_link(link)
+    assert STAMP.open_link(token) == link
+    other = Stamp("Agent", "agent@example.org", SECRET[::-1]).seal_link(link)
     for forged in ("", "x", token[:-1], f"A{token}", other, token.replace(".", "")):
-        assert STAMP.opened(forged) is None
+        assert STAMP.open_link(forged) is None

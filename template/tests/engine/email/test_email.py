@@ -1,4 +1,4 @@
-"""The whole way, with real servers: a mail comes in, a question goes out, the answer comes back."""
+"""Real servers end to end: a mail comes in, a question goes out, the answer comes back."""
 
 from collections.abc import AsyncIterator
 from email.message import EmailMessage
@@ -17,13 +17,13 @@ from agent.engine.stores.sqlite import SqliteStore
 
 from ..domain import Says, World, ports_of
 from ..http.conftest import TOKENS, caller
-from .conftest import until, written
-from .imap_servers import Mailbox, pymap
-from .mail_servers import Outbox, configure, taking
-from .test_confirm import send, sign_in
+from .conftest import wait_until, write_mail
+from .imap_servers import Mailbox, run_pymap
+from .mail_servers import Outbox, configure, listen
+from .test_page import send, sign_in
 
 
-def words(mail: EmailMessage) -> list[str]:
+def read_words(mail: EmailMessage) -> list[str]:
     part = mail.get_body(("plain",))
     assert part
     return str(part.get_content()).split()
@@ -33,8 +33,8 @@ def words(mail: EmailMessage) -> list[str]:
 async def servers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[Mailbox, Outbox]]:
-    with pymap(tmp_path) as mailbox:
-        async with taking(Outbox()) as outbox:
+    with run_pymap(tmp_path) as mailbox:
+        async with listen(Outbox()) as outbox:
             smtp = f"smtp://127.0.0.1:{outbox.port}"
             more = {"EMAIL_IMAP_URL": mailbox.url, "EMAIL_POLL_S": "0.2"}
             public = {"PUBLIC_URL": "http://agent"}
@@ -42,7 +42,7 @@ async def servers(
             yield mailbox, outbox
 
 
-async def test_a_request_a_question_and_leave_by_mail(
+async def test_a_request_a_question_and_an_approval_by_mail(
     tmp_path: Path, world: World, servers: tuple[Mailbox, Outbox]
 ) -> None:
     says = Says(
@@ -54,29 +54,29 @@ async def test_a_request_a_question_and_leave_by_mail(
     channel = EmailChannel.from_env()
     assert channel
     store = SqliteStore(tmp_path / "threads.db")
-    ports = ports_of(store, says, world, channel=Routing({"email": channel}))
-    app = App(ports, LocalRunner(ports, poll_s=0.05), (email.served,))
+    ports = ports_of(store, says, world, notifier=Routing({"email": channel}))
+    app = App(ports, LocalRunner(ports, poll_s=0.05), (email.serve,))
     api = create_app(app, Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with api.router.lifespan_context(api), caller(api) as browser:
-        mailbox.put(written("please", subject="Charge them"))
-        await until(lambda: len(outbox.mails) == 1)
+        mailbox.put(write_mail("please", subject="Charge them"))
+        await wait_until(lambda: len(outbox.mails) == 1)
         question = outbox.mails[0]
         reply = {"in_reply_to": question["Message-ID"], "subject": "Re: Charge them"}
         quoted = "500\n\nOn Mon, 5 Jan 2026, Agent <agent@example.org> wrote:\n> How much?\n"
-        mailbox.put(written(quoted, number=2, **reply))
-        await until(lambda: len(outbox.mails) == 2)
+        mailbox.put(write_mail(quoted, number=2, **reply))
+        await wait_until(lambda: len(outbox.mails) == 2)
         assert world.effects("charge") == []
-        path = next(word for word in words(outbox.mails[1]) if "/email/wait/" in word)
+        path = next(word for word in read_words(outbox.mails[1]) if "/email/wait/" in word)
         await sign_in(browser, "ana")
         assert (await send(browser, path, do="approve"))[0] == 303
-        await until(lambda: len(outbox.mails) == 3)
+        await wait_until(lambda: len(outbox.mails) == 3)
         assert (await browser.get("/healthz")).status_code == 200
     assert world.effects("charge") == ["500"]
-    assert words(outbox.mails[2]) == ["charged"]
+    assert read_words(outbox.mails[2]) == ["charged"]
     assert {mail["Subject"] for mail in outbox.mails} == {"Re: Charge them"}
     assert outbox.receivers == ["ana@example.org"] * 3
     (row,) = await store.threads()
-    told = [
+    texts = [
         past.data["text"] for past in (await store.load(row.id)).events if past.type == "message"
     ]
-    assert told == ["Charge them\n\nplease", "500"]
+    assert texts == ["Charge them\n\nplease", "500"]

@@ -1,4 +1,4 @@
-"""A mailbox is read from a real server: what is taken is marked, and nothing holds up the rest."""
+"""Polling a mailbox on a real server: what is taken is marked, and nothing blocks the rest."""
 
 import asyncio
 import shutil
@@ -16,8 +16,8 @@ from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Ports
 
 from ..http.conftest import Asleep
-from .conftest import logs, until, written
-from .imap_servers import Mailbox, dovecot, pymap
+from .conftest import read_logs, wait_until, write_mail
+from .imap_servers import Mailbox, run_dovecot, run_pymap
 
 NEEDS_DOVECOT = pytest.mark.skipif(
     not (shutil.which("dovecot") or Path("/usr/sbin/dovecot").exists()),
@@ -28,11 +28,11 @@ SEEN, BROKEN = {r"\Seen"}, {r"\Seen", r"\Flagged"}
 
 @pytest.fixture(
     scope="module",
-    params=[pymap, pytest.param(dovecot, marks=[NEEDS_DOVECOT, pytest.mark.server])],
+    params=[run_pymap, pytest.param(run_dovecot, marks=[NEEDS_DOVECOT, pytest.mark.server])],
     ids=["pymap", "dovecot"],
 )
 def server(request: pytest.FixtureRequest) -> Iterator[Mailbox]:
-    with tempfile.TemporaryDirectory() as folder:  # not pytest's, which only root may enter
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own can be entered only by its user
         Path(folder).chmod(0o755)
         with request.param(Path(folder)) as mailbox:
             yield mailbox
@@ -45,55 +45,55 @@ def mailbox(server: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Mailbox:
     return server
 
 
-async def test_what_is_new_is_taken_once_and_marked_seen(
+async def test_a_new_mail_is_taken_once_and_marked_seen(
     mailbox: Mailbox, intake: Intake, ports: Ports
 ) -> None:
     box = ImapBox.from_env(intake)
-    await box.look()
-    mailbox.put(written("one"), written("two", number=2, in_reply_to="<m1@x.example>"))
-    await box.look()
-    await box.look()
-    assert await logs(ports) == [["ana: Hi\n\none", "ana: two"]]
+    await box.poll()
+    mailbox.put(write_mail("one"), write_mail("two", number=2, in_reply_to="<m1@x.example>"))
+    await box.poll()
+    await box.poll()
+    assert await read_logs(ports) == [["ana: Hi\n\none", "ana: two"]]
     assert mailbox.flags() == [SEEN, SEEN]
-    mailbox.put(written("three", number=3))
-    await box.look()
-    assert len(await logs(ports)) == 2
+    mailbox.put(write_mail("three", number=3))
+    await box.poll()
+    assert len(await read_logs(ports)) == 2
 
 
-async def test_what_cannot_be_read_is_flagged_and_does_not_hold_up_the_others(
+async def test_an_unreadable_mail_is_flagged_and_does_not_block_others(
     mailbox: Mailbox,
     intake: Intake,
     ports: Ports,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    others = [written(sender="eve@evil.example"), written("x" * 300_000, number=3)]
-    mailbox.put(b"Subject: from nobody\r\n\r\n", *others, written("fine", number=9))
+    others = [write_mail(sender="eve@evil.example"), write_mail("x" * 300_000, number=3)]
+    mailbox.put(b"Subject: from nobody\r\n\r\n", *others, write_mail("fine", number=9))
     monkeypatch.setattr(imap_module, "MAX_MAIL", 250_000)
-    await ImapBox.from_env(intake).look()
-    assert await logs(ports) == [["ana: Hi\n\nfine"]]
+    await ImapBox.from_env(intake).poll()
+    assert await read_logs(ports) == [["ana: Hi\n\nfine"]]
     assert mailbox.flags() == [BROKEN, SEEN, BROKEN, SEEN]
-    assert "put aside: its From is not one address" in caplog.text
+    assert "cannot be read: its From is not one address" in caplog.text
 
 
-async def test_a_mail_stays_unseen_until_it_is_in_the_log(
+async def test_a_mail_stays_unseen_until_it_is_recorded(
     mailbox: Mailbox, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mailbox.put(written())
+    mailbox.put(write_mail())
     with monkeypatch.context() as patch:
-        patch.setattr(type(intake), "take", _away)
+        patch.setattr(type(intake), "take_mail", _away)
         with pytest.raises(Unavailable):
-            await ImapBox.from_env(intake).look()
+            await ImapBox.from_env(intake).poll()
     assert mailbox.flags() == [set()]
-    await ImapBox.from_env(intake).look()
+    await ImapBox.from_env(intake).poll()
     assert mailbox.flags() == [SEEN]
 
 
 async def _away(intake: Intake, raw: bytes) -> str:
-    raise Unavailable("the store is away")
+    raise Unavailable("the store is unavailable")
 
 
-async def test_a_wrong_password_is_not_said_and_not_the_end(
+async def test_a_wrong_password_is_not_shown_and_polling_continues(
     mailbox: Mailbox,
     intake: Intake,
     ports: Ports,
@@ -101,19 +101,19 @@ async def test_a_wrong_password_is_not_said_and_not_the_end(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The server is asked again, less often, and the mail is read once it lets us in."""
-    mailbox.put(written())
+    """Polling continues, less often, and the mail is read once the server lets us in."""
+    mailbox.put(write_mail())
     right = ImapBox.from_env(intake)._server
     monkeypatch.setenv("EMAIL_IMAP_URL", mailbox.url.replace("se%2Fcret", "hush-hush"))
     box = ImapBox(ImapBox.from_env(intake)._server, intake, poll_s=0.01)
-    work = asyncio.create_task(box.work())
-    await until(lambda: "127.0.0.1 (EMAIL_IMAP_URL), next try in 0.04 s" in caplog.text)
+    work = asyncio.create_task(box.run())
+    await wait_until(lambda: "127.0.0.1 (EMAIL_IMAP_URL), retrying in 0.04 s" in caplog.text)
     box._server = right
-    await until(lambda: runner.woken)
+    await wait_until(lambda: runner.woken)
     work.cancel()
     await asyncio.gather(work, return_exceptions=True)
     assert "hush-hush" not in caplog.text
-    assert await logs(ports) == [["ana: Hi\n\nhello"]]
+    assert await read_logs(ports) == [["ana: Hi\n\nhello"]]
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_wrong_setting_is_named(
     assert "hush-hush" not in str(error.value)
 
 
-async def test_leaving_does_not_wait_for_a_server_that_says_nothing(
+async def test_stopping_does_not_wait_for_a_silent_server(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     met, left = asyncio.Event(), asyncio.Event()
@@ -154,7 +154,7 @@ async def test_leaving_does_not_wait_for_a_server_that_says_nothing(
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     monkeypatch.setenv("EMAIL_IMAP_URL", f"imap://u:p@127.0.0.1:{port}")
-    work = asyncio.create_task(ImapBox.from_env(intake).work())
+    work = asyncio.create_task(ImapBox.from_env(intake).run())
     async with asyncio.timeout(10):
         await met.wait()
         work.cancel()

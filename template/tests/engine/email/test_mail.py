@@ -1,17 +1,17 @@
-"""What is read from a mail, however it was written."""
+"""What is read from a mail, however it is written."""
 
 import random
 from email.message import EmailMessage
 
 import pytest
 
-from agent.engine.email.mail import MAX_HEAD, BrokenMail, Head, body
-from agent.engine.email.text import html_to_text, own_words, without_signature
+from agent.engine.email.mail import MAX_HEAD, BrokenMail, Head, read_body
+from agent.engine.email.text import convert_html, extract_own_words, remove_signature
 
-from .conftest import written
+from .conftest import write_mail
 
 
-def head(**headers: str) -> Head:
+def make_head(**headers: str) -> Head:
     lines = {"From": "ana@example.org", "Message-ID": "<m1@x.example>"} | headers
     text = "".join(f"{name}: {value}\r\n" for name, value in lines.items() if value)
     return Head.of(f"{text}\r\nhello".encode())
@@ -28,8 +28,8 @@ def head(**headers: str) -> Head:
         "Anä\r\n  <ana@example.org>",
     ],
 )
-def test_the_sender_is_the_one_address_of_from(given: str) -> None:
-    assert head(From=given).sender == "ana@example.org"
+def test_the_sender_is_the_one_address_in_from(given: str) -> None:
+    assert make_head(From=given).sender == "ana@example.org"
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_the_sender_is_the_one_address_of_from(given: str) -> None:
         '"' + '\\"' * 10_000,
     ],
 )
-def test_who_cannot_be_read_for_certain_is_nobody(given: str) -> None:
+def test_an_ambiguous_from_is_refused(given: str) -> None:
     with pytest.raises(BrokenMail, match="From"):
-        head(From=given)
+        make_head(From=given)
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_who_cannot_be_read_for_certain_is_nobody(given: str) -> None:
         ({"References": "no id <\x01@x> <" + "a" * 300 + "@x>"}, ()),
     ],
 )
-def test_what_a_mail_answers_stands_in_references(
+def test_the_references_name_the_mails_that_it_answers(
     headers: dict[str, str], references: tuple[str, ...]
 ) -> None:
-    assert head(**headers).references == references
+    assert make_head(**headers).references == references
 
 
-def test_a_mail_without_an_id_is_known_by_what_it_is() -> None:
-    ids = [head(**{"Message-ID": "", "Subject": subject}).id for subject in ("a", "a", "b")]
+def test_a_mail_without_an_id_is_identified_by_its_content() -> None:
+    ids = [make_head(**{"Message-ID": "", "Subject": subject}).id for subject in ("a", "a", "b")]
     assert ids[0] == ids[1] != ids[2]
 
 
@@ -87,15 +87,15 @@ def test_a_mail_without_an_id_is_known_by_what_it_is() -> None:
     ],
 )
 def test_a_subject_is_one_line(given: str, subject: str) -> None:
-    assert head(Subject=given).subject.replace("\ufffd", "") == subject
+    assert make_head(Subject=given).subject.replace("\ufffd", "") == subject
 
 
-def test_headers_without_end_are_not_read() -> None:
+def test_endless_headers_are_refused() -> None:
     with pytest.raises(BrokenMail, match="headers"):
         Head.of(b"X: y\r\n" * MAX_HEAD)
 
 
-def plain(charset: str, content: bytes, encoding: str = "8bit") -> bytes:
+def make_plain(charset: str, content: bytes, encoding: str = "8bit") -> bytes:
     about = f"Content-Type: text/plain{charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     return about.encode() + content
 
@@ -103,30 +103,30 @@ def plain(charset: str, content: bytes, encoding: str = "8bit") -> bytes:
 @pytest.mark.parametrize(
     ("raw", "text"),
     [
-        (plain("; charset=utf-8", "ä漢".encode()), "ä漢"),
-        (plain("; charset=iso-8859-1", "für € 5".encode("cp1252")), "für € 5"),
-        (plain("; charset=gb2312", "你好鎔".encode("gb18030")), "你好鎔"),
-        (plain("; charset=shift_jis", "日本".encode("shift_jis")), "日本"),
-        (plain("; charset=utf-8", "für".encode("latin-1")), "für"),
-        (plain("; charset=nonsense", "ä".encode()), "ä"),
-        (plain("; charset=punycode", b"x"), "x"),
-        (plain("; charset=rot13", b"x"), "x"),
-        (plain("", "ä".encode()), "ä"),
-        (plain("", b"\x81\x8d"), "\ufffd\ufffd"),
-        (plain("; charset=utf-8", b"=C3=A4=\r\nb", "quoted-printable"), "äb"),
-        (plain("; charset=utf-8", b"w6Q", "base64"), "ä"),
-        (plain("; charset=utf-8", b"\x00\xff!", "base64"), ""),
+        (make_plain("; charset=utf-8", "ä漢".encode()), "ä漢"),
+        (make_plain("; charset=iso-8859-1", "für € 5".encode("cp1252")), "für € 5"),
+        (make_plain("; charset=gb2312", "你好鎔".encode("gb18030")), "你好鎔"),
+        (make_plain("; charset=shift_jis", "日本".encode("shift_jis")), "日本"),
+        (make_plain("; charset=utf-8", "für".encode("latin-1")), "für"),
+        (make_plain("; charset=nonsense", "ä".encode()), "ä"),
+        (make_plain("; charset=punycode", b"x"), "x"),
+        (make_plain("; charset=rot13", b"x"), "x"),
+        (make_plain("", "ä".encode()), "ä"),
+        (make_plain("", b"\x81\x8d"), "\ufffd\ufffd"),
+        (make_plain("; charset=utf-8", b"=C3=A4=\r\nb", "quoted-printable"), "äb"),
+        (make_plain("; charset=utf-8", b"w6Q", "base64"), "ä"),
+        (make_plain("; charset=utf-8", b"\x00\xff!", "base64"), ""),
         (b"Content-Type: text/html\r\n\r\n<p>one<br>two</p><p>three", "one\ntwo\n\nthree"),
         (b"Content-Type: image/png\r\n\r\nx", ""),
         (b"\r\nno headers at all", "no headers at all"),
         (b"", ""),
     ],
 )
-def test_text_is_read_in_whatever_encoding_it_came(raw: bytes, text: str) -> None:
-    assert body(raw)[0] == text
+def test_text_is_read_in_any_encoding(raw: bytes, text: str) -> None:
+    assert read_body(raw)[0] == text
 
 
-def test_plain_text_is_taken_where_there_is_html_too_and_files_are_named() -> None:
+def test_plain_text_is_preferred_and_attachments_are_named() -> None:
     mail = EmailMessage()
     mail.set_content("plain")
     mail.add_alternative("<p>html</p>", "html")
@@ -136,15 +136,18 @@ def test_plain_text_is_taken_where_there_is_html_too_and_files_are_named() -> No
     )
     mail.add_attachment(EmailMessage())
     mail.add_attachment("more, which is a file", filename="notes.txt")
-    assert body(mail.as_bytes()) == ("plain\n", ["plan 31m.pdf", "message/rfc822", "notes.txt"])
+    assert read_body(mail.as_bytes()) == (
+        "plain\n",
+        ["plan 31m.pdf", "message/rfc822", "notes.txt"],
+    )
 
 
-def test_text_around_a_picture_is_one_text() -> None:
+def test_text_around_a_picture_is_joined() -> None:
     mail = EmailMessage()
     mail.set_content("before")
     mail.make_mixed()
     mail.attach(_part("after"))
-    assert body(mail.as_bytes())[0].split() == ["before", "after"]
+    assert read_body(mail.as_bytes())[0].split() == ["before", "after"]
 
 
 def _part(text: str) -> EmailMessage:
@@ -157,14 +160,13 @@ def test_an_empty_plain_part_does_not_hide_the_html() -> None:
     mail = EmailMessage()
     mail.set_content(" ")
     mail.add_alternative("<p>html</p>", "html")
-    assert body(mail.as_bytes())[0] == "html"
+    assert read_body(mail.as_bytes())[0] == "html"
 
 
-def test_no_mail_breaks_more_than_itself() -> None:
-    """Whatever bytes arrive, they are read or refused."""
+def test_any_bytes_are_read_or_refused() -> None:
     chance = random.Random(6)
     seeds = [
-        written("hello", references="<a@x> <b@x>"),
+        write_mail("hello", references="<a@x> <b@x>"),
         b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--",
         b"Content-Type: multipart/a; boundary=a\r\nContent-Type: text/a; charset*=x''%00\r\n\r\n",
         b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" * 3000,
@@ -175,7 +177,7 @@ def test_no_mail_breaks_more_than_itself() -> None:
         for _ in range(chance.randrange(12)):
             place = chance.randrange(min(len(raw), 400))
             raw[place : place + chance.randrange(4)] = chance.randbytes(chance.randrange(4))
-        for read in (Head.of, body):
+        for read in (Head.of, read_body):
             try:
                 read(bytes(raw))
             except BrokenMail:
@@ -222,19 +224,19 @@ AUSBLICK = "Von: Agent\nGesendet: Montag, 5. Januar 2026\nAn: Ana\nBetreff: Hi"
         (f"{GMAIL}\n> May I?", ""),
     ],
 )
-def test_a_reply_is_what_its_writer_added(text: str, own: str | None) -> None:
-    assert own_words(text, "Re: Hi") == (text if own is None else own)
-    assert own_words(text.replace("\n", "  \n"), "Re: Hi") == (text if own is None else own)
+def test_a_reply_keeps_only_what_its_writer_added(text: str, own: str | None) -> None:
+    assert extract_own_words(text, "Re: Hi") == (text if own is None else own)
+    assert extract_own_words(text.replace("\n", "  \n"), "Re: Hi") == (text if own is None else own)
 
 
 def test_a_forwarded_mail_is_kept_whole() -> None:
     text = f"please look\n\n{OUTLOOK}\n\nIt is down."
-    assert own_words(text, "WG: Hi") == text
-    assert own_words(text, "Re: Hi") == "please look"
+    assert extract_own_words(text, "WG: Hi") == text
+    assert extract_own_words(text, "Re: Hi") == "please look"
 
 
 def test_a_new_mail_loses_only_its_signature() -> None:
-    assert without_signature("> 5 of them\nare down\n--\nAna") == "> 5 of them\nare down"
+    assert remove_signature("> 5 of them\nare down\n--\nAna") == "> 5 of them\nare down"
 
 
 @pytest.mark.parametrize(
@@ -256,25 +258,25 @@ def test_a_new_mail_loses_only_its_signature() -> None:
         ("&#0;&lt;b&gt;", "\ufffd<b>"),
     ],
 )
-def test_html_is_read_as_text(html: str, text: str) -> None:
-    assert html_to_text(html) == text
+def test_html_is_converted_to_text(html: str, text: str) -> None:
+    assert convert_html(html) == text
 
 
 @pytest.mark.parametrize(
     "piece", ["<!--", "<a ", "<", "&#", "<style>", "<p", "</", "<a href='", "<a href= ", "> "]
 )
-def test_hostile_html_and_text_take_no_more_time_than_they_are_long(piece: str) -> None:
-    """At a million characters anything quadratic would run for hours."""
+def test_hostile_html_and_text_take_linear_time(piece: str) -> None:
+    """With a million characters, anything quadratic would run for hours."""
     hostile = piece * (1_000_000 // len(piece))
-    assert html_to_text(hostile) is not None
-    assert own_words(hostile, "Re: Hi") is not None
+    assert convert_html(hostile) is not None
+    assert extract_own_words(hostile, "Re: Hi") is not None
 
 
-def test_a_line_of_a_megabyte_and_many_short_ones_are_read_alike() -> None:
+def test_long_lines_and_many_lines_are_read_in_linear_time() -> None:
     for text in (
         "On wrote " * 100_000,
         "On a\n" * 200_000,
         "\n" * 900_000 + "x",
         "From: a\n" * 100_000,
     ):
-        assert own_words(text, "Re: Hi").split() == text.split()
+        assert extract_own_words(text, "Re: Hi").split() == text.split()

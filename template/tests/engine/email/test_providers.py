@@ -1,4 +1,4 @@
-"""Mail that a provider posts, as Mailgun and Postmark do it."""
+"""Mail that Mailgun or Postmark posts."""
 
 import asyncio
 import hmac
@@ -24,8 +24,8 @@ from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 
 from ..http.conftest import TOKENS, Asleep, Caller, caller
-from .conftest import logs, written
-from .imap_servers import pymap
+from .conftest import read_logs, write_mail
+from .imap_servers import run_pymap
 
 KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
 PASSWORD = "1b4d1fcff2ab3c4d5e6f"
@@ -38,24 +38,24 @@ async def provider(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
     tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
-    async with caller(create_app(App(ports, runner, (email.served,)), tokens)) as client:
+    async with caller(create_app(App(ports, runner, (email.serve,)), tokens)) as client:
         yield client
 
 
-def signed(raw: bytes, late_s: int = 0, key: str = KEY) -> dict[str, bytes]:
+def sign_form(raw: bytes, late_s: int = 0, key: str = KEY) -> dict[str, bytes]:
     timestamp, token = str(int(time.time()) - late_s), "t" * 50
     signature = hmac.new(key.encode(), f"{timestamp}{token}".encode(), "sha256").hexdigest()
     named = {"timestamp": timestamp, "token": token, "signature": signature}
     return {"body-mime": raw} | {name: value.encode() for name, value in named.items()}
 
 
-def form(fields: dict[str, bytes]) -> dict[str, Any]:
+def build_form(fields: dict[str, bytes]) -> dict[str, Any]:
     pairs = (f"{name}={quote_plus(value)}" for name, value in fields.items())
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     return {"content": "&".join(pairs).encode(), "headers": headers}
 
 
-def multipart(fields: dict[str, bytes]) -> dict[str, Any]:
+def build_multipart(fields: dict[str, bytes]) -> dict[str, Any]:
     parts = (
         b'--xyz\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
         for name, value in fields.items()
@@ -64,98 +64,102 @@ def multipart(fields: dict[str, bytes]) -> dict[str, Any]:
     return {"content": b"".join(parts) + b"--xyz--\r\n", "headers": headers}
 
 
-def posted(raw: bytes, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
+def build_postmark(raw: bytes, password: str = PASSWORD, **more: Any) -> dict[str, Any]:
     word = b64encode(f"postmark:{password}".encode()).decode()
     content = json.dumps({"RawEmail": raw.decode(), "From": "eve@evil.example"} | more).encode()
     return {"content": content, "headers": {"Authorization": f"Basic {word}"}}
 
 
-LATIN = written("x").replace(b'charset="utf-8"', b'charset="latin-1"').replace(b"x\n", b"f\xfcr\n")
+LATIN = (
+    write_mail("x").replace(b'charset="utf-8"', b'charset="latin-1"').replace(b"x\n", b"f\xfcr\n")
+)
 
 
 @pytest.mark.parametrize(
     ("path", "request_"),
     [
-        (MAILGUN, form(signed(written("für")))),
-        (MAILGUN, multipart(signed(written("für")))),
-        (MAILGUN, form(signed(LATIN))),
-        (MAILGUN, multipart(signed(LATIN))),
-        (POSTMARK, posted(written("für"))),
+        (MAILGUN, build_form(sign_form(write_mail("für")))),
+        (MAILGUN, build_multipart(sign_form(write_mail("für")))),
+        (MAILGUN, build_form(sign_form(LATIN))),
+        (MAILGUN, build_multipart(sign_form(LATIN))),
+        (POSTMARK, build_postmark(write_mail("für"))),
     ],
     ids=["form", "multipart", "form-latin-1", "multipart-latin-1", "postmark"],
 )
-async def test_what_a_provider_posts_becomes_a_message(
+async def test_a_mail_from_a_provider_becomes_a_message(
     path: str, request_: dict[str, Any], provider: Caller, ports: Ports, runner: Asleep
 ) -> None:
-    for _ in range(2):  # it is sent again
+    for _ in range(2):  # providers may send it again
         answer = await provider.post(path, **request_)
         assert (answer.status_code, answer.json()) == (200, {"status": "recorded"})
-    assert await logs(ports) == [["ana: Hi\n\nfür"]]
+    assert await read_logs(ports) == [["ana: Hi\n\nfür"]]
     assert len(runner.woken) == 2
 
 
-async def test_one_mail_by_imap_and_by_both_providers_is_one_message(
+async def test_a_mail_over_imap_and_from_both_providers_is_one_message(
     provider: Caller, ports: Ports, intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    raw = written()
-    with pymap(tmp_path) as mailbox:
+    raw = write_mail()
+    with run_pymap(tmp_path) as mailbox:
         monkeypatch.setenv("EMAIL_IMAP_URL", mailbox.url)
         mailbox.put(b"Received: by imap.example\r\n" + raw)
         await asyncio.gather(
-            ImapBox.from_env(intake).look(),
-            provider.post(MAILGUN, **form(signed(b"Received: by mailgun.example\r\n" + raw))),
-            provider.post(POSTMARK, **posted(b"Received: by postmark.example\r\n" + raw)),
+            ImapBox.from_env(intake).poll(),
+            provider.post(
+                MAILGUN, **build_form(sign_form(b"Received: by mailgun.example\r\n" + raw))
+            ),
+            provider.post(POSTMARK, **build_postmark(b"Received: by postmark.example\r\n" + raw)),
         )
-    assert await logs(ports) == [["ana: Hi\n\nhello"]]
+    assert await read_logs(ports) == [["ana: Hi\n\nhello"]]
 
 
 @pytest.mark.parametrize(
     ("path", "request_", "status"),
     [
-        (MAILGUN, form({"body-mime": written()}), 401),
-        (MAILGUN, form(signed(written(), key="other")), 401),
-        (MAILGUN, form(signed(written(), late_s=1000)), 401),
-        (MAILGUN, form(signed(written(), late_s=-1000)), 401),
-        (MAILGUN, form(signed(written()) | {"token": b"u" * 50}), 401),
-        (MAILGUN, form(signed(written()) | {"timestamp": b"9" * 30}), 401),
-        (MAILGUN, form(signed(written()) | {"timestamp": b"\xb2"}), 401),
-        (MAILGUN, form({str(n): b"" for n in range(200)}), 400),
+        (MAILGUN, build_form({"body-mime": write_mail()}), 401),
+        (MAILGUN, build_form(sign_form(write_mail(), key="other")), 401),
+        (MAILGUN, build_form(sign_form(write_mail(), late_s=1000)), 401),
+        (MAILGUN, build_form(sign_form(write_mail(), late_s=-1000)), 401),
+        (MAILGUN, build_form(sign_form(write_mail()) | {"token": b"u" * 50}), 401),
+        (MAILGUN, build_form(sign_form(write_mail()) | {"timestamp": b"9" * 30}), 401),
+        (MAILGUN, build_form(sign_form(write_mail()) | {"timestamp": b"\xb2"}), 401),
+        (MAILGUN, build_form({str(n): b"" for n in range(200)}), 400),
         (MAILGUN, {"content": b"{}", "headers": {"Content-Type": "application/json"}}, 401),
         (MAILGUN, {"content": b"--", "headers": {"Content-Type": "multipart/form-data"}}, 401),
         (POSTMARK, {"content": b"{}"}, 401),
-        (POSTMARK, posted(written(), password="other"), 401),
+        (POSTMARK, build_postmark(write_mail(), password="other"), 401),
         (POSTMARK, {"content": b"{}", "headers": {"Authorization": b"Basic \xe4"}}, 401),
         (POSTMARK, {"content": b"{}", "headers": {"Authorization": f"Bearer {PASSWORD}"}}, 401),
-        (POSTMARK, posted(written()) | {"content": b"nonsense"}, 400),
-        (POSTMARK, posted(written()) | {"content": b"[" * 100_000}, 400),
-        (POSTMARK, posted(written()) | {"content": b"[]"}, 400),
-        (POSTMARK, posted(written(), RawEmail=None), 422),
+        (POSTMARK, build_postmark(write_mail()) | {"content": b"nonsense"}, 400),
+        (POSTMARK, build_postmark(write_mail()) | {"content": b"[" * 100_000}, 400),
+        (POSTMARK, build_postmark(write_mail()) | {"content": b"[]"}, 400),
+        (POSTMARK, build_postmark(write_mail(), RawEmail=None), 422),
     ],
 )
-async def test_nobody_else_can_post_and_nonsense_is_refused(
+async def test_unauthenticated_and_malformed_requests_are_refused(
     path: str, request_: dict[str, Any], status: int, provider: Caller, ports: Ports
 ) -> None:
     answer = await provider.post(path, **request_)
     assert answer.status_code == status
     assert KEY not in answer.text
     assert PASSWORD not in answer.text
-    assert await logs(ports) == []
+    assert await read_logs(ports) == []
 
 
-@pytest.mark.parametrize("raw", [written(sender="eve@evil.example"), b"", b"Subject: x\r\n\r\n"])
-async def test_what_is_put_aside_is_not_sent_again(raw: bytes, provider: Caller) -> None:
-    answer = await provider.post(MAILGUN, **form(signed(raw)))
+@pytest.mark.parametrize("raw", [write_mail(sender="eve@evil.example"), b"", b"Subject: x\r\n\r\n"])
+async def test_an_ignored_mail_is_answered_with_200(raw: bytes, provider: Caller) -> None:
+    answer = await provider.post(MAILGUN, **build_form(sign_form(raw)))
     assert answer.status_code == 200
     assert answer.json()["status"] == "ignored"
 
 
-async def test_a_mail_may_be_longer_than_other_bodies_but_not_endless(
+async def test_a_mail_may_be_longer_than_other_bodies_up_to_a_limit(
     provider: Caller, ports: Ports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    long = form(signed(written("long\n" + "x" * 3_000_000)))
+    long = build_form(sign_form(write_mail("long\n" + "x" * 3_000_000)))
     assert (await provider.post(MAILGUN, **long)).status_code == 200
-    ((told,),) = await logs(ports)
-    assert told.startswith("ana: Hi\n\nlong")
+    ((text,),) = await read_logs(ports)
+    assert text.startswith("ana: Hi\n\nlong")
     assert (await provider.post("/threads", **long)).status_code == 413
     declared = {"Content-Length": str(MAX_MAIL + 1)}
     read = 0
@@ -183,34 +187,36 @@ async def test_a_mail_may_be_longer_than_other_bodies_but_not_endless(
         {"EMAIL_POSTMARK_PASSWORD": ""},
     ],
 )
-async def test_only_what_is_set_up_is_open(
+async def test_only_the_providers_that_are_set_up_have_routes(
     settings: dict[str, str], ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = {"EMAIL_MAILGUN_KEY": KEY, "EMAIL_POSTMARK_PASSWORD": PASSWORD} | settings
     for name, value in known.items():
         monkeypatch.setenv(name, value)
-    api = create_app(App(ports, runner, (email.served,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
+    api = create_app(App(ports, runner, (email.serve,)), Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with caller(api) as client:
         statuses = [(await client.post(path)).status_code for path in (MAILGUN, POSTMARK)]
     assert statuses == [401 if value else 404 for value in known.values()]
 
 
-def test_nothing_is_served_where_nothing_is_set_up(
+def test_without_settings_email_is_off_and_the_log_says_how_to_turn_it_on(
     ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("SMTP_URL", "FROM", "SECRET", "ALLOWED"):
         monkeypatch.delenv(f"EMAIL_{name}")
-    assert email.served(App(ports, runner)) is None
+    assert email.serve(App(ports, runner)) is None
     (line,) = caplog.messages
-    assert line.startswith("email is off: EMAIL_FROM, EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHSERV")
-    assert line.endswith(" switch it on, see docs/email.md")
+    assert line.startswith(
+        "Email is off. To turn it on, set EMAIL_FROM, EMAIL_SECRET, EMAIL_SMTP_URL, EMAIL_AUTHS"
+    )
+    assert line.endswith(" and EMAIL_IMAP_URL (see docs/email.md).")
 
 
 @pytest.mark.parametrize(
     ("allowed", "people", "open_to"),
     [("", "[ana]\ncli = 'ana'", False), ("@x.example", "", True), ("", "[a]\nemail = 'a@b'", True)],
 )
-def test_it_is_said_where_nobody_may_write(
+def test_the_log_warns_if_nobody_may_write(
     allowed: str,
     people: str,
     open_to: bool,
@@ -223,8 +229,8 @@ def test_it_is_said_where_nobody_may_write(
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv("EMAIL_ALLOWED", allowed)
     (tmp_path / "people.toml").write_text(people)
-    assert email.served(App(ports, runner))
-    assert ("nobody may write" not in caplog.text) == open_to
+    assert email.serve(App(ports, runner))
+    assert ("Nobody may write" not in caplog.text) == open_to
 
 
 @pytest.mark.parametrize(
@@ -237,10 +243,10 @@ def test_it_is_said_where_nobody_may_write(
         ("EMAIL_SECRET", "", "EMAIL_SECRET is not set"),
     ],
 )
-def test_half_of_it_is_misconfigured(
+def test_an_incomplete_provider_is_misconfigured(
     name: str, value: str, says: str, ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
     monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=says):
-        email.served(App(ports, runner))
+        email.serve(App(ports, runner))

@@ -1,21 +1,21 @@
-"""Who gets in, and what is not taken for a person."""
+"""Who may write, and which mails no person wrote."""
 
 from typing import Any
 
 import pytest
 
 from agent.engine.email.mail import Head
-from agent.engine.email.senders import Senders, robot
+from agent.engine.email.senders import Senders, detect_robot
 from agent.engine.email.stamp import Stamp
 from agent.engine.log.errors import Misconfigured
 
-from .conftest import ADDRESS, written
+from .conftest import ADDRESS, write_mail
 
 
 @pytest.mark.parametrize(
     ("sender", "allowed"),
     [
-        ("ana@example.org", True),  # of people.toml
+        ("ana@example.org", True),  # from people.toml
         ("bob@home.example", True),
         ("x@partner.example", True),
         ("X@Partner.Example", True),
@@ -26,12 +26,12 @@ from .conftest import ADDRESS, written
         ("x@sub.partner.example", False),
     ],
 )
-def test_only_those_on_the_list_may_write(
+def test_only_listed_senders_may_write(
     sender: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_ALLOWED", "@Partner.example , one@other.example,")
-    refusal = Senders.from_env().refusal(Head.of(written(sender=sender)))
-    assert ("may not write here" in refusal) != allowed
+    refusal = Senders.from_env().find_refusal(Head.of(write_mail(sender=sender)))
+    assert ("may not write to this agent" in refusal) != allowed
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_only_those_on_the_list_may_write(
         (["mx.example; none"], False),
         (["evil.example; dmarc=pass header.from=example.org"], False),
         (["other.example; dmarc=fail", "mx.example; dmarc=pass header.from=example.org"], True),
-        # The mail brought a header of its own, below the one that the server put on top.
+        # The mail came with a header of its own, below the one that the server added on top.
         (["mx.example; dmarc=fail", "mx.example; dmarc=pass header.from=example.org"], False),
-        # Words of the sender, in a comment and in a quoted string.
+        # The sender's own words, in a comment and in a quoted string.
         (
             ["mx.example; spf=pass (of ; dmarc=pass header.from=example.org) smtp.mailfrom=e@x"],
             False,
@@ -69,19 +69,19 @@ def test_only_those_on_the_list_may_write(
         (["mx.example (c) 1; dmarc=pass (a (b) c) header.from=example.org"], True),
     ],
 )
-def test_a_sender_is_believed_when_the_trusted_server_vouches(
+def test_a_sender_is_trusted_if_the_trusted_server_confirms_it(
     results: list[str], believed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EMAIL_AUTHSERV_ID", "mx.example")
-    raw = "".join(f"Authentication-Results: {one}\r\n" for one in results).encode() + written()
-    assert ("does not vouch" in Senders.from_env().refusal(Head.of(raw))) != believed
+    raw = "".join(f"Authentication-Results: {one}\r\n" for one in results).encode() + write_mail()
+    assert ("does not confirm" in Senders.from_env().find_refusal(Head.of(raw))) != believed
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [("EMAIL_ALLOWED", "example.org"), ("EMAIL_ALLOWED", "@"), ("EMAIL_AUTHSERV_ID", "")],
 )
-def test_who_may_write_is_never_left_open(
+def test_the_list_of_senders_is_never_open_by_mistake(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -107,19 +107,17 @@ def test_who_may_write_is_never_left_open(
         ({"message_id": "OURS"}, "this agent itself"),
     ],
 )
-def test_what_nobody_wrote_is_told_from_what_somebody_did(
-    headers: dict[str, Any], reason: str
-) -> None:
+def test_a_mail_that_no_person_wrote_is_recognized(headers: dict[str, Any], reason: str) -> None:
     stamp = Stamp.from_env()
     if "message_id" in headers:
-        headers = {"message_id": stamp.message_id("t", 1)}
-    found = robot(Head.of(written(**headers)), stamp)
+        headers = {"message_id": stamp.make_message_id("t", 1)}
+    found = detect_robot(Head.of(write_mail(**headers)), stamp)
     assert reason in found
     assert bool(found) == bool(reason)
 
 
-def test_a_report_is_no_word_of_anybody() -> None:
+def test_a_delivery_report_is_recognized() -> None:
     raw = (
         b"Content-Type: multipart/report; report-type=delivery-status\r\nFrom: ana@example.org\r\n"
     )
-    assert "report" in robot(Head.of(raw + b"\r\n"), Stamp("", ADDRESS, "s"))
+    assert "report" in detect_robot(Head.of(raw + b"\r\n"), Stamp("", ADDRESS, "s"))

@@ -17,11 +17,12 @@ from agent.engine.log.events import CallJson, Event, digest
 from agent.engine.log.state import VERDICTS
 from agent.engine.loop import record
 from agent.engine.loop.ports import Ports, Summary
+from agent.engine.people.poll import PollChannel
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, chose, paused, ports_of, said, stored
+from ..domain import Direct, Says, World, agent_of, chose, paused, ports_of, said, stored
 from .conftest import TOKENS, Asleep, Caller, api_of, begin, caller, until
 
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
@@ -140,6 +141,7 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
         "id": "t",
         "status": "running",
         "version": 1,
+        "agent": "test",
         "owner": "ana",
         "wait": None,
         "events": [],
@@ -529,3 +531,32 @@ async def test_a_bug_tells_nothing_to_the_caller(
     assert answer.status_code == 500
     assert "hunter2" not in json.dumps(answer.json())
     assert detail(answer)
+
+
+async def test_a_thread_is_for_the_agent_that_its_request_names(
+    ana: Caller, store: MemoryStore
+) -> None:
+    answer = await begin(ana, agent="test")
+    assert answer.status_code == 202
+    assert (await store.load(answer.json()["id"])).state.agent == "test"
+    assert (await ana.get(f"/threads/{answer.json()['id']}")).json()["agent"] == "test"
+
+
+async def test_an_unknown_agent_is_refused(ana: Caller, store: MemoryStore) -> None:
+    answer = await begin(ana, agent="third")
+    assert answer.status_code == 422
+    assert "agent: none of test" in answer.json()["detail"]
+    assert await store.threads() == []
+
+
+async def test_a_conversation_that_has_an_agent_is_not_given_to_another(
+    store: MemoryStore, world: World
+) -> None:
+    agents = {name: agent_of(Says(), world, name=name) for name in ("first", "second")}
+    ports = Ports(store, Direct(PollChannel()), agents)
+    async with caller(api_of(ports, Asleep()), "ana") as ana:
+        assert (await begin(ana, agent="second", conversation="c")).status_code == 202
+        answer = await begin(ana, key="2", agent="first", conversation="c")
+        assert answer.status_code == 409
+        assert "is with the agent 'second', not 'first'" in answer.json()["detail"]
+        assert (await begin(ana, key="3", conversation="c")).status_code == 202

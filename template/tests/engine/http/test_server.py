@@ -20,13 +20,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from agent.engine import Call
 from agent.engine.http import mount, service
 from agent.engine.http.service import Tokens
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
+from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run
 from agent.engine.loop.ports import Ports
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
@@ -131,21 +133,21 @@ async def test_where_workers_run_the_threads_a_server_runs_none(ports: Ports) ->
     assert runner.woken == [thread_id]
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests; charging 7 takes a second."""
     folder = Path(os.environ["FOLDER"])
     world = World(folder / "world.db")
     decide = decide_in(world)
 
-    def slowly(step: Charge, key: str) -> str:
+    def slowly(step: Charge, call: Call) -> str:
         time.sleep(1)
-        return world.charge(step, key)
+        return world.charge(step, call)
 
-    def decide_slowly(step: Any) -> Action | None:
-        return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step)
+    def decide_slowly(step: Any, thread: Thread) -> Action | None:
+        return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step, thread)
 
     store = SqliteStore(folder / "threads.db")
-    ports = ports_of(store, scripted(*SCRIPT), world, decide=decide_slowly)
+    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, decide=decide_slowly)
     return App(ports, LocalRunner(ports, poll_s=0.1))
 
 
@@ -294,7 +296,7 @@ def test_serve_refuses_to_start_without(
     monkeypatch.setenv("API_TOKENS", tokens)
     monkeypatch.delenv("MODEL", raising=False)
     cli = typer.Typer()
-    mount(cli, lambda model: pytest.fail("it was built"))
+    mount(cli, lambda model_of: pytest.fail(f"it was built with {model_of('test')}"))
     refused = CliRunner().invoke(cli, ["--model", model]).exception
     assert isinstance(refused, Misconfigured)
     assert why in str(refused)

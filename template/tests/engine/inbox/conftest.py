@@ -23,7 +23,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
 
 @pytest.fixture
 def api(ports: Ports, runner: Asleep) -> FastAPI:
-    return api_of(ports, runner, inbox.served)
+    return api_of(ports, runner, inbox.serve)
 
 
 @pytest.fixture

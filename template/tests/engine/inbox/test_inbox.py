@@ -13,29 +13,24 @@ from fastapi import FastAPI
 
 from agent.engine import inbox
 from agent.engine.context.window import Prompts
-from agent.engine.http.answers import path_of
+from agent.engine.inbox.lines import LINES
+from agent.engine.inbox.routes import path_of
 from agent.engine.log.events import CallJson, Event, digest, event
-from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.ports import Ports
-from agent.engine.people import story
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import (
+    EVERY_EVENT,
     Says,
     World,
+    advance,
     chose,
-    failed,
-    past,
     paused,
     ports_of,
-    resumed,
-    returned,
+    rebind,
     said,
-    started,
     stored,
-    told,
     types,
 )
 from ..http.conftest import TOKENS, Asleep, Caller, api_of, caller
@@ -117,62 +112,30 @@ async def test_an_empty_inbox_says_so(ana: Browser) -> None:
     assert "Nothing waits." in seen(await ana.get("/"))
 
 
-EVERYTHING = (
-    said("Hi"),
-    event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
-    chose("charge", amount=500),
-    paused("approval", call=CHARGE),
-    told(4),
-    resumed(4, "edit", "bob", call={**CHARGE, "amount": 5}, text="less"),
-    started(3),
-    started(3),
-    returned(3, {"charged": 5}),
-    event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
-    event("invalid_step", error="no intent", output="hm"),
-    event("discarded", tokens={}),
-    chose("look", at="x"),
-    started(13),
-    failed(13, "broken", definite=False),
-    event("compacted", upto=3, text="in short"),
-    paused("limit"),
-    said("go on", "bob"),
-    event("delivered", "agent", "told:17", ref=17, error="no channel"),
-    event("finished", message="done it"),
-    event("forked", "ana", thread="origin", seq=20),
-    event("cancelled", "ana", reason="enough"),
-    event("from_tomorrow", what="who knows"),
-)
-
-
 @pytest.mark.parametrize(
     ("seq", "words"),
     [
-        (1, "ana via user Hi"),
-        (2, 'system fetched beforehand: tags {"tags": ["v1"]}'),
+        (1, "ana said Hi"),
+        (2, 'system prefetched tags {"tags": ["v1"]}'),
         (3, "agent chose charge(amount=500) amount 500"),
-        (4, "agent asked ana; bob approved with changes approval?"),
-        (5, "agent told people of 4"),
-        (6, "bob approved with changes charge(amount=5) amount 5 less"),
-        (7, "agent started charge"),
-        (8, "agent started charge again: its runner stopped"),
+        (4, "agent asked ana for approval; bob edited and approved approval?"),
+        (5, "agent notified ana of the approval request"),
+        (6, "bob edited and approved charge(amount=5) amount 5 less"),
         (9, 'charge returned {"charged": 5}'),
-        (10, "charge returned, too late to count late"),
-        (11, "agent said something that is no step no intent hm"),
-        (12, "agent dropped a reply that a message overtook"),
-        (15, "look failed, outcome unknown broken"),
-        (16, "agent told the events up to 3 in short in short"),
-        (17, "agent asked ana; what came next closed it limit?"),
-        (19, "agent could not tell anybody of 17 no channel"),
-        (20, "agent is done done it"),
-        (21, "ana forked this from origin at 20"),
+        (10, "charge returned too late to count late"),
+        (11, "agent returned an invalid step no intent hm"),
+        (16, "agent summarized the events up to 3 in short"),
+        (17, "agent asked ana whether to go on; closed without an answer limit?"),
+        (19, "agent could not notify ana of the limit no channel"),
+        (20, "agent finished done it"),
         (22, "ana cancelled the thread enough"),
         (23, 'agent from_tomorrow {"what": "who knows"}'),
     ],
 )
-async def test_each_event_is_told_in_words(
+async def test_each_event_reads_as_a_sentence_with_its_text_below(
     ana: Browser, store: MemoryStore, seq: int, words: str
 ) -> None:
-    await stored(store, *EVERYTHING)
+    await stored(store, *EVERY_EVENT)
     line = (await ana.get()).partition(f'id="e{seq}" ')[2].partition("</li>")[0]
     shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC (prompt of )?event #\d+ ?", "", seen(f"<{line}"))
     assert shown.strip() == words
@@ -200,9 +163,9 @@ async def test_a_page_of_ten_thousand_events_is_as_long_as_one_of_a_hundred(
         assert len(page) < 1_000_000
         numbers = [int(seq) for seq in re.findall(r'<li id="e(\d+)"', page)] + numbers
         path = page.partition('class="pages"><a href="')[2].partition('"')[0]
-    assert numbers == [*range(10_001 - 3 * story.LINES, 10_001)]
+    assert numbers == [*range(10_001 - 3 * LINES, 10_001)]
     assert (await ana.get("/inbox/t?before=1")).count("<li ") == 0
-    assert (await ana.get(f"/inbox/t?before={10**30}")).count("<li ") == story.LINES
+    assert (await ana.get(f"/inbox/t?before={10**30}")).count("<li ") == LINES
 
 
 async def test_a_step_has_the_exact_prompt_that_led_to_it(
@@ -226,10 +189,11 @@ async def test_a_step_of_older_prompts_says_so(
 ) -> None:
     model = Says({"intent": "done", "message": "bye"})
     await advance(ports_of(store, model, world), await stored(store, said()))
-    edited = replace(ports, prompts=Prompts("You are another.", "What next?", ""))
-    async with caller(api_of(edited, Asleep(), inbox.served)) as client:
+    edited = rebind(ports, prompts=Prompts("You are another.", "What next?", ""))
+    async with caller(api_of(edited, Asleep(), inbox.serve)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
-    assert f"The prompts were edited since: this step read version {ports.prompts.sha} ." in page
+    sha = ports.default.prompts.sha
+    assert f"The prompts were edited since: this step read version {sha} ." in page
 
 
 @pytest.mark.parametrize("path", ["/inbox/none", "/inbox/t/events/0", "/inbox/t/events/2"])
@@ -472,7 +436,7 @@ def _hostile(one: Event) -> Event:
 HOSTILE_CALL: CallJson = {"intent": "put", "value": HOSTILE}
 HOSTILE_OPTIONS = {"urgency": HOSTILE, "format": "multiple_choice", "choices": [HOSTILE]}
 HOSTILE_LOGS = {
-    "everything": [_hostile(one) for one in EVERYTHING],
+    "everything": [_hostile(one) for one in EVERY_EVENT],
     "approval": [
         said(HOSTILE),
         event("step", call=HOSTILE_CALL, tokens={}, model=HOSTILE, prompt_sha=HOSTILE),
@@ -513,14 +477,17 @@ KNOWN_TAGS = set(
 )
 
 
+async def test_the_page_of_a_wait_leads_to_the_page_of_its_thread(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await stored(store, said(), paused("limit"))
+    assert 'href="/inbox/t"' in await ana.get("/waits/t/2")
+    answer = await ana.send("/waits/t/2", do="continue")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/t")
+    assert "Back to the inbox" in await ana.get("/waits/t/9", 404)
+
+
 async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemoryStore) -> None:
     await stored(store, said("odd"), thread_id="a?b#c %2e é")
     (path,) = re.findall(r'<li><a href="([^"]+)"', await ana.get("/"))
     assert "odd" in await ana.get(unescape(path))
-
-
-def test_a_title_is_how_a_thread_began() -> None:
-    prefetched = event("message", "system", facts={})
-    assert story.title(past(prefetched, said(" a\nb "))) == "a b"
-    assert len(story.title(past(said("x" * 500)))) == 120
-    assert story.title(Thread("t")) == "t"

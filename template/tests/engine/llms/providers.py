@@ -1,5 +1,5 @@
-"""What every adapter of a provider promises, over a real socket, against a server of ours that
-speaks the provider's wire and behaves as badly as real ones do."""
+"""What every adapter of a provider promises, tested over a real socket with a server of ours, which
+has the API of the provider and behaves as badly as real servers do."""
 
 import json
 import os
@@ -28,19 +28,19 @@ DATED = {"date": "Wed, 21 Oct 2026 07:28:00 GMT", "retry-after": "Wed, 21 Oct 20
 @dataclass(frozen=True)
 class Answer:
     body: Any = None
-    """JSON, or text sent as it is."""
+    """JSON, or text that is sent unchanged."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
 
 HANG = Answer(status=0)
-"""Take the request and never answer."""
+"""Accept the request and never answer."""
 RESET = Answer(status=-1)
-"""Take the request and drop the connection."""
+"""Accept the request and drop the connection."""
 
 
 class FakeServer(ThreadingHTTPServer):
-    """Gives `answers` in turn, the last one again and again, and keeps what it was sent."""
+    """Gives its `answers` in turn, the last one repeatedly, and keeps the requests."""
 
     daemon_threads = True
 
@@ -82,11 +82,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content.encode())
 
     def log_message(self, *args: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[FakeServer]:
+def run_server(answer: Answer) -> Iterator[FakeServer]:
     with FakeServer(answer) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -100,38 +100,38 @@ def serving(answer: Answer) -> Iterator[FakeServer]:
 
 class ProviderContract(LLMContract):
     provider: str
-    """As in `MODEL`, and in capitals in the names of its settings."""
+    """Its name in `MODEL`, and in capitals in the names of its settings."""
     adapter: Any
     path = ""
-    """What an address of it ends in."""
+    """The path of its base URLs."""
     no_schema: tuple[str, ...]
-    """How its servers refuse a schema, with a 400."""
+    """How its servers refuse a schema, with status 400."""
     ladder: tuple[str, ...]
-    """What is asked for where everything is refused, from the strongest to the last."""
+    """The formats that are tried if all are refused, the strongest first."""
 
-    # -- how it speaks: the test of each adapter says it --
+    # -- the API of the provider, which the test of each adapter knows --
 
     def open(self, at: Server, retries: int = 0) -> AbstractAsyncContextManager[LLM]:
-        """Make a model that loads no certificates."""
+        """Make a model that does not load certificates."""
         raise NotImplementedError
 
     async def close(self, llm: Any) -> None:
         raise NotImplementedError
 
-    def says(
+    def build_reply(
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
-        """A reply, which cost 1200 tokens to read, 1024 of them from a cache, and 20 to write."""
+        """Return a reply: 1200 tokens of input, 1024 of them from a cache, and 20 of output."""
         raise NotImplementedError
 
-    def fails(self, status: int, message: str) -> Any:
+    def build_error(self, status: int, message: str) -> Any:
         raise NotImplementedError
 
-    def read(self, body: Any) -> tuple[str, str, str]:
-        """Return the text for the system, that for the user, and what form is asked for."""
+    def read_request(self, body: Any) -> tuple[str, str, str]:
+        """Return the system's text, the user's text and the format of a request."""
         raise NotImplementedError
 
-    # -- what follows from it --
+    # -- the contract --
 
     def at(self, server: FakeServer, timeout_s: float = 5.0) -> Server:
         url = f"http://127.0.0.1:{server.server_port}{self.path}"
@@ -142,7 +142,7 @@ class ProviderContract(LLMContract):
 
     @pytest.fixture
     def server(self) -> Iterator[FakeServer]:
-        with serving(Answer(self.says(SERVES))) as server:
+        with run_server(Answer(self.build_reply(SERVES))) as server:
             yield server
 
     @pytest.fixture
@@ -150,16 +150,14 @@ class ProviderContract(LLMContract):
         async with self.open(self.at(server)) as llm:
             yield llm
 
-    async def test_a_reply_tells_its_tokens_and_its_model(self, llm: LLM) -> None:
+    async def test_a_reply_has_its_tokens_and_its_model(self, llm: LLM) -> None:
         reply = await llm(PROMPT, STEPS.schema)
 
         assert reply.tokens == {"input": 1200, "output": 20, "cached": 1024}
         assert reply.model == "fake-1-mini"
 
-    async def test_tokens_that_are_not_told_are_left_out(
-        self, llm: LLM, server: FakeServer
-    ) -> None:
-        server.answers = [Answer(self.says(SERVES, usage=False))]
+    async def test_unknown_tokens_are_left_out(self, llm: LLM, server: FakeServer) -> None:
+        server.answers = [Answer(self.build_reply(SERVES, usage=False))]
 
         assert (await llm(PROMPT, STEPS.schema)).tokens == {}
 
@@ -168,7 +166,7 @@ class ProviderContract(LLMContract):
     async def test_a_reply_that_was_cut_or_refused_says_so(
         self, llm: LLM, server: FakeServer, text: str, stop: Stop
     ) -> None:
-        server.answers = [Answer(self.says(text, stop))]
+        server.answers = [Answer(self.build_reply(text, stop))]
 
         reply = await llm(PROMPT, STEPS.schema)
 
@@ -177,22 +175,22 @@ class ProviderContract(LLMContract):
     async def test_thinking_in_a_part_of_its_own_is_left_out(
         self, llm: LLM, server: FakeServer
     ) -> None:
-        server.answers = [Answer(self.says(SERVES, thinking='{"intent": "cook"}?'))]
+        server.answers = [Answer(self.build_reply(SERVES, thinking='{"intent": "cook"}?'))]
 
         assert (await llm(PROMPT, STEPS.schema)).text == SERVES
 
-    async def test_a_lone_surrogate_is_handed_on(self, llm: LLM, server: FakeServer) -> None:
-        server.answers = [Answer(self.says("\ud800"))]
+    async def test_a_lone_surrogate_is_passed_on(self, llm: LLM, server: FakeServer) -> None:
+        server.answers = [Answer(self.build_reply("\ud800"))]
 
         assert (await llm(PROMPT, STEPS.schema)).text == "\ud800"
 
-    async def test_the_next_request_begins_with_the_bytes_of_the_one_before(
+    async def test_each_request_starts_with_the_bytes_of_the_previous_one(
         self, llm: LLM, server: FakeServer
     ) -> None:
         await llm(replace(PROMPT, blocks=PROMPT.blocks[:2]), STEPS.schema)
         await llm(PROMPT, STEPS.schema)
 
-        first, second = (self.read(body)[1] for body in server.sent)
+        first, second = (self.read_request(body)[1] for body in server.sent)
         assert second.startswith(first.removesuffix(PROMPT.ask))
         assert second == "\n\n".join([*PROMPT.blocks, PROMPT.ask])
 
@@ -208,10 +206,10 @@ class ProviderContract(LLMContract):
             pytest.param(529, {}, None, id="529"),
         ],
     )
-    async def test_a_server_that_cannot_now_is_unavailable_as_long_as_it_says(
+    async def test_a_busy_server_is_unavailable_for_as_long_as_it_says(
         self, llm: LLM, server: FakeServer, status: int, headers: dict[str, str], seconds: Any
     ) -> None:
-        server.answers = [Answer(self.fails(status, "too busy"), status, headers)]
+        server.answers = [Answer(self.build_error(status, "too busy"), status, headers)]
 
         with pytest.raises(Unavailable, match="too busy") as raised:
             await llm(PROMPT, STEPS.schema)
@@ -227,14 +225,14 @@ class ProviderContract(LLMContract):
             pytest.param(Answer("<h1>Hi</h1>"), id="200, no JSON"),
             pytest.param(Answer("Hi", headers={"content-type": "text/html"}), id="200, a page"),
             pytest.param(Answer({"error": {"message": "overloaded"}}), id="200, an error"),
-            pytest.param(Answer({"choices": [], "candidates": []}), id="200, nothing said"),
+            pytest.param(Answer({"choices": [], "candidates": []}), id="200, no reply"),
             pytest.param(Answer({"choices": 1, "content": 2}), id="200, odd"),
             pytest.param(Answer({}), id="200, nothing"),
             pytest.param(Answer([]), id="200, a list"),
             pytest.param(RESET, id="the connection is reset"),
         ],
     )
-    async def test_what_is_no_reply_is_unavailable(
+    async def test_an_answer_that_is_not_a_reply_is_unavailable(
         self, llm: LLM, server: FakeServer, answer: Answer
     ) -> None:
         server.answers = [answer]
@@ -256,7 +254,7 @@ class ProviderContract(LLMContract):
     async def test_a_wrong_setting_is_named(
         self, llm: LLM, server: FakeServer, status: int, said: str, settings: list[str]
     ) -> None:
-        server.answers = [Answer(self.fails(status, said), status)]
+        server.answers = [Answer(self.build_error(status, said), status)]
 
         with pytest.raises(Misconfigured, match=said) as raised:
             await llm(PROMPT, STEPS.schema)
@@ -264,13 +262,13 @@ class ProviderContract(LLMContract):
         for name in settings:
             assert (name if name == "MODEL" else self.setting(name)) in str(raised.value)
 
-    async def test_a_page_for_an_error_is_told_too(self, llm: LLM, server: FakeServer) -> None:
+    async def test_an_error_page_is_quoted(self, llm: LLM, server: FakeServer) -> None:
         server.answers = [Answer("404 page not found", 404)]
 
         with pytest.raises(Misconfigured, match="404 page not found"):
             await llm(PROMPT, STEPS.schema)
 
-    async def test_a_hang_ends_after_the_timeout(self, server: FakeServer) -> None:
+    async def test_a_hanging_call_ends_after_the_timeout(self, server: FakeServer) -> None:
         server.answers = [HANG]
 
         async with self.open(self.at(server, timeout_s=0.05)) as llm:
@@ -278,61 +276,61 @@ class ProviderContract(LLMContract):
                 await llm(PROMPT, STEPS.schema)
 
     async def test_a_server_that_does_not_run_is_unavailable(self) -> None:
-        with serving(Answer()) as gone:
+        with run_server(Answer()) as gone:
             at = self.at(gone)
         async with self.open(at) as llm:
             with pytest.raises(Unavailable, match=rf"attempts failed.*{self.setting('BASE_URL')}"):
                 await llm(PROMPT, STEPS.schema)
 
-    async def test_a_short_trouble_is_healed_by_the_sdk(self, server: FakeServer) -> None:
-        trouble = Answer(self.fails(500, "oops"), 500, {"retry-after-ms": "1"})
+    async def test_the_sdk_retries_a_short_failure(self, server: FakeServer) -> None:
+        trouble = Answer(self.build_error(500, "oops"), 500, {"retry-after-ms": "1"})
         server.answers = [trouble, *server.answers]
 
         async with self.open(self.at(server), retries=1) as llm:
             assert (await llm(PROMPT, STEPS.schema)).text == SERVES
 
-    async def test_where_a_schema_is_refused_it_stands_in_the_prompt_from_then_on(
+    async def test_a_refused_schema_moves_into_the_prompt_for_good(
         self, server: FakeServer
     ) -> None:
         for said in self.no_schema:
             server.sent.clear()
-            no = Answer(self.fails(400, said), 400)
-            server.answers = [no, Answer(self.says(f"Sure!\n```json\n{SERVES}\n```"))]
+            no = Answer(self.build_error(400, said), 400)
+            server.answers = [no, Answer(self.build_reply(f"Sure!\n```json\n{SERVES}\n```"))]
             async with self.open(self.at(server)) as llm:
                 reply = await llm(PROMPT, STEPS.schema)
                 await llm(PROMPT, STEPS.schema)
 
             assert STEPS.read(reply.text) == SERVE
-            systems, _, forms = zip(*(self.read(body) for body in server.sent), strict=True)
+            systems, _, forms = zip(*(self.read_request(body) for body in server.sent), strict=True)
             assert list(forms) == ["json schema", self.ladder[1], self.ladder[1]]
             assert systems[0] == "You cook."
             assert systems[1].startswith("You cook.\n\nAnswer with one JSON")
             assert systems[1].endswith(SCHEMA)
 
-    async def test_where_everything_is_refused_another_model_is_recommended(
+    async def test_if_every_format_is_refused_another_model_is_recommended(
         self, llm: LLM, server: FakeServer
     ) -> None:
-        server.answers = [Answer(self.fails(400, self.no_schema[0]), 400)]
+        server.answers = [Answer(self.build_error(400, self.no_schema[0]), 400)]
 
         with pytest.raises(Misconfigured, match="Try another MODEL"):
             await llm(PROMPT, STEPS.schema)
 
-        assert tuple(self.read(body)[2] for body in server.sent) == self.ladder
+        assert tuple(self.read_request(body)[2] for body in server.sent) == self.ladder
 
-    async def test_a_schema_that_is_ignored_is_told_in_words_next_time(
+    async def test_an_ignored_schema_is_in_the_prompt_next_time(
         self, llm: LLM, server: FakeServer
     ) -> None:
-        server.answers = [Answer(self.says(f"I would say {SERVES}, it's best."))]
+        server.answers = [Answer(self.build_reply(f"I would say {SERVES}, it's best."))]
 
         reply = await llm(PROMPT, STEPS.schema)
         await llm(PROMPT, STEPS.schema)
 
         assert STEPS.read(reply.text) == SERVE
-        assert self.read(server.sent[1])[0].endswith(SCHEMA)
+        assert self.read_request(server.sent[1])[0].endswith(SCHEMA)
 
     @pytest.fixture
     def settings(self, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-        """The environment, in which nothing is set."""
+        """Return the environment with no settings."""
         for name in (self.setting("API_KEY"), self.setting("BASE_URL"), "MODEL_TIMEOUT_S"):
             monkeypatch.delenv(name, raising=False)
         return monkeypatch
@@ -349,7 +347,7 @@ class ProviderContract(LLMContract):
         assert STEPS.read(reply.text) == SERVE
 
     @pytest.mark.parametrize(
-        ("given", "told"),
+        ("given", "problem"),
         [
             ({}, r"\w+_API_KEY is not set. .*_BASE_URL"),
             ({"API_KEY": " "}, "API_KEY is not set"),
@@ -360,19 +358,19 @@ class ProviderContract(LLMContract):
         ],
     )
     def test_a_missing_or_wrong_setting_is_named_at_once(
-        self, settings: pytest.MonkeyPatch, given: dict[str, str], told: str
+        self, settings: pytest.MonkeyPatch, given: dict[str, str], problem: str
     ) -> None:
         for name, value in given.items():
             settings.setenv(name if name.startswith("MODEL") else self.setting(name), value)
 
-        with pytest.raises(Misconfigured, match=told):
+        with pytest.raises(Misconfigured, match=problem):
             self.adapter.from_env("fake-1")
 
     def test_a_model_has_to_be_named(self) -> None:
         with pytest.raises(AgentError, match=f"MODEL={self.provider}:<model>"):
             self.adapter.from_env("")
 
-    async def test_an_empty_address_means_the_provider_s(
+    async def test_an_empty_base_url_means_the_providers_own(
         self, settings: pytest.MonkeyPatch
     ) -> None:
         settings.setenv(self.setting("BASE_URL"), "")

@@ -1,4 +1,4 @@
-"""Anthropic's wire."""
+"""Anthropic's API."""
 
 import json
 from collections.abc import AsyncIterator
@@ -41,11 +41,11 @@ class TestAnthropic(ProviderContract):
     async def close(self, llm: Any) -> None:
         await llm._client.close()
 
-    def says(
+    def build_reply(
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = {"type": "thinking", "thinking": thinking, "signature": "s"}
-        told = {
+        counts = {
             "input_tokens": 50,
             "cache_read_input_tokens": 1024,
             "cache_creation_input_tokens": 126,
@@ -60,19 +60,19 @@ class TestAnthropic(ProviderContract):
             "content": [*([thought] if thinking else []), {"type": "text", "text": text}],
             "stop_reason": REASONS[stop],
             "stop_sequence": None,
-            **({"usage": told} if usage else {}),
+            **({"usage": counts} if usage else {}),
         }
 
-    def fails(self, status: int, message: str) -> Any:
+    def build_error(self, status: int, message: str) -> Any:
         error = {"type": "some_error", "message": message}
         return {"type": "error", "error": error, "request_id": "req_1"}
 
-    def read(self, body: Any) -> tuple[str, str, str]:
+    def read_request(self, body: Any) -> tuple[str, str, str]:
         (system,), (turn,) = body["system"], body["messages"]
         form = "json schema" if "output_config" in body else "words"
         return system["text"], "".join(part["text"] for part in turn["content"]), form
 
-    async def test_the_request_is_what_it_was(self, llm: AnthropicLLM, server: FakeServer) -> None:
+    async def test_the_request_is_unchanged(self, llm: AnthropicLLM, server: FakeServer) -> None:
         await llm(PROMPT, STEPS.schema)
 
         mark = {"cache_control": {"type": "ephemeral"}}
@@ -104,9 +104,9 @@ class TestAnthropic(ProviderContract):
             ("a new one", "truncated"),
         ],
     )
-    async def test_only_a_reply_that_ended_by_itself_is_whole(
+    async def test_only_a_reply_that_ended_by_itself_is_complete(
         self, llm: AnthropicLLM, server: FakeServer, reason: str, stop: str
     ) -> None:
-        server.answers = [Answer({**self.says(SERVES), "stop_reason": reason})]
+        server.answers = [Answer({**self.build_reply(SERVES), "stop_reason": reason})]
 
         assert (await llm(PROMPT, STEPS.schema)).stop == stop

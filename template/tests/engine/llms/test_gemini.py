@@ -1,4 +1,4 @@
-"""Gemini's wire."""
+"""Gemini's API."""
 
 import json
 from collections.abc import AsyncIterator
@@ -43,11 +43,11 @@ class TestGemini(ProviderContract):
     async def close(self, llm: Any) -> None:
         await llm._client.aio.aclose()
 
-    def says(
+    def build_reply(
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = [{"text": thinking, "thought": True}] if thinking else []
-        told = {
+        counts = {
             "promptTokenCount": 1200,
             "cachedContentTokenCount": 1024,
             "candidatesTokenCount": 15,
@@ -58,18 +58,18 @@ class TestGemini(ProviderContract):
         return {
             "candidates": [{"content": said, "finishReason": REASONS[stop], "index": 0}],
             "modelVersion": "fake-1-mini",
-            **({"usageMetadata": told} if usage else {}),
+            **({"usageMetadata": counts} if usage else {}),
         }
 
-    def fails(self, status: int, message: str) -> Any:
+    def build_error(self, status: int, message: str) -> Any:
         return {"error": {"code": status, "message": message, "status": "INVALID_ARGUMENT"}}
 
-    def read(self, body: Any) -> tuple[str, str, str]:
+    def read_request(self, body: Any) -> tuple[str, str, str]:
         (system,), (turn,) = body["systemInstruction"]["parts"], body["contents"]
         form = "json schema" if "responseJsonSchema" in body["generationConfig"] else "json mode"
         return system["text"], "".join(part["text"] for part in turn["parts"]), form
 
-    async def test_the_request_is_what_it_was(self, llm: GeminiLLM, server: FakeServer) -> None:
+    async def test_the_request_is_unchanged(self, llm: GeminiLLM, server: FakeServer) -> None:
         await llm(PROMPT, STEPS.schema)
 
         user = "\n\n".join([*PROMPT.blocks, PROMPT.ask])
@@ -85,9 +85,7 @@ class TestGemini(ProviderContract):
         assert server.paths == ["/v1beta/models/fake-1:generateContent"]
         assert server.headers[0]["x-goog-api-key"] == "a-key"
 
-    async def test_a_prompt_that_was_blocked_is_a_refusal(
-        self, llm: GeminiLLM, server: FakeServer
-    ) -> None:
+    async def test_a_blocked_prompt_is_a_refusal(self, llm: GeminiLLM, server: FakeServer) -> None:
         server.answers = [Answer({"promptFeedback": {"blockReason": "SAFETY"}})]
 
         reply = await llm(PROMPT, STEPS.schema)
@@ -97,10 +95,10 @@ class TestGemini(ProviderContract):
     @pytest.mark.parametrize(
         ("reason", "stop"), [("SAFETY", "refused"), ("RECITATION", "refused"), ("OTHER", "refused")]
     )
-    async def test_only_a_reply_that_ended_by_itself_is_whole(
+    async def test_only_a_reply_that_ended_by_itself_is_complete(
         self, llm: GeminiLLM, server: FakeServer, reason: str, stop: str
     ) -> None:
-        said = self.says(SERVES)
+        said = self.build_reply(SERVES)
         said["candidates"][0]["finishReason"] = reason
         server.answers = [Answer(said)]
 

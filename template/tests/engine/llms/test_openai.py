@@ -1,4 +1,4 @@
-"""The wire of OpenAI, and of the many servers that speak it more or less."""
+"""OpenAI's API, and the many servers that more or less have the same."""
 
 import json
 from collections.abc import AsyncIterator
@@ -37,7 +37,7 @@ FINISH = {"end": "stop", "truncated": "length", "refused": "content_filter"}
 FORMS = {"json_schema": "json schema", "json_object": "json mode", None: "words"}
 
 
-def completion(content: Any = SERVES, finish: str = "stop", **message: Any) -> dict[str, Any]:
+def build_completion(content: Any = SERVES, finish: str = "stop", **message: Any) -> dict[str, Any]:
     said = {"role": "assistant", "content": content, "refusal": None, **message}
     choice = {"index": 0, "finish_reason": finish, "logprobs": None, "message": said}
     return {"id": "c-1", "object": "chat.completion", "model": "fake-1-mini", "choices": [choice]}
@@ -69,24 +69,24 @@ class TestOpenai(ProviderContract):
     async def close(self, llm: Any) -> None:
         await llm._client.close()
 
-    def says(
+    def build_reply(
         self, text: str, stop: Stop = "end", thinking: str = "", usage: bool = True
     ) -> dict[str, Any]:
         thought = {"type": "thinking", "thinking": [{"type": "text", "text": thinking}]}
         reason = {"type": "reasoning", "text": thinking}
         content = [thought, reason, {"type": "text", "text": text}] if thinking else text
         counts = {"prompt_tokens": 1200, "completion_tokens": 20, "total_tokens": 1220}
-        told = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
-        return completion(content, FINISH[stop]) | (told if usage else {"usage": None})
+        counted = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
+        return build_completion(content, FINISH[stop]) | (counted if usage else {"usage": None})
 
-    def fails(self, status: int, message: str) -> Any:
+    def build_error(self, status: int, message: str) -> Any:
         return {"error": {"message": message, "type": "error", "param": None, "code": None}}
 
-    def read(self, body: Any) -> tuple[str, str, str]:
+    def read_request(self, body: Any) -> tuple[str, str, str]:
         system, user = (turn["content"] for turn in body["messages"])
         return system, user, FORMS[body.get("response_format", {}).get("type")]
 
-    async def test_the_request_is_what_it_was(self, llm: OpenaiLLM, server: FakeServer) -> None:
+    async def test_the_request_is_unchanged(self, llm: OpenaiLLM, server: FakeServer) -> None:
         await llm(PROMPT, STEPS.schema)
 
         named = {"name": "next_step", "strict": True, "schema": STEPS.schema}
@@ -102,7 +102,7 @@ class TestOpenai(ProviderContract):
         assert server.paths == ["/v1/chat/completions"]
         assert server.headers[0]["authorization"] == "Bearer a-key"
 
-    async def test_openai_itself_is_told_where_a_cache_ends(self, server: FakeServer) -> None:
+    async def test_openai_itself_gets_cache_marks(self, server: FakeServer) -> None:
         async with self.open(self.at(server)) as llm:
             home = OpenaiLLM(llm._client, replace(self.at(server), url=OPENAI))
             await home(PROMPT, STEPS.schema)
@@ -125,14 +125,14 @@ class TestOpenai(ProviderContract):
         self, server: FakeServer
     ) -> None:
         said = "Unsupported parameter: 'prompt_cache_options' is not supported with this model."
-        server.answers = [Answer(self.fails(400, said), 400), *server.answers]
+        server.answers = [Answer(self.build_error(400, said), 400), *server.answers]
 
         async with self.open(self.at(server)) as llm:
             home = OpenaiLLM(llm._client, replace(self.at(server), url=OPENAI))
             reply = await home(PROMPT, STEPS.schema)
 
         assert reply.text == SERVES
-        assert self.read(server.sent[1]) == ("You cook.", USER, "json schema")
+        assert self.read_request(server.sent[1]) == ("You cook.", USER, "json schema")
 
     @pytest.mark.parametrize(
         ("usage", "tokens"),
@@ -141,23 +141,23 @@ class TestOpenai(ProviderContract):
             ({"prompt_tokens": 3, "prompt_tokens_details": None}, {"input": 3}),
         ],
     )
-    async def test_a_part_of_the_tokens_may_be_told(
+    async def test_some_of_the_tokens_may_be_missing(
         self, llm: OpenaiLLM, server: FakeServer, usage: Any, tokens: dict[str, int]
     ) -> None:
-        server.answers = [Answer({**completion(), "usage": usage})]
+        server.answers = [Answer({**build_completion(), "usage": usage})]
 
         assert (await llm(PROMPT, STEPS.schema)).tokens == tokens
 
     @pytest.mark.parametrize(
         ("said", "stop", "text"),
         [
-            (completion(None, refusal="I won't."), "refused", "I won't."),
-            (completion("", "error"), "truncated", ""),
-            (completion(None), "end", ""),
+            (build_completion(None, refusal="I won't."), "refused", "I won't."),
+            (build_completion("", "error"), "truncated", ""),
+            (build_completion(None), "end", ""),
             ({"choices": [{"message": {"content": say(SERVE)}}]}, "end", say(SERVE)),
         ],
     )
-    async def test_a_server_that_tells_little_or_in_its_own_way_is_understood(
+    async def test_incomplete_and_unusual_answers_are_understood(
         self, llm: OpenaiLLM, server: FakeServer, said: Any, stop: str, text: str
     ) -> None:
         server.answers = [Answer(said)]

@@ -1,5 +1,4 @@
-"""The schema that goes out, and reading what comes back: zero wrong readings first, recovery
-second."""
+"""The schema that is sent, and how replies are read: never wrongly, and as often as possible."""
 
 import ast
 import json
@@ -10,13 +9,12 @@ from itertools import combinations, product
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.engine.llms.output import JsonSteps
-from agent.engine.llms.schema import intents, portable
+from agent.engine.llms.schema import list_intents, make_portable
 from agent.engine.log.errors import InvalidStep
 
+from ..examples import given, st
 from .contract import COOK, SEARCH, SERVE, STEPS, Serve, say
 
 SCHEMA = {
@@ -80,30 +78,30 @@ SCHEMA = {
 }
 
 
-def test_the_schema_is_what_it_was() -> None:
-    """`intent` first, all fields required, no other allowed, no keyword that a mode refuses."""
+def test_the_schema_is_unchanged() -> None:
+    """`intent` is first, all fields are required, others forbidden, and all keywords portable."""
     assert json.dumps(STEPS.schema) == json.dumps(SCHEMA)
 
 
 def test_a_tuple_becomes_a_list_of_either() -> None:
     pair = {"type": "array", "prefixItems": [{"type": "string"}, {"const": 1}], "minItems": 2}
 
-    assert portable(pair) == {
+    assert make_portable(pair) == {
         "type": "array",
         "items": {"anyOf": [{"type": "string"}, {"enum": [1]}]},
     }
 
 
-def test_the_root_is_an_object_also_for_a_single_step() -> None:
+def test_the_root_is_an_object_even_for_a_single_step() -> None:
     one = JsonSteps(Serve)
 
     assert one.schema["type"] == "object"
-    assert intents(one.schema) == ("serve",)
+    assert list_intents(one.schema) == ("serve",)
     assert one.read('{"next_step": {"intent": "serve", "message": "a"}}')["message"] == "a"
 
 
-def test_its_intents_are_those_of_the_steps() -> None:
-    assert intents(STEPS.schema) == ("search", "cook", "serve")
+def test_the_intents_are_those_of_the_steps() -> None:
+    assert list_intents(STEPS.schema) == ("search", "cook", "serve")
 
 
 S = json.dumps(SEARCH)
@@ -285,16 +283,18 @@ def test_a_reply_with_one_meaning_is_read(text: str, call: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("name", READ.keys() - {"thinking opened in the prompt"})
-def test_wherever_it_is_cut_it_is_not_read_as_another(name: str) -> None:
-    """Thinking that was opened in the prompt is known by its end, and so not where that is cut:
-    there the loop goes by the provider, which says of a reply that it was cut."""
+def test_a_cut_reply_is_never_read_as_another_step(name: str) -> None:
+    """Thinking opened in the prompt is recognized by its end, so not if that is cut off.
+
+    Then the loop relies on the provider, which says that the reply was cut.
+    """
     text, call = READ[name]
     for end in range(len(text)):
-        assert reading(text[:end]) in (None, call)
+        assert read_or_none(text[:end]) in (None, call)
 
 
 @pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
-def test_every_other_reply_is_refused_with_words_for_the_model(text: str) -> None:
+def test_every_other_reply_is_refused_with_a_message_for_the_model(text: str) -> None:
     with pytest.raises(InvalidStep) as raised:
         STEPS.read(text)
 
@@ -302,9 +302,9 @@ def test_every_other_reply_is_refused_with_words_for_the_model(text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
-        ("Hello.", "of search, cook, serve"),
+        ("Hello.", "one of search, cook, serve"),
         ('{"intent": "seek"}', "'search', 'cook', 'serve'"),
         ('{"intent": "cook"}', "cook.minutes: Field required"),
         (f"{S}{V}", "more than one step"),
@@ -312,11 +312,11 @@ def test_every_other_reply_is_refused_with_words_for_the_model(text: str) -> Non
         ('{"intent": "serve", "message": "' + "a" * 100_001 + '"}', "too long"),
     ],
 )
-def test_the_refusal_says_what_to_do_better(text: str, told: str) -> None:
+def test_the_refusal_says_what_is_wrong(text: str, problem: str) -> None:
     with pytest.raises(InvalidStep) as raised:
         STEPS.read(text)
 
-    assert told in str(raised.value)
+    assert problem in str(raised.value)
 
 
 STEP = st.one_of(
@@ -337,7 +337,7 @@ DRESS = st.sampled_from(
 NOISE = st.text("{}[]<>/'\"\\,: \nintent|THINKthink-`seravm", max_size=40)
 
 
-def reading(text: str) -> dict[str, Any] | None:
+def read_or_none(text: str) -> dict[str, Any] | None:
     try:
         return STEPS.read(text)
     except InvalidStep:
@@ -345,15 +345,15 @@ def reading(text: str) -> dict[str, Any] | None:
 
 
 @given(STEP, DRESS, st.booleans())
-def test_wherever_a_reply_is_cut_no_other_step_comes_of_it(
+def test_a_reply_cut_anywhere_never_becomes_another_step(
     step: dict[str, Any], dress: str, wrapped: bool
 ) -> None:
     full = dress.format(say(step) if wrapped else json.dumps(step, ensure_ascii=False))
-    meant = reading(full)
+    meant = read_or_none(full)
     complete = full.rstrip().rstrip("`").rstrip().removesuffix("That's it.").rstrip()
 
     for end in range(len(full)):
-        assert reading(full[:end]) == (meant if end >= len(complete) else None)
+        assert read_or_none(full[:end]) == (meant if end >= len(complete) else None)
 
 
 HABITS: dict[str, Callable[[str], str]] = {
@@ -371,7 +371,7 @@ HABITS: dict[str, Callable[[str], str]] = {
 """What models do to a step, from the inside to the outside."""
 
 
-def mixed(step: dict[str, Any], habits: Collection[str]) -> str:
+def mix_habits(step: dict[str, Any], habits: Collection[str]) -> str:
     text = json.dumps(step)
     for habit, do in HABITS.items():
         text = do(text) if habit in habits else text
@@ -379,25 +379,25 @@ def mixed(step: dict[str, Any], habits: Collection[str]) -> str:
 
 
 @given(STEP, st.sets(st.sampled_from([*HABITS])))
-def test_any_mixture_of_bad_habits_is_read_right_or_not_at_all(
+def test_any_mixture_of_bad_habits_is_read_correctly_or_not_at_all(
     step: dict[str, Any], habits: set[str]
 ) -> None:
-    assert reading(mixed(step, habits)) in (None, reading(json.dumps(step)))
+    assert read_or_none(mix_habits(step, habits)) in (None, read_or_none(json.dumps(step)))
 
 
 def test_most_mixtures_of_bad_habits_are_read() -> None:
     texts = [
-        mixed(step, some)
+        mix_habits(step, some)
         for count in (1, 2, 3)
         for some in combinations(HABITS, count)
         for step in (SEARCH, COOK, SERVE)
     ]
 
-    assert sum(reading(text) is not None for text in texts) > 0.9 * len(texts)
+    assert sum(read_or_none(text) is not None for text in texts) > 0.9 * len(texts)
 
 
 @given(STEP, st.sampled_from([json.dumps, repr]), DRESS, st.data())
-def test_a_damaged_step_is_never_read_as_one_that_it_does_not_spell(
+def test_a_damaged_step_is_never_read_as_another(
     step: dict[str, Any], spell: Callable[[Any], str], dress: str, data: st.DataObject
 ) -> None:
     core = spell(step)
@@ -405,25 +405,27 @@ def test_a_damaged_step_is_never_read_as_one_that_it_does_not_spell(
     end = data.draw(st.integers(start, min(start + 5, len(core))))
     core = core[:start] + data.draw(st.text("{}[],:\"'\\/ \n<1a", max_size=3)) + core[end:]
 
-    found = reading(dress.format(core))
+    found = read_or_none(dress.format(core))
 
-    assert found in (None, reading(json.dumps(step)), *spelled(core))
+    assert found in (None, read_or_none(json.dumps(step)), *read_loosely(core))
 
 
-def spelled(core: str) -> Iterator[Any]:
-    """Read it as JSON and as Python do, from its first brace to its last, but for a comma too
-    many and a line break in a text."""
+def read_loosely(core: str) -> Iterator[Any]:
+    """Read it as JSON and Python do, from its first brace to its last.
+
+    Extra commas and line breaks in texts are tolerated.
+    """
     inside = core[core.find("{") : core.rfind("}") + 1]
     fewer = re.sub(r",(?=\s*[}\]])", "", inside)
     texts = (inside, inside.replace("\n", "\\n"), fewer, fewer.replace("\n", "\\n"))
     for load, text in product((json.loads, ast.literal_eval), texts):
         with suppress(ValueError, SyntaxError, TypeError):
-            yield reading(json.dumps(load(text)))
+            yield read_or_none(json.dumps(load(text)))
 
 
 @given(STEP)
-def test_what_is_read_is_written_the_same_again(step: dict[str, Any]) -> None:
-    call = reading(json.dumps(step))
+def test_a_step_that_was_read_is_written_the_same_again(step: dict[str, Any]) -> None:
+    call = read_or_none(json.dumps(step))
 
     if call is not None:
         assert call == step
@@ -431,23 +433,23 @@ def test_what_is_read_is_written_the_same_again(step: dict[str, Any]) -> None:
 
 
 @given(STEP, NOISE, NOISE)
-def test_noise_around_a_step_never_makes_another_of_it(
+def test_noise_around_a_step_never_makes_another_step(
     step: dict[str, Any], before: str, after: str
 ) -> None:
-    assert reading(before + say(step) + after) in (None, reading(say(step)))
+    assert read_or_none(before + say(step) + after) in (None, read_or_none(say(step)))
 
 
 @pytest.mark.parametrize("character", list("\"'{}\\"))
-def test_a_character_that_was_not_escaped_never_shortens_a_text(character: str) -> None:
+def test_an_unescaped_character_never_shortens_a_text(character: str) -> None:
     text = say({**SERVE, "message": 'about {this}, and "that"\'s the end'})
 
     for place in range(len(text)):
         damaged = text[:place] + character + text[place:]
-        assert reading(f"So: {damaged}") in (None, reading(text), _meant(damaged))
+        assert read_or_none(f"So: {damaged}") in (None, read_or_none(text), _read_intended(damaged))
 
 
-def _meant(text: str) -> Any:
-    """Inside a text some characters are just one character more."""
+def _read_intended(text: str) -> Any:
+    """Read a text in which some characters are just one more character."""
     try:
         return json.loads(text)["next_step"]
     except (ValueError, KeyError):
@@ -463,6 +465,6 @@ def _meant(text: str) -> Any:
         {k: v for k, v in COOK.items() if k != "spice"},
     ],
 )
-def test_a_stored_call_that_is_no_longer_the_same_does_not_run(call: dict[str, Any]) -> None:
+def test_a_stored_call_that_no_longer_fits_is_refused(call: dict[str, Any]) -> None:
     with pytest.raises(InvalidStep):
         STEPS.validate(call)

@@ -1,4 +1,4 @@
-"""What the adapters share, where no socket is needed: the ladder of formats, and waiting."""
+"""What the adapters share and needs no socket: the ladder of formats, and Retry-After."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine.context.window import Prompt
 from agent.engine.llms.ladder import Ladder
-from agent.engine.llms.providers import MAX_RETRY_AFTER_S, FormatRefused, retry_after_s
+from agent.engine.llms.providers import MAX_RETRY_AFTER_S, FormatRefused, parse_retry_after
 from agent.engine.loop.ports import Reply
 
 from .contract import COOK, PROMPT, SEARCH, SERVE, STEPS, say
@@ -39,16 +39,14 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ({"date": "?", "retry-after": "Wed, 21 Oct 1999 07:28:00 GMT"}, 0.0),
     ],
 )
-def test_retry_after_is_read_as_seconds_or_as_a_date(
-    headers: dict[str, str], seconds: float | None
-) -> None:
-    assert retry_after_s(headers) == seconds
+def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], seconds: float | None) -> None:
+    assert parse_retry_after(headers) == seconds
 
 
-def test_without_the_servers_clock_ours_is_used() -> None:
+def test_without_the_servers_clock_ours_is_used_instead() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
 
-    seconds = retry_after_s({"retry-after": soon})
+    seconds = parse_retry_after({"retry-after": soon})
 
     assert seconds is not None
     assert 50 < seconds <= 60
@@ -58,7 +56,7 @@ RUNGS = ("cache marks", "json schema", "json mode", "words")
 
 
 class Taker:
-    """Takes some rungs and refuses the others; keeps what it was asked."""
+    """Accepts some rungs and refuses the others; keeps what it was asked."""
 
     def __init__(self, *takes: str, reply: Reply | None = None) -> None:
         self.takes = takes
@@ -76,19 +74,19 @@ class Taker:
 
 
 @pytest.mark.parametrize("highest", range(len(RUNGS)))
-async def test_it_stands_on_the_highest_rung_there_is_and_stays(highest: int) -> None:
+async def test_the_ladder_stays_on_the_highest_accepted_rung(highest: int) -> None:
     taker, ladder = Taker(*RUNGS[highest:]), Ladder(*RUNGS)
 
     for _ in range(3):
-        assert await ladder.reply(PROMPT, STEPS.schema, taker) == taker.reply
+        assert await ladder.get_reply(PROMPT, STEPS.schema, taker) == taker.reply
 
     assert taker.asked == [*RUNGS[: highest + 1], RUNGS[highest], RUNGS[highest]]
 
 
-async def test_where_the_schema_is_not_native_it_stands_in_the_prompt() -> None:
+async def test_a_schema_that_is_not_native_is_in_the_prompt() -> None:
     taker = Taker("words")
 
-    await Ladder(*RUNGS).reply(PROMPT, STEPS.schema, taker)
+    await Ladder(*RUNGS).get_reply(PROMPT, STEPS.schema, taker)
 
     *native, mode, words = taker.systems
     assert native == [PROMPT.system] * 2
@@ -99,13 +97,13 @@ async def test_where_the_schema_is_not_native_it_stands_in_the_prompt() -> None:
 
 async def test_a_refusal_of_every_rung_is_raised() -> None:
     with pytest.raises(FormatRefused, match="no words"):
-        await Ladder(*RUNGS).reply(PROMPT, STEPS.schema, Taker())
+        await Ladder(*RUNGS).get_reply(PROMPT, STEPS.schema, Taker())
 
 
-async def test_calls_at_the_same_time_climb_down_together() -> None:
+async def test_simultaneous_calls_step_down_together() -> None:
     taker, ladder = Taker("words"), Ladder("json schema", "words")
 
-    await asyncio.gather(*(ladder.reply(PROMPT, STEPS.schema, taker) for _ in range(5)))
+    await asyncio.gather(*(ladder.get_reply(PROMPT, STEPS.schema, taker) for _ in range(5)))
 
     assert taker.asked.count("words") == 5
     assert taker.asked.count("json schema") <= 5
@@ -130,17 +128,19 @@ async def test_calls_at_the_same_time_climb_down_together() -> None:
         (Reply("[]", {}), "json mode"),
     ],
 )
-async def test_a_schema_that_is_not_kept_to_is_no_schema(reply: Reply, rung: str) -> None:
+async def test_a_schema_that_a_reply_does_not_follow_is_not_used_again(
+    reply: Reply, rung: str
+) -> None:
     taker, ladder = Taker("json schema", "json mode", reply=reply), Ladder(*RUNGS[1:])
 
-    assert await ladder.reply(PROMPT, STEPS.schema, taker) == reply
-    await ladder.reply(PROMPT, STEPS.schema, taker)
+    assert await ladder.get_reply(PROMPT, STEPS.schema, taker) == reply
+    await ladder.get_reply(PROMPT, STEPS.schema, taker)
 
     assert taker.asked == ["json schema", rung]
 
 
-async def test_going_down_is_logged(caplog: Any) -> None:
+async def test_stepping_down_is_logged(caplog: Any) -> None:
     with caplog.at_level(logging.WARNING):
-        await Ladder(*RUNGS[1:]).reply(PROMPT, STEPS.schema, Taker("json mode"))
+        await Ladder(*RUNGS[1:]).get_reply(PROMPT, STEPS.schema, Taker("json mode"))
 
-    assert caplog.messages == ["no json schema here, going on with json mode: no json schema"]
+    assert caplog.messages == ["json schema does not work here, using json mode: no json schema"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.llms.recorded import RecordedLLM
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Reply
 
@@ -18,12 +18,12 @@ REPLY = Reply(say(SERVE), {"input": 100, "output": 9, "cached": 40}, model="some
 class TestContract(LLMContract):
     @pytest.fixture
     def llm(self, tmp_path: Path) -> RecordedLLM:
-        return RecordedLLM(scripted(SEARCH, SERVE), tmp_path / "replies.jsonl")
+        return RecordedLLM(ScriptedLLM.of(SEARCH, SERVE), tmp_path / "replies.jsonl")
 
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """A recording of one reply."""
+    """Return a recording of one reply."""
     path = tmp_path / "very" / "deep" / "replies.jsonl"
     await RecordedLLM(Says(REPLY), path)(PROMPT, STEPS.schema)
     return path
@@ -35,7 +35,7 @@ async def test_a_recorded_prompt_is_answered_without_a_model(path: Path) -> None
     assert reply == replace(REPLY, model="recorded:some-model")
 
 
-async def test_a_recorded_prompt_is_never_paid_for_again(path: Path) -> None:
+async def test_a_recorded_prompt_is_not_paid_for_again(path: Path) -> None:
     model = Says(REPLY)
 
     await RecordedLLM(model, path)(PROMPT, STEPS.schema)
@@ -64,18 +64,18 @@ async def test_a_new_prompt_is_added_to_the_recording(path: Path) -> None:
 async def test_a_changed_prompt_is_an_error_that_says_how_to_record_it(
     path: Path, changed: object
 ) -> None:
-    with pytest.raises(Misconfigured, match=r"Re-record it: delete the file") as raised:
+    with pytest.raises(Misconfigured, match=r"To record again, delete the file") as raised:
         await RecordedLLM(None, path)(changed, STEPS.schema)  # type: ignore[arg-type]  # a Prompt
 
     assert str(path) in str(raised.value)
 
 
 async def test_a_changed_schema_is_an_error_too(path: Path) -> None:
-    with pytest.raises(Misconfigured, match="Re-record"):
+    with pytest.raises(Misconfigured, match="To record again"):
         await RecordedLLM(None, path)(PROMPT, {"type": "object"})
 
 
-def test_a_recording_may_say_what_it_is_and_hold_any_text(tmp_path: Path) -> None:
+def test_a_recording_may_have_a_description_and_any_text(tmp_path: Path) -> None:
     path = tmp_path / "replies.jsonl"
     path.write_text('{"about": "people read this"}\n', "utf-8")
     odd = replace(REPLY, text="naïve \u2028 \x85 \U0001f600")
@@ -86,13 +86,13 @@ def test_a_recording_may_say_what_it_is_and_hold_any_text(tmp_path: Path) -> Non
     assert reply.text == odd.text
 
 
-async def test_what_was_seen_before_does_not_make_it_another_prompt(path: Path) -> None:
+async def test_what_was_seen_before_does_not_change_a_prompt(path: Path) -> None:
     reply = await RecordedLLM(None, path)(replace(PROMPT, seen=0), STEPS.schema)
 
     assert reply.text == REPLY.text
 
 
-async def test_a_model_that_is_away_records_nothing(tmp_path: Path) -> None:
+async def test_an_unavailable_model_records_nothing(tmp_path: Path) -> None:
     path = tmp_path / "replies.jsonl"
 
     with pytest.raises(Unavailable):
@@ -102,7 +102,7 @@ async def test_a_model_that_is_away_records_nothing(tmp_path: Path) -> None:
 
 
 def test_a_replay_needs_a_file(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match="names no file"):
+    with pytest.raises(Misconfigured, match="does not name a file"):
         RecordedLLM.from_env("")
     with pytest.raises(Misconfigured, match="cannot be read"):
         RecordedLLM.from_env(str(tmp_path / "none.jsonl"))
@@ -111,7 +111,7 @@ def test_a_replay_needs_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ['{"key": "a", "reply', '{"step": {}}', '{"key": "", "reply": {}}']
 )
-def test_a_file_that_is_no_recording_is_named(tmp_path: Path, line: str) -> None:
+def test_an_invalid_recording_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "replies.jsonl"
     path.write_text(line, "utf-8")
 

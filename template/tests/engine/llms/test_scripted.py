@@ -1,22 +1,23 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.engine.context.blocks import block
 from agent.engine.context.window import Prompt
-from agent.engine.llms.scripted import Line, ScriptedLLM, scripted
+from agent.engine.llms.scripted import Line, ScriptedLLM
 from agent.engine.log.errors import Misconfigured
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import fork, launch
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import World, ports_of
+from ..domain import World, advance, ports_of
 from .contract import COOK, SEARCH, SERVE, STEPS, LLMContract
 
 
-def after(*blocks: str) -> Prompt:
-    return Prompt("You cook.", blocks, 0, "What next?")
+def make_prompt(*blocks: str) -> Prompt:
+    """Return a prompt of these blocks, with a step wherever something was searched for."""
+    return Prompt("You cook.", blocks, 0, "What next?", decisions=blocks.count(SEARCHED))
 
 
 USER = block("user_message", "soup, please")
@@ -27,60 +28,46 @@ FOUND = block("search_result", {"minutes": 25})
 class TestContract(LLMContract):
     @pytest.fixture
     def llm(self) -> ScriptedLLM:
-        return scripted(SEARCH, SERVE)
+        return ScriptedLLM.of(SEARCH, SERVE)
 
 
-async def test_a_reply_says_that_a_script_made_it() -> None:
-    reply = await scripted(SERVE)(after(USER), STEPS.schema)
+async def test_a_reply_names_the_script_as_its_model() -> None:
+    reply = await ScriptedLLM.of(SERVE)(make_prompt(USER), STEPS.schema)
 
     assert (reply.model, reply.tokens) == ("scripted", {})
 
 
-@pytest.mark.parametrize(
-    ("blocks", "chosen"),
-    [
-        pytest.param((USER,), SEARCH, id="the beginning"),
-        pytest.param((USER, SEARCHED), COOK, id="after a step"),
-        pytest.param((USER, SEARCHED, FOUND, USER), COOK, id="results and messages are no steps"),
-        pytest.param((USER, block("invalid_step", {"error": "?"})), COOK, id="a bad reply is one"),
-        pytest.param((USER, block("note", "<search>\n")), SEARCH, id="data is never one"),
-        pytest.param((USER, SEARCHED, FOUND, SEARCHED), SERVE, id="after two steps"),
-    ],
-)
-async def test_its_place_is_the_number_of_decisions_in_the_prompt(
-    blocks: tuple[str, ...], chosen: dict[str, object]
+@pytest.mark.parametrize(("decisions", "chosen"), [(0, SEARCH), (1, COOK), (2, SERVE)])
+async def test_the_place_is_the_number_of_decisions_before(
+    decisions: int, chosen: dict[str, object]
 ) -> None:
-    reply = await scripted(SEARCH, COOK, SERVE)(after(*blocks), STEPS.schema)
+    prompt = replace(make_prompt(USER, SEARCHED, FOUND), decisions=decisions)
+    reply = await ScriptedLLM.of(SEARCH, COOK, SERVE)(prompt, STEPS.schema)
 
     assert STEPS.read(reply.text) == chosen
 
 
-async def test_a_bad_reply_is_said_as_it_was_written() -> None:
-    reply = await scripted("no JSON at all")(after(USER), STEPS.schema)
+async def test_a_bad_reply_is_passed_on_unchanged() -> None:
+    reply = await ScriptedLLM.of("no JSON at all")(make_prompt(USER), STEPS.schema)
 
     assert reply.text == "no JSON at all"
 
 
-async def test_past_its_end_it_says_so_instead_of_guessing() -> None:
-    with pytest.raises(Misconfigured, match=r"has 1 steps.*set MODEL"):
-        await scripted(SEARCH)(after(USER, SEARCHED), STEPS.schema)
+async def test_past_the_end_of_the_script_is_an_error() -> None:
+    with pytest.raises(Misconfigured, match=r"has 1 steps.*Set MODEL"):
+        await ScriptedLLM.of(SEARCH)(make_prompt(USER, SEARCHED), STEPS.schema)
 
 
 async def test_a_prompt_without_the_expected_text_is_an_error() -> None:
     llm = ScriptedLLM(Line(SEARCH, expect="soup"), Line(SERVE, expect="minutes: 25"))
 
-    assert STEPS.read((await llm(after(USER), STEPS.schema)).text) == SEARCH
+    assert STEPS.read((await llm(make_prompt(USER), STEPS.schema)).text) == SEARCH
     with pytest.raises(Misconfigured, match=r"step 2 expects 'minutes: 25'"):
-        await llm(after(USER, SEARCHED), STEPS.schema)
-    assert STEPS.read((await llm(after(USER, SEARCHED, FOUND), STEPS.schema)).text) == SERVE
+        await llm(make_prompt(USER, SEARCHED), STEPS.schema)
+    assert STEPS.read((await llm(make_prompt(USER, SEARCHED, FOUND), STEPS.schema)).text) == SERVE
 
 
-async def test_a_compacted_thread_is_an_error_because_its_place_is_lost() -> None:
-    with pytest.raises(Misconfigured, match="compacted"):
-        await scripted(SEARCH, SERVE)(after(block("earlier_events", "x"), SEARCHED), STEPS.schema)
-
-
-async def test_a_file_has_one_step_a_line(tmp_path: Path) -> None:
+async def test_a_file_has_one_step_on_each_line(tmp_path: Path) -> None:
     path = tmp_path / "story.jsonl"
     path.write_text(
         json.dumps({"step": SEARCH, "expect": "soup"}) + "\n\n" + '{"step": "Hmm."}\n', "utf-8"
@@ -88,12 +75,12 @@ async def test_a_file_has_one_step_a_line(tmp_path: Path) -> None:
 
     llm = ScriptedLLM.from_file(path)
 
-    assert STEPS.read((await llm(after(USER), STEPS.schema)).text) == SEARCH
-    assert (await llm(after(USER, SEARCHED), STEPS.schema)).text == "Hmm."
+    assert STEPS.read((await llm(make_prompt(USER), STEPS.schema)).text) == SEARCH
+    assert (await llm(make_prompt(USER, SEARCHED), STEPS.schema)).text == "Hmm."
 
 
 @pytest.mark.parametrize(
-    ("written", "told"),
+    ("written", "problem"),
     [
         ("not JSON", "line 1"),
         ('{"step": "a"}\n[]', "line 2"),
@@ -101,13 +88,11 @@ async def test_a_file_has_one_step_a_line(tmp_path: Path) -> None:
         ('{"step": "a", "expects": "b"}', "step 1 of"),
     ],
 )
-def test_a_file_that_is_no_script_is_an_error_that_names_the_place(
-    tmp_path: Path, written: str, told: str
-) -> None:
+def test_an_invalid_script_names_the_line(tmp_path: Path, written: str, problem: str) -> None:
     path = tmp_path / "story.jsonl"
     path.write_text(written, "utf-8")
 
-    with pytest.raises(Misconfigured, match=told) as raised:
+    with pytest.raises(Misconfigured, match=problem) as raised:
         ScriptedLLM.from_file(path)
 
     assert str(path) in str(raised.value)
@@ -118,25 +103,25 @@ def test_the_model_setting_names_the_file(tmp_path: Path, monkeypatch: pytest.Mo
 
     with pytest.raises(Misconfigured, match=r"other\.jsonl"):
         ScriptedLLM.from_env("other.jsonl")
-    with pytest.raises(Misconfigured, match=r"demo\.jsonl"):
+    with pytest.raises(Misconfigured, match="MODEL=scripted does not name a file"):
         ScriptedLLM.from_env("")
 
 
-async def test_another_process_and_a_fork_go_on_at_the_right_place(
+async def test_another_process_and_a_fork_continue_at_the_right_place(
     store: MemoryStore, world: World
 ) -> None:
     story = (
         {"intent": "look", "at": "the shelf"},
-        "a reply that is no step",
+        "not a step",
         {"intent": "ask_person", "question": "Which one?"},
         {"intent": "done", "message": "bye"},
     )
-    ports = ports_of(store, scripted(*story), world)
+    ports = ports_of(store, ScriptedLLM.of(*story), world)
     thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
     thread = await advance(ports, thread)
     assert thread.state.status == "waiting:question"
 
-    other = ports_of(store, scripted(*story), world)
+    other = ports_of(store, ScriptedLLM.of(*story), world)
     ended = await launch(other, "t", "that one", actor="ana", delivery="2", source="user")
     ended = await advance(other, ended)
     branch = await advance(other, await fork(other, "t", len(thread.events), actor="ana"))

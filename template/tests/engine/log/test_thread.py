@@ -9,8 +9,6 @@ from enum import Enum
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from agent.engine.log.events import (
     DECISIONS,
@@ -38,6 +36,7 @@ from agent.engine.log.thread import Thread, idempotency_key, reduce
 from agent.engine.loop.actions import Wait
 
 from ..domain import chose, failed, past, paused, resumed, returned, said, started, told
+from ..examples import given, st
 from ..play import logs
 
 # -- an event --
@@ -284,7 +283,7 @@ def test_an_edit_replaces_the_call() -> None:
     thread = past(said(), STEP, paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED))
     assert thread.state.step is not None
     assert thread.state.step.call == EDITED
-    assert thread.state.step.approved
+    assert thread.state.step.approved_by == "ana"
 
 
 def test_stop_ends_the_thread_until_the_next_message() -> None:
@@ -545,7 +544,7 @@ OPEN_WAIT = OpenWait(3, "question", "?", ("ana",), {})
         (State(), "idle"),
         (RUNNING, "think"),
         (replace(RUNNING, step=OPEN_STEP), "act"),
-        (replace(RUNNING, step=replace(OPEN_STEP, approved=True)), "act"),
+        (replace(RUNNING, step=replace(OPEN_STEP, approved_by="ana")), "act"),
         (replace(RUNNING, step=replace(OPEN_STEP, starts=1)), "recover"),
         (replace(RUNNING, wait=OPEN_WAIT), "idle"),
         (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP), "idle"),

@@ -1,7 +1,6 @@
 """The loop: think, deliver, escalate, and what happens when somebody is faster."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +10,12 @@ from agent.engine.log.errors import Conflict, ToolError, Unavailable
 from agent.engine.log.events import CallJson, Event, event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.api import cancel, launch, message, resume
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, Shown, World, chose, ports_of, said, stored, types
+from ..domain import Says, Shown, World, advance, chose, ports_of, rebind, said, stored, types
 
 DONE = {"intent": "done", "message": "bye"}
 LOOK = {"intent": "look", "at": "x"}
@@ -54,7 +53,7 @@ async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt
         "call": DONE,
         "tokens": {"input": 10, "output": 5},
         "model": "says",
-        "prompt_sha": ports.prompts.sha,
+        "prompt_sha": ports.default.prompts.sha,
     }
 
 
@@ -64,13 +63,13 @@ async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
     model = Says(ASK, DONE)
     ports = ports_of(store, model, world)
     asked = await advance(ports, await stored(store, said()))
-    today = replace(ports, prompts=Prompts("You are new.", "And now?"))
+    today = rebind(ports, prompts=Prompts("You are new.", "And now?"))
     await resume(today, "t", 3, "answer", actor="ana", text="this one")
     thread = await advance(today, await store.load("t"))
     assert (model.prompts[1].system, model.prompts[1].ask) == ("You are new.", "And now?")
     assert model.prompts[1].blocks[:2] == (*model.prompts[0].blocks, model.prompts[1].blocks[1])
     hashes = [each.data["prompt_sha"] for each in thread.events if each.type == "step"]
-    assert hashes == [ports.prompts.sha, today.prompts.sha]
+    assert hashes == [ports.default.prompts.sha, today.default.prompts.sha]
     assert asked.state.status == "waiting:question"
 
 
@@ -217,8 +216,8 @@ async def test_facts_are_fetched_once_before_the_first_decision(
 ) -> None:
     asked: list[str] = []
 
-    async def prefetch(text: str) -> dict[str, Any]:
-        asked.append(text)
+    async def prefetch(thread: Thread) -> dict[str, Any]:
+        asked.append(thread.last_message)
         return {"tags": ["v1"]}
 
     model = Says("what?", ASK, DONE)
@@ -244,8 +243,8 @@ async def test_whatever_a_prefetch_finds_it_is_asked_once_and_keeps_nobody_from_
 ) -> None:
     asked: list[str] = []
 
-    async def prefetch(text: str) -> Any:
-        asked.append(text)
+    async def prefetch(thread: Thread) -> Any:
+        asked.append(thread.last_message)
         if isinstance(found, Exception):
             raise found
         return found
@@ -263,7 +262,7 @@ async def test_whatever_a_prefetch_finds_it_is_asked_once_and_keeps_nobody_from_
 async def test_a_prefetch_without_measure_is_cut_and_not_in_the_way(
     store: MemoryStore, world: World
 ) -> None:
-    def prefetch(text: str) -> dict[str, Any]:
+    def prefetch(thread: Thread) -> dict[str, Any]:
         return {f"fact_{number}": "x" * 50_000 for number in range(10)}
 
     ports = ports_of(store, Says(DONE), world, prefetch=prefetch)
@@ -274,7 +273,7 @@ async def test_a_prefetch_without_measure_is_cut_and_not_in_the_way(
 async def test_a_delivery_that_happens_to_be_called_prefetch_is_a_message_like_any_other(
     store: MemoryStore, world: World
 ) -> None:
-    async def prefetch(text: str) -> dict[str, Any]:
+    async def prefetch(thread: Thread) -> dict[str, Any]:
         return {"tags": ["v1"]}
 
     ports = ports_of(store, Says(ASK), world, prefetch=prefetch)
@@ -451,7 +450,7 @@ async def test_a_missing_case_is_an_error_the_model_sees_and_never_a_spin(
 async def test_a_policy_may_refuse_a_call_with_words_for_the_model(
     store: MemoryStore, world: World
 ) -> None:
-    def decide(step: Any) -> Any:
+    def decide(step: Any, thread: Thread) -> Any:
         raise ToolError("not on a Friday")
 
     model = Says(DONE, DONE, DONE)

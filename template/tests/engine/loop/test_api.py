@@ -11,10 +11,9 @@ from agent.engine.log.events import CallJson, Event, digest, event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import cancel, expire, fork, launch, message, resume, thread_of
 from agent.engine.loop.ports import Ports
-from agent.engine.loop.record import MAX_PAUSE_S, fact, pause, responsible
+from agent.engine.loop.record import MAX_PAUSE_S, append_fact, pause, resolve_responsible
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -22,6 +21,7 @@ from ..domain import (
     Done,
     Says,
     World,
+    advance,
     chose,
     past,
     paused,
@@ -70,7 +70,7 @@ class Shaky(MemoryStore):
 async def test_a_fact_is_appended_to_whatever_the_thread_has_become(store: MemoryStore) -> None:
     old = await stored(store, said())
     await store.append(old, said("more"))
-    grown = await fact(store, old, lambda _: told(1))
+    grown = await append_fact(store, old, lambda _: told(1))
     assert types(grown) == ["message", "message", "delivered"]
 
 
@@ -83,14 +83,14 @@ async def test_a_fact_is_made_anew_for_each_version(store: MemoryStore) -> None:
         seen.append(thread.state.version)
         return told(1)
 
-    await fact(store, old, make)
+    await append_fact(store, old, make)
     assert seen == [1, 2]
 
 
 async def test_a_fact_whose_key_is_there_already_is_not_repeated(store: MemoryStore) -> None:
-    thread = await fact(store, await stored(store, said()), lambda _: told(1))
-    assert await fact(store, thread, lambda _: told(1)) == thread
-    assert await fact(store, await stored(store, said(), thread_id="u"), lambda _: told(1))
+    thread = await append_fact(store, await stored(store, said()), lambda _: told(1))
+    assert await append_fact(store, thread, lambda _: told(1)) == thread
+    assert await append_fact(store, await stored(store, said(), thread_id="u"), lambda _: told(1))
 
 
 async def test_a_fact_may_be_refused_and_then_nothing_is_written(store: MemoryStore) -> None:
@@ -100,7 +100,7 @@ async def test_a_fact_may_be_refused_and_then_nothing_is_written(store: MemorySt
         raise Refused("no")
 
     with pytest.raises(Refused):
-        await fact(store, thread, no)
+        await append_fact(store, thread, no)
     assert await store.load("t") == thread
 
 
@@ -119,7 +119,7 @@ async def test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment(
 ) -> None:
     store = Shaky(**fails)
     old = await stored(store, said())
-    await fact(store, old, lambda _: told(1))
+    await append_fact(store, old, lambda _: told(1))
     assert types(await store.load("t")) == ["message", "delivered"]
 
 
@@ -129,7 +129,7 @@ async def test_a_store_that_stays_away_is_said_to_be_away(
     monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
     store = Shaky(append=["", "away"])
     with pytest.raises(Unavailable):
-        await fact(store, await stored(store, said()), lambda _: told(1))
+        await append_fact(store, await stored(store, said()), lambda _: told(1))
 
 
 @pytest.mark.parametrize(
@@ -174,10 +174,10 @@ async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: Wo
 @pytest.mark.parametrize(
     ("owner", "asked"), [("ana", "ana"), ("slack:U1", "slack:U1"), ("cron:x", "anyone")]
 )
-def test_where_nobody_is_named_whoever_started_the_thread_is_responsible(
+def test_where_nobody_is_named_whoever_started_the_thread_is_resolve_responsible(
     owner: str, asked: str
 ) -> None:
-    assert responsible(past(said(actor=owner))) == (asked,)
+    assert resolve_responsible(past(said(actor=owner))) == (asked,)
 
 
 def test_an_event_of_a_pause_carries_what_it_is_about() -> None:
@@ -211,7 +211,8 @@ async def say(ports: Ports, delivery: str = "1", **changes: Any) -> Thread:
 
 async def test_a_message_begins_a_thread_and_the_next_one_goes_on(ports: Ports) -> None:
     thread = await say(ports)
-    assert thread.event(1).data == {"text": "hello", "source": "slack", "reply_to": "slack:C1"}
+    where = {"source": "slack", "reply_to": "slack:C1", "agent": "test"}
+    assert thread.event(1).data == {"text": "hello", **where}
     assert (thread.event(1).actor, thread.event(1).key) == ("ana", "in:1")
     assert types(await say(ports, "2")) == ["message", "message"]
 
@@ -441,7 +442,7 @@ async def test_one_button_pressed_twice_is_one_answer(ports: Ports, store: Memor
 async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
     store: MemoryStore, world: World
 ) -> None:
-    def decide(step: Any) -> Action:
+    def decide(step: Any, thread: Thread) -> Action:
         if isinstance(step, Done):
             return Finish(step.message)
         return Run(world.charge, approvers=("boss",) if step.amount > 1000 else ("ana",))

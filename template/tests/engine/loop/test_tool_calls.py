@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from agent.engine import Call
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavailable
 from agent.engine.log.events import CallJson, event
-from agent.engine.log.thread import idempotency_key
-from agent.engine.loop.actions import Action, Ask, Effect, Finish, Options, Run, Step, Wait
-from agent.engine.loop.advance import advance
+from agent.engine.log.thread import Thread, idempotency_key
+from agent.engine.loop.actions import Action, Ask, Effect, Finish, Run, Step, Wait
 from agent.engine.loop.api import cancel, expire, launch, message, report, resume
 from agent.engine.loop.outcome import attempt
 from agent.engine.loop.ports import Ports
@@ -29,6 +29,7 @@ from ..domain import (
     Put,
     Says,
     World,
+    advance,
     chose,
     failed,
     paused,
@@ -71,9 +72,10 @@ def test_a_step_cannot_be_changed_once_it_was_said() -> None:
 
 
 def test_what_is_not_said_is_the_safe_thing() -> None:
-    run = Run(lambda step, key: None)
+    run = Run(lambda step, call: None)
     assert (run.effect, run.approvers, run.expires_s) == ("once", (), None)
-    assert Ask("?").options == Options("medium", "free_text", ())
+    asked = Ask("?")
+    assert (asked.urgency, asked.format, asked.choices) == ("medium", "free_text", ())
     assert Wait("a nap").kind == "timer"
 
 
@@ -97,8 +99,8 @@ class Tool:
         self.keys: list[str] = []
         self.steps: list[Any] = []
 
-    async def __call__(self, step: Any, key: str) -> Any:
-        self.keys.append(key)
+    async def __call__(self, step: Any, call: Call) -> Any:
+        self.keys.append(call.key)
         self.steps.append(step)
         if self.meanwhile:
             await self.meanwhile()
@@ -106,13 +108,16 @@ class Tool:
             raise self.answer
         return self.answer
 
-    def run(self, **how: Any) -> Callable[[Any], Action]:
+    def run(self, **how: Any) -> Callable[[Any, Thread], Action]:
         """Return a switch that runs this tool for every call but `done`."""
 
-        async def tool(step: Any, key: str) -> Any:
-            return await self(step, key)
+        async def tool(step: Any, call: Call) -> Any:
+            return await self(step, call)
 
-        return lambda step: Finish(step.message) if isinstance(step, Done) else Run(tool, **how)
+        def decide(step: Any, thread: Thread) -> Action:
+            return Finish(step.message) if isinstance(step, Done) else Run(tool, **how)
+
+        return decide
 
 
 def agent_with(store: MemoryStore, world: World, tool: Tool, *replies: Any, **how: Any) -> Ports:
@@ -172,9 +177,9 @@ async def test_a_tool_may_wait_for_what_becomes_its_result(
     await report(ports, key, "all green", actor="hook:ci")
     ended = await advance(ports, await store.load("t"))
     assert types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
-    assert isinstance(ports.llm, Says)
-    assert 'response: "all green"' in ports.llm.prompts[0].blocks[-1]
-    assert ports.llm.prompts[0].blocks[-1].startswith("<charge_result>")
+    assert isinstance(ports.default.llm, Says)
+    assert 'response: "all green"' in ports.default.llm.prompts[0].blocks[-1]
+    assert ports.default.llm.prompts[0].blocks[-1].startswith("<charge_result>")
 
 
 async def test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_then(
@@ -770,7 +775,7 @@ async def test_a_step_has_one_result_however_it_went(store: MemoryStore, world: 
 async def test_a_switch_that_answers_nonsense_is_an_error_for_the_model_to_see(
     store: MemoryStore, world: World
 ) -> None:
-    def decide(step: Any) -> Any:
+    def decide(step: Any, thread: Thread) -> Any:
         return Finish(step.message) if isinstance(step, Done) else "run it"
 
     ports = ports_of(store, Says(DONE), world, decide=decide)

@@ -1,4 +1,4 @@
-"""Spans of what is appended: which there are, what they hold, and that they reach a collector."""
+"""The spans of appended events: which there are, what they hold, and how they are exported."""
 
 import json
 import os
@@ -14,8 +14,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -28,18 +26,18 @@ from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import Event, digest, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import fork, launch, resume
 from agent.engine.loop.ports import Reply
-from agent.engine.otel import ENDPOINTS, observed, traced
+from agent.engine.otel import ENDPOINTS, emit_spans, trace_store
 from agent.engine.otel.sdk import OtelSpans
-from agent.engine.otel.spans import spans
+from agent.engine.otel.spans import derive_spans
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import (
     Says,
     World,
+    advance,
     chose,
     failed,
     past,
@@ -52,6 +50,7 @@ from ..domain import (
     stored,
     told,
 )
+from ..examples import given, st
 from ..play import logs
 from ..stores.contract import StoreContract
 
@@ -59,7 +58,7 @@ ROOT = Path(__file__).parents[3]
 PATIENCE_S = 30
 CHARGE = {"intent": "charge", "amount": 500}
 SECRET = "SECRET"
-"""What everybody says; no span may hold it."""
+"""The text of every message; no span may hold it."""
 
 
 @pytest.fixture
@@ -69,28 +68,28 @@ def exporter() -> InMemorySpanExporter:
 
 @pytest.fixture
 def store(clock: Clock, exporter: InMemorySpanExporter) -> MemoryStore:
-    spans = OtelSpans("gemini:flash", SimpleSpanProcessor(exporter))
-    return observed(MemoryStore(clock), spans)
+    spans = OtelSpans({"test": "gemini:flash"}, SimpleSpanProcessor(exporter))
+    return emit_spans(MemoryStore(clock), spans)
 
 
 class TestObservedStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        emit = OtelSpans("", SimpleSpanProcessor(InMemorySpanExporter()))
-        return observed(MemoryStore(clock), emit)
+        emit = OtelSpans({}, SimpleSpanProcessor(InMemorySpanExporter()))
+        return emit_spans(MemoryStore(clock), emit)
 
 
-# Which spans there are.
+# Which spans there are
 
 
-def drawn(thread: Thread) -> str:
-    """Return each span with its first and last event, and that with which its turn began."""
-    told = [span for each in thread.events for span in spans(thread, each)]
+def draw_spans(thread: Thread) -> str:
+    """Return each span with its first and last event, and the event that started its turn."""
+    found = [span for each in thread.events for span in derive_spans(thread, each)]
     return ", ".join(
-        f"{span.operation} {span.begun.seq}-{span.ended.seq} of {span.turn.seq}"
-        + (f" after {span.before.seq}" if span.before else "")
+        f"{span.operation} {span.first.seq}-{span.last.seq} of {span.turn.seq}"
+        + (f" after {span.previous.seq}" if span.previous else "")
         + (f" ({what})" if (what := span.error or span.attributes.get("agent.status")) else "")
-        for span in told
+        for span in found
     )
 
 
@@ -119,19 +118,19 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
                 returned(2),
             ),
             "chat 1-2 of 1, invoke_agent 1-3 of 1 (waiting:approval), execute_tool 5-6 of 4",
-            id="an answer begins another",
+            id="an answer starts another",
         ),
         pytest.param(
             (said(), paused("question"), told(2), said(), *DONE),
             "invoke_agent 1-2 of 1 (waiting:question), chat 4-5 of 4, "
             "invoke_agent 4-6 of 4 after 1 (finished)",
-            id="and so does a message",
+            id="a message starts another",
         ),
         pytest.param(
             (said(), paused("job"), said(), resumed(2, "done"), *DONE),
             "invoke_agent 1-2 of 1 (waiting:job), chat 4-5 of 4, "
             "invoke_agent 4-6 of 4 after 1 (finished)",
-            id="but not during a job",
+            id="a message during a job does not",
         ),
         pytest.param(
             (said(), paused("limit"), resumed(2, "stop"), said(), event("cancelled")),
@@ -149,7 +148,7 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
             (*CHARGED, DOUBT, returned(2), chose("look")),
             "chat 1-2 of 1, execute_tool 4-5 of 1 (in_doubt), "
             "invoke_agent 1-5 of 1 (waiting:in_doubt), execute_tool 4-6 of 1, chat 6-7 of 6",
-            id="a doubt, and the result after all",
+            id="a doubt, then the result after all",
         ),
         pytest.param(
             (*CHARGED, event("cancelled"), event("tool_finished", step=2, start=3, output="")),
@@ -159,9 +158,9 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
         pytest.param(
             (said(), said(), OVERTAKEN, event("compacted", upto=1, text="", tokens={})),
             "chat 1-3 of 1, chat 3-4 of 1",
-            id="what else a model was asked",
+            id="other calls of a model",
         ),
-        pytest.param((said(), event("compacted", upto=1, text="")), "", id="and what none was"),
+        pytest.param((said(), event("compacted", upto=1, text="")), "", id="no call of a model"),
         pytest.param(
             (said(), event("cancelled"), OVERTAKEN, said(), event("cancelled")),
             "invoke_agent 1-2 of 1 (cancelled), chat 1-3 of 1, "
@@ -170,21 +169,21 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
         ),
     ],
 )
-def test_a_log_is_spans(log: tuple[Event, ...], expected: str) -> None:
+def test_a_log_becomes_spans(log: tuple[Event, ...], expected: str) -> None:
     thread = past(*log)
-    assert drawn(thread) == expected
-    ids = [span.id for each in thread.events for span in spans(thread, each)]
+    assert draw_spans(thread) == expected
+    ids = [span.id for each in thread.events for span in derive_spans(thread, each)]
     assert len(set(ids)) == len(ids)
 
 
 @given(logs())
-def test_every_span_of_any_log_hangs_on_its_turn(thread: Thread) -> None:
-    told = [span for each in thread.events for span in spans(thread, each)]
-    assert len({(span.turn, span.id) for span in told}) == len(told)
-    roots = {span.turn for span in told if span.is_root}
-    assert len({span.turn for span in told} - roots) <= 1  # the one that is going on
-    assert {span.before for span in told if span.before} <= roots
-    assert all(span.begun.seq <= span.ended.seq for span in told)
+def test_every_span_of_any_log_belongs_to_its_turn(thread: Thread) -> None:
+    found = [span for each in thread.events for span in derive_spans(thread, each)]
+    assert len({(span.turn, span.id) for span in found}) == len(found)
+    roots = {span.turn for span in found if span.is_root}
+    assert len({span.turn for span in found} - roots) <= 1  # the current one
+    assert {span.previous for span in found if span.previous} <= roots
+    assert all(span.first.seq <= span.last.seq for span in found)
 
 
 @given(logs(), st.data())
@@ -192,17 +191,17 @@ def test_any_part_of_any_log_has_spans(thread: Thread, data: st.DataObject) -> N
     kept = data.draw(st.lists(st.booleans(), min_size=0, max_size=len(thread.events)))
     part = past(*(each for each, keep in zip(thread.events, kept, strict=False) if keep))
     for each in part.events:
-        list(spans(part, each))
+        list(derive_spans(part, each))
 
 
-# What a span holds.
+# What a span holds
 
 
 @pytest.fixture
 async def run(
     store: MemoryStore, exporter: InMemorySpanExporter, world: World, clock: Clock
 ) -> Sequence[ReadableSpan]:
-    """Return the spans of a run that took two seconds, ten minutes for its approval, and one."""
+    """Return the spans of a thread: two seconds, ten minutes for an approval, one second."""
     reply = Reply(json.dumps({"next_step": CHARGE}), {"input": 9, "output": 2, "cached": 4, "x": 1})
     says = Says(replace(reply, model="flash-1"), {"intent": "done", "message": SECRET})
     ports = ports_of(store, says, world)
@@ -218,12 +217,12 @@ async def run(
     return exporter.get_finished_spans()
 
 
-def ids(context: SpanContext | None) -> tuple[int, int]:
+def read_ids(context: SpanContext | None) -> tuple[int, int]:
     assert context
     return context.trace_id, context.span_id
 
 
-async def test_a_turn_is_a_trace_linked_to_the_one_before(run: Sequence[ReadableSpan]) -> None:
+async def test_a_turn_is_a_trace_linked_to_the_previous_one(run: Sequence[ReadableSpan]) -> None:
     assert [(span.name, span.kind) for span in run] == [
         ("chat flash", SpanKind.CLIENT),
         ("invoke_agent", SpanKind.INTERNAL),
@@ -233,15 +232,15 @@ async def test_a_turn_is_a_trace_linked_to_the_one_before(run: Sequence[Readable
     ]
     (first, second), children = [run[1], run[4]], [run[0], run[2], run[3]]
     assert [first.parent, second.parent] == [None, None]
-    assert [ids(span.parent) for span in children] == [
-        ids(root.context) for root in (first, second, second)
+    assert [read_ids(span.parent) for span in children] == [
+        read_ids(root.context) for root in (first, second, second)
     ]
-    assert [ids(link.context) for link in second.links] == [ids(first.context)]
-    assert len({ids(span.context) for span in run}) == 5
-    assert len({ids(span.context)[0] for span in run}) == 2
+    assert [read_ids(link.context) for link in second.links] == [read_ids(first.context)]
+    assert len({read_ids(span.context) for span in run}) == 5
+    assert len({read_ids(span.context)[0] for span in run}) == 2
 
 
-async def test_a_span_took_as_long_as_the_log_says(run: Sequence[ReadableSpan]) -> None:
+async def test_a_span_takes_as_long_as_the_log_says(run: Sequence[ReadableSpan]) -> None:
     assert [((span.end_time or 0) - (span.start_time or 0)) / 1e9 for span in run] == [
         2,
         2,
@@ -252,9 +251,9 @@ async def test_a_span_took_as_long_as_the_log_says(run: Sequence[ReadableSpan]) 
     assert run[4].end_time == 1_800_000_603_000_000_000
 
 
-async def test_a_span_has_the_names_of_the_conventions(run: Sequence[ReadableSpan]) -> None:
+async def test_a_span_uses_the_names_of_the_conventions(run: Sequence[ReadableSpan]) -> None:
     chat, turn, tool = (dict(span.attributes or {}) for span in run[:3])
-    common = {"gen_ai.conversation.id": "t"}
+    common = {"gen_ai.conversation.id": "t", "gen_ai.agent.name": "test"}
     assert chat.pop("gen_ai.prompt.version")
     assert chat == common | {
         "gen_ai.operation.name": "chat",
@@ -281,11 +280,11 @@ async def test_a_span_has_the_names_of_the_conventions(run: Sequence[ReadableSpa
     }
 
 
-async def test_a_span_holds_nothing_that_was_said(run: Sequence[ReadableSpan]) -> None:
+async def test_a_span_holds_no_text_of_the_log(run: Sequence[ReadableSpan]) -> None:
     assert [span.name for span in run if SECRET in span.to_json()] == []
 
 
-async def test_an_error_is_of_a_kind(store: MemoryStore, exporter: InMemorySpanExporter) -> None:
+async def test_an_error_has_a_kind(store: MemoryStore, exporter: InMemorySpanExporter) -> None:
     invalid = event("invalid_step", error=SECRET, output=SECRET, tokens={}, model="")
     await stored(store, said(), invalid)
     (span,) = exporter.get_finished_spans()
@@ -294,17 +293,17 @@ async def test_an_error_is_of_a_kind(store: MemoryStore, exporter: InMemorySpanE
     assert SECRET not in span.to_json()
 
 
-async def test_a_span_that_is_told_twice_is_one_span(
+async def test_a_span_that_is_emitted_twice_is_one_span(
     run: Sequence[ReadableSpan], store: MemoryStore
 ) -> None:
     exporter = InMemorySpanExporter()
-    emit = OtelSpans("", SimpleSpanProcessor(exporter))
+    emit = OtelSpans({}, SimpleSpanProcessor(exporter))
     thread = await store.load("t")
     for each in thread.events:
-        for span in spans(thread, each):
+        for span in derive_spans(thread, each):
             emit(span)
     again = exporter.get_finished_spans()
-    assert [ids(span.context) for span in again] == [ids(span.context) for span in run]
+    assert [read_ids(span.context) for span in again] == [read_ids(span.context) for span in run]
 
 
 def test_no_two_threads_share_an_id() -> None:
@@ -312,7 +311,7 @@ def test_no_two_threads_share_an_id() -> None:
     one, other = (
         {
             number
-            for span in spans(thread, thread.events[-1])
+            for span in derive_spans(thread, thread.events[-1])
             for number in (span.id, span.turn.trace_id)
         }
         for thread in (past(*log), past(*log, thread_id="u"))
@@ -320,7 +319,7 @@ def test_no_two_threads_share_an_id() -> None:
     assert one.isdisjoint(other)
 
 
-async def test_a_fork_tells_its_own_turns_and_is_linked_to_the_origin_s(
+async def test_a_fork_emits_its_own_turns_and_is_linked_to_its_origin(
     run: Sequence[ReadableSpan], store: MemoryStore, exporter: InMemorySpanExporter, world: World
 ) -> None:
     exporter.clear()
@@ -331,7 +330,7 @@ async def test_a_fork_tells_its_own_turns_and_is_linked_to_the_origin_s(
     await advance(ports, await store.append(forked, said(actor="bob")))
     chat, root = exporter.get_finished_spans()
     assert (chat.attributes or {})["gen_ai.conversation.id"] == forked.id
-    assert [ids(link.context) for link in root.links] == [ids(run[4].context)]
+    assert [read_ids(link.context) for link in root.links] == [read_ids(run[4].context)]
 
 
 async def test_a_clock_that_goes_back_makes_no_negative_span(
@@ -344,26 +343,26 @@ async def test_a_clock_that_goes_back_makes_no_negative_span(
     assert span.start_time == span.end_time
 
 
-# Where spans go.
+# Where spans go
 
 
 def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ENDPOINTS:
         monkeypatch.delenv(name, raising=False)
-    store = traced(MemoryStore(), "openai:x")
+    store = trace_store(MemoryStore(), {"test": "openai:x"})
     assert "append" not in vars(store)
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_an_endpoint_that_is_none_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_endpoint_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "localhost:4318")
-    with pytest.raises(Misconfigured, match="'localhost:4318' is no OTLP endpoint"):
-        traced(MemoryStore(), "openai:x")
+    with pytest.raises(Misconfigured, match="'localhost:4318' is not an OTLP endpoint"):
+        trace_store(MemoryStore(), {"test": "openai:x"})
 
 
 @dataclass
 class Collector:
-    """Takes spans over OTLP/HTTP, one request at a time, and each only when it is let."""
+    """Accepts spans over OTLP/HTTP, one request at a time, and only while `free` is set."""
 
     port: int = 0
     requests: list[ExportTraceServiceRequest] = field(default_factory=list)
@@ -381,7 +380,7 @@ class Collector:
         handler.send_response(200)
         handler.send_header("Content-Type", "application/x-protobuf")
         handler.send_header("Content-Length", str(len(answer)))
-        with suppress(ConnectionError):  # the agent may be gone
+        with suppress(ConnectionError):  # the agent may have exited
             handler.end_headers()
             handler.wfile.write(answer)
 
@@ -407,16 +406,16 @@ def collector() -> Iterator[Collector]:
 PROGRAM = """
 import asyncio, sys
 from agent.engine.log.events import event
-from agent.engine.loop.advance import advance
+from tests.engine.domain import advance
 from agent.engine.stores.memory import MemoryStore
-from agent.engine.otel import traced
+from agent.engine.otel import trace_store
 from tests.engine.domain import Says, World, ports_of, chose, returned, said, stored
 
 async def main():
-    store = traced(MemoryStore(), "openai:gpt")
+    store = trace_store(MemoryStore(), {"test": "openai:gpt"})
     thread = await stored(store, said("SECRET"), chose("look"), returned(2))
     sys.stdin.readline()
-    for _ in range(600):  # more than are sent at once
+    for _ in range(600):  # more than are exported at once
         thread = await store.append(thread, event("discarded", tokens={}))
     ports = ports_of(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
     print((await advance(ports, thread)).state.status, flush=True)
@@ -426,8 +425,8 @@ asyncio.run(main())
 
 
 @contextmanager
-def program(path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """Start an agent that appends, waits for a line, appends more and says how it ended."""
+def run_program(path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    """Start an agent that appends, waits for a line, appends more and prints its status."""
     variables = {
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "src")]),
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
@@ -447,10 +446,10 @@ def program(path: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.server
-def test_a_collector_gets_every_span_and_holds_up_no_append(
+def test_a_collector_gets_every_span_and_delays_no_append(
     collector: Collector, tmp_path: Path
 ) -> None:
-    with program(tmp_path, collector.port) as ports:
+    with run_program(tmp_path, collector.port) as ports:
         assert ports.stdin
         assert ports.stdout
         assert collector.arrived.wait(PATIENCE_S)
@@ -469,20 +468,20 @@ def test_a_collector_gets_every_span_and_holds_up_no_append(
 
 
 @pytest.mark.server
-def test_a_collector_that_is_away_costs_nothing_but_spans(tmp_path: Path) -> None:
+def test_an_unreachable_collector_costs_only_spans(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    with program(tmp_path, port) as ports:
+    with run_program(tmp_path, port) as ports:
         assert ports.communicate("\n", timeout=PATIENCE_S)[0] == "finished\n"
     assert ports.returncode == 0
 
 
 @pytest.mark.server
-def test_a_collector_that_takes_nothing_does_not_keep_a_process(
+def test_a_collector_that_accepts_nothing_does_not_keep_the_process(
     collector: Collector, tmp_path: Path
 ) -> None:
-    """The SDK alone would wait for it twice as long as this test does."""
-    with program(tmp_path, collector.port) as ports:
+    """By itself, the SDK would wait twice as long as this test does."""
+    with run_program(tmp_path, collector.port) as ports:
         assert ports.communicate("\n", timeout=PATIENCE_S / 2)[0] == "finished\n"
     assert (ports.returncode, collector.requests) == (0, [])
     collector.free.set()

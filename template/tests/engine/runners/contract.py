@@ -1,4 +1,4 @@
-"""What every runner promises. An adapter's test inherits this and brings its own fixtures."""
+"""What every runner promises. The test of an adapter inherits this and brings its fixtures."""
 
 import asyncio
 import contextlib
@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
@@ -27,10 +29,10 @@ RISKY = {"intent": "charge", "amount": 500}
 
 
 @asynccontextmanager
-async def working(
+async def start_working(
     runner: Runner, *concurrency: int, within_s: float = 20
 ) -> AsyncIterator[asyncio.Task[None]]:
-    """Let a runner work meanwhile."""
+    """Let a runner work in the background."""
     task = asyncio.create_task(runner.work(*concurrency))
     try:
         async with asyncio.timeout(within_s):
@@ -41,72 +43,78 @@ async def working(
             await task
 
 
-async def until(true: Callable[[], Awaitable[object]]) -> None:
-    """Look again and again until it is so; whoever asks says for how long."""
+async def wait_until(true: Callable[[], Awaitable[object]]) -> None:
+    """Check until it is true; the caller limits the time."""
     for _ in count():
         if await true():
             return
         await asyncio.sleep(0.005)
 
 
-async def charges_once(prompt: Prompt, schema: dict[str, Any]) -> Reply:
-    """A model that charges, and then is done; it remembers nothing."""
+async def charge_once(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    """Reply as a model that charges and then is done; it keeps no state."""
     charged = any("charge_result" in block for block in prompt.blocks)
     return Reply(json.dumps({"next_step": DONE if charged else CALL}), {"input": 1, "output": 1})
 
 
 class RunnerContract:
     @pytest.fixture
+    def world(self, tmp_path: Path) -> World:
+        return World(tmp_path / "world.db")
+
+    @pytest.fixture
     async def store(self) -> Any:
-        """Return an empty store, whose time goes on by `passes`."""
+        """Return an empty store, whose clock `passes` advances."""
         raise NotImplementedError
 
     @pytest.fixture
     def passes(self) -> Pass:
-        """Return a function that lets so many seconds pass for the store."""
+        """Return a function that advances the clock of the store, in seconds."""
         raise NotImplementedError
 
     def runner(self, ports: Ports) -> Runner:
-        """Make a runner that looks for work every second or more often."""
+        """Make a runner that polls at least every second."""
         raise NotImplementedError
 
     @staticmethod
-    def ended(store: Store, *thread_ids: str) -> Callable[[], Awaitable[bool]]:
-        async def all_ended() -> bool:
+    def all_finished(store: Store, *thread_ids: str) -> Callable[[], Awaitable[bool]]:
+        async def check() -> bool:
             rows = {row.id: row.status for row in await store.threads()}
             return all(rows.get(name) == "finished" for name in thread_ids or ("t",))
 
-        return all_ended
+        return check
 
-    async def test_a_thread_is_run_until_it_waits_or_ends(self, store: Store, world: World) -> None:
+    async def test_a_thread_runs_until_it_waits_or_finishes(
+        self, store: Store, world: World
+    ) -> None:
         runner = self.runner(ports_of(store, Says(CALL, RISKY, DONE), world))
         await stored(store, said())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         assert await store.claim("anybody", 30) is None
 
-    async def test_a_thread_that_another_one_runs_is_followed_to_its_end(
+    async def test_finish_waits_for_a_thread_that_another_runner_has(
         self, store: Store, world: World
     ) -> None:
-        ports = ports_of(store, charges_once, world)
+        ports = ports_of(store, charge_once, world)
         await stored(store, said())
         await asyncio.gather(*[self.runner(ports).finish("t") for _ in range(3)])
         assert types(await store.load("t")).count("finished") == 1
         assert world.effects("charge") == ["5"]
 
     async def test_several_runners_share_the_work(self, store: Store, world: World) -> None:
-        ports = ports_of(store, charges_once, world)
+        ports = ports_of(store, charge_once, world)
         names = [str(number) for number in range(10)]
         for name in names:
             await stored(store, said(), thread_id=name)
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(3):
-                await stack.enter_async_context(working(self.runner(ports), 2))
-            await until(self.ended(store, *names))
+                await stack.enter_async_context(start_working(self.runner(ports), 2))
+            await wait_until(self.all_finished(store, *names))
         assert world.effects("charge") == ["5"] * 10
         for name in names:
             assert types(await store.load(name)).count("tool_started") == 1
 
-    async def test_as_many_threads_run_at_once_as_was_said_and_no_more(
+    async def test_the_concurrency_limits_how_many_threads_run_at_once(
         self, store: Store, world: World
     ) -> None:
         now, seen, go = 0, list[int](), asyncio.Event()
@@ -124,24 +132,22 @@ class RunnerContract:
         names = [str(number) for number in range(5)]
         for name in names:
             await stored(store, said(), thread_id=name)
-        async with working(self.runner(ports_of(store, slow, world)), 2):
-            await until(both_run)
+        async with start_working(self.runner(ports_of(store, slow, world)), 2):
+            await wait_until(both_run)
             go.set()
-            await until(self.ended(store, *names))
+            await wait_until(self.all_finished(store, *names))
         assert max(seen) == 2
 
-    async def test_a_message_is_acted_on_and_so_is_the_next_one(
-        self, store: Store, world: World
-    ) -> None:
-        ports = ports_of(store, charges_once, world)
-        async with working(runner := self.runner(ports)):
+    async def test_every_message_is_acted_on(self, store: Store, world: World) -> None:
+        ports = ports_of(store, charge_once, world)
+        async with start_working(runner := self.runner(ports)):
             for delivery in ("1", "2"):
                 await launch(ports, "t", "hi", actor="ana", delivery=delivery, source="user")
                 runner.wake("t")
-                await until(self.ended(store))
+                await wait_until(self.all_finished(store))
         assert types(await store.load("t")).count("finished") == 2
 
-    async def test_a_thread_that_waits_is_due_when_its_wait_is_over(
+    async def test_a_waiting_thread_is_due_when_its_wait_is_over(
         self, store: Store, world: World, passes: Pass
     ) -> None:
         runner = self.runner(ports_of(store, Says({"intent": "sleep", "seconds": 60}, DONE), world))
@@ -150,23 +156,23 @@ class RunnerContract:
         await passes(58)
         assert await store.claim("too early", 30) is None
         await passes(3)
-        async with working(runner):
-            await until(self.ended(store))
+        async with start_working(runner):
+            await wait_until(self.all_finished(store))
 
-    async def test_an_approval_that_expired_is_closed_by_whoever_looks(
+    async def test_a_runner_closes_an_expired_approval(
         self, store: Store, world: World, passes: Pass
     ) -> None:
         runner = self.runner(ports_of(store, Says(RISKY, DONE), world))
         await stored(store, said())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         await passes(3601)
-        async with working(runner):
-            await until(self.ended(store))
+        async with start_working(runner):
+            await wait_until(self.all_finished(store))
         thread = await store.load("t")
         assert [each.actor for each in thread.events if each.type == "resumed"] == ["system"]
         assert world.effects("charge") == []
 
-    async def test_what_is_away_is_tried_again_at_its_time_and_no_error_is_charged(
+    async def test_an_unavailable_model_is_retried_at_its_time_without_counting_an_error(
         self, store: Store, world: World, passes: Pass
     ) -> None:
         model = Says(*[Unavailable("429", 60)] * 3, DONE)
@@ -176,22 +182,22 @@ class RunnerContract:
             await runner.finish("t")
         await passes(58)
         assert await store.claim("too early", 30) is None
-        async with working(runner):
+        async with start_working(runner):
             for left in (2, 1):
                 await passes(61)
-                await until(self.put_back(store, model, left))
+                await wait_until(self.is_released(store, model, left))
             await passes(61)
-            await until(self.ended(store))
+            await wait_until(self.all_finished(store))
         assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
 
     @staticmethod
-    def put_back(store: Store, model: Says, left: int) -> Callable[[], Awaitable[bool]]:
-        async def nobody_runs_it() -> bool:
+    def is_released(store: Store, model: Says, left: int) -> Callable[[], Awaitable[bool]]:
+        async def check() -> bool:
             return len(model.replies) == left and not (await store.threads())[0].running
 
-        return nobody_runs_it
+        return check
 
-    async def test_a_run_that_broke_is_taken_up_when_its_lease_is_over(
+    async def test_a_thread_that_failed_is_taken_over_when_its_lease_expires(
         self, store: Store, world: World, passes: Pass
     ) -> None:
         broken = [KeyError("nobody expects it")]
@@ -200,22 +206,22 @@ class RunnerContract:
         with pytest.raises(KeyError):
             await runner.finish("t")
         await passes(16)
-        async with working(runner):
-            await until(self.ended(store))
+        async with start_working(runner):
+            await wait_until(self.all_finished(store))
 
-    async def test_a_stop_lets_the_step_at_hand_end_and_begins_no_other(
+    async def test_a_stop_lets_the_current_step_end_and_starts_no_other(
         self, store: Store, world: World
     ) -> None:
         running, go = asyncio.Event(), asyncio.Event()
 
-        async def slow(step: Any, key: str) -> str:
+        async def slow(step: Any, call: Call) -> str:
             running.set()
             await go.wait()
             return "ok"
 
-        ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(slow))
+        ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(slow))
         await stored(store, said())
-        async with working(self.runner(ports)) as task:
+        async with start_working(self.runner(ports)) as task:
             await running.wait()
             task.cancel()
             await asyncio.wait({task}, timeout=0.05)

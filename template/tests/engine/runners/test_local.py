@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
@@ -19,12 +19,11 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.api import cancel, launch, resume
 from agent.engine.loop.ports import Claim, Ports, Reply
-from agent.engine.runners.claims import MAX_BACK_OFF_S, MAX_CRASHES
-from agent.engine.runners.local import LocalRunner
+from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Done, Says, Shown, World, chose, paused, ports_of, said, stored, types
+from ..domain import Done, Says, Shown, World, chose, paused, ports_of, rebind, said, stored, types
 from .contract import Pass, RunnerContract
 
 DONE = {"intent": "done", "message": "bye"}
@@ -34,7 +33,7 @@ ASK = {"intent": "ask_person", "question": "which?"}
 
 
 class WatchedStore(MemoryStore):
-    """Says what was claimed and let go, and renews by its own clock."""
+    """Records claims and releases, and advances its clock when leases are renewed."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -42,31 +41,31 @@ class WatchedStore(MemoryStore):
         self.claims: list[Claim] = []
         self.releases: list[tuple[str, datetime | None, int]] = []
         self.renewed = list[int]()
-        """How many leases each renewal was of."""
+        """How many leases each renewal had."""
         self.tick_s = 0.0
         """How much time passes at each renewal."""
         self.look_s = 0.0
-        """How much time passes at each look for work."""
+        """How much time passes at each claim."""
         self.patience = 200
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         self.clock.tick(self.look_s)
         self.patience -= 1
-        assert self.patience, "it claims for ever"
-        claim = await super().claim(owner, ttl_s, thread_id)
+        assert self.patience, "it claims forever"
+        claim = await super().claim(holder, ttl_s, thread_id)
         if claim:
             self.claims.append(claim)
         return claim
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
-        await super().release(owner, thread, wake_at, attempts)
+        await super().release(holder, thread, wake_at, attempts)
         self.releases.append((thread.id, wake_at, attempts))
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        await super().renew(owners, ttl_s)
-        self.renewed.append(len(owners))
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        await super().renew(holders, ttl_s)
+        self.renewed.append(len(holders))
         self.clock.tick(self.tick_s)
 
 
@@ -76,7 +75,7 @@ def store(clock: Clock) -> WatchedStore:
 
 
 @asynccontextmanager
-async def working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
+async def start_working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(runner.work())
     try:
         yield task
@@ -86,17 +85,17 @@ async def working(runner: LocalRunner) -> AsyncIterator[asyncio.Task[None]]:
             await task
 
 
-async def until(condition: Any) -> None:
-    """Let the others run until `condition()` holds; fails after so many turns."""
+async def wait_until(condition: Any) -> None:
+    """Let other tasks run until `condition()` is true; fail after many turns."""
     for turn in range(2000):
         if condition():
             return
         await asyncio.sleep(0 if turn < 100 else 0.001)
-    raise AssertionError("it never came to that")
+    raise AssertionError("it never became true")
 
 
-def finishes() -> Any:
-    """Return a model that is always done."""
+def make_finishing_model() -> Any:
+    """Return a model that always finishes."""
 
     async def say(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return Reply(json.dumps({"next_step": DONE}), {"input": 1, "output": 1})
@@ -124,10 +123,12 @@ class TestLocalRunner(RunnerContract):
         return LocalRunner(ports, poll_s=0.01)
 
 
-# One thread, here and now.
+# One thread
 
 
-async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, world: World) -> None:
+async def test_a_thread_in_back_off_can_be_finished_at_once(
+    store: WatchedStore, world: World
+) -> None:
     runner = LocalRunner(ports_of(store, Says(Unavailable("429", 600), DONE), world))
     await stored(store, said())
     with pytest.raises(Unavailable):
@@ -135,10 +136,10 @@ async def test_a_thread_in_back_off_can_be_run_at_once(store: WatchedStore, worl
     assert (await runner.finish("t")).state.status == "finished"
 
 
-# Many threads.
+# Many threads
 
 
-async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, world: World) -> None:
+async def test_the_constructor_sets_the_concurrency(store: WatchedStore, world: World) -> None:
     now, most = 0, 0
     go = asyncio.Event()
 
@@ -152,33 +153,35 @@ async def test_no_more_threads_run_at_once_than_was_said(store: WatchedStore, wo
 
     for number in range(5):
         await stored(store, said(), thread_id=str(number))
-    async with working(LocalRunner(ports_of(store, slow, world), concurrency=2)):
-        await until(lambda: now == 2)
+    async with start_working(LocalRunner(ports_of(store, slow, world), concurrency=2)):
+        await wait_until(lambda: now == 2)
         go.set()
-        await until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
+        await wait_until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
     assert most == 2
 
 
-async def test_a_hint_wakes_a_runner_before_its_next_look(
+async def test_a_hint_wakes_a_runner_before_its_next_poll(
     store: WatchedStore, world: World
 ) -> None:
-    ports = ports_of(store, finishes(), world)
+    ports = ports_of(store, make_finishing_model(), world)
     runner = LocalRunner(ports, poll_s=3600)
-    async with working(runner):
-        await until(lambda: store.patience < 200)
+    async with start_working(runner):
+        await wait_until(lambda: store.patience < 200)
         await launch(ports, "t", "hi", actor="ana", delivery="1", source="user")
         runner.wake("t")
-        await until(lambda: status(store) == "finished")
+        await wait_until(lambda: status(store) == "finished")
 
 
-async def test_a_hint_that_was_lost_costs_one_look(store: WatchedStore, world: World) -> None:
-    ports = ports_of(store, finishes(), world)
-    async with working(LocalRunner(ports, poll_s=0.001)):
+async def test_a_lost_hint_delays_a_thread_until_the_next_poll(
+    store: WatchedStore, world: World
+) -> None:
+    ports = ports_of(store, make_finishing_model(), world)
+    async with start_working(LocalRunner(ports, poll_s=0.001)):
         await launch(ports, "t", "hi", actor="ana", delivery="1", source="user")
-        await until(lambda: status(store) == "finished")
+        await wait_until(lambda: status(store) == "finished")
 
 
-# Waiting.
+# Waiting
 
 
 async def test_a_thread_that_waits_for_a_person_is_not_due(
@@ -190,7 +193,7 @@ async def test_a_thread_that_waits_for_a_person_is_not_due(
     assert store.releases == [("t", None, 0)]
 
 
-# Back-off.
+# Back-off
 
 
 @pytest.mark.parametrize(
@@ -204,7 +207,7 @@ async def test_a_thread_that_waits_for_a_person_is_not_due(
         (5, 3600.0, 3600),
     ],
 )
-async def test_what_is_away_is_tried_again_later_and_no_error_is_charged(
+async def test_an_unavailable_model_is_retried_after_a_back_off_without_counting_an_error(
     attempts: int, retry_after_s: float | None, delay_s: float, store: WatchedStore, world: World
 ) -> None:
     thread = await stored(store, said())
@@ -223,7 +226,9 @@ class Closed(Shown):
         raise Unavailable("come back in an hour", 3600)
 
 
-async def test_what_is_away_keeps_no_wait_from_expiring(store: WatchedStore, world: World) -> None:
+async def test_an_unavailable_channel_does_not_keep_a_wait_from_expiring(
+    store: WatchedStore, world: World
+) -> None:
     ends = await store.now() + timedelta(seconds=10)
     await stored(store, said(), paused("timer", expires_at=ends.isoformat()))
     with pytest.raises(Unavailable):
@@ -231,24 +236,24 @@ async def test_what_is_away_keeps_no_wait_from_expiring(store: WatchedStore, wor
     assert store.releases[-1][1] == ends
 
 
-async def test_a_model_that_was_away_for_an_hour_is_asked_again_by_whoever_looks(
+async def test_a_model_that_was_unavailable_for_long_is_asked_again(
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
     away = [Unavailable("429")] * 10
     runner = LocalRunner(ports_of(store, Says(*away, DONE), world), poll_s=3600)
     await stored(store, said())
     store.patience = 2000
-    async with working(runner):
+    async with start_working(runner):
         for _ in range(10):
             before = len(store.releases)
-            await until(lambda before=before: len(store.releases) > before)
+            await wait_until(lambda before=before: len(store.releases) > before)
             clock.tick(MAX_BACK_OFF_S)
             runner.wake("t")
-        await until(lambda: status(store) == "finished")
+        await wait_until(lambda: status(store) == "finished")
     assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
 
 
-async def test_an_answer_is_acted_on_at_once_even_if_the_question_could_not_be_shown(
+async def test_an_answer_is_acted_on_at_once_even_if_showing_the_question_failed(
     store: WatchedStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
@@ -266,24 +271,22 @@ async def test_an_answer_is_acted_on_at_once_even_if_the_question_could_not_be_s
     assert status(store) == "finished" or await store.claim("anybody", 30) is not None
 
 
-async def test_what_happens_while_a_thread_is_let_go_is_not_lost(
-    clock: Clock, world: World
-) -> None:
+async def test_a_message_during_a_release_is_not_lost(clock: Clock, world: World) -> None:
     class Busy(WatchedStore):
         async def release(
-            self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+            self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
         ) -> None:
             if not self.releases:
                 await self.append(await self.load("t"), said("just now"))
-            await super().release(owner, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts)
 
     store = Busy(clock)
     await stored(store, said())
-    async with working(LocalRunner(ports_of(store, finishes(), world))):
-        await until(lambda: types(store._rows["t"].thread).count("finished") == 2)
+    async with start_working(LocalRunner(ports_of(store, make_finishing_model(), world))):
+        await wait_until(lambda: types(store._rows["t"].thread).count("finished") == 2)
 
 
-async def test_whoever_stops_waiting_for_one_thread_stops_no_other(
+async def test_cancelling_one_wait_for_a_thread_stops_no_other_thread(
     store: WatchedStore, world: World
 ) -> None:
     thinking = asyncio.Event()
@@ -305,20 +308,20 @@ async def test_whoever_stops_waiting_for_one_thread_stops_no_other(
     assert (await runner.finish("other")).state.status == "finished"
 
 
-# Leases, crashes and poison.
+# Leases, crashes and poison
 
 
-async def test_leases_are_renewed_together_as_long_as_their_tools_run(
+async def test_leases_are_renewed_together_while_their_tools_run(
     store: WatchedStore, world: World
 ) -> None:
     running, go = asyncio.Event(), asyncio.Event()
 
-    async def slow(step: Any, key: str) -> str:
+    async def slow(step: Any, call: Call) -> str:
         running.set()
         await go.wait()
         return "ok"
 
-    def decide(step: Any) -> Action:
+    def decide(step: Any, thread: Thread) -> Action:
         return Finish(step.message) if isinstance(step, Done) else Run(slow)
 
     store.tick_s = 0.01
@@ -326,24 +329,24 @@ async def test_leases_are_renewed_together_as_long_as_their_tools_run(
     runner = LocalRunner(ports_of(store, says, world, decide=decide), lease_s=0.03)
     await stored(store, said())
     await stored(store, said(), thread_id="other")
-    async with working(runner):
+    async with start_working(runner):
         await running.wait()
-        await until(lambda: store.renewed.count(2) >= 10)
+        await wait_until(lambda: store.renewed.count(2) >= 10)
         assert await store.claim("another", 30) is None
         go.set()
-        await until(lambda: status(store) == status(store, "other") == "finished")
+        await wait_until(lambda: status(store) == status(store, "other") == "finished")
     assert len(store.claims) == 2
 
 
 class Poison(Exception):
-    """Nobody expects it."""
+    """An error that nobody expects."""
 
 
 async def poison(prompt: Prompt, schema: dict[str, Any]) -> Reply:
     raise Poison
 
 
-async def test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_lives(
+async def test_a_thread_that_failed_is_taken_over_though_the_process_lives(
     store: WatchedStore, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.look_s = 0.0005
@@ -351,15 +354,13 @@ async def test_a_thread_whose_run_broke_is_taken_up_again_though_the_process_liv
     runner = LocalRunner(ports, lease_s=0.03, poll_s=0.001)
     await stored(store, said())
     store.patience = 10_000
-    async with working(runner):
-        await until(lambda: len(store.claims) >= 2 or len(store.renewed) >= 50)
+    async with start_working(runner):
+        await wait_until(lambda: len(store.claims) >= 2 or len(store.renewed) >= 50)
     assert [claim.crashes for claim in store.claims][:2] == [0, 1]
     assert "thread t failed" in caplog.text
 
 
-async def test_a_store_that_was_away_for_a_moment_strands_no_thread(
-    clock: Clock, world: World
-) -> None:
+async def test_a_short_outage_of_the_store_strands_no_thread(clock: Clock, world: World) -> None:
     class Blinks(WatchedStore):
         blinks = 1
 
@@ -372,34 +373,34 @@ async def test_a_store_that_was_away_for_a_moment_strands_no_thread(
     store = Blinks(clock)
     store.look_s = 0.0005
     store.patience = 10_000
-    runner = LocalRunner(ports_of(store, finishes(), world), lease_s=0.03, poll_s=0.001)
+    runner = LocalRunner(ports_of(store, make_finishing_model(), world), lease_s=0.03, poll_s=0.001)
     await stored(store, said())
-    async with working(runner):
-        await until(lambda: status(store) == "finished" or len(store.renewed) >= 50)
+    async with start_working(runner):
+        await wait_until(lambda: status(store) == "finished" or len(store.renewed) >= 50)
     assert status(store) == "finished"
 
 
-async def crashed(ports: Ports, store: WatchedStore, clock: Clock, times: int) -> None:
-    """Run a thread so often by runners that die in it."""
+async def crash_runners(ports: Ports, store: WatchedStore, clock: Clock, times: int) -> None:
+    """Let this many runners die of a thread."""
     for _ in range(times):
         with contextlib.suppress(Poison):
             await LocalRunner(ports, lease_s=15).finish("t")
         clock.tick(16)
 
 
-async def test_a_thread_that_kills_its_runners_is_put_to_a_person_and_says_why(
+async def test_a_thread_that_kills_its_runners_asks_a_person_and_says_why(
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
     ports = ports_of(store, poison, world)
     await stored(store, said())
-    await crashed(ports, store, clock, MAX_CRASHES + 1)
+    await crash_runners(ports, store, clock, MAX_CRASHES + 1)
     thread = await store.load("t")
     assert thread.state.status == "waiting:limit"
     assert thread.state.wait is not None
-    assert "ended 5 times after event 1, message" in thread.state.wait.text
+    assert "died 5 times after event 1 (message)" in thread.state.wait.text
     assert await store.claim("anybody", 30) is None
     await resume(ports, "t", thread.state.wait.seq, "continue", actor="ana")
-    cured = replace(ports, llm=finishes())
+    cured = rebind(ports, llm=make_finishing_model())
     assert (await LocalRunner(cured).finish("t")).state.status == "finished"
 
 
@@ -410,29 +411,29 @@ class Deadly(Shown):
 
 
 @pytest.mark.parametrize("first", [ASK, RISKY, DONE], ids=["question", "approval", "end"])
-async def test_a_delivery_that_kills_its_runners_stops_being_tried_and_opens_no_second_wait(
+async def test_a_delivery_that_kills_its_runners_is_given_up_and_opens_no_second_wait(
     first: dict[str, Any], store: WatchedStore, world: World, clock: Clock
 ) -> None:
     channel = Deadly()
     ports = ports_of(store, Says(first), world, channel=channel)
     await stored(store, said())
-    await crashed(ports, store, clock, 4 * MAX_CRASHES)
+    await crash_runners(ports, store, clock, 4 * MAX_CRASHES)
     assert len(channel.tried) <= 2 * MAX_CRASHES
     waits = [each for each in (await store.load("t")).events if each.type == "paused"]
     assert len(waits) <= 1
     assert await store.claim("anybody", 30) is None
 
 
-# Stopping.
+# Stopping
 
 
 @pytest.mark.parametrize("turns", range(5))
-async def test_a_stop_is_not_lost_because_a_hint_comes_at_the_same_moment(
+async def test_a_stop_is_not_lost_if_a_hint_comes_at_the_same_moment(
     turns: int, store: WatchedStore, world: World
 ) -> None:
     runner = LocalRunner(ports_of(store, Says(), world), poll_s=3600)
     task = asyncio.create_task(runner.work())
-    await until(lambda: store.patience < 200)
+    await wait_until(lambda: store.patience < 200)
     runner.wake("t")
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -446,18 +447,18 @@ async def test_a_stop_is_not_lost_because_a_hint_comes_at_the_same_moment(
     assert ended
 
 
-async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
+async def test_a_step_that_outlasts_a_stop_is_left_to_other_runners(
     store: WatchedStore, world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.engine.runners.local.GRACE_S", 0.001)
     running = asyncio.Event()
 
-    async def never(step: Any, key: str) -> str:
+    async def never(step: Any, call: Call) -> str:
         running.set()
         await asyncio.Event().wait()
         return "never"
 
-    ports = ports_of(store, Says(CALL), world, decide=lambda step: Run(never))
+    ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(never))
     await stored(store, said())
     task = asyncio.create_task(LocalRunner(ports).work())
     await running.wait()
@@ -470,11 +471,11 @@ async def test_a_step_that_takes_too_long_to_end_is_left_to_others(
     assert types(await store.load("t"))[-1] == "tool_started"
 
 
-async def test_whoever_waits_for_a_thread_is_not_left_spinning_when_the_process_stops(
+async def test_finish_does_not_spin_while_the_process_stops(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(ports_of(store, finishes(), world))
-    async with working(runner) as task:
+    runner = LocalRunner(ports_of(store, make_finishing_model(), world))
+    async with start_working(runner) as task:
         await asyncio.sleep(0)
         task.cancel()
     await stored(store, said())
@@ -484,30 +485,32 @@ async def test_whoever_waits_for_a_thread_is_not_left_spinning_when_the_process_
     assert len(store.claims) < 5
 
 
-async def test_a_store_that_is_away_does_not_end_the_work(
+async def test_an_unavailable_store_does_not_end_the_work(
     clock: Clock, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Away(WatchedStore):
         away = 3
 
         async def claim(
-            self, owner: str, ttl_s: float, thread_id: str | None = None
+            self, holder: str, ttl_s: float, thread_id: str | None = None
         ) -> Claim | None:
             if self.away:
                 self.away -= 1
                 raise Unavailable("the disk is full")
-            return await super().claim(owner, ttl_s, thread_id)
+            return await super().claim(holder, ttl_s, thread_id)
 
     store = Away(clock)
     await stored(store, said())
-    runner = LocalRunner(ports_of(store, finishes(), world), poll_s=0.001)
+    runner = LocalRunner(ports_of(store, make_finishing_model(), world), poll_s=0.001)
     with caplog.at_level(logging.WARNING):
-        async with working(runner):
-            await until(lambda: status(store) == "finished")
+        async with start_working(runner):
+            await wait_until(lambda: status(store) == "finished")
     assert caplog.text.count("the disk is full") == 3
 
 
-async def test_cancelling_a_thread_frees_its_runner(store: WatchedStore, world: World) -> None:
+async def test_a_cancelled_thread_is_released_without_a_wake_up(
+    store: WatchedStore, world: World
+) -> None:
     ports = ports_of(store, Says(RISKY), world)
     await stored(store, said(), chose(**RISKY), paused("approval", call=RISKY))
     await cancel(ports, "t", actor="ana")

@@ -1,12 +1,13 @@
 """An agent that is installed in the Slack on localhost, and the people there who talk to it.
 
-What they do arrives at the agent as Slack sends it: signed, and posted to its own address.
+What they do reaches the agent as Slack sends it: signed, and posted to its own address.
 """
 
 import asyncio
 import hmac
 import json
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
@@ -22,9 +23,12 @@ from agent.engine.loop.api import thread_of
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
-from agent.engine.slack import served
+from agent.engine.slack import serve
 
+from ..domain import said
 from .server import TEAM, Message, SlackServer
+
+Open = Callable[..., "Office"]
 
 TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
 INTERACTIVE = ("block_actions", "view_submission")
@@ -36,13 +40,13 @@ class Office:
         self.slack = slack
         self.ports = ports
         self.runner = LocalRunner(ports)
-        api = create_app(App(ports, self.runner, (served,)), Tokens.parse(TOKENS))
+        api = create_app(App(ports, self.runner, (serve,)), Tokens.parse(TOKENS))
         transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent")
 
     async def post(self, payload: Any, **headers: str) -> httpx2.Response:
-        """Post as Slack does; `headers` replace its own, an empty one takes it away."""
-        body, sent = signed(payload)
+        """Post as Slack does; `headers` replace its own, and an empty one removes it."""
+        body, sent = sign(payload)
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         given = {name: value for name, value in sent.items() if value}
         async with asyncio.timeout(10):
@@ -52,20 +56,20 @@ class Office:
         self, message: Message, channel: str = "C1", kind: str = "message", **outer: Any
     ) -> int:
         """Deliver a message that somebody wrote; return the status."""
-        return (await self.post(happened(message, channel, kind, **outer))).status_code
+        return (await self.post(build_event(message, channel, kind, **outer))).status_code
 
     async def mention(self, text: str = "charge", user: str = "U1", **more: Any) -> Thread:
-        """Let somebody mention the agent, and run what begins with it."""
+        """Let somebody mention the agent, and run the thread that this starts."""
         message = self.slack.says("C1", f"<@UBOT> {text}", user, **more)
         assert await self.hear(message, kind="app_mention") == 200
-        return await self.settle(conversation(str(message.get("thread_ts", message["ts"]))))
+        return await self.settle(name_thread(str(message.get("thread_ts", message["ts"]))))
 
     async def press(
         self, user: str, label: str, message: Message, team: str = TEAM
     ) -> httpx2.Response:
-        """Press what has this label below a message, or choose it from a list."""
-        await quiet()
-        body = pressed(user, label, message, team)
+        """Press the button with this label below a message, or choose it from a list."""
+        await finish_background()
+        body = build_press(user, label, message, team)
         self.slack.triggers.add(body["trigger_id"])
         return await self._interact(body)
 
@@ -79,7 +83,7 @@ class Office:
                 assert text or block["optional"]
                 state = {"type": "plain_text_input", "value": text}
                 values[block["block_id"]] = {element["action_id"]: state}
-        assert not typed, f"the form has no {typed}"
+        assert not typed, f"the form has no field {typed}"
         body = {
             "type": "view_submission",
             "team": {"id": TEAM, "domain": "x"},
@@ -87,24 +91,24 @@ class Office:
             "view": {**view, "id": "V1", "state": {"values": values}},
         }
         answer = await self._interact(body)
-        await quiet()
+        await finish_background()
         assert answer.status_code == 200
         errors: dict[str, str] = answer.json()["errors"] if answer.content else {}
         assert errors.keys() <= values.keys()
         return errors
 
     async def settle(self, thread_id: str) -> Thread:
-        """Let the agent go on until it has nothing to do but wait."""
-        await quiet()
+        """Run the thread until it has nothing to do but wait."""
+        await finish_background()
         return await self.runner.finish(thread_id)
 
     async def _interact(self, body: dict[str, Any]) -> httpx2.Response:
         answer = await self.post(body)
-        await quiet()
+        await finish_background()
         return answer
 
 
-def signed(payload: Any, now: int | None = None) -> tuple[bytes, dict[str, str]]:
+def sign(payload: Any, now: int | None = None) -> tuple[bytes, dict[str, str]]:
     """Return the body and the headers that Slack sends for a payload; bytes stay as they are."""
     interactive = isinstance(payload, dict) and payload["type"] in INTERACTIVE
     if isinstance(payload, bytes):
@@ -122,8 +126,8 @@ def signed(payload: Any, now: int | None = None) -> tuple[bytes, dict[str, str]]
     }
 
 
-def pressed(user: str, label: str, message: Message, team: str = TEAM) -> dict[str, Any]:
-    """Return the payload for what has this label below a message, pressed or chosen."""
+def build_press(user: str, label: str, message: Message, team: str = TEAM) -> dict[str, Any]:
+    """Return the payload of pressing or choosing what has this label below a message."""
     return {
         "type": "block_actions",
         "team": {"id": TEAM, "domain": "x"},
@@ -135,12 +139,12 @@ def pressed(user: str, label: str, message: Message, team: str = TEAM) -> dict[s
     }
 
 
-def conversation(ts: str) -> str:
-    """Return the id of the thread below a message in C1."""
+def name_thread(ts: str) -> str:
+    """Return the id of the agent's thread below a message in C1."""
     return thread_of("slack", TEAM, f"C1:{ts}")
 
 
-def happened(message: Message, channel: str, kind: str, **outer: Any) -> dict[str, Any]:
+def build_event(message: Message, channel: str, kind: str, **outer: Any) -> dict[str, Any]:
     """Return the Events API's payload for a message."""
     teams = {"team": TEAM, "channel_type": {"D": "im", "C": "channel"}[channel[0]]}
     return {
@@ -153,13 +157,14 @@ def happened(message: Message, channel: str, kind: str, **outer: Any) -> dict[st
     }
 
 
-async def quiet() -> None:
-    """Wait until all that is said after an answer was said."""
-    while errands := [task for task in asyncio.all_tasks() if "_noted" in repr(task.get_coro())]:
-        await asyncio.wait(errands)
+async def finish_background() -> None:
+    """Wait until all work in the background is done."""
+    work = "_log_failure"
+    while tasks := [task for task in asyncio.all_tasks() if work in repr(task.get_coro())]:
+        await asyncio.wait(tasks)
 
 
-def wait_in(thread: Thread) -> Event:
+def find_wait(thread: Thread) -> Event:
     assert thread.state.wait
     return thread.event(thread.state.wait.seq)
 
@@ -172,4 +177,23 @@ def _action(message: Message, label: str) -> dict[str, Any]:
                     return {**element, "selected_option": option}
             if element["type"] == "button" and element["text"]["text"] == label:
                 return dict(element)
-    raise AssertionError(f"nothing there is called {label!r}: {message}")
+    raise AssertionError(f"nothing there has the label {label!r}: {message}")
+
+
+async def store_waiting(office: Office, *log: Event) -> Message:
+    """Store a thread that ana started in C1 and that waits; return the message that shows it."""
+    root = office.slack.says("C1", "hello")
+    first = said("hello", reply_to=f"slack:C1/{root['ts']}")
+    thread_id = name_thread(root["ts"])
+    await office.ports.store.append(Thread(thread_id), first, *log)
+    await office.settle(thread_id)
+    return office.slack.ours("C1")[-1]
+
+
+def read_thread_id(message: Message) -> str:
+    """Return the id of the thread that a message of ours is about."""
+    return str(message["metadata"]["event_payload"]["thread"])
+
+
+def read_blocks(message: Message) -> str:
+    return json.dumps(message["blocks"], ensure_ascii=False)

@@ -8,7 +8,7 @@ from typing import Any
 Block = dict[str, Any]
 
 
-def faults(blocks: Any, most: int, inputs: bool = False) -> list[str]:
+def find_faults(blocks: Any, most: int, inputs: bool = False) -> list[str]:
     """Return what Slack would say about `blocks`."""
     if not isinstance(blocks, list) or not 1 <= len(blocks) <= most:
         return [f"there are 1 to {most} blocks"]
@@ -19,8 +19,8 @@ def faults(blocks: Any, most: int, inputs: bool = False) -> list[str]:
     return found
 
 
-def view_faults(view: Block) -> list[str]:
-    found = faults(view.get("blocks"), 100, inputs=True)
+def find_view_faults(view: Block) -> list[str]:
+    found = find_faults(view.get("blocks"), 100, inputs=True)
     for name in ("title", "submit", "close"):
         found += _text(view.get(name), 24, "plain_text")
     found += [] if view.get("type") == "modal" else ["a view is a modal"]
@@ -28,7 +28,7 @@ def view_faults(view: Block) -> list[str]:
     return found + ([] if len(view["private_metadata"]) <= 3000 else ["private_metadata"])
 
 
-def metadata_faults(metadata: Any) -> list[str]:
+def find_metadata_faults(metadata: Any) -> list[str]:
     fits = re.fullmatch(r"[A-Za-z0-9_.]+", metadata["event_type"])
     return [] if fits and len(json.dumps(metadata)) < 8000 else ["invalid_metadata_format"]
 

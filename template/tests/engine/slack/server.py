@@ -1,6 +1,6 @@
 """Slack's Web API and socket mode on localhost: it refuses what Slack refuses, and remembers.
 
-The agent may do here what the manifest in `docs/slack.md` asks for, and nothing else.
+The agent may do only what the manifest in `docs/slack.md` asks for.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from .rules import faults, metadata_faults, view_faults
+from .rules import find_faults, find_metadata_faults, find_view_faults
 
 TEAM, BOT, BOT_USER = "T1", "B1", "UBOT"
 TOKEN, APP_TOKEN = "xoxb-1", "xapp-1"
@@ -27,7 +27,7 @@ SCOPES = {
     "conversations.open": ("im:write",),
     "conversations.replies": ("channels:history", "groups:history", "im:history", "mpim:history"),
 }
-"""What a method needs, for each kind of conversation that the agent calls it in."""
+"""The scopes that a method needs, for each kind of conversation that the agent calls it in."""
 EVENTS = {
     "app_mention": "app_mentions:read",
     "message.channels": "channels:history",
@@ -37,7 +37,7 @@ EVENTS = {
 }
 
 
-def manifest(name: str) -> set[str]:
+def read_manifest(name: str) -> set[str]:
     """Return a list in the manifest of `docs/slack.md`."""
     text = (Path(__file__).parents[3] / "docs" / "slack.md").read_text("utf-8")
     (items,) = re.findall(rf"\n +{name}:\n((?: +- .*\n)+)", text)
@@ -57,13 +57,13 @@ class SlackServer:
         self.triggers: set[str] = set()
         """Each opens one form."""
         self.answers_next: dict[str, list[web.Response | None]] = {}
-        """What a method answers before it works again; None is a connection that breaks after
-        the work was done."""
+        """What a method answers before it works again; None breaks the connection after the work
+        was done."""
         self.page = 200
         self.sockets: asyncio.Queue[web.WebSocketResponse] = asyncio.Queue()
         self.received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         """What came through a socket."""
-        self._scopes = manifest("bot")
+        self._scopes = read_manifest("bot")
         self._time = 1_800_000_000
 
     def now(self) -> str:
@@ -170,8 +170,8 @@ class SlackServer:
     def _views_open(self, given: dict[str, Any]) -> dict[str, Any] | str:
         if given["trigger_id"] not in self.triggers:
             return "expired_trigger_id"
-        if view_faults(given["view"]):
-            return f"invalid_arguments: {view_faults(given['view'])}"
+        if find_view_faults(given["view"]):
+            return f"invalid_arguments: {find_view_faults(given['view'])}"
         self.triggers.remove(given["trigger_id"])
         self.views.append(given["view"])
         return {"view": given["view"]}
@@ -181,8 +181,8 @@ class SlackServer:
             return "channel_not_found"
         if not 1 <= len(given.get("text", "")) <= 40_000:
             return "no_text"
-        found = faults(given["blocks"], 50) if "blocks" in given else []
-        found += metadata_faults(given["metadata"]) if "metadata" in given else []
+        found = find_faults(given["blocks"], 50) if "blocks" in given else []
+        found += find_metadata_faults(given["metadata"]) if "metadata" in given else []
         return f"invalid_blocks: {found}" if found else ""
 
     def _listed(self, given: dict[str, Any], found: list[Message]) -> dict[str, Any]:
@@ -214,6 +214,6 @@ class SlackServer:
         return socket
 
 
-def limited(seconds: int) -> web.Response:
+def build_rate_limit(seconds: int) -> web.Response:
     error = {"ok": False, "error": "ratelimited"}
     return web.json_response(error, status=429, headers={"Retry-After": str(seconds)})

@@ -1,7 +1,6 @@
-"""What Slack is told, when, and that it is told once."""
+"""What the agent posts in Slack, and that it posts it once."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,10 @@ from agent.engine.log.events import Event, event
 from agent.engine.log.thread import Thread
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.slack.client import Slack, SlackRefused
-from agent.engine.slack.text import MAX_SECTION, escaped, mrkdwn, readable
 
 from ..domain import chose, past, paused, resumed, said, told
-from .server import EVENTS, SCOPES, TOKEN, SlackServer, limited, manifest
+from .office import Open, name_thread
+from .server import EVENTS, SCOPES, TOKEN, SlackServer, build_rate_limit, read_manifest
 
 PEOPLE = """
 [ana]
@@ -36,30 +35,23 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackServer]:
-    server = SlackServer()
-    async with server.running():
-        yield server
-
-
-@pytest.fixture
 def channel(slack: SlackServer) -> SlackChannel:
     return SlackChannel(Slack(TOKEN, slack.url))
 
 
 def home(slack: SlackServer, *log: Event, text: str = "hello") -> Thread:
-    """Return a thread that ana began in C1."""
+    """Return a thread that ana started in C1."""
     root = slack.says("C1", text)
     return past(said(text, reply_to=f"slack:C1/{root['ts']}"), *log)
 
 
 def shown(message: dict[str, Any]) -> str:
-    """Return all that people read of a message, but for what is on its buttons."""
+    """Return all the text of a message except for the labels of its buttons."""
     texts = [block.get("text") or block["elements"][0] for block in message["blocks"]]
     return "\n".join(str(text["text"]) for text in texts if text["type"] == "mrkdwn")
 
 
-def elements(message: dict[str, Any]) -> list[dict[str, Any]]:
+def find_elements(message: dict[str, Any]) -> list[dict[str, Any]]:
     (block,) = [block for block in message["blocks"] if block["type"] == "actions"]
     return list(block["elements"])
 
@@ -73,7 +65,7 @@ async def ask(slack: SlackServer, channel: SlackChannel, wait: Event) -> dict[st
     return message
 
 
-def question(format: str, *choices: str, **options: Any) -> Event:  # noqa: A002
+def pause_with_question(format: str, *choices: str, **options: Any) -> Event:  # noqa: A002
     return paused("question", options={"format": format, "choices": choices, **options})
 
 
@@ -86,7 +78,7 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
     assert "<@U1> <@U2> <@U9>" in shown(message)
     assert "<!date^1767268800^" in shown(message)
     assert "charge\n  amount: 500" in shown(message)
-    values = [json.loads(button["value"]) for button in elements(message)]
+    values = [json.loads(button["value"]) for button in find_elements(message)]
     named = {"thread": "t", "wait": 2, "digest": wait.data["digest"]}
     assert values == [{**named, "verdict": v} for v in ("approve", "reject", "edit")]
 
@@ -94,35 +86,35 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
 @pytest.mark.parametrize(
     ("wait", "labels"),
     [
-        (question("yes_no"), ["Yes", "No", "Other…"]),
-        (question("multiple_choice", "red", "blue"), ["red", "blue", "Other…"]),
-        (question("multiple_choice"), ["Answer…"]),
-        (question("free_text", urgency="high"), ["Answer…"]),
+        (pause_with_question("yes_no"), ["Yes", "No", "Other…"]),
+        (pause_with_question("multiple_choice", "red", "blue"), ["red", "blue", "Other…"]),
+        (pause_with_question("multiple_choice"), ["Answer…"]),
+        (pause_with_question("free_text", urgency="high"), ["Answer…"]),
         (paused("question"), ["Answer…"]),
         (paused("approval", call={"intent": "restart"}), ["Approve", "Reject…"]),
         (paused("limit"), ["Continue", "Stop"]),
-        (paused("in_doubt", call=CALL), ["It happened", "Run it again", "Give it up"]),
+        (paused("in_doubt", call=CALL), ["It happened", "Run it again", "Give up"]),
         (paused("job"), ["Report the result…"]),
-        (paused("timer"), ["Go on now"]),
+        (paused("timer"), ["Continue now"]),
     ],
 )
 async def test_every_wait_has_the_buttons_that_answer_it(
     wait: Event, labels: list[str], slack: SlackServer, channel: SlackChannel
 ) -> None:
     message = await ask(slack, channel, wait)
-    assert [button["text"]["text"] for button in elements(message)] == labels
+    assert [button["text"]["text"] for button in find_elements(message)] == labels
     assert ("high urgency" in shown(message)) == (
         wait.data.get("options", {}).get("urgency") == "high"
     )
 
 
 @pytest.mark.parametrize("count", [6, 100, 300])
-async def test_many_choices_are_a_list(
+async def test_many_choices_become_a_list(
     count: int, slack: SlackServer, channel: SlackChannel
 ) -> None:
     choices = [f"{number} " + "long " * 30 for number in range(count)]
-    message = await ask(slack, channel, question("multiple_choice", *choices))
-    chooser, other = elements(message)
+    message = await ask(slack, channel, pause_with_question("multiple_choice", *choices))
+    chooser, other = find_elements(message)
     last = chooser["options"][-1]
     assert other["text"]["text"] == "Other…"
     assert json.loads(last["value"])["choice"] == min(count, 100) - 1
@@ -135,7 +127,7 @@ HOSTILE = "<!channel> <@U2> @here & *x* ``` \x1b[31m \u202egnp.exe"
 @pytest.mark.parametrize(
     "log", [[chose("done"), event("finished", message="The report.")], [paused("limit", "anyone")]]
 )
-async def test_what_a_schedule_tells_a_channel_stands_in_it(
+async def test_a_schedule_posts_to_the_channel_itself(
     log: list[Event], slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = past(said(actor="cron:report", reply_to="slack:C1"), *log)
@@ -158,7 +150,7 @@ async def test_what_a_schedule_tells_a_channel_stands_in_it(
         [chose("done"), event("finished", message=HOSTILE)],
     ],
 )
-async def test_nothing_that_is_shown_pings_or_forges(
+async def test_nothing_in_a_message_notifies_anybody_or_forges_anything(
     log: list[Event], slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, *log)
@@ -189,13 +181,13 @@ def texts(value: Any, kind: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("char", ["x", "&", "\n", "\U000e0041", "`"])
 @pytest.mark.parametrize("kind", ["approval", "question", "finished", "closed"])
-async def test_what_is_too_long_is_cut_visibly(
+async def test_long_text_is_cut_visibly(
     char: str, kind: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     long = char * 90_000 + "."
     log = {
         "approval": [paused("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})],
-        "question": [question("multiple_choice", *[long] * 4)],
+        "question": [pause_with_question("multiple_choice", *[long] * 4)],
         "finished": [event("finished", message=long)],
         "closed": [
             paused("question"),
@@ -212,7 +204,7 @@ async def test_what_is_too_long_is_cut_visibly(
     assert "cut …]" in shown(message)
 
 
-async def test_the_end_is_told_in_the_thread_in_whole_pieces(
+async def test_a_long_result_is_split_into_sections(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, event("finished", message="**done** <b>\n" * 400))
@@ -222,35 +214,7 @@ async def test_the_end_is_told_in_the_thread_in_whole_pieces(
     assert "".join(pieces) == "*done* &lt;b&gt;\n" * 400
 
 
-@pytest.mark.parametrize("text", ["&" * 9_000, "a b " * 3_000, "x" * 11_000])
-def test_text_is_never_split_inside_an_escape(text: str) -> None:
-    pieces = mrkdwn(text)
-    assert all(0 < len(piece) <= MAX_SECTION for piece in pieces)
-    assert all(piece.count("&") == piece.count("&amp;") for piece in pieces)
-
-
-def test_a_short_text_stays_as_it_is() -> None:
-    assert escaped("a < b & c\n\u00fc") == "a &lt; b &amp; c\n\u00fc"
-
-
-@pytest.mark.parametrize(
-    ("text", "read"),
-    [
-        ("a &lt;b&gt; &amp;amp;", "a <b> &amp;"),
-        ("<@U1> and <@U7>", "@ana and @U7"),
-        ("<#C1|general> <#C2>", "#general #C2"),
-        ("<!here> <!subteam^S1|@ops> <!subteam^S2>", "@here @ops @subteam"),
-        ("<https://x.org/?a=1&amp;b=2>", "https://x.org/?a=1&b=2"),
-        ("<https://x.org|the site> <http://x.org|x.org>", "the site (https://x.org) http://x.org"),
-        ("<mailto:a@b.org|a@b.org>", "a@b.org"),
-        ("&lt;@U1&gt; <> a < b", "<@U1> <> a < b"),
-    ],
-)
-def test_what_people_wrote_is_read_as_they_see_it(text: str, read: str) -> None:
-    assert readable(text) == read
-
-
-async def test_people_asked_on_behalf_of_others_are_told_directly(
+async def test_people_asked_about_a_thread_from_elsewhere_get_direct_messages(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = past(said(), paused("limit", "ana", "slack:U3", "eve"))
@@ -259,10 +223,10 @@ async def test_people_asked_on_behalf_of_others_are_told_directly(
     assert "<@U3>" in shown(slack.ours("D3")[0])
 
 
-async def test_one_of_several_who_is_gone_keeps_nobody_else_from_being_told(
+async def test_a_person_who_cannot_be_reached_does_not_keep_others_from_being_asked(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = past(said(), paused("limit", "bob"))  # U9 left
+    thread = past(said(), paused("limit", "bob"))  # U9 left the workspace
     receipt = await channel.send(thread, thread.events[-1])
     assert [place["channel"] for place in receipt["messages"]] == ["D2"]
     slack.people.clear()
@@ -272,7 +236,7 @@ async def test_one_of_several_who_is_gone_keeps_nobody_else_from_being_told(
 
 @pytest.mark.parametrize("direct", [True, False])
 @pytest.mark.parametrize("page", [1, 200])
-async def test_nobody_is_told_twice_after_a_crash_or_a_lost_answer(
+async def test_a_message_is_posted_once_despite_a_crash_or_a_lost_answer(
     direct: bool, page: int, slack: SlackServer, channel: SlackChannel
 ) -> None:
     slack.page = page
@@ -287,7 +251,7 @@ async def test_nobody_is_told_twice_after_a_crash_or_a_lost_answer(
     assert receipts == [{"messages": [{"channel": where, "ts": message["ts"]}]}] * 2
 
 
-async def test_who_else_posts_the_same_mark_does_not_silence_us(
+async def test_the_same_mark_from_another_app_does_not_count_as_posted(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, paused("limit"))
@@ -301,8 +265,8 @@ async def test_who_else_posts_the_same_mark_does_not_silence_us(
 @pytest.mark.parametrize(
     ("answer", "problem", "after"),
     [
-        (limited(7), "asks to wait", 7.0),
-        (web.json_response({"ok": False, "error": "ratelimited"}), "asks to wait", 30.0),
+        (build_rate_limit(7), "rate limit", 7.0),
+        (web.json_response({"ok": False, "error": "ratelimited"}), "rate limit", 30.0),
         (web.Response(status=502, text="<html>", content_type="text/html"), "502", None),
         (web.Response(text="{", content_type="application/json"), "200", None),
         (web.Response(text="hello", content_type="text/plain"), "cannot be reached", None),
@@ -310,7 +274,7 @@ async def test_who_else_posts_the_same_mark_does_not_silence_us(
         (web.json_response({"ok": False, "error": "not_in_channel"}), "invite the app", None),
     ],
 )
-async def test_what_slack_cannot_do_now_is_tried_again_later(
+async def test_an_error_of_slack_is_unavailable_and_retried(
     answer: web.Response,
     problem: str,
     after: float | None,
@@ -326,14 +290,14 @@ async def test_what_slack_cannot_do_now_is_tried_again_later(
     assert len(slack.ours("C1")) == 1
 
 
-async def test_a_slack_that_is_not_there_is_tried_again_later() -> None:
+async def test_an_unreachable_slack_is_unavailable() -> None:
     nowhere = SlackChannel(Slack(TOKEN, "http://127.0.0.1:9/api/"))
     thread = past(said(reply_to="slack:C1/1.0"), paused("limit"))
     with pytest.raises(Unavailable, match="cannot be reached"):
         await nowhere.send(thread, thread.events[-1])
 
 
-async def test_a_conversation_that_cannot_be_read_is_posted_to(
+async def test_a_conversation_that_the_app_may_not_read_still_gets_messages(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, paused("limit"))
@@ -356,7 +320,7 @@ CLOSED: list[tuple[Event, Event, str]] = [
         "*Edited and approved by <@U1>*\n```charge\n  amount: 7```",
     ),
     (paused("approval", call=CALL), resumed(2, "expired", "system"), "Expired"),
-    (paused("approval", call=CALL), said("no"), "*Taken back*: <@U1> wrote a message instead"),
+    (paused("approval", call=CALL), said("no"), "*Withdrawn*: <@U1> wrote a message instead"),
     (paused("question"), said("red & blue"), "*Answered by <@U1>*\nred &amp; blue"),
     (paused("question"), resumed(2, "answer", text="red"), "*Answered by <@U1>*\nred"),
     (
@@ -366,12 +330,12 @@ CLOSED: list[tuple[Event, Event, str]] = [
     ),
     (paused("timer"), resumed(2, "done", "system"), "*The time has come*"),
     (paused("job"), resumed(2, "done", "hook:ci", text="built"), "*Reported by hook:ci*\nbuilt"),
-    (paused("in_doubt", call=CALL), resumed(2, "retry"), "*<@U1> has it run again*"),
+    (paused("in_doubt", call=CALL), resumed(2, "retry"), "*<@U1> had it run again*"),
 ]
 
 
 @pytest.mark.parametrize(("wait", "over", "line"), CLOSED)
-async def test_what_was_shown_says_who_decided_what_once_it_is_closed(
+async def test_a_closed_wait_says_who_decided_what(
     wait: Event, over: Event, line: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, wait)
@@ -384,7 +348,7 @@ async def test_what_was_shown_says_who_decided_what_once_it_is_closed(
 
 
 @pytest.mark.parametrize("gone", ["message_not_found", "cant_update_message"])
-async def test_a_message_that_is_gone_needs_no_change(
+async def test_a_deleted_message_needs_no_update(
     gone: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, paused("limit"))
@@ -398,10 +362,10 @@ async def test_a_message_that_is_gone_needs_no_change(
         await channel.send(closed, closed.events[-1])
 
 
-def test_the_manifest_asks_for_what_is_needed_and_for_nothing_else() -> None:
-    assert manifest("bot_events") == EVENTS.keys()
+def test_the_manifest_asks_for_exactly_what_the_agent_uses() -> None:
+    assert read_manifest("bot_events") == EVENTS.keys()
     needed = {scope for scopes in SCOPES.values() for scope in scopes} | {*EVENTS.values()}
-    assert manifest("bot") == needed
+    assert read_manifest("bot") == needed
 
 
 @pytest.mark.parametrize(
@@ -409,12 +373,12 @@ def test_the_manifest_asks_for_what_is_needed_and_for_nothing_else() -> None:
     [
         ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN is not"),
         ({"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN is not"),
-        ({"SLACK_BOT_TOKEN": "xoxp-1"}, "no bot token"),
-        ({"SLACK_BOT_TOKEN": "xoxb-"}, "no bot token"),
-        ({"SLACK_BOT_TOKEN": "xoxb-your-token"}, "no bot token"),
+        ({"SLACK_BOT_TOKEN": "xoxp-1"}, "not a bot token"),
+        ({"SLACK_BOT_TOKEN": "xoxb-"}, "not a bot token"),
+        ({"SLACK_BOT_TOKEN": "xoxb-your-token"}, "not a bot token"),
     ],
 )
-def test_half_of_the_settings_is_an_error(
+def test_incomplete_or_wrong_settings_are_an_error(
     settings: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SLACK_BOT_TOKEN", "SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN"):
@@ -424,3 +388,17 @@ def test_half_of_the_settings_is_an_error(
         monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=problem):
         SlackChannel.from_env()
+
+
+@pytest.mark.parametrize("problem", [None, build_rate_limit(0)])
+async def test_a_message_that_slack_refused_is_posted_later_and_once(
+    problem: web.Response | None, open_office: Open
+) -> None:
+    office = open_office({"intent": "done", "message": "all done"})
+    office.slack.answers_next["chat.postMessage"] = [problem]
+    with pytest.raises(Unavailable):
+        await office.mention()
+    thread = await office.settle(name_thread(office.slack.channels["C1"][0]["ts"]))
+    assert [message["text"] for message in office.slack.ours("C1")] == ["all done"]
+    assert thread.events[-1].type == "delivered"
+    assert "error" not in thread.events[-1].data

@@ -1,4 +1,4 @@
-"""`agent serve` in a process of its own, talking with Slack; started itself, this is the server."""
+"""`agent serve` in its own process, connected to Slack. Run as a program, this is that server."""
 
 import asyncio
 import json
@@ -16,17 +16,17 @@ import pytest
 import typer
 
 from agent.engine.http import mount
-from agent.engine.llms.scripted import scripted
+from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
-from agent.engine.runners.app import App
+from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
-from agent.engine.slack import served
+from agent.engine.slack import serve
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.stores.sqlite import SqliteStore
 
 from ..domain import World, ports_of
-from .office import SECRET, TOKENS, happened, pressed, signed
+from .office import SECRET, TOKENS, build_event, build_press, sign
 from .server import APP_TOKEN, TOKEN, SlackServer
 
 ROOT = Path(__file__).parents[3]
@@ -35,14 +35,14 @@ SCRIPT = ({"intent": "charge", "amount": 500}, {"intent": "done", "message": "by
 pytestmark = pytest.mark.server
 
 
-def build(model: str) -> App:
+def build(model_of: ModelOf) -> App:
     folder = Path(os.environ["FOLDER"])
     slack = SlackChannel.from_env()
     assert slack
-    channel = Routing({"slack": slack, "poll": PollChannel()})
+    routing = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
-    ports = ports_of(store, scripted(*SCRIPT), world, channel=channel)
-    return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (served,))
+    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, notifier=routing)
+    return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (serve,))
 
 
 class Serving:
@@ -64,7 +64,7 @@ class Serving:
         raise AssertionError(f"it never listened:\n{self.said}")
 
     async def by_http(self, payload: dict[str, Any]) -> None:
-        body, headers = signed(payload)
+        body, headers = sign(payload)
         async with httpx2.AsyncClient(base_url=self._url) as client:
             answer = await client.post("/slack/events", content=body, headers=headers)
         assert answer.status_code == 200
@@ -84,7 +84,7 @@ async def slack() -> AsyncIterator[SlackServer]:
         yield server
 
 
-async def serve(slack: SlackServer, folder: Path) -> Serving:
+async def start_agent(slack: SlackServer, folder: Path) -> Serving:
     settings = {
         "FOLDER": str(folder),
         "API_TOKENS": TOKENS,
@@ -119,20 +119,20 @@ async def until(true: Callable[[], Any]) -> Any:
 
 
 @pytest.mark.parametrize("way", ["by_http", "by_socket"])
-async def test_an_approval_asked_before_a_kill_is_given_after_it(
+async def test_an_approval_requested_before_a_kill_is_given_after_it(
     way: str, slack: SlackServer, tmp_path: Path
 ) -> None:
-    first = await serve(slack, tmp_path)
+    first = await start_agent(slack, tmp_path)
     message = slack.says("C1", "<@UBOT> charge", "U1")
-    await getattr(first, way)(happened(message, "C1", "app_mention"))
+    await getattr(first, way)(build_event(message, "C1", "app_mention"))
     (shown,) = await until(lambda: slack.ours("C1"))
     first.process.kill()
     await first.process.communicate()
     while not slack.sockets.empty():
         slack.sockets.get_nowait()
-    second = await serve(slack, tmp_path)
+    second = await start_agent(slack, tmp_path)
     try:
-        await getattr(second, way)(pressed("U1", "Approve", shown))
+        await getattr(second, way)(build_press("U1", "Approve", shown))
         await until(lambda: "Approved by <@U1>" in str(shown["blocks"]))
         await until(lambda: [each["text"] for each in slack.ours("C1")][1:] == ["bye"])
     finally:

@@ -1,4 +1,4 @@
-"""What every store promises. An adapter's test inherits this and brings its own fixtures."""
+"""What every store promises. The test of an adapter inherits this and brings its fixtures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.cli.admin import add, line_of, thread_of
+from agent.engine.cli.admin import add_thread, format_thread, parse_thread
 from agent.engine.log.errors import Conflict, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, event
 from agent.engine.log.thread import Thread
@@ -30,27 +30,31 @@ ODD: list[dict[str, Any]] = [
 
 class StoreContract:
     @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
     async def store(self, clock: Clock) -> Any:
-        """Return an empty store; its clock is `clock` where it can be."""
+        """Return an empty store; its clock is `clock` if that is possible."""
         raise NotImplementedError
 
     @pytest.fixture
     def passes(self, clock: Clock) -> Pass:
-        """Return a function that lets so many seconds pass for the store."""
+        """Return a function that advances the clock of the store, in seconds."""
 
         async def passed(seconds: float) -> None:
             clock.tick(seconds)
 
         return passed
 
-    # The log.
+    # The log
 
-    async def test_what_is_appended_is_loaded(self, store: Store) -> None:
+    async def test_appended_events_are_loaded(self, store: Store) -> None:
         thread = await stored(store, said("one"), chose("look", at="x"))
         assert [each.seq for each in thread.events] == [1, 2]
         assert await store.load("t") == thread
 
-    async def test_a_thread_grows_at_its_end(self, store: Store) -> None:
+    async def test_events_are_appended_at_the_end(self, store: Store) -> None:
         first = await stored(store, said())
         second = await store.append(first, chose("look"))
         third = await store.append(second, started(2), returned(2))
@@ -58,7 +62,7 @@ class StoreContract:
         assert third == await store.load("t")
         assert third.events[:1] == first.events
 
-    async def test_there_is_no_thread_without_an_event(self, store: Store) -> None:
+    async def test_a_thread_without_events_does_not_exist(self, store: Store) -> None:
         await stored(store, said(), thread_id="other")
         with pytest.raises(ThreadNotFound, match="'t'"):
             await store.load("t")
@@ -71,7 +75,7 @@ class StoreContract:
                 await store.append(thread, said("too late"))
         assert await store.load("t") == new
 
-    async def test_of_many_at_once_one_appends(self, store: Store) -> None:
+    async def test_of_many_appends_at_once_one_succeeds(self, store: Store) -> None:
         old = await stored(store, said())
         appends = [store.append(old, said(str(number))) for number in range(8)]
         outcomes = await asyncio.gather(*appends, return_exceptions=True)
@@ -79,20 +83,20 @@ class StoreContract:
         assert [type(each) for each in outcomes].count(Conflict) == 7
         assert (await store.load("t")).state.version == 2
 
-    async def test_a_key_is_taken_once_in_a_thread(self, store: Store) -> None:
+    async def test_a_key_is_unique_in_a_thread(self, store: Store) -> None:
         thread = await stored(store, said(), told(1))
         with pytest.raises(Conflict):
             await store.append(thread, told(1))
         await stored(store, said(), told(1), thread_id="other")
         assert await store.load("t") == thread
 
-    async def test_a_key_is_taken_once_even_in_one_append(self, store: Store) -> None:
+    async def test_a_key_is_unique_within_one_append(self, store: Store) -> None:
         thread = await stored(store, said())
         with pytest.raises(Conflict):
             await store.append(thread, told(1), told(1))
         assert await store.load("t") == thread
 
-    async def test_events_without_a_key_are_never_the_same(self, store: Store) -> None:
+    async def test_events_without_a_key_are_never_duplicates(self, store: Store) -> None:
         thread = await stored(store, said("twice"), said("twice"))
         assert len(thread.events) == 2
 
@@ -107,7 +111,7 @@ class StoreContract:
             await store.load("new")
 
     @pytest.mark.parametrize("data", ODD, ids=["empty", "text", "numbers", "nested", "big"])
-    async def test_data_comes_back_as_it_was(self, data: dict[str, Any], store: Store) -> None:
+    async def test_data_is_loaded_unchanged(self, data: dict[str, Any], store: Store) -> None:
         odd = event("message", "Zoë \U0001f600", "in:'\"\\ é", text="", **{"x": data})
         await stored(store, odd, thread_id="odd ' id")
         loaded = (await store.load("odd ' id")).events[0]
@@ -116,23 +120,21 @@ class StoreContract:
         assert (loaded.actor, loaded.key) == (odd.actor, odd.key)
 
     @pytest.mark.parametrize("key", ["in:\0\udcff", "in:" + "k" * 10_000])
-    async def test_whatever_a_sender_calls_its_delivery_is_one_delivery(
-        self, key: str, store: Store
-    ) -> None:
+    async def test_any_delivery_key_is_unique(self, key: str, store: Store) -> None:
         odd = event("message", "ana\0\ud800", key, text="")
         thread = await stored(store, odd)
         assert (await store.load("t")).has(odd.key)
         with pytest.raises(Conflict):
             await store.append(thread, odd)
 
-    async def test_a_long_thread_comes_back_in_order(self, store: Store) -> None:
+    async def test_a_long_thread_is_loaded_in_order(self, store: Store) -> None:
         await stored(store, *[said(str(number)) for number in range(1000)])
         loaded = await store.load("t")
         assert [each.data["text"] for each in loaded.events] == [str(n) for n in range(1000)]
         assert loaded.state.version == 1000
 
     @pytest.mark.parametrize("data", ODD, ids=["empty", "text", "numbers", "nested", "big"])
-    async def test_a_thread_moves_in_from_any_store_and_out_again_as_it_was(
+    async def test_a_thread_is_imported_and_exported_unchanged(
         self, data: dict[str, Any], store: Store, clock: Clock
     ) -> None:
         clock.tick(0.123456)
@@ -140,13 +142,13 @@ class StoreContract:
         odd = event("message", "Zoë \U0001f600", "in:é", text="", x=data)
         await stored(before, odd, chose("look"), paused("question"))
         for origin, target in ((before, store), (store, after)):
-            assert await add(target, thread_of(line_of(await origin.load("t"))))
-            assert not await add(target, await origin.load("t"))
+            assert await add_thread(target, parse_thread(format_thread(await origin.load("t"))))
+            assert not await add_thread(target, await origin.load("t"))
         assert repr(await after.load("t")) == repr(await before.load("t"))
 
-    # Its clock.
+    # The clock
 
-    async def test_an_event_gets_the_time_of_the_store_unless_it_has_one(
+    async def test_an_event_gets_the_time_of_the_store_unless_it_has_one_already(
         self, store: Store, passes: Pass
     ) -> None:
         before = await store.now()
@@ -161,33 +163,33 @@ class StoreContract:
         assert copy.events[1].at - before >= timedelta(seconds=60)
         assert await store.load("copy") == copy
 
-    async def test_its_clock_goes_on(self, store: Store, passes: Pass) -> None:
+    async def test_the_clock_advances(self, store: Store, passes: Pass) -> None:
         before = await store.now()
         await passes(60)
         assert await store.now() - before >= timedelta(seconds=60)
 
-    # Who runs what, and when.
+    # Leases
 
-    async def claimed(self, store: Store, owner: str = "me") -> str | None:
-        claim = await store.claim(owner, 30)
+    async def claim_any(self, store: Store, holder: str = "me") -> str | None:
+        claim = await store.claim(holder, 30)
         return claim.thread_id if claim else None
 
     async def test_every_fact_makes_its_thread_due(self, store: Store) -> None:
         for fact in sorted(FACTS):
-            thread = await self.idle(store, fact)
-            assert await self.claimed(store) is None
+            thread = await self.make_idle(store, fact)
+            assert await self.claim_any(store) is None
             data = {"text": "", "wait": 1, "verdict": "x", "step": 1, "ref": 1, "error": ""}
             await store.append(thread, event(fact, "ana", **data))
-            assert await self.claimed(store) == fact
+            assert await self.claim_any(store) == fact
 
     async def test_no_decision_makes_a_thread_due(self, store: Store) -> None:
         data = {"call": {"intent": "x"}, "step": 1, "kind": "timer", "upto": 1}
         for decision in sorted(DECISIONS):
-            await store.append(await self.idle(store, decision), event(decision, **data))
-            assert await self.claimed(store) is None
+            await store.append(await self.make_idle(store, decision), event(decision, **data))
+            assert await self.claim_any(store) is None
 
-    async def idle(self, store: Store, thread_id: str = "t") -> Thread:
-        """Return a thread that was claimed and let go with nothing to do."""
+    async def make_idle(self, store: Store, thread_id: str = "t") -> Thread:
+        """Return a thread that was claimed and released with nothing to do."""
         thread = await stored(store, said(), thread_id=thread_id)
         await store.claim("before", 30, thread_id)
         await store.release("before", thread, None, 0)
@@ -200,26 +202,26 @@ class StoreContract:
         assert await store.claim("you", 30, "t") is None
         assert await store.claim("me", 30, "t") is None
 
-    async def test_of_many_at_once_one_claims(self, store: Store) -> None:
+    async def test_of_many_claims_at_once_one_succeeds(self, store: Store) -> None:
         await stored(store, said())
         claims = await asyncio.gather(*[store.claim(f"worker {n}", 30) for n in range(8)])
         assert [claim is None for claim in claims].count(False) == 1
 
-    async def test_the_thread_that_is_due_longest_comes_first(
+    async def test_the_thread_due_longest_is_claimed_first(
         self, store: Store, passes: Pass
     ) -> None:
         for name in ("b", "a", "c"):
             await stored(store, said(), thread_id=name)
             await passes(1)
-        assert [await self.claimed(store) for _ in range(4)] == ["b", "a", "c", None]
+        assert [await self.claim_any(store) for _ in range(4)] == ["b", "a", "c", None]
 
-    async def test_one_thread_can_be_claimed_whether_it_is_due_or_not(self, store: Store) -> None:
-        await self.idle(store)
+    async def test_a_given_thread_can_be_claimed_even_if_it_is_not_due(self, store: Store) -> None:
+        await self.make_idle(store)
         await stored(store, said(), thread_id="due")
         assert await store.claim("me", 30, "t") == Claim("t", 0, 0)
         assert await store.claim("me", 30, "no such thread") is None
 
-    async def test_a_lease_that_ran_out_is_a_crash(self, store: Store, passes: Pass) -> None:
+    async def test_an_expired_lease_counts_as_a_crash(self, store: Store, passes: Pass) -> None:
         await stored(store, said())
         for crashes in range(3):
             claim = await store.claim("me", 30)
@@ -228,7 +230,7 @@ class StoreContract:
             assert await store.claim("you", 30) is None
             await passes(2)
 
-    async def test_a_release_ends_the_count_of_crashes(self, store: Store, passes: Pass) -> None:
+    async def test_a_release_resets_the_count_of_crashes(self, store: Store, passes: Pass) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         await passes(31)
@@ -245,23 +247,21 @@ class StoreContract:
         for _ in range(3):
             await passes(20)
             await store.renew(["nobody", "me"], 30)
-        assert await self.claimed(store) == "c"
-        assert await self.claimed(store) is None
+        assert await self.claim_any(store) == "c"
+        assert await self.claim_any(store) is None
 
-    async def test_a_thread_that_was_let_go_is_due_when_it_was_said(
+    async def test_a_released_thread_is_due_at_its_wake_time(
         self, store: Store, passes: Pass
     ) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now() + timedelta(seconds=60), 0)
         await passes(58)
-        assert await self.claimed(store) is None
+        assert await self.claim_any(store) is None
         await passes(3)
-        assert await self.claimed(store) == "t"
+        assert await self.claim_any(store) == "t"
 
-    async def test_runs_that_ended_in_back_off_are_counted(
-        self, store: Store, passes: Pass
-    ) -> None:
+    async def test_attempts_are_counted(self, store: Store, passes: Pass) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now(), 7)
@@ -269,7 +269,7 @@ class StoreContract:
         await passes(31)
         assert await store.claim("me", 30) == Claim("t", 7, 1)
 
-    async def test_a_fact_ends_the_count_of_back_offs_and_the_wait(self, store: Store) -> None:
+    async def test_a_fact_resets_the_attempts_and_ends_the_back_off(self, store: Store) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         later = await store.now() + timedelta(hours=1)
@@ -277,51 +277,51 @@ class StoreContract:
         await store.append(thread, said("more"))
         assert await store.claim("me", 30) == Claim("t", 0, 0)
 
-    async def test_a_decision_leaves_a_back_off_as_it_is(self, store: Store, passes: Pass) -> None:
+    async def test_a_decision_keeps_the_back_off(self, store: Store, passes: Pass) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now() + timedelta(seconds=60), 7)
         await store.append(thread, chose("look"))
-        assert await self.claimed(store) is None
+        assert await self.claim_any(store) is None
         await passes(61)
         assert await store.claim("me", 30) == Claim("t", 7, 0)
 
-    async def test_a_release_of_an_old_version_loses_no_wake_up(self, store: Store) -> None:
+    async def test_a_release_of_an_old_version_keeps_the_wake_up(self, store: Store) -> None:
         folded = await stored(store, said())
         await store.claim("me", 30)
         await store.append(folded, said("just now"))
         await store.release("me", folded, None, 0)
-        assert await self.claimed(store, "you") == "t"
+        assert await self.claim_any(store, "you") == "t"
 
-    async def test_a_release_of_an_old_version_ends_the_lease_all_the_same(
-        self, store: Store
-    ) -> None:
+    async def test_a_release_of_an_old_version_ends_the_lease(self, store: Store) -> None:
         folded = await stored(store, said())
         await store.claim("me", 30)
         await store.append(folded, said("just now"))
         await store.release("me", folded, await store.now() + timedelta(hours=1), 3)
         assert await store.claim("you", 30) == Claim("t", 0, 0)
 
-    async def test_only_who_holds_a_lease_ends_it(self, store: Store, passes: Pass) -> None:
+    async def test_only_its_holder_can_end_a_lease(self, store: Store, passes: Pass) -> None:
         thread = await stored(store, said())
         await store.claim("slow", 30)
         await passes(31)
         await store.claim("me", 30)
         await store.release("slow", thread, None, 0)
         await store.renew(["slow"], 3600)
-        assert await self.claimed(store, "you") is None
+        assert await self.claim_any(store, "you") is None
         await passes(31)
-        assert await self.claimed(store, "you") == "t"
+        assert await self.claim_any(store, "you") == "t"
 
     async def test_appending_needs_no_lease(self, store: Store) -> None:
         thread = await stored(store, said())
         await store.claim("me", 30)
         await store.append(thread, said("from outside"))
-        assert await self.claimed(store, "you") is None
+        assert await self.claim_any(store, "you") is None
 
-    # The list.
+    # The list
 
-    async def test_threads_are_listed_last_changed_first(self, store: Store, passes: Pass) -> None:
+    async def test_threads_are_listed_most_recently_changed_first(
+        self, store: Store, passes: Pass
+    ) -> None:
         for name in ("a", "b", "c"):
             await stored(store, said(), thread_id=name)
             await passes(1)
@@ -329,7 +329,7 @@ class StoreContract:
         assert [each.id for each in await store.threads()] == ["a", "c", "b"]
         assert [each.id for each in await store.threads(limit=2)] == ["a", "c"]
 
-    async def test_a_line_of_the_list_says_how_the_thread_is(
+    async def test_an_entry_of_the_list_summarizes_the_thread(
         self, store: Store, passes: Pass
     ) -> None:
         start = await store.now()
@@ -343,7 +343,7 @@ class StoreContract:
         assert timedelta(0) <= line.created - start < timedelta(seconds=30)
         assert timedelta(seconds=60) <= line.updated - start < timedelta(seconds=90)
 
-    async def test_a_copy_was_created_when_it_was_copied(self, store: Store, passes: Pass) -> None:
+    async def test_a_copy_was_created_when_it_was_made(self, store: Store, passes: Pass) -> None:
         origin = await stored(store, said())
         await passes(3600)
         await stored(store, *origin.events, thread_id="copy")
@@ -364,7 +364,7 @@ class StoreContract:
         await passes(31)
         assert not (await store.threads())[0].running
 
-    async def test_what_waits_can_be_listed_alone(self, store: Store) -> None:
+    async def test_waiting_threads_can_be_listed_alone(self, store: Store) -> None:
         threads = {
             "new": [],
             "asks": [paused("approval")],
@@ -378,7 +378,7 @@ class StoreContract:
         assert {each.id for each in await store.threads(waiting=True)} == {"asks", "sleeps"}
         assert {each.id for each in await store.threads()} == set(threads)
 
-    async def test_threads_can_be_found_by_how_their_id_begins(self, store: Store) -> None:
+    async def test_threads_can_be_found_by_the_start_of_their_id(self, store: Store) -> None:
         for thread_id in ("ab1", "ab2", "a%", "b", "aB3"):
             await stored(store, said(), thread_id=thread_id)
         assert {each.id for each in await store.threads(prefix="ab")} == {"ab1", "ab2"}

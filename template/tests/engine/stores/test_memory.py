@@ -1,4 +1,4 @@
-"""The store that is gone with the process."""
+"""The store in memory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The store that is one file."""
+"""The store in one SQLite file."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -36,7 +36,7 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
     return rows
 
 
-async def test_what_one_process_stores_another_one_finds(path: Path) -> None:
+async def test_a_thread_stored_by_one_process_is_found_by_another(path: Path) -> None:
     one, other = SqliteStore(path), SqliteStore(path)
     thread = await stored(one, said())
     assert await other.load("t") == thread
@@ -55,7 +55,7 @@ async def test_a_closed_store_opens_again(path: Path) -> None:
     await store.close()
 
 
-async def test_a_commit_is_on_the_disk_before_anything_else_happens(path: Path) -> None:
+async def test_a_commit_is_on_disk_before_anything_else_happens(path: Path) -> None:
     store = SqliteStore(path)
     await stored(store, said())
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
@@ -74,7 +74,7 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(path: Path) ->
     await store.close()
 
 
-async def test_a_step_writes_no_more_at_the_end_of_a_thread_than_at_its_beginning(
+async def test_a_step_of_a_long_thread_writes_no_more_than_of_a_short_one(
     path: Path,
 ) -> None:
     store = SqliteStore(path)
@@ -131,21 +131,21 @@ async def test_a_migration_that_fails_changes_nothing(
     await again.close()
 
 
-def a_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
     path.mkdir(parents=True)
 
 
-def no_database(path: Path) -> None:
+def write_garbage(path: Path) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database" * 100)
 
 
-def a_file_in_the_way(path: Path) -> None:
+def put_file_in_the_way(path: Path) -> None:
     path.parent.write_bytes(b"")
 
 
-@pytest.mark.parametrize("trouble", [a_folder, no_database, a_file_in_the_way])
-async def test_a_database_that_cannot_be_opened_is_unavailable_and_says_which(
+@pytest.mark.parametrize("trouble", [make_folder, write_garbage, put_file_in_the_way])
+async def test_a_database_that_cannot_be_opened_is_unavailable_and_named(
     trouble: Callable[[Path], None], path: Path
 ) -> None:
     trouble(path)
@@ -153,22 +153,22 @@ async def test_a_database_that_cannot_be_opened_is_unavailable_and_says_which(
         await stored(SqliteStore(path), said())
 
 
-def moved(path: Path, suffix: str) -> Path:
+def rename(path: Path, suffix: str) -> Path:
     return path.rename(path.with_suffix(suffix))
 
 
 async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
     store = SqliteStore(path)
     thread = await stored(store, said())
-    gone = moved(path, ".gone")
+    gone = rename(path, ".gone")
     with pytest.raises(Unavailable, match="was deleted"):
         await store.append(thread, said())
-    moved(gone, ".db")
+    rename(gone, ".db")
     assert types(await store.append(thread, said("again"))) == ["message", "message"]
     await store.close()
 
 
-async def test_a_database_that_is_locked_is_unavailable_until_it_is_not(path: Path) -> None:
+async def test_a_locked_database_is_unavailable_until_it_is_unlocked(path: Path) -> None:
     store = SqliteStore(path)
     thread = await stored(store, said())
     await store._do(lambda db: db.execute("PRAGMA busy_timeout = 1"))
@@ -181,7 +181,7 @@ async def test_a_database_that_is_locked_is_unavailable_until_it_is_not(path: Pa
     await store.close()
 
 
-def test_where_it_is_is_a_setting(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+def test_a_setting_says_where_the_database_is(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.setenv("SQLITE_PATH", str(path))
     assert SqliteStore.from_env()._path == path
     monkeypatch.delenv("SQLITE_PATH")

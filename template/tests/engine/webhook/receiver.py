@@ -1,4 +1,4 @@
-"""Another system: a real HTTP server on this machine that takes signed webhooks, or does not."""
+"""Another system: a real HTTP server on this machine that accepts signed webhooks, or does not."""
 
 import json
 import threading
@@ -17,30 +17,30 @@ SECRET = f"whsec_{b64encode(KEY).decode()}"
 
 @dataclass
 class System:
-    """What it was sent, and what it answers: each status once, then 204."""
+    """The requests that it got, and its answers: each of `answers` once, then 204."""
 
     url: str
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     silent: threading.Event = field(default_factory=threading.Event)
-    """Until it is set, nobody is answered."""
+    """Until it is set, no request is answered."""
 
     @property
     def ids(self) -> list[str]:
         return [headers["webhook-id"] for headers, _ in self.requests]
 
-    def told(self, key: bytes = KEY) -> list[dict[str, Any]]:
-        """Return what it was told, each message once, after it has checked the signatures."""
-        told = {}
+    def read_bodies(self, key: bytes = KEY) -> list[dict[str, Any]]:
+        """Return the body of each message once, after checking the signatures."""
+        bodies = {}
         for headers, body in self.requests:
             Webhook(key).verify(body, headers)
-            told[headers["webhook-id"]] = json.loads(body)
-        return list(told.values())
+            bodies[headers["webhook-id"]] = json.loads(body)
+        return list(bodies.values())
 
 
 @contextmanager
-def system() -> Iterator[System]:
-    """Start one on a port that is free."""
+def run_system() -> Iterator[System]:
+    """Run one on a free port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -48,14 +48,14 @@ def system() -> Iterator[System]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             here.requests.append((headers, body))
             here.silent.wait(60)
-            status, said = here.answers.pop(0) if here.answers else (204, {})
+            status, headers = here.answers.pop(0) if here.answers else (204, {})
             self.send_response(status)
-            for name, value in said.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         here = System(f"http://127.0.0.1:{server.server_address[1]}/hooks")

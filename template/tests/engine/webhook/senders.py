@@ -1,4 +1,4 @@
-"""Other systems that send webhooks, each as it signs; signed when it is sent, not before."""
+"""Webhooks of other systems, each with its own kind of signature, made when it is sent."""
 
 import hmac
 import json
@@ -13,19 +13,19 @@ from standardwebhooks import Webhook
 KEY = bytes(range(32))
 SECRET = f"whsec_{b64encode(KEY).decode()}"
 GITHUB_SECRET = "It's a Secret to Everybody"
-"""Of GitHub's own example."""
+"""From GitHub's own example."""
 
 Request = Callable[[], tuple[bytes, dict[str, str]]]
-"""Makes body and headers."""
+"""Makes a body and its headers."""
 
 
-def standard(
+def sign_standard(
     payload: Any, message_id: str = "msg_1", *, key: bytes = KEY, age_s: float = 0
 ) -> Request:
-    """Sign as https://www.standardwebhooks.com says; bytes are sent as they are."""
+    """Sign as https://www.standardwebhooks.com says; bytes are sent unchanged."""
     body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
 
-    def signed() -> tuple[bytes, dict[str, str]]:
+    def sign() -> tuple[bytes, dict[str, str]]:
         at = datetime.fromtimestamp(datetime.now(UTC).timestamp() - age_s, UTC)
         return body, {
             "content-type": "application/json",
@@ -34,10 +34,10 @@ def standard(
             "webhook-signature": Webhook(key).sign(message_id, at, body.decode()),
         }
 
-    return signed
+    return sign
 
 
-def github(
+def sign_github(
     payload: Any, delivery: str = "d1", *, secret: str = GITHUB_SECRET, event: str = "issues"
 ) -> Request:
     """Sign as GitHub does."""
@@ -54,13 +54,13 @@ def github(
     )
 
 
-def but(request: Request, body: bytes | None = None, **headers: str | None) -> Request:
+def change(request: Request, body: bytes | None = None, **headers: str | None) -> Request:
     """Change a request after it was signed; `webhook_id=None` leaves the header out."""
     changed = {name.replace("_", "-"): value for name, value in headers.items()}
 
-    def forged() -> tuple[bytes, dict[str, str]]:
+    def forge() -> tuple[bytes, dict[str, str]]:
         signed, said = request()
         kept = {name: value for name, value in (said | changed).items() if value is not None}
         return signed if body is None else body, kept
 
-    return forged
+    return forge

@@ -1,4 +1,4 @@
-"""Telling another system over real HTTP: signed, known again, and tried until it has it."""
+"""Notifying another system over real HTTP: signed, recognizable, and retried until accepted."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,15 +10,15 @@ import pytest
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event, event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES, advance
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.webhook import channel as webhook
 from agent.engine.webhook.channel import Receiver, WebhookChannel
 
-from ..domain import Says, World, chose, past, paused, ports_of, said, stored, types
-from .receiver import KEY, SECRET, System, system
+from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, types
+from .receiver import KEY, SECRET, System, run_system
 
 HOME = "webhook:crm:ticket-7"
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
@@ -35,13 +35,13 @@ webhook = ["crm", "ops"]
 
 @pytest.fixture
 def crm() -> Iterator[System]:
-    with system() as receiver:
+    with run_system() as receiver:
         yield receiver
 
 
 @pytest.fixture
 def channel(crm: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebhookChannel:
-    """Return the channel that a file and its secrets make."""
+    """Return the channel of a file and its secrets."""
     file = tmp_path / "webhooks.toml"
     source = 'secret = "S"\nconversation = "{id}"\ntext = "{text}"\n'
     ops = f'scheme = "github"\nreply_url = "{crm.url}"\nreply_secret = "R"'
@@ -51,57 +51,64 @@ def channel(crm: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web
         monkeypatch.setenv(name, str(value))
     for name in ("S", "R"):
         monkeypatch.setenv(name, SECRET)
-    made = WebhookChannel.from_env()
-    assert made
-    return made
+    channel = WebhookChannel.from_env()
+    assert channel
+    return channel
 
 
-def ended(home: str = HOME) -> Thread:
+def make_finished(home: str = HOME) -> Thread:
     return past(said(reply_to=home), chose("done"), event("finished", message="bye"))
 
 
-def asks(*audience: str, home: str = HOME) -> Thread:
-    begun = said(actor="eve", reply_to=home)
-    return past(begun, chose(**CHARGE), paused("approval", *audience, call=CHARGE))
+def make_waiting(*audience: str, home: str = HOME) -> Thread:
+    first = said(actor="eve", reply_to=home)
+    return past(first, chose(**CHARGE), paused("approval", *audience, call=CHARGE))
 
 
-async def tell(channel: WebhookChannel, thread: Thread) -> None:
+async def notify(channel: WebhookChannel, thread: Thread) -> None:
     assert await channel.send(thread, thread.events[-1]) == {}
 
 
-async def test_the_end_is_told_signed(channel: WebhookChannel, crm: System) -> None:
-    await tell(channel, ended())
+async def test_a_result_is_posted_with_a_signature(channel: WebhookChannel, crm: System) -> None:
+    await notify(channel, make_finished())
     about = {"thread": "t", "conversation": "ticket-7", "seq": 3}
-    assert crm.told() == [{"type": "finished", **about, "text": "bye"}]
+    assert crm.read_bodies() == [{"type": "finished", **about, "text": "bye"}]
     headers, _ = crm.requests[0]
     assert headers["content-type"] == "application/json"
 
 
-async def test_a_wait_is_told_with_all_that_an_answer_needs(
+async def test_a_wait_is_posted_with_all_that_an_answer_needs(
     channel: WebhookChannel, crm: System
 ) -> None:
-    thread = asks("ana")
-    await tell(channel, thread)
-    (told,) = crm.told()
-    assert told == thread.events[-1].data | {
+    thread = make_waiting("ana")
+    await notify(channel, thread)
+    (body,) = crm.read_bodies()
+    assert body == thread.events[-1].data | {
         "type": "paused", "thread": "t", "conversation": "ticket-7", "seq": 3,
     }  # fmt: skip
-    assert (told["kind"], told["audience"], told["call"]) == ("approval", ["ana"], CHARGE)
-    assert told["digest"]
+    assert (body["kind"], body["audience"], body["call"]) == ("approval", ["ana"], CHARGE)
+    assert body["digest"]
 
 
-async def test_what_is_told_again_is_known_again(channel: WebhookChannel, crm: System) -> None:
-    for thread in (asks("ana"), asks("ana"), ended(), past(*ended().events, thread_id="u")):
-        await tell(channel, thread)
+async def test_an_event_that_is_posted_again_has_the_same_id(
+    channel: WebhookChannel, crm: System
+) -> None:
+    for thread in (
+        make_waiting("ana"),
+        make_waiting("ana"),
+        make_finished(),
+        past(*make_finished().events, thread_id="u"),
+    ):
+        await notify(channel, thread)
     assert crm.ids == ["t_3", "t_3", "t_3", "u_3"]
     assert crm.requests[0][1] == crm.requests[1][1]
 
 
-async def test_every_secret_signs_while_one_takes_the_place_of_another(crm: System) -> None:
+async def test_every_secret_signs_while_one_replaces_another(crm: System) -> None:
     other = KEY[::-1]
     channel = WebhookChannel({"crm": Receiver(crm.url, [other, KEY])})
-    await tell(channel, ended())
-    assert crm.told(KEY) == crm.told(other)
+    await notify(channel, make_finished())
+    assert crm.read_bodies(KEY) == crm.read_bodies(other)
 
 
 @pytest.mark.parametrize(
@@ -120,67 +127,67 @@ async def test_every_secret_signs_while_one_takes_the_place_of_another(crm: Syst
         (500, {}, 60),
     ],
 )
-async def test_only_2xx_is_told(
+async def test_any_answer_but_2xx_is_retried(
     channel: WebhookChannel, crm: System, status: int, headers: dict[str, str], after: float
 ) -> None:
     crm.answers = [(status, headers)]
-    with pytest.raises(Unavailable, match=f"{crm.url} answers {status}") as away:
-        await tell(channel, ended())
+    with pytest.raises(Unavailable, match=f"{crm.url} answered {status}") as away:
+        await notify(channel, make_finished())
     assert away.value.retry_after_s == after
     assert len(crm.requests) == 1  # a redirect is not followed
 
 
-async def test_who_does_not_answer_in_time_is_away(
+async def test_a_receiver_that_does_not_answer_in_time_is_unavailable(
     channel: WebhookChannel, crm: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webhook, "TIMEOUT_S", 0.2)
     crm.silent.clear()
     with pytest.raises(Unavailable, match="does not answer"):
-        await tell(channel, ended())
+        await notify(channel, make_finished())
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hooks", "http://nowhere.invalid/", "https:x"])
-async def test_who_is_not_there_is_away(url: str) -> None:
+async def test_an_unreachable_receiver_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable, match="does not answer") as away:
-        await tell(WebhookChannel({"crm": Receiver(url, [KEY])}), ended())
+        await notify(WebhookChannel({"crm": Receiver(url, [KEY])}), make_finished())
     assert away.value.retry_after_s == 60
 
 
-async def test_a_source_that_is_told_nothing_any_more_is_named(channel: WebhookChannel) -> None:
+async def test_a_source_that_lost_its_reply_url_is_named(channel: WebhookChannel) -> None:
     with pytest.raises(Unavailable, match="no reply_url for 'gone'"):
-        await tell(channel, ended("webhook:gone:1"))
+        await notify(channel, make_finished("webhook:gone:1"))
 
 
 @pytest.mark.parametrize(
     ("home", "audience", "conversations"),
     [
         (HOME, ["anyone"], ["ticket-7"]),
-        ("poll:", ["ana"], [""]),  # her first way is a webhook
+        ("poll:", ["ana"], [""]),  # her first channel is a webhook
         ("email:<1@x>:7", ["ana"], [""]),
         ("poll:", ["bob"], []),  # his is Slack
         ("poll:", ["ana", "bob"], [""]),
         (HOME, ["ana", "bob"], ["ticket-7"]),
     ],
 )
-async def test_a_person_with_two_channels_is_told_once(
+async def test_a_person_with_two_channels_is_notified_once(
     channel: WebhookChannel, crm: System, home: str, audience: list[str], conversations: list[str]
 ) -> None:
-    thread = asks(*audience, home=home)
+    thread = make_waiting(*audience, home=home)
     routing = Routing({"webhook": channel, "slack": PollChannel(), "poll": PollChannel()})
-    await routing.send(thread, thread.events[-1])
-    assert [told["conversation"] for told in crm.told()] == conversations
+    await routing.notify(thread, thread.events[-1])
+    assert [body["conversation"] for body in crm.read_bodies()] == conversations
 
 
 async def test_people_share_a_receiver_and_one_may_have_two(
     channel: WebhookChannel, crm: System
 ) -> None:
-    await tell(channel, asks("ana", "bob", home="poll:"))
+    await notify(channel, make_waiting("ana", "bob", home="poll:"))
     assert crm.ids == ["t_3", "t_3"]  # crm and ops
-    assert len(crm.told()) == 1
+    assert len(crm.read_bodies()) == 1
 
 
 class Dies(BaseException):
-    """The process is gone."""
+    """Stands for a process that is killed."""
 
 
 class DyingStore(MemoryStore):
@@ -188,37 +195,37 @@ class DyingStore(MemoryStore):
         raise Dies
 
 
-async def test_a_message_that_was_not_taken_is_sent_again_and_is_one_message(
+async def test_a_message_that_was_not_accepted_is_posted_again_with_the_same_id(
     channel: WebhookChannel, crm: System, store: MemoryStore, world: World
 ) -> None:
-    """Away at first; then told, but killed before the log said so; then told."""
+    """At first it is unavailable; then it accepts, but the process dies before the log says so."""
     crm.answers = [(503, {"Retry-After": "7"})]
     llm, routing = Says({"intent": "done", "message": "bye"}), Routing({"webhook": channel})
-    ports = ports_of(store, llm, world, channel=routing)
+    ports = ports_of(store, llm, world, notifier=routing)
     with pytest.raises(Unavailable) as away:
         await advance(ports, await stored(store, said(reply_to=HOME)))
     assert away.value.retry_after_s == 7
-    dying = ports_of(DyingStore(), llm, world, channel=routing)
+    dying = ports_of(DyingStore(), llm, world, notifier=routing)
     with pytest.raises(Dies):
         await advance(dying, await store.load("t"))
     thread = await advance(ports, await store.load("t"), attempts=1)
     assert types(thread)[-2:] == ["finished", "delivered"]
     assert "error" not in thread.events[-1].data
     assert crm.ids == ["t_3"] * 3
-    assert [told["text"] for told in crm.told()] == ["bye"]
+    assert [body["text"] for body in crm.read_bodies()] == ["bye"]
 
 
-async def test_who_never_takes_it_is_given_up_and_the_log_says_why(
+async def test_a_receiver_that_never_accepts_is_given_up_and_the_log_says_why(
     channel: WebhookChannel, crm: System, store: MemoryStore, world: World
 ) -> None:
     crm.answers = [(410, dict[str, str]())] * MAX_DELIVERIES
     says: Any = Says({"intent": "done", "message": "bye"})
-    ports = ports_of(store, says, world, channel=Routing({"webhook": channel}))
+    ports = ports_of(store, says, world, notifier=Routing({"webhook": channel}))
     thread = await stored(store, said(reply_to=HOME))
     for attempts in range(MAX_DELIVERIES - 1):
         with pytest.raises(Unavailable):
             await advance(ports, thread, attempts)
         thread = await store.load("t")
     thread = await advance(ports, thread, MAX_DELIVERIES - 1)
-    assert thread.events[-1].data["error"] == f"{crm.url} answers 410"
+    assert thread.events[-1].data["error"] == f"{crm.url} answered 410"
     assert await asyncio.wait_for(advance(ports, thread), 5) == thread

@@ -1,10 +1,10 @@
-"""What is read of a payload, and that nothing else can be."""
+"""Templates read a payload, and nothing else."""
 
 from typing import Any
 
 import pytest
 
-from agent.engine.webhook.payload import fill, fits, template
+from agent.engine.webhook.payload import check_template, fill_template, fits
 
 ISSUE: dict[str, Any] = {
     "action": "opened",
@@ -28,13 +28,13 @@ ISSUE: dict[str, Any] = {
         ("{issue.labels}", '[{"name": "fire"}]'),
     ],
 )
-def test_a_path_is_what_stands_there(text: str, filled: str) -> None:
-    assert template(text) == text
-    assert fill(text, ISSUE) == filled
+def test_a_path_reads_its_value(text: str, filled: str) -> None:
+    assert check_template(text) == text
+    assert fill_template(text, ISSUE) == filled
 
 
-def test_without_a_path_it_is_all_of_it() -> None:
-    assert fill("got {}", {"a": ["ü"]}) == 'got {"a": ["ü"]}'
+def test_an_empty_path_is_the_whole_payload() -> None:
+    assert fill_template("got {}", {"a": ["ü"]}) == 'got {"a": ["ü"]}'
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_without_a_path_it_is_all_of_it() -> None:
     "number issue.nope issue.labels.1 issue.labels.-1 issue.labels.name action.0 action.upper "
     "issue.keys issue.__class__".split(),
 )
-def test_what_is_not_there_is_named(path: str) -> None:
+def test_a_missing_path_is_named(path: str) -> None:
     with pytest.raises(LookupError) as missing:
-        fill(f"{{{path}}}", ISSUE)
+        fill_template(f"{{{path}}}", ISSUE)
     assert missing.value.args == (path,)
 
 
@@ -52,16 +52,16 @@ def test_what_is_not_there_is_named(path: str) -> None:
     "text",
     ["{", "}", "{a", "{a!r}", "{a:>9}", "{a[b]}", "{a.}", "{.a}", "{a b}", "{a..b}", "{a:{b}}"],
 )
-def test_what_is_no_path_is_refused_when_the_file_is_read(text: str) -> None:
+def test_an_invalid_path_is_refused_when_the_file_is_read(text: str) -> None:
     with pytest.raises(ValueError, match=r"\{|\}"):
-        template(text)
+        check_template(text)
 
 
 @pytest.mark.parametrize("path", ["issue.body", "issue.labels", "draft", "size", "empty", "issue"])
-def test_a_name_is_made_of_texts_and_whole_numbers(path: str) -> None:
-    assert fill("{issue.number}/{action}", ISSUE, names=True) == "7/opened"
+def test_a_name_consists_of_texts_and_whole_numbers(path: str) -> None:
+    assert fill_template("{issue.number}/{action}", ISSUE, names=True) == "7/opened"
     with pytest.raises(LookupError, match=path):
-        fill(f"x{{{path}}}", ISSUE, names=True)
+        fill_template(f"x{{{path}}}", ISSUE, names=True)
 
 
 @pytest.mark.parametrize(
@@ -80,5 +80,5 @@ def test_a_name_is_made_of_texts_and_whole_numbers(path: str) -> None:
         ({"action": []}, False),
     ],
 )
-def test_a_payload_is_meant_if_it_has_all_that_is_wanted(wanted: Any, does: bool) -> None:
+def test_a_payload_fits_if_it_has_all_that_is_wanted(wanted: Any, does: bool) -> None:
     assert fits(wanted, ISSUE) is does

@@ -1,4 +1,4 @@
-"""The owner's file of webhooks: what is wrong with it is said in one line, and no secret is."""
+"""The owner's file of webhooks: a mistake is named in one line, without any secret."""
 
 from base64 import b64encode
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from agent.engine.log.errors import Misconfigured
 from agent.engine.webhook.channel import WebhookChannel
-from agent.engine.webhook.sources import secrets, sources
+from agent.engine.webhook.sources import read_secrets, read_sources
 
 KEY = bytes(range(32))
 SECRET = f"whsec_{b64encode(KEY).decode()}"
@@ -23,27 +23,27 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "webhooks.toml"
 
 
-def test_without_a_file_nothing_comes_in_or_goes_out(file: Path) -> None:
-    assert sources() == {}
+def test_without_a_file_there_are_no_sources_and_no_channel(file: Path) -> None:
+    assert read_sources() == {}
     assert WebhookChannel.from_env() is None
 
 
-def test_what_the_file_shows_as_an_example_is_one(file: Path) -> None:
-    """The file that ships opens nothing, until somebody takes the signs of comment away."""
+def test_the_example_in_the_file_is_valid(file: Path) -> None:
+    """The file that ships has no sources until somebody uncomments them."""
     lines = SHIPPED.read_text("utf-8").splitlines() if SHIPPED.exists() else []
     if any(line and not line.startswith("#") for line in lines) or "# [github]" not in lines:
-        pytest.skip("it is the owner's by now")
+        pytest.skip("the owner has edited it")
     file.write_text("\n".join(lines), "utf-8")
-    assert sources() == {}
+    assert read_sources() == {}
     example = lines[lines.index("# [github]") :]
     file.write_text("\n".join(line.removeprefix("#").strip() for line in example), "utf-8")
-    assert list(sources()) == ["github", "builds"]
+    assert list(read_sources()) == ["github", "builds"]
 
 
-def test_a_text_may_be_several(file: Path) -> None:
+def test_a_text_may_have_several_templates(file: Path) -> None:
     several = GOOD.replace('"{text}"', '["{a}", "{b}"]')
     file.write_text(f"[a]\n{GOOD}[b]\n{several}", "utf-8")
-    assert [source.text for source in sources().values()] == [["{text}"], ["{a}", "{b}"]]
+    assert [source.text for source in read_sources().values()] == [["{text}"], ["{a}", "{b}"]]
 
 
 @pytest.mark.parametrize(
@@ -60,20 +60,20 @@ def test_a_text_may_be_several(file: Path) -> None:
         (f"[a]\n{GOOD}when = {{ at = 2026-01-01 }}", "a.when.at"),
         (f'[a]\n{GOOD}job = "{{id}}"', "a: it needs either a conversation or a job"),
         ('[a]\nsecret = "S"\ntext = "{a}"', "a: it needs either a conversation or a job"),
-        ("[a]\n" + GOOD.replace("{id}", "{id!r}"), "a.conversation: {id} is written"),
-        ("[a]\n" + GOOD.replace("{text}", "{a[b]}"), "a.text.0: {a[b]} is no path"),
+        ("[a]\n" + GOOD.replace("{id}", "{id!r}"), "a.conversation: {id} has a format"),
+        ("[a]\n" + GOOD.replace("{text}", "{a[b]}"), "a.text.0: {a[b]} is not a path"),
         ("[a]\n" + GOOD.replace('"{text}"', "[]"), "a.text: "),
-        ("[a]\n" + GOOD.replace('"S"', f'"{SECRET}"'), "no secret goes here"),
-        (f'[a]\n{GOOD}tell = "#ops"', "a.tell"),
+        ("[a]\n" + GOOD.replace('"S"', f'"{SECRET}"'), "do not put a secret here"),
+        (f'[a]\n{GOOD}notify = "#ops"', "a.notify"),
         (f'[a]\n{GOOD}reply_url = "ftp://x"', "a.reply_url"),
         (f'[a]\n{GOOD}reply_url = "{{url}}"', "a.reply_url"),
         (f'[a]\n{GOOD}scheme = "github"\nreply_url = "http://x"', "needs a reply_secret"),
     ],
 )
-def test_what_is_wrong_with_it_is_said_in_one_line(file: Path, text: str, problem: str) -> None:
+def test_a_mistake_is_named_in_one_line(file: Path, text: str, problem: str) -> None:
     file.write_text(text, "utf-8")
     with pytest.raises(Misconfigured) as refused:
-        sources()
+        read_sources()
     assert problem in str(refused.value)
     assert str(file) in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -83,20 +83,20 @@ def test_what_is_wrong_with_it_is_said_in_one_line(file: Path, text: str, proble
 def test_a_file_that_cannot_be_read_is_named(file: Path) -> None:
     file.write_bytes(b"\xff")
     with pytest.raises(Misconfigured, match="cannot be read"):
-        sources()
+        read_sources()
     file.unlink()
     file.mkdir()
     with pytest.raises(Misconfigured, match="cannot be read"):
-        sources()
+        read_sources()
 
 
-def test_a_variable_has_several_secrets_while_one_takes_the_place_of_another(
+def test_a_variable_may_hold_several_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("S", f" {SECRET}, {OTHER} ")
-    assert secrets("S") == [KEY, KEY[::-1]]
+    assert read_secrets("S") == [KEY, KEY[::-1]]
     monkeypatch.setenv("S", "It's a Secret to Everybody,0123456789abcdef")
-    assert secrets("S", "github") == [b"It's a Secret to Everybody", b"0123456789abcdef"]
+    assert read_secrets("S", "github") == [b"It's a Secret to Everybody", b"0123456789abcdef"]
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_a_variable_has_several_secrets_while_one_takes_the_place_of_another(
     [
         ("standard", "", "S is not set"),
         ("github", "", "S is not set"),
-        ("standard", "whsec_c2hvcnQ=", "less than 16 bytes"),
-        ("github", "short", "less than 16 bytes"),
-        ("github", "0123456789abcdef,", "less than 16 bytes"),
+        ("standard", "whsec_c2hvcnQ=", "fewer than 16 bytes"),
+        ("github", "short", "fewer than 16 bytes"),
+        ("github", "0123456789abcdef,", "fewer than 16 bytes"),
         ("standard", "whsec_" + "c2VjcmV0!" * 8, "S is not whsec_<base64>"),
         ("standard", "whsec_größer", "S is not whsec_<base64>"),
         ("standard", "whsec_<make one with: openssl>", "S is not whsec_<base64>"),
         ("github", "<make one with: openssl rand -hex 32>", "placeholder"),
     ],
 )
-def test_a_secret_that_protects_nothing_is_refused(
+def test_a_weak_or_malformed_secret_is_refused(
     monkeypatch: pytest.MonkeyPatch, scheme: str, given: str, problem: str
 ) -> None:
     monkeypatch.setenv("S", given)
     with pytest.raises(Misconfigured, match=problem) as refused:
-        secrets("S", "github" if scheme == "github" else "standard")
+        read_secrets("S", "github" if scheme == "github" else "standard")
     assert "openssl rand" in str(refused.value)
     assert not given or given not in str(refused.value)
 

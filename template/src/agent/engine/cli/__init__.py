@@ -1,6 +1,6 @@
-"""The command line: talk to the agent here, answer it from here, look at its log.
+"""The command line: talk to the agent, answer its questions, read its log.
 
-People's mistakes end in one plain line and exit code 1, wrong usage in 2, what waits for a
+A mistake ends in one plain line and exit code 1, wrong usage in 2, a thread that waits for a
 person in 3, Ctrl-C in 130. Starting it imports neither Rich nor a model's SDK.
 """
 
@@ -20,21 +20,22 @@ from .answers import answer, approve, edit, inbox, reject
 from .demo import demo
 from .run import run, worker
 from .screen import Screen
+from .script import find_scripts
 from .threads import cancel, fork, show, threads
 
 Mount = Callable[[typer.Typer, Build], None]
-COMMANDS = (demo, run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
+COMMANDS = (run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
 
 
-def command_line(build: Build, *mounts: Mount) -> None:
+def run_command_line(build: Build, *mounts: Mount) -> None:
     """Run the command that this process was started with; each mount may add some."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # real streams
-    commands(build, *mounts)()
+    build_commands(build, *mounts)()
 
 
-def commands(build: Build, *mounts: Mount) -> typer.Typer:
-    """Put the commands together."""
+def build_commands(build: Build, *mounts: Mount) -> typer.Typer:
+    """Make one program of all commands."""
     cli = typer.Typer(
         cls=_Commands,
         no_args_is_help=True,
@@ -45,19 +46,20 @@ def commands(build: Build, *mounts: Mount) -> typer.Typer:
     )
 
     @cli.callback()
-    def ports(ctx: typer.Context) -> None:
-        """Talk to the agent, answer what it asks, look at what it did."""
+    def prepare(ctx: typer.Context) -> None:
+        """Talk to the agent, answer its questions, look at what it did."""
         settings.load()
         ctx.obj = build
 
+    cli.command(hidden=not find_scripts())(_run_sync(demo))
     for command in COMMANDS:
-        cli.command()(_at_once(command))
+        cli.command()(_run_sync(command))
     for mount in mounts:
         mount(cli, build)
     return cli
 
 
-def _at_once(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+def _run_sync(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     @wraps(command)
     def run(*values: Any, **named: Any) -> None:
         asyncio.run(command(*values, **named))
@@ -66,7 +68,7 @@ def _at_once(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[...,
 
 
 class _Commands(TyperGroup):
-    """Ends every mistake of a person in one plain message."""
+    """Prints every `AgentError` as one plain message."""
 
     def invoke(self, ctx: Any) -> Any:
         try:

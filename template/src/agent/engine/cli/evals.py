@@ -1,7 +1,7 @@
-"""Does the model still choose what it should? `evals/test_evals.py` tries every case.
+"""The commands that make eval cases; `evals/test_evals.py` runs them.
 
-Here is what makes cases: `agent eval capture` takes one from a real thread, and
-`agent eval record` asks a model what it says to each, so that they run without a key too.
+`agent eval capture` takes a case from a real thread, and `agent eval record` stores what a model
+answers to each, so that the cases also run without a key.
 """
 
 import asyncio
@@ -12,26 +12,30 @@ from typing import Annotated, Any
 
 import typer
 
-from ..context.window import Prompt, render
+from ..context.window import Prompt, render_prompt
 from ..evals.cases import STALE, cases, missed
 from ..llms.recorded import RecordedLLM
 from ..log.errors import InvalidStep, Misconfigured, Refused
 from ..log.events import Event
 from ..log.thread import Thread
-from ..loop.ports import LLM, Ports, Reply
-from ..people.words import short
-from ..runners.app import Build
-from ..settings import required
+from ..loop.ports import LLM, BoundAgent, Ports, Reply
+from ..runners.app import Build, no_model
+from ..settings import MODEL_HINT, optional_model, required
+from .format import shorten_id
 from .screen import Screen
-from .threads import Id, thread_named
+from .threads import Id, find_thread
 
 FOLDER = Path("evals")
 RECORDINGS = "recordings.jsonl"
 
-At = Annotated[int, typer.Option(metavar="N", help="The `next step` to expect; see `agent show`.")]
-Name = Annotated[str, typer.Option(metavar="NAME", help="What to call the case.")]
-Model = Annotated[str, typer.Option(metavar="PROVIDER:NAME", help="Whom to ask, if not MODEL.")]
-All = Annotated[bool, typer.Option("--all", help="Ask again for what is recorded, too.")]
+At = Annotated[
+    int, typer.Option(metavar="N", help="The step to expect; `agent show` has the numbers.")
+]
+Name = Annotated[str, typer.Option(metavar="NAME", help="The name of the case.")]
+Model = Annotated[
+    str, typer.Option(metavar="PROVIDER:NAME", help="The model to ask, instead of MODEL.")
+]
+All = Annotated[bool, typer.Option("--all", help="Record every case again.")]
 
 
 def mount(cli: typer.Typer, build: Build) -> None:
@@ -40,91 +44,103 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
     @group.command()
     def capture(thread: Id, at: At, name: Name = "") -> None:
-        """Make a case of a thread, in which step N is what is expected.
+        """Make a case from a thread that expects its step N.
 
-        Correct that where the model was wrong. And look the case through before you share it: it
-        holds what people said.
+        If the model was wrong, correct the expected step. Read the case before you share it: it
+        contains what people said.
         """
-        asyncio.run(_capture(build("").ports, thread, at, name))
+        asyncio.run(_capture(build(no_model).ports, thread, at, name))
 
     @group.command()
     def record(model: Model = "", everything: All = False) -> None:
-        """Ask a model about new and stale cases, and keep its answers."""
-        hint = "Name the model to record, in .env or with --model."
-        asyncio.run(_record(build(model or required("MODEL", hint)).ports, everything))
+        """Ask a model for the next step in new and stale cases, and store its answers."""
+        ports = build(lambda name: model or optional_model(name)).ports
+        asyncio.run(_record_all(ports, everything))
 
-    cli.add_typer(group, name="eval", help="Make test cases of real threads, record a model.")
+    cli.add_typer(group, name="eval", help="Make test cases from real threads, and record a model.")
 
 
 async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
-    thread, screen = await thread_named(ports.store, thread_id), Screen()
-    step = _step(ports, thread, at)
-    name = name or f"{short(thread.id)}-{at}"
-    folder = FOLDER / ports.name
+    thread, screen = await find_thread(ports.store, thread_id), Screen()
+    agent = ports.agent_of(thread)
+    step = _find_step(agent, thread, at)
+    name = name or f"{shorten_id(thread.id)}-{at}"
+    folder = FOLDER / agent.name
     if name in {case.name for case in cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")
     past = Thread.of(name, thread.events[: at - 1])
     captured = folder / "captured.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    recorded = await _recorded(ports, past, step)
+    recorded = await _record_step(agent, past, step)
     with captured.open("a", encoding="utf-8") as file:
-        file.write(_line(past, step))
-    screen.tell(f"{captured}: {name}")
+        file.write(_format_case(past, step))
+    screen.write(f"{captured}: {name}")
     if not recorded:
-        screen.say(f"The prompts were other ones then: {STALE}")
+        screen.say(f"The prompts have changed since: {STALE}")
 
 
-def _step(ports: Ports, thread: Thread, at: int) -> Event:
+def _find_step(agent: BoundAgent, thread: Thread, at: int) -> Event:
     steps = {event.seq: event for event in thread.events if event.type == "step"}
     if at not in steps:
-        known = ", ".join(map(str, steps)) or "not there yet"
-        raise Refused(f"event {at} is no next step; those of this thread are {known}")
+        known = ", ".join(map(str, steps)) or "still to come"
+        raise Refused(f"event {at} is not a step; the steps of this thread are {known}")
     try:
-        ports.steps.validate(steps[at].data["call"])
+        agent.steps.validate(steps[at].data["call"])
     except InvalidStep as error:
-        raise Refused(f"event {at} is none of today's steps: {error}") from None
+        raise Refused(f"event {at} is no longer a valid step: {error}") from None
     return steps[at]
 
 
-async def _recorded(ports: Ports, past: Thread, step: Event) -> bool:
-    """Keep what the model said then, unless that was to other prompts."""
-    if step.data.get("prompt_sha") != ports.prompts.sha:
+async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
+    """Store what the model answered then, unless the prompts have changed since."""
+    if step.data.get("prompt_sha") != agent.prompts.sha:
         return False
     text = json.dumps({"next_step": step.data["call"]})
 
     async def said(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return Reply(text, step.data["tokens"], model=step.data["model"])
 
-    recording = RecordedLLM(said, FOLDER / ports.name / RECORDINGS)
-    await recording(render(past, ports.prompts), ports.steps.schema)
+    recording = RecordedLLM(said, FOLDER / agent.name / RECORDINGS)
+    prompt = render_prompt(past, agent.prompts, agent.render)
+    await recording(prompt, agent.steps.schema)
     return True
 
 
-def _line(past: Thread, step: Event) -> str:
+def _format_case(past: Thread, step: Event) -> str:
     events = [{"type": each.type, "actor": each.actor, "data": each.data} for each in past.events]
     case = {"name": past.id, "expect": step.data["call"], "thread": events}
     return json.dumps(case) + "\n"
 
 
-async def _record(ports: Ports, everything: bool) -> None:
-    folder, screen = FOLDER / ports.name, Screen()
+async def _record_all(ports: Ports, everything: bool) -> None:
+    agents = [agent for agent in ports.agents.values() if cases(FOLDER / agent.name)]
+    if not agents:
+        raise Misconfigured(f"no cases in {str(FOLDER)!r}; `agent eval capture` makes one")
+    for agent in agents:
+        if not agent.model:
+            required("MODEL", MODEL_HINT)
+    for agent in agents:
+        await _record(agent, everything)
+
+
+async def _record(agent: BoundAgent, everything: bool) -> None:
+    folder, screen = FOLDER / agent.name, Screen()
     found, recordings = cases(folder), folder / RECORDINGS
     new = recordings.with_suffix(".new")
-    if not found:
-        raise Misconfigured(f"no cases in {str(folder)!r}; `agent eval capture` makes one")
-    asked = ports.llm if everything or not recordings.exists() else _missing(ports.llm, recordings)
+    asks_all = everything or not recordings.exists()
+    asked = agent.llm if asks_all else _ask_missing(agent.llm, recordings)
     try:
         recording = RecordedLLM(asked, new)
         for case in found:
-            screen.say(f"{case.name}: {await missed(ports, case, recording) or 'as expected'}")
+            screen.say(f"{case.name}: {await missed(agent, case, recording) or 'as expected'}")
         new.replace(recordings)
     finally:
         new.unlink(missing_ok=True)
-    screen.tell(f"{recordings}: {len(found)} cases")
+    screen.write(f"{recordings}: {len(found)} cases")
 
 
-def _missing(model: LLM, path: Path) -> LLM:
-    """Return a model that is asked only for what is not recorded."""
+def _ask_missing(model: LLM, path: Path) -> LLM:
+    """Return a model that is asked only for what is not recorded yet."""
     recorded = RecordedLLM(None, path)
 
     async def said(prompt: Prompt, schema: dict[str, Any]) -> Reply:

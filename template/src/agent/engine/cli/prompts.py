@@ -1,4 +1,4 @@
-"""Prompts as people read them: what the model is sent, what of it is cached, what it all cost."""
+"""Prompts as people read them: what the model is sent, what is cached, and what it cost."""
 
 from collections import Counter
 
@@ -8,27 +8,27 @@ from ..log.thread import Thread
 from ..loop.compaction import next_prompt
 from ..loop.ports import Ports
 
-ESTIMATED = "[tokens are estimated, at four bytes each; the schema of the answer comes on top]"
+ESTIMATED = "[Tokens are estimated at four bytes each; the schema of the answer is not counted.]"
 
 
-def prompt_text(ports: Ports, thread: Thread) -> str:
-    """Return what the model would be sent next: exactly that, but for the lines in brackets.
+def format_prompt(ports: Ports, thread: Thread) -> str:
+    """Return exactly what the model would be sent next, with a line in brackets after each part.
 
-    Each of them stands after a part and says how long it is; no block has such a line.
+    The line says how long the part is; no block contains such a line.
     """
-    prompt = next_prompt(ports, thread)
+    prompt = next_prompt(ports.agent_of(thread), thread)
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],
         "new events, cache mark": prompt.blocks[prompt.seen :],
         "question, never cached": [prompt.ask],
     }
-    shown = [_part(name, *texts) for name, texts in parts.items() if texts]
+    shown = [_format_part(name, *texts) for name, texts in parts.items() if texts]
     return "\n\n".join([*shown, ESTIMATED])
 
 
-def changed(thread: Thread, event: Event) -> str:
-    """Return a note where the owner's prompts are not those of the step before."""
+def note_changed_prompts(thread: Thread, event: Event) -> str:
+    """Return a note if the owner's prompts have changed since the step before."""
     asked = ("step", "invalid_step")
     for seq in range(event.seq - 1, 0, -1) if event.type in asked else ():
         if (before := thread.event(seq)).type in asked:
@@ -37,13 +37,13 @@ def changed(thread: Thread, event: Event) -> str:
     return ""
 
 
-def spent(thread: Thread) -> str:
+def format_tokens(thread: Thread) -> str:
     """Return the tokens of all the model calls of a thread."""
     total = sum((Counter(past.tokens) for past in thread.events), Counter[str]())
     cached = f" ({total['cached']:,} cached)" if total["cached"] else ""
     return f"{total['input']:,} in{cached}, {total['output']:,} out" if total else "-"
 
 
-def _part(name: str, *texts: str) -> str:
+def _format_part(name: str, *texts: str) -> str:
     text = "\n\n".join(text.strip("\n") for text in texts)
     return f"{text}\n[{name}; about {estimate(*texts):,} tokens]"

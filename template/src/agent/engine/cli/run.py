@@ -1,4 +1,4 @@
-"""The commands that run threads: `run` one, `worker` those that are due."""
+"""The commands that run threads: `run` runs one, `worker` those that are due."""
 
 import asyncio
 import signal
@@ -9,61 +9,73 @@ from uuid import uuid4
 import typer
 
 from .. import settings
-from ..log.errors import AgentError
+from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import thread_of
+from ..loop.ports import Ports
 from ..people.identity import local_user
-from ..people.words import command, short, ways
-from .screen import Screen, interruptible, log_to_stderr
+from .format import format_command, shorten_id
+from .screen import Screen, handle_interrupt, log_to_stderr
+from .script import find_scripts
 from .talk import Talk
-from .threads import thread_named
-from .waits import ask_for
+from .threads import find_thread
+from .waits import ask_answer, list_answers
 
 LEFT_WAITING = 3
-"""The exit code where a person has to answer first."""
+"""The exit code of a run that a person has to answer first."""
 
 Model = Annotated[
-    str, typer.Option(metavar="PROVIDER:NAME", help="The model that decides, in place of MODEL.")
+    str, typer.Option(metavar="PROVIDER:NAME", help="The model that decides, instead of MODEL.")
 ]
 
 
 async def run(
     ctx: typer.Context,
     text: Annotated[list[str] | None, typer.Argument(help="What you want.")] = None,
-    thread: Annotated[str, typer.Option(metavar="ID", help="Go on with this thread.")] = "",
+    thread: Annotated[str, typer.Option(metavar="ID", help="Continue this thread.")] = "",
     model: Model = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="The agent, by its name in app.py; by default the first."
+        ),
+    ] = "",
 ) -> None:
-    """Give the agent a task, or go on with a thread.
+    """Give the agent a task, or continue a thread.
 
-    In a terminal it asks you what it has to ask. Elsewhere it stops there with exit code 3 and
-    says how to answer. Steps go to stderr, the result to stdout.
+    In a terminal, the agent asks you its questions here. Elsewhere it stops at the first one with
+    exit code 3 and says how to answer. Steps go to stderr, the result to stdout.
     """
     if not text and not thread:
-        raise typer.BadParameter("say what you want, or name a --thread to go on with")
-    chosen, actor, screen = _model_or_setting(model), local_user(), Screen()
-    talk = Talk(ctx.obj(chosen), actor, screen, ask_for if screen.interactive else None)
-    if chosen.startswith("scripted"):
-        screen.say(f"No model decides here, but a script: {chosen}")
-    store, new = talk.app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
-    begun = await thread_named(store, thread) if thread else new
-    again = command("run", "--thread", short(begun.id), *(["--model", model] if model else []))
-    kept = f"The thread is kept; go on with:\n  {again}"
-    leaving = f"\nLeaving after the step at hand; Ctrl-C again does not wait for it.\n{kept}"
-    with interruptible(lambda: screen.say(leaving)):
-        screen.say(f"Thread {short(begun.id)}", "dim")
+        raise typer.BadParameter("say what you want, or name a thread with --thread")
+    actor, screen = local_user(), Screen()
+    app = ctx.obj(lambda name: model or settings.optional_model(name))
+    talk = Talk(app, actor, screen, ask_answer if screen.interactive else None, agent)
+    store, new = app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
+    started = await find_thread(store, thread) if thread else new
+    _check_agent(app.ports, started, agent, screen)
+    again = format_command(
+        "run", "--thread", shorten_id(started.id), *(["--model", model] if model else [])
+    )
+    kept = f"The thread is kept. Continue with:\n  {again}"
+    stopping = f"\nStopping after the current step; Ctrl-C again stops at once.\n{kept}"
+    with handle_interrupt(lambda: screen.say(stopping)):
+        screen.say(f"Thread {shorten_id(started.id)}", "dim")
         try:
-            ended = await talk.converse(await talk.say(begun, " ".join(text)) if text else begun)
+            ended = await talk.converse(
+                await talk.say(started, " ".join(text)) if text else started
+            )
         except AgentError as error:
             error.add_note(kept)
             raise
-    raise typer.Exit(_ending(ended, screen, again))
+    raise typer.Exit(_report_end(ended, screen, again))
 
 
-def _ending(thread: Thread, screen: Screen, again: str) -> int:
+def _report_end(thread: Thread, screen: Screen, again: str) -> int:
     if thread.state.wait is None:
         return 0 if thread.state.ended == "finished" else 1
-    answers = "\n".join(f"  {way}" for way in ways(thread, thread.state.wait))
-    screen.say(f"\nLeft waiting. Answer with:\n{answers}\nand go on with:\n  {again}")
+    answers = "\n".join(f"  {way}" for way in list_answers(thread, thread.state.wait))
+    screen.say(f"\nLeft waiting. Answer with:\n{answers}\nand continue with:\n  {again}")
     return LEFT_WAITING
 
 
@@ -72,14 +84,15 @@ async def worker(
     model: Model = "",
     concurrency: Annotated[int, typer.Option(min=1, help="How many threads at once.")] = 16,
 ) -> None:
-    """Run whatever is due, until stopped.
+    """Run every thread that is due, until stopped.
 
-    SIGTERM and Ctrl-C let the steps at hand end first.
+    SIGTERM and Ctrl-C let the current steps end first.
     """
-    chosen, screen = _model_or_setting(model), Screen()
-    working = asyncio.create_task(ctx.obj(chosen).runner.work(concurrency))
+    app, screen = ctx.obj(lambda name: model or settings.required_model(name)), Screen()
+    working = asyncio.create_task(app.runner.work(concurrency))
     log_to_stderr()
-    screen.say(f"Running due threads with {chosen}; Ctrl-C stops after the steps at hand.")
+    models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
+    screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, working.cancel)
     with suppress(asyncio.CancelledError):
@@ -87,6 +100,13 @@ async def worker(
     screen.say("Stopped; nothing is lost.")
 
 
-def _model_or_setting(model: str) -> str:
-    hint = f"Name one in .env or with --model; `{command('demo')}` runs without one."
-    return model or settings.required("MODEL", hint)
+def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:
+    """Refuse an agent that is not the thread's or has no model, before anything is recorded."""
+    agent = ports.agent_of(thread) if thread.events else ports.agent_named(name)
+    if name not in ("", agent.name):
+        raise Refused(f"the thread is {agent.name!r}'s, not {name!r}'s; leave --agent out")
+    if not agent.model:
+        demo = f" `{format_command('demo')}` runs without one." if find_scripts() else ""
+        settings.required("MODEL", settings.MODEL_HINT + demo)
+    if agent.model.startswith("scripted"):
+        screen.say(f"A script decides here, not a model: {agent.model}")

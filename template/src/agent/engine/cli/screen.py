@@ -17,10 +17,10 @@ from typing import TextIO
 import typer
 
 from ..log.characters import clean
-from ..people.words import line
+from ..people.words import shorten
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
-"""What arrow and control keys leave in a line."""
+"""What arrow and control keys leave in a line that is typed."""
 
 
 class Screen:
@@ -29,19 +29,19 @@ class Screen:
         self.interactive = sys.stdin.isatty() and self._talk.isatty()
         """Somebody is there to answer."""
         self.chatty = self.interactive and sys.stdout.isatty()
-        """Somebody is there to talk: the result is not being piped elsewhere."""
+        """Somebody is there to talk: the result is not piped elsewhere."""
 
     def say(self, text: str = "", style: str = "") -> None:
-        """Talk; `style` is one of Rich's."""
+        """Print a line of the conversation; `style` is one of Rich's."""
         _write(self._talk, clean(text), style)
 
-    def tell(self, text: str) -> None:
+    def write(self, text: str) -> None:
         """Print a result."""
         _write(sys.stdout, clean(text), "")
 
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
-        table = [head, *(tuple(clean(line(cell)) for cell in row) for row in rows)]
+        table = [head, *(tuple(clean(shorten(cell)) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         for row in table:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -50,14 +50,14 @@ class Screen:
     async def ask(self, question: str) -> str | None:
         """Ask for one line, without its surrounding space; None at the end of input."""
         print(clean(question), end=" ", file=self._talk, flush=True)
-        typed = await _typed()
+        typed = await _read_line()
         if not typed:
             self.say()
             return None
         return _KEYS.sub("", typed).strip()
 
-    def forget_typed(self) -> None:
-        """Drop what was typed ahead: nobody approves what they have not seen."""
+    def discard_typed(self) -> None:
+        """Discard what was typed ahead: nobody approves what they have not seen."""
         with suppress(ImportError):  # Windows
             from termios import TCIFLUSH, tcflush
 
@@ -65,7 +65,7 @@ class Screen:
 
 
 def log_to_stderr() -> None:
-    """Show what the agent logs, in one line each."""
+    """Print what the agent logs, one line each."""
     handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("agent")
     handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
@@ -78,9 +78,9 @@ class _Clean(logging.Formatter):
 
 
 @contextmanager
-def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
-    """Let Ctrl-C call `leaving`, wait for the step at hand and end with exit code 130; the
-    second one ends at once. Nothing is lost by either."""
+def handle_interrupt(leaving: Callable[[], None]) -> Iterator[None]:
+    """On Ctrl-C, call `leaving`, wait for the current step and end with exit code 130. A second
+    Ctrl-C ends at once. Neither loses anything."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task, "a command is a task"
 
@@ -90,7 +90,7 @@ def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
         leaving()
         task.cancel()
 
-    with suppress(NotImplementedError):  # Windows: the first one leaves at once
+    with suppress(NotImplementedError):  # Windows: the first one ends at once
         loop.add_signal_handler(signal.SIGINT, leave)
     try:
         yield
@@ -98,8 +98,8 @@ def interruptible(leaving: Callable[[], None]) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-async def _typed() -> str:
-    """Read a line from the terminal; may be cancelled, so that others can answer meanwhile."""
+async def _read_line() -> str:
+    """Read a line from the terminal; can be cancelled, so that others can answer meanwhile."""
     loop, ready, stdin = asyncio.get_running_loop(), asyncio.Event(), sys.stdin.fileno()
     try:
         loop.add_reader(stdin, ready.set)
@@ -112,13 +112,13 @@ async def _typed() -> str:
         loop.remove_reader(stdin)
 
 
-def _colourful(stream: TextIO) -> bool:
+def _has_colours(stream: TextIO) -> bool:
     dumb = os.environ.get("TERM", "dumb") == "dumb"
     return stream.isatty() and not dumb and not os.environ.get("NO_COLOR")
 
 
 def _write(stream: TextIO, text: str, style: str) -> None:
-    if style and _colourful(stream):
+    if style and _has_colours(stream):
         from rich.console import Console
         from rich.text import Text
 

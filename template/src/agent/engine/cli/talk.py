@@ -1,7 +1,7 @@
-"""A conversation at the terminal: steps as they come, questions as they arise, what is said next.
+"""A conversation at the terminal: the steps of a thread, its questions, and your next message.
 
-It follows the log, as everybody does. So it shows what others do to the thread too, and an
-answer given elsewhere ends the question here.
+It follows the log, so it also shows what others do to the thread, and an answer that is given
+elsewhere ends the question here.
 """
 
 import asyncio
@@ -13,17 +13,19 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ..log.errors import Refused
+from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, message
-from ..people.words import description, news
+from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
 from .screen import Screen
-from .threads import summary
-from .waits import Answer, give
+from .threads import find_summary
+from .waits import Answer, describe_wait, give_answer
 
 T = TypeVar("T")
 Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
+StandIn = Callable[[Thread, OpenWait], tuple[str, Answer]]
 
 _GLANCE_S = 0.1
 _QUIET_GLANCES = 10
@@ -35,31 +37,36 @@ class Talk:
     actor: str
     screen: Screen
     answerer: Answerer | None
-    """Answers waits, None for "later"; without one the conversation stops at the first."""
+    """Answers waits, or returns None to leave one open; without it the first wait ends the talk."""
+    agent: str = ""
+    """Whom a new thread is for; the default agent if empty."""
+    stand_in: StandIn | None = None
+    """Says who answers what the person here cannot answer, and what; without it, others do."""
 
     async def say(self, thread: Thread, text: str) -> Thread:
-        """Say something in a thread, which begins with it if it is new."""
+        """Append a message to a thread, which is created if it is new."""
         match thread.state.wait and thread.state.wait.kind:
             case "approval" | "limit" | "timer" as kind:
-                self.screen.say(f"Your message takes the place of the open {kind}.")
+                self.screen.say(f"Your message replaces the open {kind}.")
             case "job" | "in_doubt":
-                self.screen.say("Your message is kept; first this has to be answered:")
-        way, delivery = message if thread.events else launch, uuid4().hex
-        sender = {"actor": self.actor, "delivery": delivery, "source": "cli"}
-        return await way(self.app.ports, thread.id, text, **sender)
+                self.screen.say("Your message is kept. This has to be answered first:")
+        sender = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        if thread.events:
+            return await message(self.app.ports, thread.id, text, **sender)
+        return await launch(self.app.ports, thread.id, text, agent=self.agent, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:
-        """Run a thread until it is over or left waiting, and return it as it is then."""
+        """Run a thread until it has ended or a wait is left open, and return it."""
         while True:
             thread = await self._follow(thread)
             if thread.state.wait is None:
-                self.screen.tell(_last_words(thread))
+                self.screen.write(_format_end(thread))
                 return thread
-            if not await self._settled(thread, thread.state.wait):
+            if not await self._settle(thread, thread.state.wait):
                 return thread
 
     async def converse(self, thread: Thread) -> Thread:
-        """Go on, and with whatever the person says next, until they have nothing to say."""
+        """Run a thread, and what the person says next, until they have nothing to say."""
         while True:
             thread = await self.go_on(thread)
             if thread.state.wait or not self.screen.chatty:
@@ -70,72 +77,112 @@ class Talk:
 
     async def _follow(self, thread: Thread) -> Thread:
         store = self.app.ports.store
-        row = await summary(store, thread)
+        row = await find_summary(store, thread)
         held, glances = bool(row and row.running), count(1)
-        async with _task(self.app.runner.finish(thread.id)) as running:
+        async with _run_meanwhile(self.app.runner.finish(thread.id)) as running:
             while not running.done():
                 await asyncio.wait({running}, timeout=_GLANCE_S)
                 newest = await store.load(thread.id)
                 held = held and newest.state.version == thread.state.version
                 if held and next(glances) == _QUIET_GLANCES:
-                    self.screen.say("  Another process is at it, or was just now; waiting.")
-                thread = self._tell(thread, newest)
-            return self._tell(thread, await running)
+                    self.screen.say(
+                        "  Another process runs this thread, or did until just now. Waiting for it."
+                    )
+                thread = self._show_new(thread, newest)
+            return self._show_new(thread, await running)
 
-    def _tell(self, seen: Thread, newest: Thread) -> Thread:
+    def _show_new(self, seen: Thread, newest: Thread) -> Thread:
         for event in newest.events[seen.state.version :]:
             seen = seen.plus(event)
-            text, style = news(seen, event, self.actor)
+            text, style = format_news(seen, event, self.actor)
             if text:
                 self.screen.say(text, style)
         return seen
 
-    async def _settled(self, thread: Thread, wait: OpenWait) -> bool:
-        """Put a wait to the person, unless somebody else is faster; false leaves it open."""
-        headline, *rest = description(wait, self.actor, await self.app.ports.store.now())
+    async def _settle(self, thread: Thread, wait: OpenWait) -> bool:
+        """Ask the person, unless somebody else is faster; return False if the wait is left open."""
+        headline, *rest = describe_wait(wait, self.actor, await self.app.ports.store.now())
         self.screen.say(f"\n{headline}", "bold yellow")
         for text in rest:
             self.screen.say(f"  {text}")
+        if self.stand_in and not (self.answerer and self._is_for_me(wait)):
+            return await self._give(thread, wait, *self.stand_in(thread, wait))
         if self.answerer is None:
             return False
-        async with _task(self._answered(thread, wait, self.answerer)) as asking:
-            while not asking.done() and await self._open(thread, wait):
+        async with _run_meanwhile(self._answer(thread, wait, self.answerer)) as asking:
+            while not asking.done() and await self._is_open(thread, wait):
                 await asyncio.wait({asking}, timeout=0.5)
             if asking.done():
                 return await asking
         self.screen.say()
         return True
 
-    async def _answered(self, thread: Thread, wait: OpenWait, answerer: Answerer) -> bool:
-        if not wait.admits(self.actor) or wait.kind == "timer":
-            self.screen.say("Waiting; Ctrl-C leaves, and nothing is lost.")
+    async def _answer(self, thread: Thread, wait: OpenWait, answerer: Answerer) -> bool:
+        if not self._is_for_me(wait):
+            self.screen.say("Waiting. Ctrl-C leaves; nothing is lost.")
             await asyncio.Event().wait()
         given = await answerer(self.screen, wait)
         if given is None:
             return False
         try:
-            await give(self.app.ports, thread, wait, given, self.actor)
+            await give_answer(self.app.ports, thread, wait, given, self.actor)
         except Refused as error:
             self.screen.say(f"Not accepted: {error}", "red")
         return True
 
-    async def _open(self, thread: Thread, wait: OpenWait) -> bool:
+    async def _give(self, thread: Thread, wait: OpenWait, actor: str, given: Answer) -> bool:
+        try:
+            await give_answer(self.app.ports, thread, wait, given, actor)
+        except Refused:
+            if await self._is_open(thread, wait):
+                raise
+        return True
+
+    def _is_for_me(self, wait: OpenWait) -> bool:
+        return wait.admits(self.actor) and wait.kind != "timer"
+
+    async def _is_open(self, thread: Thread, wait: OpenWait) -> bool:
         store = self.app.ports.store
         now = (await store.load(thread.id)).state.wait
         over = wait.expires_at is not None and wait.expires_at <= await store.now()
         return not over and now is not None and now.seq == wait.seq
 
 
-def _last_words(thread: Thread) -> str:
+def format_news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:
+    """Return what somebody who follows the thread wants to know of its last event, and a style.
+
+    A call is shown when it starts: until then a person may be asked about it, edit it or drop it.
+    """
+    sentence, step = describe_event(seen, event), seen.state.step
+    match event.type:
+        case "tool_started" if step and step.seq == event.data["step"]:
+            again = " (again: the last run reported no result)" if step.starts > 1 else ""
+            return f"  ▸ {format_call(step.call)}{again}", "cyan"
+        case "tool_finished":
+            return f"    → {shorten(format_value(event.data['output']))}", ""
+        case "tool_failed":
+            return f"    ✗ {shorten(event.data['error'])}", "red"
+        case "invalid_step" | "discarded" | "compacted":
+            return f"  ! {sentence.line}", "yellow"
+        case "message" if event.actor == actor or event.data.get("facts") == {}:
+            return "", ""
+        case "message" | "resumed":
+            return f"  · {sentence.who} {sentence.line}", "dim"
+        case "cancelled":
+            return f"  ■ {sentence.who} {sentence.line}", "red"
+    return "", ""
+
+
+def _format_end(thread: Thread) -> str:
     last = next((past for past in reversed(thread.events) if past.type != "delivered"), None)
     if last and last.type == "finished":
         return str(last.data["message"])
-    return f"Stopped: {last.actor} ended it." if last else ""
+    return f"Cancelled by {last.actor}." if last else ""
 
 
 @asynccontextmanager
-async def _task(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
-    """Do `work` meanwhile; leaving ends it."""
+async def _run_meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run `work` inside the `with` block, and cancel it at its end."""
     task = asyncio.create_task(work)
     try:
         yield task

@@ -11,13 +11,17 @@ from typing import Annotated
 import typer
 
 from ..log.errors import ThreadNotFound
+from ..log.events import Event
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports, Store, Summary
 from ..people.identity import local_user
-from ..people.words import command, description, line, short, ways, what, when
-from .prompts import changed, prompt_text, spent
+from ..people.words import describe_event, shorten
+from ..runners.app import no_model
+from .format import format_command, format_time, shorten_id
+from .prompts import format_prompt, format_tokens, note_changed_prompts
 from .screen import Screen
+from .waits import describe_wait, list_answers
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
 
@@ -27,54 +31,64 @@ async def threads(
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
 ) -> None:
     """List threads, last changed first."""
-    store, screen = ctx.obj("").ports.store, Screen()
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
-        first, at = thread.events[0], when(row.updated, now)
-        about = line(str(first.data.get("text", "")), 60)
-        rows.append((short(row.id), _status(row), at, spent(thread), first.actor, about))
+        first, at = thread.events[0], format_time(row.updated, now)
+        about = shorten(str(first.data.get("text", "")), 60)
+        names = (_find_agent_name(ports, thread),) if several else ()
+        status, cost = _format_status(row, ports, thread), format_tokens(thread)
+        rows.append((shorten_id(row.id), *names, status, at, cost, first.actor, about))
     if rows:
-        screen.table(("ID", "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
+        names = ("AGENT",) if several else ()
+        screen.table(("ID", *names, "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
     else:
-        screen.say(f"There are no threads yet; begin one with: {command('run', 'TEXT')}")
+        screen.say(f"There are no threads yet. Start one with: {format_command('run', 'TEXT')}")
 
 
 async def show(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[ID]", help="Any unique beginning; none: the last changed.")
+        str, typer.Argument(metavar="[ID]", help="A thread; by default the one that changed last.")
     ] = "",
     prompt: Annotated[
-        bool, typer.Option("--prompt", help="What the model would be sent next, exactly.")
+        bool, typer.Option("--prompt", help="Exactly what the model would be sent next.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One event a line, complete.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every event in full, one JSON object a line.")
+    ] = False,
 ) -> None:
     """Show the log of a thread."""
-    ports, screen = ctx.obj("").ports, Screen()
-    thread = await (thread_named(ports.store, name) if name else _newest(ports.store))
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    thread = await (find_thread(ports.store, name) if name else _load_newest(ports.store))
     if as_json:
         for event in thread.events:
             whole = {"seq": event.seq, **asdict(event)}
-            screen.tell(json.dumps(whole, default=datetime.isoformat))
+            screen.write(json.dumps(whole, default=datetime.isoformat))
     elif prompt:
-        screen.tell(prompt_text(ports, thread))
+        screen.write(format_prompt(ports, thread))
     else:
         await _show_log(ports, thread, screen)
 
 
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
-    now, row = await ports.store.now(), await summary(ports.store, thread)
-    screen.say(f"Thread {thread.id}: {_status(row) if row else thread.state.status}\n")
-    told = ((event, when(event.at, now) if event.at else "") for event in thread.events)
-    rows = [
-        (str(event.seq), at, event.actor, what(thread, event) + changed(thread, event))
-        for event, at in told
-    ]
+    now, row = await ports.store.now(), await find_summary(ports.store, thread)
+    status = _format_status(row, ports, thread) if row else thread.state.status
+    agent = f" ({_find_agent_name(ports, thread)})" if len(ports.agents) > 1 else ""
+    screen.say(f"Thread {thread.id}{agent}: {status}\n")
+    rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
-        shown = [*description(wait, local_user(), now), *ways(thread, wait)]
+        shown = [*describe_wait(wait, local_user(), now), *list_answers(thread, wait)]
         screen.say("\n" + "\n".join(shown))
+
+
+def _make_row(thread: Thread, event: Event, now: datetime) -> tuple[str, ...]:
+    sentence = describe_event(thread, event)
+    at = format_time(event.at, now) if event.at else ""
+    return str(event.seq), at, sentence.who, sentence.line + note_changed_prompts(thread, event)
 
 
 async def fork(
@@ -82,30 +96,30 @@ async def fork(
     name: Id,
     at: Annotated[int, typer.Option(metavar="N", help="The last event to keep; see `show`.")],
 ) -> None:
-    """Copy a thread up to event N into a new one; print its id."""
-    ports, screen = ctx.obj("").ports, Screen()
-    origin = await thread_named(ports.store, name)
+    """Copy a thread up to event N into a new one, and print its id."""
+    ports, screen = ctx.obj(no_model).ports, Screen()
+    origin = await find_thread(ports.store, name)
     copied = await api.fork(ports, origin.id, at, actor=local_user())
-    screen.tell(copied.id)
-    screen.say(f"Go on with: {command('run', '--thread', short(copied.id), 'TEXT')}")
+    screen.write(copied.id)
+    screen.say(f"Continue with: {format_command('run', '--thread', shorten_id(copied.id), 'TEXT')}")
 
 
 async def cancel(
     ctx: typer.Context,
     name: Id,
-    reason: Annotated[str, typer.Option(help="Kept in the log; the agent reads it.")] = "",
+    reason: Annotated[str, typer.Option(help="The agent reads it.")] = "",
 ) -> None:
     """End a thread.
 
-    A tool that runs may still report; a message opens the thread again.
+    A tool that is running may still report its result. A message reopens the thread.
     """
-    ports = ctx.obj("").ports
-    thread = await thread_named(ports.store, name)
+    ports = ctx.obj(no_model).ports
+    thread = await find_thread(ports.store, name)
     await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
-    Screen().say(f"Cancelled {short(thread.id)}.")
+    Screen().say(f"Cancelled {shorten_id(thread.id)}.")
 
 
-async def thread_named(store: Store, name: str) -> Thread:
+async def find_thread(store: Store, name: str) -> Thread:
     """Load the thread whose id begins with `name`. Raises ThreadNotFound."""
     try:
         return await store.load(name)
@@ -115,22 +129,30 @@ async def thread_named(store: Store, name: str) -> Thread:
         return await store.load(found[0])
     if fit := ", ".join(found[:3]):
         raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
-    hint = f"`{command('threads')}` lists them"
+    hint = f"`{format_command('threads')}` lists them"
     raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
 
 
-async def summary(store: Store, thread: Thread) -> Summary | None:
+async def find_summary(store: Store, thread: Thread) -> Summary | None:
     return next(iter(await store.threads(limit=1, prefix=thread.id)), None)
 
 
-async def _newest(store: Store) -> Thread:
+async def _load_newest(store: Store) -> Thread:
     if rows := await store.threads(limit=1):
         return await store.load(rows[0].id)
-    raise ThreadNotFound(f"there are no threads yet; begin one with: {command('run', 'TEXT')}")
+    raise ThreadNotFound(
+        f"there are no threads yet; start one with: {format_command('run', 'TEXT')}"
+    )
 
 
-def _status(row: Summary) -> str:
+def _find_agent_name(ports: Ports, thread: Thread) -> str:
+    return thread.state.agent or ports.default.name
+
+
+def _format_status(row: Summary, ports: Ports, thread: Thread) -> str:
+    if row.status == "running" and not ports.find_agent(thread):
+        return f"stalled: no agent {thread.state.agent!r}"
     if row.status == "running" and not row.running:
-        return "nobody runs it"
+        return "stalled"
     kind = row.status.removeprefix("waiting:").replace("_", " ")
     return f"waits: {kind}" if row.status.startswith("waiting:") else row.status

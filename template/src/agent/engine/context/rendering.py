@@ -5,13 +5,26 @@ event that says nothing new has no block. Nothing here may depend on a clock, on
 comes after the next prompt: a block is final once it was sent.
 """
 
+from collections.abc import Callable
+
 from ..log.events import MAX_TEXT, CallJson, Event
 from ..log.thread import Thread
 from .blocks import MAX_BLOCK, block
 
+Render = Callable[[Event, Thread], str | None]
+"""How an owner renders an event: its block, None to leave it to the engine, "" to leave it out."""
 
-def blocks_of(thread: Thread, event: Event) -> list[str]:
+
+def render_event(thread: Thread, event: Event, render: Render | None = None) -> list[str]:
     """Return what the model reads of one event; nothing where it need not know of it."""
+    before = _not_run(thread, event) if event.type == "message" and "text" in event.data else []
+    own = render(event, thread) if render else None
+    if own is not None:
+        return [*before, own] if own else before
+    return [*before, *_blocks(thread, event)]
+
+
+def _blocks(thread: Thread, event: Event) -> list[str]:
     data = event.data
     match event.type:
         case "message" if "facts" in data:
@@ -19,7 +32,7 @@ def blocks_of(thread: Thread, event: Event) -> list[str]:
             return [block(name, value, limit) for name, value in data["facts"].items()]
         case "message":
             said = {"from": event.actor, "text": data["text"]}
-            return [*_not_run(thread, event), block(f"{data.get('source', 'user')}_message", said)]
+            return [block(f"{data.get('source', 'user')}_message", said)]
         case "step":
             return [block(data["call"]["intent"], _call(thread, event))]
         case "invalid_step":

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from ..log.events import Event
 from ..log.thread import Thread
-from .rendering import blocks_of
+from .rendering import Render, render_event
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Prompt:
     """The closing question; never cached."""
     tokens: int = 0
     """About how many the blocks have; see `Window`."""
+    decisions: int = 0
+    """How many steps, valid or not, the thread took before."""
 
     def exceeds(self, limit: int) -> bool:
         """Say whether it has more tokens than `limit`, and could be shorter."""
@@ -49,7 +51,10 @@ class Prompt:
 class Window:
     """The context window of one run, which renders each event once: blocks are final."""
 
+    render: Render | None = None
+    """The owner's."""
     version: int = 0
+    decisions: int = 0
     blocks: list[str] = field(default_factory=list)
     seen: int = 0
     tokens: int = 0
@@ -58,6 +63,7 @@ class Window:
     def prompt(self, thread: Thread, prompts: Prompts) -> Prompt:
         """Return the next prompt of the thread, which has only grown since the last one."""
         new = thread.events[self.version :]
+        self.decisions += sum(event.type in ("step", "invalid_step") for event in new)
         beginning = max((event.seq for event in new if event.type == "compacted"), default=0)
         if beginning:
             self.blocks, self.seen, self.tokens, new = [], 0, 0, visible(thread)
@@ -66,16 +72,17 @@ class Window:
             if event.type in ("step", "invalid_step") and event.seq > beginning:
                 self.seen = len(self.blocks)
                 self.tokens = max(self.tokens, event.tokens.get("input", 0))
-            blocks = blocks_of(thread, event)
+            blocks = render_event(thread, event, self.render)
             self.blocks += blocks
             self.tokens += estimate(*blocks)
         self.version, blocks = thread.state.version, self.blocks
-        return Prompt(prompts.system, tuple(blocks), self.seen, prompts.next_step, self.tokens)
+        ask, decisions = prompts.next_step, self.decisions
+        return Prompt(prompts.system, tuple(blocks), self.seen, ask, self.tokens, decisions)
 
 
-def render(thread: Thread, prompts: Prompts) -> Prompt:
+def render_prompt(thread: Thread, prompts: Prompts, render: Render | None = None) -> Prompt:
     """Turn a thread into the next prompt."""
-    return Window().prompt(thread, prompts)
+    return Window(render).prompt(thread, prompts)
 
 
 def visible(thread: Thread) -> tuple[Event, ...]:

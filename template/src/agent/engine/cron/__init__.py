@@ -1,7 +1,7 @@
-"""Schedules (`schedules.toml`): the agent starts by itself. `agent serve` makes their ticks.
+"""Schedules (`schedules.toml`): the agent starts on its own, from `agent serve`.
 
-Any number of servers may: a tick is one thread. Nobody calls here, so nobody is authenticated;
-the actor is `cron:<schedule>`, and no person.
+Any number of servers may run: each tick starts one thread. Nobody calls in, so nobody is
+authenticated; the actor is `cron:<schedule>`, which is not a person.
 """
 
 import asyncio
@@ -15,74 +15,77 @@ from typing import Annotated
 
 import typer
 
+from ..cli.format import shorten_id
 from ..cli.screen import Screen
 from ..log.errors import Misconfigured
 from ..loop.ports import Store
-from ..people.words import short
-from ..runners.app import App, Build, Served
-from .file import path, schedules
-from .schedule import Schedule
-from .ticks import Clock, last_run, utc_now, work
+from ..runners.app import App, Build, Served, no_model
+from .schedules import Schedule, locate_file, read_schedules
+from .ticks import Clock, find_last_thread, get_utc_now, run_schedules
 
 log = logging.getLogger(__name__)
 
-Name = Annotated[str, typer.Argument(metavar="[NAME]", help="Only this one.")]
-Count = Annotated[int, typer.Option(min=1, max=1000, help="How many.")]
+Name = Annotated[str, typer.Argument(metavar="[NAME]", help="Only this schedule.")]
+Count = Annotated[int, typer.Option(min=1, max=1000, help="How many ticks.")]
 
 
-def served(app: App, clock: Clock = utc_now) -> Served | None:
-    """Make the ticks beside the server; the file is read now, and not again."""
-    found = schedules(app.ports.channel)
+def serve(app: App, clock: Clock = get_utc_now) -> Served | None:
+    """Start the threads of the schedules; the file is read only now. Raises Misconfigured."""
+    found = read_schedules(app.ports.notifier)
     if not found:
-        log.warning("cron is off: a table in %r switches it on, see docs/cron.md", str(path()))
+        how = "To turn them on, add a table to %r (see docs/cron.md)."
+        log.warning(f"Schedules are off. {how}", str(locate_file()))
         return None
-    return Served(work=partial(work, app, found, clock))
+    return Served(work=partial(run_schedules, app, found, clock))
 
 
-def mount(cli: typer.Typer, build: Build, clock: Clock = utc_now) -> None:
+def mount(cli: typer.Typer, build: Build, clock: Clock = get_utc_now) -> None:
     """Add the commands `cron list` and `cron next`."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
     @group.command("list")
     def list_() -> None:
-        """List when each is due, and what its last thread came to."""
-        app = build("")
-        rows = asyncio.run(_rows(app.ports.store, _found(app), clock()))
+        """List the schedules, with the next tick and the last thread of each."""
+        app = build(no_model)
+        rows = asyncio.run(_build_rows(app.ports.store, _choose(app), clock()))
         Screen().table(("NAME", "CRON", "NEXT", "LAST", "THREAD", "STATUS"), rows)
 
     @group.command("next")
     def next_(name: Name = "", count: Count = 5) -> None:
-        """Say when the schedules are due, the next first."""
-        now, screen = clock(), Screen()
-        ticks = (zip(each.after(now), repeat(each)) for each in _found(build(""), name))
+        """List the next ticks, soonest first."""
+        now, screen, chosen = clock(), Screen(), _choose(build(no_model), name)
+        ticks = (zip(each.generate_ticks(now), repeat(each)) for each in chosen)
         rows = islice(heapq.merge(*ticks, key=itemgetter(0)), count)
-        screen.table(("WHEN", "NAME"), ((_local(each, tick), each.name) for tick, each in rows))
+        local = ((_format_local(each, tick), each.name) for tick, each in rows)
+        screen.table(("WHEN", "NAME"), local)
 
     cli.add_typer(group, name="cron", help="Look at the schedules that `agent serve` runs.")
 
 
-def _found(app: App, name: str = "") -> list[Schedule]:
-    found = schedules(app.ports.channel)
+def _choose(app: App, name: str = "") -> list[Schedule]:
+    """Return all schedules, or the one with this name."""
+    found = read_schedules(app.ports.notifier)
     if not found:
-        Screen().say(f"There is no schedule yet: begin one in {str(path())!r}, see docs/cron.md")
+        Screen().say(f"No schedules yet. Add one to {str(locate_file())!r} (see docs/cron.md).")
         raise typer.Exit
     if name and name not in (names := [each.name for each in found]):
-        there = f"there is no schedule {name!r} in {str(path())!r}"
-        raise Misconfigured(f"{there}; it has {', '.join(names)}")
+        there = f"{str(locate_file())!r} has {', '.join(names)}"
+        raise Misconfigured(f"There is no schedule {name!r}: {there}.")
     return [each for each in found if name in ("", each.name)]
 
 
-async def _rows(store: Store, found: list[Schedule], now: datetime) -> list[tuple[str, ...]]:
-    return [await _row(store, each, now) for each in found]
+async def _build_rows(store: Store, found: list[Schedule], now: datetime) -> list[tuple[str, ...]]:
+    return [await _build_row(store, each, now) for each in found]
 
 
-async def _row(store: Store, schedule: Schedule, now: datetime) -> tuple[str, ...]:
-    due = schedule.name, schedule.cron, _local(schedule, next(schedule.after(now)))
-    if ran := await last_run(store, schedule, now):
-        tick, thread = ran
-        return (*due, _local(schedule, tick), short(thread.id), thread.state.status)
+async def _build_row(store: Store, schedule: Schedule, now: datetime) -> tuple[str, ...]:
+    next_tick = _format_local(schedule, next(schedule.generate_ticks(now)))
+    due = schedule.name, schedule.cron, next_tick
+    if found := await find_last_thread(store, schedule, now):
+        tick, thread = found
+        return (*due, _format_local(schedule, tick), shorten_id(thread.id), thread.state.status)
     return (*due, "never", "", "")
 
 
-def _local(schedule: Schedule, tick: datetime) -> str:
+def _format_local(schedule: Schedule, tick: datetime) -> str:
     return f"{tick.astimezone(schedule.timezone):%Y-%m-%d %H:%M %Z}"

@@ -1,5 +1,6 @@
-"""Where in the world of mail a thread is at home: who began it, under which subject, and what
-they wrote since. `reply_to` keeps it as `email:ana@example.org?subject=…`, as in a mailto URL.
+"""The mail conversation that a thread came from: its address, its subject and its mails.
+
+The thread's `reply_to` holds it as `email:ana@example.org?subject=…`, as in a mailto URL.
 """
 
 from urllib.parse import parse_qs, urlencode
@@ -8,13 +9,13 @@ from ..log.events import Event
 from ..log.thread import Thread
 
 
-def home_of(address: str, subject: str) -> str:
-    """Return the `reply_to` of a thread that begins with a mail."""
+def format_home(address: str, subject: str) -> str:
+    """Return the `reply_to` of a thread that a mail starts."""
     return f"email:{address}?{urlencode({'subject': subject or 'Your mail'})}"
 
 
-def home(thread: Thread) -> tuple[str, str]:
-    """Return the address and the subject of who began a thread; "" where no mail did."""
+def read_home(thread: Thread) -> tuple[str, str]:
+    """Return the address of whoever started a thread, and the subject; "" if no mail did."""
     channel, _, where = thread.state.reply_to.partition(":")
     address, _, query = where.partition("?")
     subject = " ".join(parse_qs(query).get("subject", [""])[0].split())
@@ -22,17 +23,17 @@ def home(thread: Thread) -> tuple[str, str]:
 
 
 def goes_home(thread: Thread, event: Event) -> bool:
-    """Say whether who began the thread is told, and not others who are asked."""
+    """Say whether an event goes to whoever started the thread, and not to others who are asked."""
     audience = event.data.get("audience", ())
     return event.type != "paused" or bool({thread.state.owner, "anyone"}.intersection(audience))
 
 
-def delivery_of(message_id: str) -> str:
+def format_delivery(message_id: str) -> str:
     return f"email:{message_id}"
 
 
-def received(thread: Thread, event: Event) -> list[str]:
+def list_received(thread: Thread, event: Event) -> list[str]:
     """Return the Message-IDs of the mails before `event`, oldest first."""
-    begin = f"in:{delivery_of('<')}"
+    start = f"in:{format_delivery('<')}"
     keys = [past.key or "" for past in thread.events[: event.seq]]
-    return [f"<{key.removeprefix(begin)}" for key in keys if key.startswith(begin)]
+    return [f"<{key.removeprefix(start)}" for key in keys if key.startswith(start)]

@@ -1,7 +1,8 @@
-"""Reads a mailbox by IMAP. The server keeps what was read: a mail is marked seen once it is in
-the log. What cannot be read is flagged as well, for a person to look at, and holds up nothing.
+"""Reads a mailbox over IMAP. The server keeps track of what was read: a mail is marked as seen
+once it is in the log. A mail that cannot be read is also flagged, for a person to look at, and does
+not block the others.
 
-Each look is a connection of its own, so there is none to keep alive.
+Every poll opens a connection of its own, so there is none to keep alive.
 """
 
 import asyncio
@@ -21,8 +22,8 @@ from .server import TIMEOUT_S, Server
 
 MAX_BACK_OFF_S = 300.0
 _PORTS = {"imaps": 993, "imap": 143}
-_HINT = "Mail is read from it: imaps://user:password@host/INBOX."
-_AWAY = (imaplib.IMAP4.error, OSError, Unavailable)
+_HINT = "The mailbox to read: imaps://user:password@host/INBOX."
+_FAILURES = (imaplib.IMAP4.error, OSError, Unavailable)
 
 log = logging.getLogger(__name__)
 
@@ -38,55 +39,57 @@ class ImapBox:
         try:
             poll_s = float(optional("EMAIL_POLL_S", "30"))
         except ValueError:
-            raise Misconfigured("EMAIL_POLL_S is no number of seconds") from None
+            raise Misconfigured("EMAIL_POLL_S is not a number of seconds") from None
         if not 0.1 <= poll_s <= 86_400:
-            raise Misconfigured("EMAIL_POLL_S is no number of seconds between 0.1 and 86400")
+            raise Misconfigured("EMAIL_POLL_S is not a number of seconds between 0.1 and 86400")
         return cls(Server.from_env("EMAIL_IMAP_URL", _PORTS, _HINT), intake, poll_s)
 
-    async def work(self) -> None:
-        """Look again and again, less often while the server is away, until cancelled."""
+    async def run(self) -> None:
+        """Poll until cancelled, less often while the server cannot be reached."""
         pause_s = self._poll_s
         while True:
             try:
-                await self.look()
+                await self.poll()
                 pause_s = self._poll_s
-            except _AWAY as error:
+            except _FAILURES as error:
                 pause_s = min(2 * pause_s, max(MAX_BACK_OFF_S, self._poll_s))
                 where = f"{self._server.host} (EMAIL_IMAP_URL)"
-                log.warning("no mail from %s, next try in %.3g s: %s", where, pause_s, error)
+                log.warning(
+                    "cannot read mail from %s, retrying in %.3g s: %s", where, pause_s, error
+                )
             await asyncio.sleep(pause_s)
 
-    async def look(self) -> None:
-        """Take what nobody has seen, oldest first."""
-        async with self._connected() as box:
-            for uid in await asyncio.to_thread(_unseen, box):
-                flags = await self._take(box, uid)
-                await asyncio.to_thread(_flagged, box, uid, flags)
+    async def poll(self) -> None:
+        """Take all unseen mails, oldest first."""
+        async with self._connect() as box:
+            for uid in await asyncio.to_thread(_search_unseen, box):
+                flags = await self._take_mail(box, uid)
+                await asyncio.to_thread(_set_flags, box, uid, flags)
 
-    async def _take(self, box: imaplib.IMAP4, uid: str) -> str:
-        """Hand over one mail and return the flags it gets."""
+    async def _take_mail(self, box: imaplib.IMAP4, uid: str) -> str:
+        """Hand one mail to the intake, and return the flags that it gets."""
         try:
-            if (raw := await asyncio.to_thread(_fetched, box, uid)) is not None:
-                await self._intake.take(raw)
+            if (raw := await asyncio.to_thread(_fetch, box, uid)) is not None:
+                await self._intake.take_mail(raw)
             return r"\Seen"
         except BrokenMail as error:
-            log.warning("mail %s in %s is put aside: %s", uid, self._server.path, error)
+            log.warning("mail %s in %s cannot be read: %s", uid, self._server.path, error)
             return r"\Seen \Flagged"
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[imaplib.IMAP4]:
-        line = _Line()
+    async def _connect(self) -> AsyncIterator[imaplib.IMAP4]:
+        connection = _Connection()
         try:
-            box = await asyncio.to_thread(line.connect, self._server)
-            await asyncio.to_thread(_opened, box, self._server)
+            box = await asyncio.to_thread(connection.connect, self._server)
+            await asyncio.to_thread(_open_mailbox, box, self._server)
             yield box
             await asyncio.to_thread(box.logout)
         finally:
-            line.drop()
+            connection.drop()
 
 
-class _Line:
-    """A connection that can be dropped while its thread makes it, or waits for an answer."""
+class _Connection:
+    """A connection that can be dropped while its thread opens it, or waits for an answer."""
 
     def __init__(self) -> None:
         self._box: imaplib.IMAP4 | None = None
@@ -95,7 +98,7 @@ class _Line:
     def connect(self, server: Server) -> imaplib.IMAP4:
         host, port = server.host, server.port
         if server.tls:
-            context = server.context()
+            context = server.make_context()
             self._box = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=TIMEOUT_S)
         else:
             self._box = imaplib.IMAP4(host, port, timeout=TIMEOUT_S)
@@ -112,32 +115,32 @@ class _Line:
                 self._box.shutdown()
 
 
-def _opened(box: imaplib.IMAP4, server: Server) -> None:
+def _open_mailbox(box: imaplib.IMAP4, server: Server) -> None:
     if server.wants_tls("STARTTLS" in box.capabilities):
-        box.starttls(server.context())
+        box.starttls(server.make_context())
     box.login(server.user, server.password)
     name = (server.path or "INBOX").replace("\\", r"\\").replace('"', r"\"")
-    _checked(box.select(f'"{name}"'))
+    _check(box.select(f'"{name}"'))
 
 
-def _unseen(box: imaplib.IMAP4) -> list[str]:
-    return [uid.decode() for uid in (_checked(box.uid("SEARCH", "UNSEEN"))[0] or b"").split()]
+def _search_unseen(box: imaplib.IMAP4) -> list[str]:
+    return [uid.decode() for uid in (_check(box.uid("SEARCH", "UNSEEN"))[0] or b"").split()]
 
 
-def _fetched(box: imaplib.IMAP4, uid: str) -> bytes | None:
-    """Return a mail, or None where another process removed it."""
-    size = _checked(box.uid("FETCH", uid, "(RFC822.SIZE)"))[0] or b""
+def _fetch(box: imaplib.IMAP4, uid: str) -> bytes | None:
+    """Return a mail, or None if another process removed it."""
+    size = _check(box.uid("FETCH", uid, "(RFC822.SIZE)"))[0] or b""
     if (found := re.search(rb"RFC822\.SIZE (\d+)", size)) and int(found[1]) > MAX_MAIL:
         raise BrokenMail(f"it has more than {MAX_MAIL} bytes")
-    answer = _checked(box.uid("FETCH", uid, "(BODY.PEEK[])"))
+    answer = _check(box.uid("FETCH", uid, "(BODY.PEEK[])"))
     return next((part[1] for part in answer if isinstance(part, tuple)), None)
 
 
-def _flagged(box: imaplib.IMAP4, uid: str, flags: str) -> None:
-    _checked(box.uid("STORE", uid, "+FLAGS", f"({flags})"))
+def _set_flags(box: imaplib.IMAP4, uid: str, flags: str) -> None:
+    _check(box.uid("STORE", uid, "+FLAGS", f"({flags})"))
 
 
-def _checked(answer: tuple[str, list[Any]]) -> list[Any]:
+def _check(answer: tuple[str, list[Any]]) -> list[Any]:
     if answer[0] != "OK":
-        raise imaplib.IMAP4.error(f"the server says {answer[0]}: {answer[1]!r}")
+        raise imaplib.IMAP4.error(f"the server answered {answer[0]}: {answer[1]!r}")
     return answer[1]

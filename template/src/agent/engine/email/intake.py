@@ -1,4 +1,4 @@
-"""From a mail to a message in a thread, the same for IMAP and for every provider."""
+"""Turns a mail into a message of a thread, in the same way for IMAP and for every provider."""
 
 import asyncio
 import logging
@@ -8,15 +8,15 @@ from ..log.errors import ThreadNotFound
 from ..loop import api
 from ..people.identity import name_of
 from ..runners.app import App
-from .home import delivery_of, home_of
+from .home import format_delivery, format_home
 from .letters import UNREAD
-from .mail import MAX_MAIL, BrokenMail, Head, body
-from .senders import Senders, robot
+from .mail import MAX_MAIL, BrokenMail, Head, read_body
+from .senders import Senders, detect_robot
 from .stamp import Stamp
-from .text import own_words, without_signature
+from .text import extract_own_words, remove_signature
 
 MAX_MAILS = 100
-"""In one thread; where more come, two machines write to each other."""
+"""In one thread; if more come, two machines are writing to each other."""
 MAX_NAMES = 20
 
 log = logging.getLogger(__name__)
@@ -28,58 +28,59 @@ class Intake:
     stamp: Stamp
     senders: Senders
 
-    async def take(self, raw: bytes) -> str:
-        """Append what somebody wrote; return why not where it was put aside, which is logged.
+    async def take_mail(self, raw: bytes) -> str:
+        """Append what somebody wrote; return why a mail was ignored, which is logged too, else "".
 
         Raises:
-            BrokenMail: it cannot be read.
-            Unavailable: the store is away; the mail has to come again.
+            BrokenMail: the mail cannot be read.
+            Unavailable: the store cannot be reached; the mail has to be delivered again.
         """
         if len(raw) > MAX_MAIL:
             raise BrokenMail(f"it has more than {MAX_MAIL} bytes")
         head = Head.of(raw)
-        thread_id = self._thread(head)
-        reason = robot(head, self.stamp) or self.senders.refusal(head)
-        reason = reason or await self._loop(thread_id)
-        text = "" if reason else await asyncio.to_thread(_text, head, raw)
+        thread_id = self._find_thread_id(head)
+        reason = detect_robot(head, self.stamp) or self.senders.find_refusal(head)
+        reason = reason or await self._detect_loop(thread_id)
+        text = "" if reason else await asyncio.to_thread(_compose_text, head, raw)
         if not text:
-            reason = reason or "it says nothing"
-            log.info("mail %s of %s is ignored: %s", head.id, head.sender, reason)
+            reason = reason or "it has no text"
+            log.info("ignored mail %s from %s: %s", head.id, head.sender, reason)
             return reason
         await api.launch(
             self.app.ports,
             thread_id,
             text,
             actor=name_of("email", head.sender),
-            delivery=delivery_of(head.id),
+            delivery=format_delivery(head.id),
             source="email",
-            reply_to=home_of(head.sender, head.subject),
+            reply_to=format_home(head.sender, head.subject),
         )
         self.app.runner.wake(thread_id)
         return ""
 
-    def _thread(self, head: Head) -> str:
-        """Return where a mail belongs: to what it answers, by our word or by its root."""
-        ours = [thread for one in head.references if (thread := self.stamp.thread_of(one))]
+    def _find_thread_id(self, head: Head) -> str:
+        """Return the thread of the mail that this one answers, else the one its root names."""
+        ids = [self.stamp.read_thread_id(reference) for reference in head.references]
+        ours = [thread_id for thread_id in ids if thread_id]
         root = (*head.references, head.id)[0]
         return ours[-1] if ours else api.thread_of("email", self.stamp.address, root)
 
-    async def _loop(self, thread_id: str) -> str:
+    async def _detect_loop(self, thread_id: str) -> str:
         try:
             thread = await self.app.ports.store.load(thread_id)
         except ThreadNotFound:
             return ""
         mails = sum(past.data.get("source") == "email" for past in thread.events)
-        return f"its thread {thread_id} has {mails} mails already" if mails >= MAX_MAILS else ""
+        return f"thread {thread_id} already has {mails} mails" if mails >= MAX_MAILS else ""
 
 
-def _text(head: Head, raw: bytes) -> str:
-    """Return what the agent is told: the subject if it is new, the text, what was attached."""
-    text, names = body(raw)
+def _compose_text(head: Head, raw: bytes) -> str:
+    """Return the message: the subject if it is new, the text, and the names of attachments."""
+    text, names = read_body(raw)
     if head.references:
-        parts = [own_words(text, head.subject)]
+        parts = [extract_own_words(text, head.subject)]
     else:
-        parts = [head.subject, without_signature(text)]
+        parts = [head.subject, remove_signature(text)]
     if names:
         more = ["…"] if len(names) > MAX_NAMES else []
         parts.append(UNREAD.format(", ".join(names[:MAX_NAMES] + more)))

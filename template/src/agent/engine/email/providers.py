@@ -1,9 +1,9 @@
-"""Mail that a provider posts. Each posts the raw mail somewhere; the rest is the same as IMAP.
+"""Receives mail that a provider posts. The raw mail in it is handled in the same way as with IMAP.
 
     POST /email/mailgun/mime   a form: body-mime, and timestamp, token, signature
     POST /email/postmark       JSON: RawEmail; a password in the URL
 
-Providers send a mail again until they read 200, so 200 is the answer to what is put aside, too.
+Providers send a mail again until the answer is 200, so ignored mails are answered with 200, too.
 """
 
 import asyncio
@@ -27,94 +27,99 @@ from .intake import Intake
 from .mail import MAX_MAIL, BrokenMail
 
 MAILGUN = "/email/mailgun/mime"
-"""Mailgun posts raw mails to addresses that end so."""
+"""Mailgun posts raw mails only to URLs that end with `mime`."""
 POSTMARK = "/email/postmark"
 BODIES = dict.fromkeys((MAILGUN, POSTMARK), MAX_MAIL)
 WINDOW_S = 300
-"""How old or how early a signature of Mailgun may be."""
+"""How far the time of Mailgun's signature may be off."""
 MIN_LENGTH = 16
-AT_ONCE = 3
-"""Large bodies of a provider that are held in memory."""
+MAX_LARGE = 3
+"""Large bodies that are held in memory at the same time, for each provider."""
 BODY_S = 60.0
-"""How long one may take to arrive."""
+"""How long a body may take to arrive."""
 MAX_FIELDS = 100
 _NAME = re.compile(rb'\bname="?([^";\r\n]+)')
 
 log = logging.getLogger(__name__)
 
-Read = dict[str, str]
+Answer = dict[str, str]
 
 
-def router(intake: Intake) -> APIRouter:
+def build_router(intake: Intake) -> APIRouter:
     """Return the routes of the providers whose secrets are set.
 
     Raises:
-        Misconfigured: a secret is easy to guess.
+        Misconfigured: a secret is easy to guess, or a placeholder.
     """
     routes = APIRouter(include_in_schema=False)
-    proven, unproven = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
-    if key := _secret("EMAIL_MAILGUN_KEY", 1):
+    proven, unproven = asyncio.Semaphore(MAX_LARGE), asyncio.Semaphore(MAX_LARGE)
+    if key := _read_secret("EMAIL_MAILGUN_KEY", 1):
 
         @routes.post(MAILGUN)
-        async def mailgun(request: Request) -> Read:
-            async with _room(request, unproven):
-                body, kind = await _body(request), request.headers.get("content-type", "")
-                fields = await asyncio.to_thread(_fields, body, kind)
-                if not _signed(key, fields):
-                    raise HTTPException(401, "this is not signed with EMAIL_MAILGUN_KEY, or is old")
-                return await _take(intake, fields.get("body-mime", b""))
+        async def mailgun(request: Request) -> Answer:
+            async with _limit_large(request, unproven):
+                body, kind = await _read_body(request), request.headers.get("content-type", "")
+                fields = await asyncio.to_thread(_parse_form, body, kind)
+                if not _is_signed(key, fields):
+                    why = "The signature is not made with EMAIL_MAILGUN_KEY, or it is too old."
+                    raise HTTPException(401, why)
+                return await _take_mail(intake, fields.get("body-mime", b""))
 
-    if password := _secret("EMAIL_POSTMARK_PASSWORD", MIN_LENGTH):
+    if password := _read_secret("EMAIL_POSTMARK_PASSWORD", MIN_LENGTH):
 
         @routes.post(POSTMARK)
-        async def postmark(request: Request, authorization: Annotated[str, Header()] = "") -> Read:
-            if not _knows(authorization, password):
-                raise HTTPException(401, "send EMAIL_POSTMARK_PASSWORD as basic authentication")
-            async with _room(request, proven):
-                return await _take(intake, await asyncio.to_thread(_raw, await _body(request)))
+        async def postmark(
+            request: Request, authorization: Annotated[str, Header()] = ""
+        ) -> Answer:
+            if not _has_password(authorization, password):
+                raise HTTPException(401, "Send EMAIL_POSTMARK_PASSWORD by basic authentication.")
+            async with _limit_large(request, proven):
+                return await _take_mail(
+                    intake, await asyncio.to_thread(_extract_mail, await _read_body(request))
+                )
 
     return routes
 
 
-def _secret(name: str, length: int) -> str:
+def _read_secret(name: str, length: int) -> str:
     secret = optional(name)
     if secret and (len(secret) < length or is_placeholder(secret)):
-        raise Misconfigured(f"{name} is too easy to guess, or a placeholder: see docs/email.md")
+        raise Misconfigured(f"{name} is too easy to guess, or a placeholder. See docs/email.md.")
     return secret
 
 
-async def _take(intake: Intake, raw: bytes) -> Read:
+async def _take_mail(intake: Intake, raw: bytes) -> Answer:
     try:
-        reason = await intake.take(raw)
+        reason = await intake.take_mail(raw)
     except BrokenMail as error:
-        log.warning("a mail is put aside: %s", error)
+        log.warning("a mail cannot be read: %s", error)
         reason = str(error)
     return {"status": "ignored", "reason": reason} if reason else {"status": "recorded"}
 
 
-def _room(request: Request, large: asyncio.Semaphore) -> AbstractAsyncContextManager[None]:
-    """Let small bodies pass: strangers who send large ones slowly shall not hold them up."""
+def _limit_large(request: Request, large: asyncio.Semaphore) -> AbstractAsyncContextManager[None]:
+    """Limit how many large bodies are read at once; slow ones must not block small ones."""
     length = request.headers.get("content-length", "")
     return nullcontext() if length.isdigit() and int(length) <= MAX_BODY else large
 
 
-async def _body(request: Request) -> bytes:
+async def _read_body(request: Request) -> bytes:
     try:
         async with asyncio.timeout(BODY_S):
             return await request.body()
     except TimeoutError:
-        raise HTTPException(408, f"the body did not arrive within {BODY_S:.0f} s") from None
+        raise HTTPException(408, f"The body did not arrive within {BODY_S:.0f} s.") from None
 
 
-def _signed(key: str, fields: dict[str, bytes]) -> bool:
-    """Say whether Mailgun signed this lately; its signature says nothing of the mail itself."""
+def _is_signed(key: str, fields: dict[str, bytes]) -> bool:
+    """Say whether Mailgun signed this recently; its signature does not cover the mail itself."""
     timestamp, token = fields.get("timestamp", b""), fields.get("token", b"")
-    right = hmac.new(key.encode(), timestamp + token, "sha256").hexdigest()
+    expected = hmac.new(key.encode(), timestamp + token, "sha256").hexdigest()
     fresh = timestamp.isdigit() and abs(time.time() - int(timestamp[:20])) <= WINDOW_S
-    return hmac.compare_digest(right.encode(), fields.get("signature", b"")) and fresh
+    return hmac.compare_digest(expected.encode(), fields.get("signature", b"")) and fresh
 
 
-def _knows(authorization: str, password: str) -> bool:
+def _has_password(authorization: str, password: str) -> bool:
     scheme, _, word = authorization.partition(" ")
     try:
         given = b64decode(word, validate=True).partition(b":")[2]
@@ -123,21 +128,21 @@ def _knows(authorization: str, password: str) -> bool:
     return scheme.lower() == "basic" and hmac.compare_digest(given, password.encode())
 
 
-def _fields(body: bytes, kind: str) -> dict[str, bytes]:
-    """Read a form, its values byte for byte: a mail need not be UTF-8."""
+def _parse_form(body: bytes, kind: str) -> dict[str, bytes]:
+    """Parse a form and keep its values as bytes: a mail need not be UTF-8."""
     described = Message()
     described["Content-Type"] = kind
     if described.get_content_type() == "multipart/form-data":
         boundary = (described.get_boundary() or "-").encode("latin-1", "replace")
-        return _parts((b"\r\n" + body).split(b"\r\n--" + boundary, MAX_FIELDS))
+        return _parse_multipart((b"\r\n" + body).split(b"\r\n--" + boundary, MAX_FIELDS))
     try:
         pairs = parse_qsl(body.decode("latin-1"), encoding="latin-1", max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise HTTPException(400, f"a form has at most {MAX_FIELDS} fields") from None
+        raise HTTPException(400, f"A form may have at most {MAX_FIELDS} fields.") from None
     return {name: value.encode("latin-1") for name, value in pairs}
 
 
-def _parts(parts: list[bytes]) -> dict[str, bytes]:
+def _parse_multipart(parts: list[bytes]) -> dict[str, bytes]:
     fields = {}
     for part in parts:
         head, _, content = part.partition(b"\r\n\r\n")
@@ -146,12 +151,13 @@ def _parts(parts: list[bytes]) -> dict[str, bytes]:
     return fields
 
 
-def _raw(body: bytes) -> bytes:
-    """Return the mail in what Postmark sends."""
+def _extract_mail(body: bytes) -> bytes:
+    """Return the raw mail in what Postmark sends."""
     try:
         raw = json.loads(body).get("RawEmail")
     except (ValueError, AttributeError, RecursionError):
-        raise HTTPException(400, "this is not the JSON of Postmark") from None
+        raise HTTPException(400, "This is not the JSON that Postmark sends.") from None
     if not isinstance(raw, str):
-        raise HTTPException(422, "RawEmail is missing; let Postmark include the raw email")
+        how = "Let Postmark include the raw email content."
+        raise HTTPException(422, f"RawEmail is missing. {how}")
     return raw.encode("utf-8", "surrogateescape")

@@ -1,8 +1,8 @@
 """What somebody wrote, without the mail they answer and without their signature.
 
-Cautious: a line goes only if a mail program put it there for certain. What is left over costs
-tokens; what is cut too much may be the answer. The libraries that do this take lists and lines
-such as "From: …" for quotes, and need quadratic time for hostile mails, as does `html.parser`.
+It is cautious: a line is removed only if a mail program certainly put it there. A line too many
+costs tokens; a line too few may lose the answer. The libraries for this mistake lists and lines
+such as "From: …" for quotes, and take quadratic time for hostile mails, as does `html.parser`.
 """
 
 import re
@@ -44,15 +44,15 @@ _ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in _HIDDEN}
 _HREF = re.compile(r"""\bhref\s{0,5}=\s{0,5}["']?(https?://[^\s"'<>]{1,2000})""", re.IGNORECASE)
 
 
-def own_words(text: str, subject: str) -> str:
-    """Return what the writer of a reply added; all of it where they forward something."""
+def extract_own_words(text: str, subject: str) -> str:
+    """Return what the writer of a reply added; the whole text if they forward something."""
     lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
     if not _FORWARDS.match(subject):
-        lines = _without_quotes(lines)
-    return without_signature("\n".join(lines))
+        lines = _remove_quotes(lines)
+    return remove_signature("\n".join(lines))
 
 
-def without_signature(text: str) -> str:
+def remove_signature(text: str) -> str:
     lines = text.rstrip().split("\n")
     for place, line in enumerate(lines):
         if line.rstrip() == "--" and place >= len(lines) - 20:
@@ -63,7 +63,7 @@ def without_signature(text: str) -> str:
     return "\n".join(lines).strip()
 
 
-def _without_quotes(lines: list[str]) -> list[str]:
+def _remove_quotes(lines: list[str]) -> list[str]:
     kept: list[str] = []
     for place, line in enumerate(lines):
         if _matches(_DIVIDER, line) or _is_header_block(lines, place):
@@ -80,7 +80,7 @@ def _without_quotes(lines: list[str]) -> list[str]:
 
 
 def _drop_attribution(kept: list[str]) -> None:
-    """Take off "On Monday, Ana wrote:", in up to three lines, from the end of what is kept."""
+    """Remove "On Monday, Ana wrote:", in up to three lines, from the end of what is kept."""
     end = len(kept)
     while end and not kept[end - 1]:
         end -= 1
@@ -91,13 +91,17 @@ def _drop_attribution(kept: list[str]) -> None:
 
 
 def _is_header_block(lines: list[str], place: int) -> bool:
-    """Say whether the headers of another mail begin here, as Outlook puts them."""
-    first = _header(lines[place])
-    kinds = [_header(line) for line in lines[place + 1 : place + 6]] if first == "first" else []
+    """Say whether the headers of a quoted mail start here, as Outlook writes them."""
+    first = _classify_header(lines[place])
+    kinds = (
+        [_classify_header(line) for line in lines[place + 1 : place + 6]]
+        if first == "first"
+        else []
+    )
     return {"when", "subject"}.issubset(kinds) and kinds[0] is not None
 
 
-def _header(line: str) -> str | None:
+def _classify_header(line: str) -> str | None:
     found = _HEADER.fullmatch(line) if len(line) < _LONG_LINE else None
     return found.lastgroup if found else None
 
@@ -106,13 +110,13 @@ def _matches(pattern: re.Pattern[str], line: str) -> bool:
     return len(line) < _LONG_LINE and bool(pattern.fullmatch(line.strip()))
 
 
-def html_to_text(html: str) -> str:
-    """Return the text of HTML in time that grows with its length alone; quotes begin with ">"."""
+def convert_html(html: str) -> str:
+    """Return the text of HTML, in linear time; lines of a quote start with ">"."""
     out: list[str] = []
     depth, place = 0, 0
     while (start := html.find("<", place)) >= 0:
         out.append(unescape(html[place:start]).replace("\n", " "))
-        place, tag = _tag(html, start)
+        place, tag = _read_tag(html, start)
         name = tag.strip("/").split(" ", 1)[0].lower()
         if name == "blockquote":
             depth = max(0, depth - 1) if tag.startswith("/") else depth + 1
@@ -123,11 +127,11 @@ def html_to_text(html: str) -> str:
         if name in _HIDDEN and not tag.startswith("/"):
             place = end.start() if (end := _ENDS[name].search(html, place)) else len(html)
     out.append(unescape(html[place:]))
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(_tidy("".join(out)))).strip()
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(_tidy_lines("".join(out)))).strip()
 
 
-def _tag(html: str, start: int) -> tuple[int, str]:
-    """Return where the tag that begins at `start` ends, and what stands in it."""
+def _read_tag(html: str, start: int) -> tuple[int, str]:
+    """Return where the tag that starts at `start` ends, and what is in it."""
     comment = html.startswith("<!--", start)
     end = html.find("-->" if comment else ">", start + 1)
     if end < 0:
@@ -136,5 +140,5 @@ def _tag(html: str, start: int) -> tuple[int, str]:
     return (end + 3, "") if comment else (end + 1, " ".join(inside.split()))
 
 
-def _tidy(text: str) -> list[str]:
+def _tidy_lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.split("\n")]

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..context.window import Prompts, render
+from ..context.window import Prompts, render_prompt
 from ..llms.recorded import RecordedLLM
-from ..llms.scripted import read_lines, scripted
+from ..llms.scripted import ScriptedLLM, read_lines
 from ..log.errors import InvalidStep, Misconfigured
 from ..log.events import DECISIONS, FACTS, CallJson, Event
 from ..log.thread import Thread
-from ..loop.ports import LLM, Ports
+from ..loop.ports import LLM, BoundAgent
 
 STALE = (
     "nothing is recorded for what the model reads here: the case is new, or its recording is "
@@ -51,7 +51,7 @@ def _case(path: Path, line: dict[str, Any]) -> Case:
         if unknown := {each.type for each in events} - FACTS - DECISIONS:
             raise ValueError(f"no event is called {unknown}")
         thread = Thread.of(name, events)
-        render(thread, Prompts("", ""))
+        render_prompt(thread, Prompts("", ""))
         expect = line["expect"] if isinstance(line["expect"], list) else [line["expect"]]
         return Case(line["name"], thread, tuple(map(_readable, expect)))
     except (LookupError, TypeError, ValueError, AttributeError, re.error) as error:
@@ -65,13 +65,13 @@ def _readable(expected: CallJson) -> CallJson:
     return expected
 
 
-async def missed(ports: Ports, case: Case, llm: LLM) -> str:
+async def missed(agent: BoundAgent, case: Case, llm: LLM) -> str:
     """Ask a model once for the next step; return what is not as expected, "" if all is."""
-    reply = await llm(render(case.thread, ports.prompts), ports.steps.schema)
+    reply = await llm(render_prompt(case.thread, agent.prompts, agent.render), agent.steps.schema)
     if reply.stop != "end":
         return f"the reply was {reply.stop}"
     try:
-        call = ports.steps.read(reply.text)
+        call = agent.steps.read(reply.text)
     except InvalidStep as error:
         return str(error)
     misses = [_miss(call, expected) for expected in case.expect]
@@ -94,11 +94,11 @@ def _fits(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-async def replayed(ports: Ports, case: Case, path: Path) -> str | None:
+async def replayed(agent: BoundAgent, case: Case, path: Path) -> str | None:
     """Do what `missed` does, with what is recorded in a file; return None if nothing is."""
-    recorded = RecordedLLM(scripted(), path)
+    recorded = RecordedLLM(ScriptedLLM.of(), path)
     with suppress(Misconfigured):
-        return await missed(ports, case, recorded)
+        return await missed(agent, case, recorded)
     return None
 
 

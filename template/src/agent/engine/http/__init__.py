@@ -16,15 +16,21 @@ import signal
 import sys
 from contextlib import suppress
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from ..runners.app import Build
-from ..settings import required
+from ..settings import required_model
 
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is every network.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")]
 Model = Annotated[str, typer.Option(help="Which model decides; MODEL if left out.")]
+
+
+def wait_path(thread_id: str, wait: int) -> str:
+    """Return the address of the page of one wait."""
+    return f"/waits/{quote(thread_id, safe='')}/{wait}"
 
 
 def mount(cli: typer.Typer, build: Build) -> None:
@@ -37,7 +43,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         from .service import Tokens
 
         tokens = Tokens.from_env()
-        app = build(model or required("MODEL", "Set it in .env, as openai:<name>, or use --model."))
+        app = build(lambda name: model or required_model(name))
         # uvicorn ends by the signal that stopped it, and what is to be done at exit would not be.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         with suppress(KeyboardInterrupt):

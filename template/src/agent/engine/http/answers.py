@@ -1,12 +1,7 @@
-"""The open waits: in a list, as a form, and the answer in it."""
+"""An open wait as a form, and the answer in it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any, Self
-from urllib.parse import quote
-
-from fastapi import HTTPException
+from typing import Self
 
 from ..log.errors import Refused
 from ..log.state import OpenWait
@@ -37,34 +32,6 @@ _HINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Asked:
-    """An open wait in a list."""
-
-    thread: Thread
-    wait: OpenWait
-    mine: bool
-    """The reader may answer."""
-
-    @property
-    def urgency(self) -> str:
-        return urgency(self.wait)
-
-    @property
-    def place(self) -> tuple[Any, ...]:
-        """Those for the reader first, then the urgent ones, then those that wait longest."""
-        at = self.thread.event(self.wait.seq).at
-        return not self.mine, ("high", "medium", "low").index(self.urgency), at
-
-
-def asked(threads: Iterable[Thread], name: str) -> list[Asked]:
-    """List the open waits of some threads, in the order in which they concern a person."""
-    waiting = (
-        Asked(thread, wait, wait.admits(name)) for thread in threads if (wait := thread.state.wait)
-    )
-    return sorted(waiting, key=lambda one: one.place)
-
-
 def urgency(wait: OpenWait) -> str:
     given = (wait.data.get("options") or {}).get("urgency")
     return given if given in ("high", "low") else "medium"
@@ -86,7 +53,9 @@ class Form:
     """What a message would do now."""
 
     @classmethod
-    def of(cls, ports: Ports, wait: OpenWait, name: str, typed: dict[str, str]) -> Self:
+    def of(
+        cls, ports: Ports, thread: Thread, wait: OpenWait, name: str, typed: dict[str, str]
+    ) -> Self:
         """Make the form of a wait, with what was `typed` into it before."""
         edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
         call, before = wait.data.get("call"), typed if edit else {}
@@ -96,14 +65,9 @@ class Form:
             urgency=urgency(wait),
             choices=_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.fields(ports.steps.schema, call, before) if call else [],
+            fields=edits.fields(_schema(ports, thread), call, before) if call else [],
             hint=_HINTS.get(wait.kind, ""),
         )
-
-
-def path_of(thread_id: str) -> str:
-    """Return the address of a thread's page."""
-    return f"/inbox/{quote(thread_id, safe='')}"
 
 
 async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
@@ -116,19 +80,10 @@ async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) 
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.edited(ports.steps.schema, shown, fields) if shown else None
+    call = edits.edited(_schema(ports, thread), shown, fields) if shown else None
     digest = fields.get("digest", "")
     given = {"actor": name, "text": text, "digest": digest}
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
-
-
-def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
-    """Return what somebody says, and a name for it: sent twice it is said once."""
-    text = fields.get("text", "").strip()
-    if not 0 < len(text) <= MAX_TEXT:
-        raise HTTPException(422, f"A message has 1 to {MAX_TEXT} characters.")
-    said = sha256(text.encode()).hexdigest()[:16]
-    return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{said}"
 
 
 def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
@@ -139,6 +94,12 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
         and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
         for past in thread.events
     )
+
+
+def _schema(ports: Ports, thread: Thread) -> edits.Schema:
+    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
+    agent = ports.find_agent(thread)
+    return agent.steps.schema if agent else {}
 
 
 def _choices(wait: OpenWait) -> tuple[str, ...]:

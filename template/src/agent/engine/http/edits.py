@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from ..llms.schema import shapes
+from ..llms.schema import list_shapes
 from ..log.characters import clean
 from ..log.errors import Refused
 from ..log.events import CallJson, safe
@@ -79,7 +79,7 @@ def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]
     known: Schema = next(
         (
             shape["properties"]
-            for shape in shapes(schema)
+            for shape in (list_shapes(schema) if schema else ())
             if call["intent"] in shape["properties"]["intent"].get("enum", ())
         ),
         {},

@@ -23,7 +23,9 @@ from starlette.staticfiles import StaticFiles
 from ..log.characters import clean
 from ..log.errors import AgentError
 from ..log.events import safe
+from ..people.words import format_call, format_value
 from .problems import STATUSES
+from .service import service_of
 
 OURS = __package__
 """Its `html/` has what all pages share."""
@@ -45,10 +47,15 @@ _HEADERS = {
 def page(
     request: Request, template: str, status: int = 200, *, home: str = OURS, **context: Any
 ) -> Response:
-    """Render a template of `html/` in the package `home`; where somebody is signed in it knows
-    the `session`."""
-    session = getattr(request.state, "session", None)
-    shown = _environment(home).get_template(template).render(session=session, **context)
+    """Render a template of `html/` in the package `home`.
+
+    It knows the `session` where somebody is signed in, and whether there is an inbox at `/`.
+    """
+    known = {
+        "session": getattr(request.state, "session", None),
+        "has_inbox": service_of(request).thread_page is not None,
+    }
+    shown = _environment(home).get_template(template).render(**known, **context)
     return HTMLResponse(shown, status, _HEADERS)
 
 
@@ -136,13 +143,15 @@ def _is_from_here(request: Request) -> bool:
 
 @cache
 def _environment(home: str) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader(one, "html") for one in (home, OURS)]),
         autoescape=True,
         finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"format_call": format_call, "format_value": format_value}
+    return environment
 
 
 def _shown(value: Any) -> Any:

@@ -32,19 +32,23 @@ _RECORDED: dict[str, Any] = {
 _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": header()}}}
 
 
-@router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 413))
+@router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 409, 413))
 async def launch(
     body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
 ) -> wire.Recorded:
     """Begin a thread with a message, or go on with the `conversation` it belongs to."""
+    ports = service.app.ports
+    if body.agent and body.agent not in ports.agents:
+        raise HTTPException(422, f"agent: none of {', '.join(ports.agents)}")
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
     thread = await api.launch(
-        service.app.ports,
+        ports,
         api.thread_of(SOURCE, name, conversation),
         body.text,
         actor=name,
         delivery=delivery,
         source=SOURCE,
+        agent=body.agent or "",
     )
     response.headers["Location"] = f"/threads/{thread.id}"
     return _message(service, thread, delivery, body.text)
@@ -75,7 +79,8 @@ async def read(
     thread_id: str, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
     """Say how a thread stands, and what happened in it."""
-    return wire.ThreadView.of(await service.app.ports.store.load(thread_id), query.after)
+    ports = service.app.ports
+    return wire.ThreadView.of(await ports.store.load(thread_id), query.after, ports.default.name)
 
 
 @router.get("/waits", response_description="The open waits.")

@@ -9,14 +9,14 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from fastapi import FastAPI, HTTPException
+from fastapi import APIRouter, FastAPI, HTTPException
 
 from ..log.errors import AgentError
 from ..runners.app import App, Work
-from . import pages, problems, routes, sessions
+from . import pages, problems, routes, sessions, waits
 from .problems import Problem, documented
 from .service import Running, Service, Tokens
 
@@ -41,6 +41,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     """Return the API of an agent; while it is up the runner works, when it stops steps end."""
     service = Service(app, tokens)
     opened = [served for trigger in app.triggers if (served := trigger(app))]
+    service.thread_page = next((one.thread_page for one in opened if one.thread_page), None)
     works: list[Work] = [served.work for served in opened if served.work]
     if not app.runner.elsewhere:
         works.append(app.runner.work)
@@ -54,9 +55,12 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     api.state.service = service
     problems.install(api, {path: most for one in opened for path, most in one.bodies.items()})
     pages.install(api)
-    always = [routes.router, sessions.router]
-    for router in (*always, *(served.router for served in opened if served.router)):
+    for router in (routes.router, sessions.router, waits.router):
         api.include_router(router)
+    for served in opened:
+        if served.router:
+            api.include_router(cast(APIRouter, served.router))
+    api.include_router(waits.start)  # after all others: whoever has a page at `/` comes first
     api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
     return api
 

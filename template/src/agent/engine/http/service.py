@@ -5,7 +5,7 @@ tokens, so that they can be changed without a gap.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
@@ -73,6 +73,8 @@ class Service:
     works: list[asyncio.Task[None]] = field(default_factory=list)
     """The runner, and what the triggers do beside it; they end when the server stops, or because
     something is broken."""
+    thread_page: Callable[[str], str] | None = None
+    """The address of a thread's page; None where no part has pages of threads."""
 
     @property
     def failure(self) -> BaseException | None:
@@ -83,11 +85,11 @@ class Service:
 _bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")
 
 
-def _service(request: Request) -> Service:
+def service_of(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-Running = Annotated[Service, Depends(_service)]
+Running = Annotated[Service, Depends(service_of)]
 
 
 def actor(

@@ -52,6 +52,8 @@ class NewThread(NewMessage):
     conversation: Annotated[Name | None, Field(examples=["ticket-42"])] = None
     """Your name for the thread: what you send under it later goes on with the same thread.
     Without it each Idempotency-Key begins a thread of its own."""
+    agent: Annotated[Name | None, Field(examples=["deploy"])] = None
+    """Whom a new thread is for; the default agent without it."""
 
 
 class Answer(_Request):
@@ -128,19 +130,22 @@ class ThreadView(_View):
     """The `seq` of the last event."""
     owner: str
     """Who started it."""
+    agent: str
+    """Whose thread it is."""
     wait: WaitView | None
     events: list[EventView]
     next: int | None
     """Ask again with `after` set to it for more events; null when these were the last."""
 
     @classmethod
-    def of(cls, thread: Thread, after: int) -> "ThreadView":
+    def of(cls, thread: Thread, after: int, default: str) -> "ThreadView":
         state, page = thread.state, thread.events[after : after + PAGE]
         return cls(
             id=thread.id,
             status=state.status,
             version=state.version,
             owner=state.owner,
+            agent=state.agent or default,
             wait=WaitView.of(thread, state.wait) if state.wait else None,
             events=[EventView.model_validate(event) for event in page],
             next=page[-1].seq if page and page[-1].seq < state.version else None,

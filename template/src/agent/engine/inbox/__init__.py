@@ -3,8 +3,8 @@
 from ..runners.app import App, Served
 
 
-def served(_: App) -> Served:
+def serve(_: App) -> Served:
     """Open the inbox beside the API; its tokens and sessions are those of HTTP."""
-    from .routes import router  # FastAPI would slow down every other command
+    from .routes import path_of, router  # FastAPI would slow down every other command
 
-    return Served(router=router)
+    return Served(router=router, thread_page=path_of)

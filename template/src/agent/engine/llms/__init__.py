@@ -1,1 +1,1 @@
-"""Who chooses the next step. One module a provider, plus what all of them share."""
+"""The models that choose the next step: one module for each provider, and what they share."""

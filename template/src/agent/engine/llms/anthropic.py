@@ -1,18 +1,18 @@
 """Anthropic's Messages API, with its native structured output.
 
-No temperature: newest models refuse it. Caches go by blocks and marks, so the prompt goes out
-as one block an event: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
+No temperature is sent, as the newest models refuse it. Its caches work by blocks and marks, so each
+event is a block: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
 """
 
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, turns
-from .providers import Server, Stop, text
+from .ladder import Ladder, build_turns
+from .providers import Server, Stop, read_text
 
 MAX_TOKENS = 16_000
-"""Of a reply and its thinking: the API wants a limit, and for much larger ones a stream."""
+"""Of a reply and its thinking: the API requires a limit, and a stream for much larger ones."""
 MARK = {"cache_control": {"type": "ephemeral"}}
 STOPS: dict[Any, Stop] = {"end_turn": "end", "stop_sequence": "end", "refusal": "refused"}
 COUNTS = {
@@ -36,12 +36,12 @@ class AnthropicLLM:
         return cls(AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=at.timeout_s), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        return await self._ladder.reply(prompt, schema, self._ask)
+        return await self._ladder.get_reply(prompt, schema, self._ask)
 
     async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from anthropic import AnthropicError, omit
 
-        system, user = turns(prompt, **MARK)
+        system, user = build_turns(prompt, **MARK)
         form = {"format": {"type": "json_schema", "schema": schema}}
         asked = self._client.messages.create(
             model=self._server.model,
@@ -50,8 +50,8 @@ class AnthropicLLM:
             messages=[user],
             output_config=form if rung == "json schema" else omit,
         )
-        match answer := await self._server.answer(asked, AnthropicError):
+        match answer := await self._server.await_answer(asked, AnthropicError):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")
-                return self._server.reply(text(content), stop, answer, COUNTS)
-        raise self._server.nonsense(answer)
+                return self._server.build_reply(read_text(content), stop, answer, COUNTS)
+        raise self._server.reject(answer)

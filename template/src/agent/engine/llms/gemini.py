@@ -1,15 +1,15 @@
 """Gemini's generateContent, with its native JSON schema.
 
-Its caches go by the first bytes and take no marks, so the prompt goes out as one text. The HTTP
-client is ours: the SDK would take another, with other errors, where that happens to be installed.
+Its caches work by the first bytes and take no marks, so the prompt is one text. The HTTP client is
+ours: the SDK would use another, with other errors, if that happened to be installed.
 """
 
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, turns
-from .providers import Server, Stop, text
+from .ladder import Ladder, build_turns
+from .providers import Server, Stop, read_text
 
 STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
 INPUT, OUTPUT = ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
@@ -33,20 +33,21 @@ class GeminiLLM:
         return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        return await self._ladder.reply(prompt, schema, self._ask)
+        return await self._ladder.get_reply(prompt, schema, self._ask)
 
     async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from google.genai.errors import APIError
         from httpx2 import HTTPError
 
-        system, user = (turn["content"] for turn in turns(prompt))
+        system, user = (turn["content"] for turn in build_turns(prompt))
         config = {"system_instruction": system, "response_mime_type": "application/json"}
         form = {"response_json_schema": schema} if rung == "json schema" else {}
         ask = self._client.aio.models.generate_content
         asked = ask(model=self._server.model, contents=user, config=config | form)
-        match answer := await self._server.answer(asked, APIError, HTTPError):
+        match answer := await self._server.await_answer(asked, APIError, HTTPError):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
-                words = text(said.get("content", {}).get("parts")) or said.get("blockReason", "")
+                parts = said.get("content", {}).get("parts")
+                words = read_text(parts) or said.get("blockReason", "")
                 stop = STOPS.get(said.get("finishReason"), "refused")
-                return self._server.reply(words, stop, answer, COUNTS)
-        raise self._server.nonsense(answer)
+                return self._server.build_reply(words, stop, answer, COUNTS)
+        raise self._server.reject(answer)

@@ -1,7 +1,7 @@
-"""What goes out to a provider: the prompt, and JSON asked for in the strongest way it takes.
+"""Asks a provider for JSON in the strongest way that it accepts.
 
-First with a native JSON schema, then in JSON mode, then only in words; where the schema is not
-native it stands in the system prompt. The reading (`output.py`) is the same for all.
+A native JSON schema comes first, then JSON mode, then words alone; unless the schema is native, it
+is added to the system prompt. Replies are read in the same way for all (`output.py`).
 """
 
 import json
@@ -13,83 +13,85 @@ from typing import Any
 from ..context.window import Prompt
 from ..loop.ports import Reply
 from .providers import FormatRefused
-from .schema import shapes
+from .schema import list_shapes
 
 log = logging.getLogger(__name__)
 
 Ask = Callable[[str, Prompt, dict[str, Any]], Awaitable[Reply]]
-"""`ask(rung, prompt, schema)`; raises FormatRefused."""
+"""`ask(rung, prompt, schema)`. Raises FormatRefused."""
 
 NATIVE = ("cache marks", "json schema")
-"""Rungs on which the schema itself is sent, beside the prompt."""
+"""Rungs on which the schema itself is sent beside the prompt."""
 
 
 class Ladder:
-    """Where a server refuses a rung, or takes a schema and does not keep to it, it is asked one
-    rung lower for as long as this process lives."""
+    """Steps down one rung if a server refuses a format, or accepts a schema and does not follow it.
+
+    It stays there as long as this process lives.
+    """
 
     def __init__(self, *rungs: str) -> None:
         self._rungs = rungs
         self._at = 0
 
-    async def reply(self, prompt: Prompt, schema: dict[str, Any], ask: Ask) -> Reply:
-        """Return the reply of the highest rung that the server takes."""
+    async def get_reply(self, prompt: Prompt, schema: dict[str, Any], ask: Ask) -> Reply:
+        """Return the reply on the highest rung that the server accepts."""
         while True:
             at = self._at
             native = self._rungs[at] in NATIVE
-            told = prompt if native else _told(prompt, schema)
+            complete = prompt if native else _add_schema(prompt, schema)
             try:
-                reply = await ask(self._rungs[at], told, schema)
+                reply = await ask(self._rungs[at], complete, schema)
             except FormatRefused as error:
                 if at == len(self._rungs) - 1:
                     raise
-                self._descend(at, str(error))
+                self._step_down(at, str(error))
                 continue
-            if native and reply.stop == "end" and not _obeys(reply.text, schema):
-                self._descend(at, "the reply does not keep to it")
+            if native and reply.stop == "end" and not _follows(reply.text, schema):
+                self._step_down(at, "the reply does not follow it")
             return reply
 
-    def _descend(self, at: int, why: str) -> None:
+    def _step_down(self, at: int, why: str) -> None:
         if self._at == at:
             self._at += 1
-            log.warning("no %s here, going on with %s: %s", *self._rungs[at : at + 2], why)
+            log.warning("%s does not work here, using %s: %s", *self._rungs[at : at + 2], why)
 
 
-def turns(prompt: Prompt, **mark: Any) -> list[dict[str, Any]]:
-    """Return the system's and the user's turn: two texts, or with a `mark` parts of them.
+def build_turns(prompt: Prompt, **mark: Any) -> list[dict[str, Any]]:
+    """Return the system's and the user's turn: two texts, or lists of parts if there is a `mark`.
 
     The mark says where a cache ends: after the system, after the last block, and after the last
-    block of the call before, which is where it can be read again.
+    block of the previous call, up to which the cache can be read.
     """
     system: Any = prompt.system
     user: Any = "\n\n".join([*prompt.blocks, prompt.ask])
     if mark:
         ends = {len(prompt.blocks), prompt.seen}
         blocks = [
-            _part(f"{block}\n\n", mark if place in ends else {})
+            _build_part(f"{block}\n\n", mark if place in ends else {})
             for place, block in enumerate(prompt.blocks, 1)
         ]
-        system, user = [_part(system, mark)], [*blocks, _part(prompt.ask, {})]
+        system, user = [_build_part(system, mark)], [*blocks, _build_part(prompt.ask, {})]
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def _part(text: str, mark: dict[str, Any]) -> dict[str, Any]:
+def _build_part(text: str, mark: dict[str, Any]) -> dict[str, Any]:
     return {"type": "text", "text": text} | mark
 
 
-def _told(prompt: Prompt, schema: dict[str, Any]) -> Prompt:
-    fits = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+def _add_schema(prompt: Prompt, schema: dict[str, Any]) -> Prompt:
+    compact = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     order = "Answer with one JSON object that fits this JSON schema, and with nothing else:"
-    return replace(prompt, system=f"{prompt.system}\n\n{order}\n{fits}")
+    return replace(prompt, system=f"{prompt.system}\n\n{order}\n{compact}")
 
 
-def _obeys(text: str, schema: dict[str, Any]) -> bool:
+def _follows(text: str, schema: dict[str, Any]) -> bool:
     try:
         step = json.loads(text)["next_step"]
         return any(
             step["intent"].lower() in map(str.lower, shape["properties"]["intent"]["enum"])
             and step.keys() == shape["properties"].keys()
-            for shape in shapes(schema)
+            for shape in list_shapes(schema)
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return False

@@ -1,16 +1,17 @@
 """OpenAI and every server that speaks its Chat Completions; `OPENAI_BASE_URL` says which.
 
-No temperature and no limit on the reply is sent: newest models refuse the one, servers disagree
-on the name of the other. Only OpenAI itself gets the prompt in parts with cache marks: a list of
-parts is refused by some, and what other caches go by, the first bytes, are the same either way.
+Neither a temperature nor a limit for the reply is sent: the newest models refuse the one, and
+servers disagree on the name of the other. Only OpenAI itself gets the prompt in parts with cache
+marks: some servers refuse a list of parts, and other caches work by the first bytes, which are the
+same either way.
 """
 
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, turns
-from .providers import Server, Stop, text
+from .ladder import Ladder, build_turns
+from .providers import Server, Stop, read_text
 
 OPENAI = "https://api.openai.com/v1"
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
@@ -33,24 +34,24 @@ class OpenaiLLM:
         return cls(AsyncOpenAI(api_key=at.key, base_url=at.url, timeout=at.timeout_s), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        return await self._ladder.reply(prompt, schema, self._ask)
+        return await self._ladder.get_reply(prompt, schema, self._ask)
 
     async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from openai import OpenAIError, omit
 
         marked = rung == "cache marks"
-        named = {"name": "next_step", "strict": True, "schema": schema}
+        form = {"name": "next_step", "strict": True, "schema": schema}
         forms = {"json mode": {"type": "json_object"}, "words": omit}
         asked = self._client.chat.completions.create(
             model=self._server.model,
-            messages=turns(prompt, **MARK if marked else {}),
-            response_format=forms.get(rung, {"type": "json_schema", "json_schema": named}),
+            messages=build_turns(prompt, **MARK if marked else {}),
+            response_format=forms.get(rung, {"type": "json_schema", "json_schema": form}),
             prompt_cache_options={"mode": "explicit"} if marked else omit,
         )
-        match answer := await self._server.answer(asked, OpenAIError):
+        match answer := await self._server.await_answer(asked, OpenAIError):
             case {"choices": [{"message": dict(said), **choice}, *_]}:
                 refusal = said.get("refusal")
                 stop = "refused" if refusal else STOPS.get(choice.get("finish_reason"), "end")
-                words = refusal or text(said.get("content"))
-                return self._server.reply(words, stop, answer, COUNTS)
-        raise self._server.nonsense(answer)
+                words = refusal or read_text(said.get("content"))
+                return self._server.build_reply(words, stop, answer, COUNTS)
+        raise self._server.reject(answer)

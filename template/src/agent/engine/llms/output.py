@@ -1,7 +1,7 @@
 """Factor 4: tools are just structured outputs.
 
-One portable JSON schema goes out, one validated call comes back. Reading is strict first and
-then tolerant where only one meaning is possible; a value that was cut off is never completed.
+One portable JSON schema is sent, and one validated call comes back. Reading is strict first, then
+tolerant if only one meaning is possible; a value that was cut off is never completed.
 """
 
 import json
@@ -14,88 +14,93 @@ from pydantic import Field, TypeAdapter, ValidationError
 from ..log.errors import InvalidStep
 from ..log.events import CallJson, cut, event
 from ..loop.actions import Step
-from .objects import load, objects
-from .schema import intents, wrapped
+from .objects import find_objects, load_object
+from .schema import list_intents, wrap_schema
 
-_SPEAKS = re.compile("intent|next_step|arguments|parameters", re.IGNORECASE)
+_MENTIONS = re.compile("intent|next_step|arguments|parameters", re.IGNORECASE)
 
 MAX_REPLY = 1_000_000
 """Characters of a reply; a longer one is not read."""
 
 
 class JsonSteps:
-    """The steps a model may take: `union` of `Step` classes, as schema and as reader."""
+    """Provides the schema of the steps that a model may take, and reads its replies.
+
+    `union` is a union of `Step` classes.
+    """
 
     def __init__(self, union: Any) -> None:
         if get_origin(union) in (Union, UnionType):
             union = Annotated[union, Field(discriminator="intent")]
         self._adapter: TypeAdapter[Step] = TypeAdapter(union)
-        self.schema = wrapped(self._adapter.json_schema())
-        self._intents = {name.lower(): name for name in intents(self.schema)}
+        self.schema = wrap_schema(self._adapter.json_schema())
+        self._intents = {name.lower(): name for name in list_intents(self.schema)}
 
     def validate(self, call: CallJson) -> Step:
         """Return the typed step of a call.
 
         Raises:
-            InvalidStep: it is none of today's steps, or would not be written the same again.
+            InvalidStep: it is none of the current steps, or would not be written the same again.
         """
-        step = self._typed(call)
+        step = self._parse_step(call)
         if step.model_dump(mode="json", by_alias=True) != call:
-            raise InvalidStep("the call does not fit today's schema any more")
+            raise InvalidStep("the call no longer fits the schema")
         return step
 
     def read(self, text: str) -> CallJson:
         """Return the one call in a model's reply.
 
-        Every object that speaks of an intent has to be that call.
+        Every object that mentions an intent must be that call.
 
         Raises:
-            InvalidStep: there is none, more than one, or one beside something unreadable.
+            InvalidStep: there is none, more than one, or one next to something unreadable.
         """
         calls: list[CallJson] = []
-        for value in self._candidates(text):
-            call = self._typed(value).model_dump(mode="json", by_alias=True)
+        for value in self._find_candidates(text):
+            call = self._parse_step(value).model_dump(mode="json", by_alias=True)
             if event("step", call=call).data["call"] != call:
-                raise InvalidStep("a value is too long, or holds characters that cannot be kept")
+                raise InvalidStep("a value is too long, or has characters that cannot be stored")
             if call not in calls:
                 calls.append(call)
         if len(calls) > 1:
-            raise InvalidStep("the reply holds more than one step; answer with exactly one")
+            raise InvalidStep("the reply has more than one step; answer with exactly one")
         if not calls:
             known = ", ".join(self._intents.values())
-            raise InvalidStep(f'the reply holds no {{"next_step": {{"intent": …}}}}, of {known}')
+            raise InvalidStep(
+                f'the reply has no {{"next_step": {{"intent": …}}}} with one of {known}'
+            )
         return calls[0]
 
-    def _typed(self, value: Any) -> Step:
+    def _parse_step(self, value: Any) -> Step:
         try:
             text = json.dumps(value)
-            # Strict: true is no 1. Forbid: a misspelt optional field is not the same as none.
+            # strict: true is not 1. forbid: a misspelled optional field is not a missing one.
             return self._adapter.validate_json(text, strict=True, extra="forbid")
         except ValidationError as error:
             raise InvalidStep(_explain(error)) from None
         except (ValueError, RecursionError) as error:
             raise InvalidStep(f"the reply is not JSON: {error}") from None
 
-    def _candidates(self, text: str) -> list[Any]:
+    def _find_candidates(self, text: str) -> list[Any]:
         if len(text) > MAX_REPLY:
             raise InvalidStep(f"the reply is longer than {MAX_REPLY} characters")
         found: list[Any] = []
         try:
-            for span in objects(text):
-                speaks = _SPEAKS.search(span)
+            for span in find_objects(text):
+                mentions = _MENTIONS.search(span)
                 try:
-                    value = self._unwrapped(load(span))
+                    value = self._unwrap(load_object(span))
                 except ValueError:
-                    if speaks or found:  # after a step it could be the rest of its last text
+                    if mentions or found:  # after a step it could be part of that step
                         raise
                     continue
-                found += [value] if speaks else []
+                found += [value] if mentions else []
         except ValueError as error:
             raise InvalidStep(f"the reply is not one JSON object: {error}") from None
         return found
 
-    def _unwrapped(self, value: Any) -> Any:
-        """Take the step out of the wrappings that models put around it."""
+    def _unwrap(self, value: Any) -> Any:
+        """Remove the wrappers that models put around a step."""
         while True:
             match value:
                 case {"intent": str(intent)}:

@@ -1,8 +1,8 @@
-"""A model that says again what another once said to the very same prompt: for evals and tests.
+"""A model that replays the recorded replies of another to the same prompts, for evals and tests.
 
-With a model inside it asks that where nothing is recorded, and keeps the answer. Without one
-it never touches the network: a prompt, tool or schema that changed is an error, not a guess.
-A line `{"about": …}` of the file is for people.
+With an inner model, it asks that for what is not recorded yet, and records the reply. Without one
+it never uses the network: a prompt, tool or schema that changed is an error, not a guess. A line
+`{"about": …}` in the file is for people.
 """
 
 import hashlib
@@ -26,17 +26,17 @@ class RecordedLLM:
             replies = (line for line in lines if "about" not in line)
             self._replies = {line["key"]: Reply(**line["reply"]) for line in replies}
         except (KeyError, TypeError):
-            raise Misconfigured(f"{str(path)!r} is no recording of a model") from None
+            raise Misconfigured(f"{str(path)!r} is not a recording of a model") from None
 
     @classmethod
     def from_env(cls, path: str) -> Self:
         """`MODEL=recorded:<file>`: replay only."""
         if not path:
-            raise Misconfigured("MODEL=recorded names no file; write MODEL=recorded:<file>")
+            raise Misconfigured("MODEL=recorded does not name a file. Write MODEL=recorded:<file>")
         return cls(None, path)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        key = _key(prompt, schema)
+        key = _hash_prompt(prompt, schema)
         if key not in self._replies:
             self._replies[key] = await self._record(key, prompt, schema)
         reply = self._replies[key]
@@ -45,9 +45,9 @@ class RecordedLLM:
     async def _record(self, key: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         if self._inner is None:
             raise Misconfigured(
-                f"{str(self._path)!r} has {len(self._replies)} replies, none to this prompt: the "
-                f"prompts, the tools or the thread changed. Re-record it: delete the file and run "
-                f"once with RecordedLLM(<a model>, {str(self._path)!r})"
+                f"{str(self._path)!r} has {len(self._replies)} replies, but none to this prompt: "
+                f"the prompts, the tools or the thread changed. To record again, delete the file "
+                f"and run once with RecordedLLM(<a model>, {str(self._path)!r})."
             )
         reply = await self._inner(prompt, schema)
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,6 +56,6 @@ class RecordedLLM:
         return reply
 
 
-def _key(prompt: Prompt, schema: dict[str, Any]) -> str:
+def _hash_prompt(prompt: Prompt, schema: dict[str, Any]) -> str:
     read = json.dumps([prompt.system, prompt.blocks, prompt.ask, schema])
     return hashlib.sha256(read.encode()).hexdigest()[:32]

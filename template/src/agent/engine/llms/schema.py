@@ -1,7 +1,7 @@
-"""The one portable JSON schema that every provider's strict mode takes.
+"""Builds one portable JSON schema that the strict mode of every provider accepts.
 
-Nothing here loosens what is accepted: keywords left out of the schema are still enforced by
-Pydantic when the reply is read.
+Nothing here loosens what is accepted: Pydantic still enforces the keywords that are left out when
+it reads the reply.
 """
 
 from collections.abc import Iterator
@@ -10,12 +10,12 @@ from typing import Any
 _KEPT = frozenset(
     "$defs $ref additionalProperties anyOf description enum items properties required type".split()
 )
-"""What all strict modes take; one or another refuses everything else."""
+"""The keywords that all strict modes accept; some mode refuses any other."""
 
 
-def wrapped(definition: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of `{"next_step": …}` for the schema of a step, made portable."""
-    step = portable(definition)
+def wrap_schema(definition: dict[str, Any]) -> dict[str, Any]:
+    """Return the portable schema of `{"next_step": …}` for the schema of a step."""
+    step = make_portable(definition)
     definitions = step.pop("$defs", {})
     return {
         "type": "object",
@@ -26,12 +26,18 @@ def wrapped(definition: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def portable(schema: Any) -> Any:
-    """Rewrite a JSON schema: `anyOf` for `oneOf`, `enum` for `const`, `intent` first, every
-    field required, nothing besides them, no keyword beside a `$ref`."""
+def make_portable(schema: Any) -> Any:
+    """Rewrite a JSON schema with `anyOf` for `oneOf`, `enum` for `const` and `intent` first.
+
+    Every field is required, others are forbidden, and a `$ref` has no keywords beside it.
+    """
     if not isinstance(schema, dict):
         return schema
-    out = {key: _inner(key, item) for key, item in _spelled(schema).items() if key in _KEPT}
+    out = {
+        key: _make_inner_portable(key, item)
+        for key, item in _respell(schema).items()
+        if key in _KEPT
+    }
     if "properties" in out:
         fields = out["properties"]
         out["properties"] = {name: fields[name] for name in sorted(fields, key="intent".__ne__)}
@@ -41,8 +47,8 @@ def portable(schema: Any) -> Any:
     return out
 
 
-def shapes(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the object schema of each step that a `wrapped` schema allows."""
+def list_shapes(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the object schema of each step that a wrapped schema allows."""
     definitions = schema.get("$defs", {})
 
     def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -57,14 +63,16 @@ def shapes(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return list(walk(schema["properties"]["next_step"]))
 
 
-def intents(schema: dict[str, Any]) -> tuple[str, ...]:
-    """Return every intent that a `wrapped` schema allows."""
+def list_intents(schema: dict[str, Any]) -> tuple[str, ...]:
+    """Return every intent that a wrapped schema allows."""
     return tuple(
-        name for shape in shapes(schema) for name in shape["properties"]["intent"].get("enum", ())
+        name
+        for shape in list_shapes(schema)
+        for name in shape["properties"]["intent"].get("enum", ())
     )
 
 
-def _spelled(schema: dict[str, Any]) -> dict[str, Any]:
+def _respell(schema: dict[str, Any]) -> dict[str, Any]:
     out = dict(schema)
     if "oneOf" in out:
         out["anyOf"] = out.pop("oneOf")
@@ -75,10 +83,10 @@ def _spelled(schema: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _inner(key: str, item: Any) -> Any:
+def _make_inner_portable(key: str, item: Any) -> Any:
     match key:
-        case "properties" | "$defs":  # its keys are names, of which one may be "title"
-            return {name: portable(inner) for name, inner in item.items()}
+        case "properties" | "$defs":  # its keys are names, and one of them may be "title"
+            return {name: make_portable(inner) for name, inner in item.items()}
         case "anyOf":
-            return [portable(option) for option in item]
-    return portable(item)
+            return [make_portable(option) for option in item]
+    return make_portable(item)

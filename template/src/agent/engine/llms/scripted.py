@@ -1,7 +1,7 @@
-"""A model that only says what was written down before: for tests, and for runs without a key.
+"""A model that follows a script, for tests and for runs without an API key.
 
-Its place in the script is read off the prompt, so a thread may be paused, killed, forked and
-gone on with in another process. Where the script does not fit it says so; it never guesses.
+Its place in the script is derived from the prompt, so a thread may be paused, killed, forked and
+continued in another process. If the script does not fit, that is an error; it never guesses.
 """
 
 import json
@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ..context.blocks import block
 from ..context.window import Prompt
 from ..log.errors import Misconfigured
 from ..log.events import CallJson
 from ..loop.ports import Reply
-from .schema import intents
 
-DEMO = "sample/deploy/demo.jsonl"
+_KEYS = {"expect", "answers"}
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Line:
     step: CallJson | str
     """A call, or the raw text of a reply that is wrong on purpose."""
     expect: str = ""
-    """Text that has to stand in the prompt by now."""
+    """Text that the prompt must contain by now."""
 
 
 class ScriptedLLM:
@@ -33,66 +31,66 @@ class ScriptedLLM:
         self._name = name
 
     @classmethod
+    def of(cls, *steps: CallJson | str) -> Self:
+        """Make a model that answers with these, one for each decision."""
+        return cls(*(Line(step) for step in steps))
+
+    @classmethod
     def from_env(cls, path: str) -> Self:
-        """`MODEL=scripted:<file>`, or `MODEL=scripted` for the demo."""
-        return cls.from_file(path or DEMO)
+        """`MODEL=scripted:<file>`."""
+        if not path:
+            raise Misconfigured("MODEL=scripted does not name a file. Write MODEL=scripted:<file>")
+        return cls.from_file(path)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured."""
+        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured.
+
+        In the script of a demo, the line `{"task": …}` and `answers` are not for the model.
+        """
         lines = []
-        for place, entry in enumerate(read_lines(Path(path)), 1):
+        entries = (entry for entry in read_lines(Path(path)) if "task" not in entry)
+        for place, entry in enumerate(entries, 1):
             match entry:
-                case {"step": dict() | str() as step, **rest} if rest.keys() <= {"expect"}:
+                case {"step": dict() | str() as step, **rest} if rest.keys() <= _KEYS:
                     lines.append(Line(step, str(rest.get("expect", ""))))
                 case _:
-                    raise Misconfigured(f'step {place} of {str(path)!r} is no {{"step": …}}')
+                    raise Misconfigured(f'step {place} of {str(path)!r} is not a {{"step": …}}')
         return cls(*lines, name=str(path))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        place = _decisions(prompt, schema)
+        place = prompt.decisions
         if place >= len(self._lines):
-            steps = f"has {len(self._lines)} steps, and this thread asks for another"
-            raise Misconfigured(f"{self._name} {steps}; set MODEL to a real model to go on")
+            steps = f"has {len(self._lines)} steps, and this thread needs another one"
+            raise Misconfigured(f"{self._name} {steps}. Set MODEL to a real model to continue.")
         line = self._lines[place]
         if line.expect not in "\n".join(prompt.blocks):
             missing = f"step {place + 1} expects {line.expect!r} in the prompt"
-            raise Misconfigured(f"{self._name} is not for this thread: {missing}")
+            raise Misconfigured(f"{self._name} does not fit this thread: {missing}")
         said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
         return Reply(said, tokens={}, model="scripted")
 
 
-def scripted(*steps: CallJson | str) -> ScriptedLLM:
-    """Make a model that answers with these, one a decision."""
-    return ScriptedLLM(*(Line(step) for step in steps))
-
-
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the JSON objects of a file, one a line; blank lines are left out.
+    """Return the JSON objects of a file with one on each line; blank lines are skipped.
 
     Raises:
-        Misconfigured: there is no such file, or a line of it is no object.
+        Misconfigured: the file cannot be read, or a line is not an object.
     """
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
-    return [_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
+    return [_parse_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
 
 
-def _object(path: Path, place: int, line: str) -> dict[str, Any]:
+def _parse_object(path: Path, place: int, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Misconfigured(f"{str(path)!r}, line {place}, is no JSON object: correct or delete it")
+        raise Misconfigured(
+            f"{str(path)!r}, line {place}, is not a JSON object. Correct or delete it."
+        )
     return value
-
-
-def _decisions(prompt: Prompt, schema: dict[str, Any]) -> int:
-    tags = (*intents(schema), "invalid_step")
-    openings = tuple(block(tag, "").partition("\n")[0] for tag in tags)
-    if any(event.startswith("<earlier_events>") for event in prompt.blocks):
-        raise Misconfigured("the thread was compacted, so its place in the script is lost")
-    return sum(event.startswith(openings) for event in prompt.blocks)

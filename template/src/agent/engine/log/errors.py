@@ -6,6 +6,7 @@ AgentError
 ├── Refused          this answer may not close this wait
 ├── InvalidStep      what the model said is none of the steps it may take
 ├── Unavailable      a model, a channel or the store is not reachable now
+│   └── AgentGone    the thread's agent is not in `app.py` now
 ├── Misconfigured    a setting is missing or wrong
 └── ToolError        raised by a tool that is sure that nothing happened
 """
@@ -13,9 +14,6 @@ AgentError
 
 class AgentError(Exception):
     """The root: its text is meant for people and says what to do now."""
-
-    version: int | None = None
-    """What the thread was at when the loop stopped for this error."""
 
 
 class ThreadNotFound(AgentError):
@@ -41,8 +39,10 @@ class Unavailable(AgentError):
         super().__init__(problem)
         self.retry_after_s = retry_after_s
         """What the other side asked for; None where it said nothing."""
-        self.kept: dict[str, object] = {}
-        """What was reached all the same: the `receipt` of a delivery."""
+
+
+class AgentGone(Unavailable):
+    """The thread does not run, and goes on when its agent is back."""
 
 
 class Misconfigured(AgentError):

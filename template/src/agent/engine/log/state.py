@@ -48,7 +48,8 @@ class OpenStep:
 
     seq: int
     call: CallJson
-    approved: bool = False
+    approved_by: str = ""
+    """Who approved it, or said to run it again; empty for nobody."""
     starts: int = 0
 
 
@@ -79,6 +80,8 @@ class State:
     version: int = 0
     ended: Literal["empty", "finished", "cancelled"] | None = "empty"
     """Why nothing is to be done until the next message; None while something is."""
+    agent: str = ""
+    """The name of its agent in `app.py`; empty for the default."""
     owner: str = ""
     """Who started the thread."""
     reply_to: str = "poll:"

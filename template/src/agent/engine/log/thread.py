@@ -4,33 +4,76 @@
 `Thread` is a log together with its fold, a value; the store holds the only state there is.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Self
 
 from .events import Event, digest
+from .results import Result, S, results
 from .state import OpenStep, OpenWait, State, is_person
 
 
 @dataclass(frozen=True)
 class Thread:
+    """A log and what it comes to. Nothing of it changes: what is appended makes a new one."""
+
     id: str
     events: tuple[Event, ...] = ()
-    state: State = field(default_factory=State)
+
+    @cached_property
+    def state(self) -> State:
+        return functools.reduce(reduce, self.events, State())
 
     @classmethod
     def of(cls, thread_id: str, events: Iterable[Event]) -> Self:
-        return cls(thread_id).plus(*events)
+        return cls(thread_id, tuple(events))
 
     def plus(self, *events: Event) -> Self:
-        state = self.state
-        for event in events:
-            state = reduce(state, event)
-        return replace(self, events=self.events + events, state=state)
+        grown = replace(self, events=self.events + events)
+        grown.__dict__["state"] = functools.reduce(reduce, events, self.state)
+        return grown
+
+    def before(self, seq: int) -> Self:
+        """Return the thread as it was before event `seq`."""
+        return replace(self, events=self.events[: seq - 1])
 
     def event(self, seq: int) -> Event:
         return self.events[seq - 1]
+
+    @property
+    def owner(self) -> str:
+        """Who started the thread."""
+        return self.state.owner
+
+    @property
+    def last_speaker(self) -> str:
+        """Who said something last: the actor of the last message, or of the last answer."""
+        return self._last_words[0]
+
+    @property
+    def last_message(self) -> str:
+        """What they said."""
+        return self._last_words[1]
+
+    @cached_property
+    def _last_words(self) -> tuple[str, str]:
+        for past in reversed(self.events):
+            answers = past.type == "resumed" and past.data["verdict"] == "answer"
+            if answers or (past.type == "message" and "text" in past.data):
+                return past.actor, past.data["text"]
+        return "", ""
+
+    def results(self, shape: type[S]) -> "list[Result[S]]":
+        """Return what the calls of a shape brought in this thread, in the order of the results.
+
+        One result a call, as it ran: an edit by a person is in its `step`. What a person confirmed
+        and what another system reported are among them, marked by `source`. A call that no longer
+        fits the shape keeps its values as they were recorded, unchecked.
+        """
+        return results(self.events, shape)
 
     def has(self, key: str | None) -> bool:
         return key is not None and any(event.key == key for event in self.events)
@@ -89,11 +132,11 @@ def _message(state: State, event: Event) -> State:
             wait.kind == "question" and not wait.admits(event.actor)
         )
         state = state if keeps else _drop(state)
-    elif step and not step.starts and not step.approved:
+    elif step and not step.starts and not step.approved_by:
         state = _close(state)
     if first:
-        reply_to = event.data.get("reply_to", state.reply_to)
-        state = replace(state, owner=event.actor, reply_to=reply_to)
+        agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
+        state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
     return replace(_heard(state, event), ended=None)
 
 
@@ -102,12 +145,14 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
     answered = replace(_heard(state, event), wait=None, outbox=_without(state.outbox, wait.seq))
     match verdict:
         case "approve" if step:
-            return replace(answered, step=replace(step, approved=True))
+            return replace(answered, step=replace(step, approved_by=event.actor))
         case "edit" if step:
-            return replace(answered, step=replace(step, call=event.data["call"], approved=True))
+            edited = replace(step, call=event.data["call"], approved_by=event.actor)
+            return replace(answered, step=edited)
         case "retry" if step:
             # Somebody said to run it: what is said next does not take that back.
-            return replace(answered, step=replace(step, starts=0, approved=True))
+            by = step.approved_by or event.actor
+            return replace(answered, step=replace(step, starts=0, approved_by=by))
         case "happened" | "done":
             return _settle(answered)
         case "continue":

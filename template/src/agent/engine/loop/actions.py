@@ -1,21 +1,38 @@
-"""What the model may say and what `decide` may answer.
+"""What the model may say, and what `decide` may answer.
 
-A `Step` is the model's word: the shape of one tool call. An action is the owner's order:
-`Run` a tool, `Ask` a person, `Wait` for something, or `Finish`.
+A `Step` is what the model says: the shape of one tool call. An action is what the owner's code
+makes of it: `Run` a tool, `Ask` a person, `Wait` for something, or `Finish`.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from ..log.thread import Thread
+
 Effect = Literal["read", "idempotent", "once"]
 """What running a tool a second time would do: nothing, nothing with the same key, or harm."""
 
-Tool = Callable[[Any, str], Any | Awaitable[Any]]
-"""`tool(step, key)`, sync (run in a thread) or async. `key` names this one effect: hand it to
-the other side as its idempotency key. The result becomes JSON, or is a `Wait` for it."""
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a tool, as the tool is given it beside its step."""
+
+    key: str
+    """Names this one effect, 64 characters: hand it to the other side as its idempotency key. It is
+    the same when the call is run again, or proposed again after an unclear outcome."""
+    approved_by: str
+    """Who approved the call, or said to run it again; empty where nobody was asked."""
+    thread: Thread
+    """What happened so far."""
+
+
+Tool = Callable[[Any, Call], Any | Awaitable[Any]]
+"""`tool(step, call)`, sync (run in a thread) or async. Its result becomes JSON, or is a `Wait`.
+
+Raise `ToolError` only where nothing was changed; after anything else the outcome is unknown."""
 
 
 class Step(BaseModel):
@@ -32,20 +49,13 @@ class Step(BaseModel):
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a question is put to a person."""
-
-    urgency: Literal["low", "medium", "high"] = "medium"
-    format: Literal["free_text", "yes_no", "multiple_choice"] = "free_text"
-    choices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Run:
+    """Run a tool, once somebody approved the call where `approvers` are named."""
+
     tool: Tool
     effect: Effect = "once"
     approvers: tuple[str, ...] = ()
-    """Who may allow this call: names, `owner` (who started the thread) or `anyone`."""
+    """Who may approve this call: names, `owner` (who started the thread) or `anyone`."""
     timeout_s: float = 60.0
     expires_s: float | None = None
     """How long the approval may take; then the call is rejected."""
@@ -53,10 +63,17 @@ class Run:
 
 @dataclass(frozen=True)
 class Ask:
+    """Ask a person a question, and go on with the answer."""
+
     question: str
-    options: Options = field(default_factory=Options)
+    urgency: Literal["low", "medium", "high"] = "medium"
+    format: Literal["free_text", "yes_no", "multiple_choice"] = "free_text"
+    choices: tuple[str, ...] = ()
+    """Of `multiple_choice`."""
     audience: tuple[str, ...] = ("anyone",)
+    """Who may answer: names, `owner` (who started the thread) or `anyone`."""
     expires_s: float | None = None
+    """How long the answer may take; then the agent goes on without one."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +91,8 @@ class Wait:
 
 @dataclass(frozen=True)
 class Finish:
+    """End the request with a last word to whoever started it."""
+
     message: str
 
 

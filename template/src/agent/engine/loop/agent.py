@@ -1,6 +1,6 @@
 """What an owner declares: one small, focused agent, as a value.
 
-Everything added here later has a default, so that an agent written today runs with a newer engine.
+Everything that is added here gets a default, so that an old agent runs with a newer engine.
 """
 
 from collections.abc import Callable
@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..context.rendering import Render
 from ..log.state import Limits
+from ..log.thread import Thread
 from .actions import Action
 
 
@@ -16,8 +18,15 @@ from .actions import Action
 class Agent:
     steps: Any
     """Everything the model may say next: a union of `Step` classes."""
-    decide: Callable[[Any], Action]
-    prompts: Path
-    """A folder with `system.md`; `next_step.md` and `compact.md` replace the engine's."""
-    prefetch: Callable[[str], Any] | None = None
+    decide: Callable[[Any, Thread], Action]
+    """`decide(step, thread)`: what a step means. Pure: it is asked again after an approval and in
+    recovery, each time with the thread as it was before the step."""
+    prompts: Path | str
+    """A folder with `system.md`, where `next_step.md` and `compact.md` replace the engine's own; or
+    the system prompt itself."""
+    prefetch: Callable[[Thread], Any] | None = None
+    """`prefetch(thread)`, sync or async: facts by name, fetched once before the first step."""
+    render: Render | None = None
+    """`render(event, thread)`: how an event reads in the context window; None leaves it to the
+    engine, an empty text leaves it out."""
     limits: Limits = field(default_factory=Limits)

@@ -11,8 +11,8 @@ from ..log.errors import Conflict, Refused, Unavailable
 from ..log.events import CallJson, Event, event
 from ..log.thread import Thread, idempotency_key
 from .ports import Ports
-from .record import fact
-from .verdicts import check, edited, open_wait
+from .record import append_fact
+from .verdicts import check, check_edit, open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
@@ -32,14 +32,29 @@ async def launch(
     delivery: str,
     source: str,
     reply_to: str = "poll:",
+    agent: str = "",
 ) -> Thread:
-    """Append a message to a thread, which begins with it if it is new.
+    """Append a message to a thread, which starts with it if it is new.
 
     `delivery` names this one message at its sender: the same one is stored once, however often
-    it arrives. When this returns, the message cannot be lost.
+    it arrives. `agent` names whom a new thread is for, the default agent if it is empty. When this
+    returns, the message cannot be lost.
+
+    Raises:
+        AgentGone: there is no such agent.
+        Refused: the thread is another agent's.
     """
-    said = event("message", actor, f"in:{delivery}", text=text, source=source, reply_to=reply_to)
-    return await fact(ports.store, Thread(thread_id), lambda _: said)
+    name = ports.agent_named(agent).name
+    where = {"source": source, "reply_to": reply_to, "agent": name}
+    said = event("message", actor, f"in:{delivery}", text=text, **where)
+
+    def start(thread: Thread) -> Event:
+        known = thread.events and (thread.state.agent or ports.default.name)
+        if agent and known and known != name:
+            raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
+        return said
+
+    return await append_fact(ports.store, Thread(thread_id), start)
 
 
 async def message(
@@ -47,7 +62,7 @@ async def message(
 ) -> Thread:
     """Append a message to a thread that exists. Raises ThreadNotFound."""
     said = event("message", actor, f"in:{delivery}", text=text, source=source)
-    return await fact(ports.store, await ports.store.load(thread_id), lambda _: said)
+    return await append_fact(ports.store, await ports.store.load(thread_id), lambda _: said)
 
 
 async def resume(
@@ -75,11 +90,11 @@ async def resume(
         check(waiting, verdict, actor, digest)
         data = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = edited(ports, thread, waiting, call, actor)
+            data["call"] = check_edit(ports.agent_of(thread), thread, waiting, call, actor)
         return event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await expire(ports, await ports.store.load(thread_id))
-    return await fact(ports.store, thread, answer)
+    return await append_fact(ports.store, thread, answer)
 
 
 async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
@@ -124,7 +139,7 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
             raise Refused(f"the thread is {thread.state.status} already")
         return event("cancelled", actor, reason=reason)
 
-    return await fact(ports.store, await ports.store.load(thread_id), stop)
+    return await append_fact(ports.store, await ports.store.load(thread_id), stop)
 
 
 async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:

@@ -1,14 +1,16 @@
-"""The four ports: all that the core knows of the world.
+"""The ports: all that the loop knows of the world.
 
-An adapter is one module with one class that fits, and a `from_env()`; `app.py` chooses.
+An adapter is one module with one class that fits, and a `from_env()`; `build.py` plugs it in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from ..context.rendering import Render
 from ..context.window import Prompt, Prompts
+from ..log.errors import AgentGone, Unavailable
 from ..log.events import CallJson, Event
 from ..log.state import Limits
 from ..log.thread import Thread
@@ -37,14 +39,29 @@ class LLM(Protocol):
 
 class Channel(Protocol):
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        """Show people `paused` or `finished`; may be called twice for the same `event.seq`.
+        """Notify people of `paused` or `finished`; may be called twice for the same `event.seq`.
 
-        What is returned, such as the id of a message, is kept as `receipt` with `delivered`. Who
-        returned something for a wait is sent what closed it, too: `resumed`, `message`, ….
+        What is returned, such as the id of a message, is kept as `receipt` with `delivered`. Where
+        that was for a wait, the channel is also sent what closed it: `resumed`, `message`, ….
 
         Raises:
-            Unavailable: nobody was told; it is tried again later.
+            Unavailable: nobody was notified; the delivery is tried again later.
         """
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of notifying people of one event."""
+
+    receipt: dict[str, Any] = field(default_factory=dict)
+    """What the channels returned, of those that were reached."""
+    problem: Unavailable | None = None
+    """Why somebody was not reached."""
+
+
+class Notifier(Protocol):
+    async def notify(self, thread: Thread, event: Event) -> Delivery:
+        """Notify everybody who should know of an event, each by a channel that reaches them."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +110,14 @@ class Store(Protocol):
         """List threads whose id begins with `prefix`, last changed first; with `waiting` only
         those that wait for something."""
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        """Extend every lease of `owners`, who may be thousands, at once."""
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        """Extend every lease of `holders`, who may be thousands, at once."""
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         """End the lease; `wake_at` and `attempts` are set only if the thread has not grown."""
 
@@ -135,19 +152,47 @@ class Steps(Protocol):
 
 
 @dataclass(frozen=True)
-class Ports:
-    """Everything the loop needs: the ports, and what the owner wrote."""
+class BoundAgent:
+    """An agent as the loop runs it: what its owner declared, bound to a model."""
 
-    store: Store
+    name: str
+    """The one it has in `app.py`."""
+    model: str
+    """As in `MODEL`; empty where it will not be asked."""
     llm: LLM
-    channel: Channel
     steps: Steps
     summaries: Steps
     """Its one step is `compaction.Summarize`."""
-    decide: Callable[[Any], Action]
+    decide: Callable[[Any, Thread], Action]
     prompts: Prompts
-    name: str = ""
-    """The agent's, in `app.py`."""
-    prefetch: Callable[[str], Any] | None = None
-    """Sync or async: the first message's text in, facts by name out."""
+    prefetch: Callable[[Thread], Any] | None = None
+    render: Render | None = None
     limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Everything the loop needs: the world, and the agents that it runs."""
+
+    store: Store
+    notifier: Notifier
+    agents: Mapping[str, BoundAgent]
+    """By name; the first is the default."""
+
+    @property
+    def default(self) -> BoundAgent:
+        return next(iter(self.agents.values()))
+
+    def agent_of(self, thread: Thread) -> BoundAgent:
+        """Return the agent of a thread. Raises AgentGone."""
+        return self.agent_named(thread.state.agent)
+
+    def find_agent(self, thread: Thread) -> BoundAgent | None:
+        """Return the agent of a thread, None where it is gone."""
+        return self.agents.get(thread.state.agent or self.default.name)
+
+    def agent_named(self, name: str) -> BoundAgent:
+        """Return an agent by its name, the default for an empty one. Raises AgentGone."""
+        if name and name not in self.agents:
+            raise AgentGone(f"there is no agent {name!r} in app.py: {', '.join(self.agents)}")
+        return self.agents[name] if name else self.default

@@ -18,7 +18,7 @@ MAX_PAUSE_S = 10 * 365 * 86_400.0
 """The longest nap: a model may ask for one that no calendar holds."""
 
 
-async def fact(store: Store, thread: Thread, make: Make) -> Thread:
+async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
     """Append what `make` says of the newest version, whatever happens meanwhile.
 
     An event whose key is in the thread already is not repeated: the store refuses it, and only
@@ -53,12 +53,14 @@ async def pause(
     **data: Any,
 ) -> Thread:
     """Open the wait that is the next event; who may answer is frozen with it."""
-    data |= await expiry(ports.store, expires_s)
-    asked = event("paused", kind=kind, text=text, audience=named(thread, audience), **data)
+    data |= await compute_expiry(ports.store, expires_s)
+    asked = event(
+        "paused", kind=kind, text=text, audience=resolve_audience(thread, audience), **data
+    )
     return await ports.store.append(thread, asked)
 
 
-async def expiry(store: Store, expires_s: float | None) -> dict[str, str]:
+async def compute_expiry(store: Store, expires_s: float | None) -> dict[str, str]:
     """Return what a wait says of its end, by the store's clock."""
     if expires_s is None:
         return {}
@@ -66,11 +68,11 @@ async def expiry(store: Store, expires_s: float | None) -> dict[str, str]:
     return {"expires_at": (await store.now() + pause).isoformat()}
 
 
-def named(thread: Thread, audience: tuple[str, ...]) -> list[str]:
+def resolve_audience(thread: Thread, audience: tuple[str, ...]) -> list[str]:
     """Return an audience with `owner` as the name of who started the thread."""
     return sorted({thread.state.owner if name == "owner" else name for name in audience})
 
 
-def responsible(thread: Thread) -> tuple[str, ...]:
-    """Return who may decide where no approver is named: who started the thread, if a person."""
+def resolve_responsible(thread: Thread) -> tuple[str, ...]:
+    """Return who decides where nobody is named: whoever started the thread, if that is a person."""
     return (thread.state.owner,) if is_person(thread.state.owner) else ("anyone",)

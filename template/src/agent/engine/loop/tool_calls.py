@@ -5,39 +5,37 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
-from dataclasses import asdict
-
 from ..log.errors import Conflict, InvalidStep, ToolError
 from ..log.events import Event, digest, event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
-from .actions import Action, Ask, Finish, Run, Step, Wait
+from .actions import Action, Ask, Call, Finish, Run, Step, Wait
 from .outcome import Outcome, attempt
-from .ports import Ports
-from .record import expiry, fact, named, pause, responsible
+from .ports import BoundAgent, Ports
+from .record import append_fact, compute_expiry, pause, resolve_audience, resolve_responsible
 
 MAX_STARTS = 3
 
 
-async def act(ports: Ports, thread: Thread) -> Thread:
-    """Do what `decide` says of the open step, or ask for leave first."""
+async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
+    """Do what `decide` says of the open step, or ask for approval first."""
     step = _open(thread)
     try:
-        typed, action = _decided(ports, step)
+        typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:
         nothing = event("tool_failed", step=step.seq, error=str(error), definite=True)
         return await ports.store.append(thread, nothing)
     match action:
         case Finish(message):
             return await ports.store.append(thread, event("finished", message=message))
-        case Ask(question, options, audience, expires_s):
-            shown = asdict(options)
+        case Ask(question, urgency, form, choices, audience, expires_s):
+            asked = {"urgency": urgency, "format": form, "choices": choices}
             return await pause(
-                ports, thread, "question", question, audience, expires_s, options=shown
+                ports, thread, "question", question, audience, expires_s, options=asked
             )
         case Wait(text, seconds, kind, audience):
             return await pause(ports, thread, kind, text, audience, seconds)
-        case Run(approvers=approvers) if approvers and not step.approved:
+        case Run(approvers=approvers) if not _is_approved(thread, step, approvers):
             call = {"call": step.call, "digest": digest(step.call)}
             text = f"May I run {step.call['intent']}?"
             return await pause(ports, thread, "approval", text, approvers, action.expires_s, **call)
@@ -45,17 +43,20 @@ async def act(ports: Ports, thread: Thread) -> Thread:
             return await _run(ports, thread, action, typed)
 
 
-async def recover(ports: Ports, thread: Thread) -> Thread:
+async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     """Settle a call that was started and never reported: crashed, stalled or killed."""
     step, later = _open(thread), thread.events[_open(thread).seq :]
     stopped = any(event.type == "cancelled" for event in later)
     why = "its runner stopped before the outcome was known"
     try:
-        typed, action = _decided(ports, step)
+        typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:
         return await _doubt(ports, thread, (), f"{why}, and today {error}")
     if not isinstance(action, Run) or action.effect == "once" or stopped:
         return await _doubt(ports, thread, getattr(action, "approvers", ()), why)
+    if not _is_approved(thread, step, action.approvers):
+        why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
+        return await _doubt(ports, thread, action.approvers, why)
     if step.starts < MAX_STARTS:
         return await _run(ports, thread, action, typed)
     why = f"{why}, {step.starts} times"
@@ -69,19 +70,29 @@ def _open(thread: Thread) -> OpenStep:
     return thread.state.step
 
 
-def _decided(ports: Ports, step: OpenStep) -> tuple[Step, Action]:
-    typed = ports.steps.validate(step.call)
-    action = ports.decide(typed)
+def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Step, Action]:
+    """Ask the owner's policy, which knows the log up to the step: its answer stays the same."""
+    typed = agent.steps.validate(step.call)
+    action = agent.decide(typed, thread.before(step.seq))
     if not isinstance(action, Action):
         raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
     return typed, action
 
 
+def _is_approved(thread: Thread, step: OpenStep, approvers: tuple[str, ...]) -> bool:
+    """Say whether the call may run: an approval counts only of those who may give it today."""
+    if not approvers:
+        return True
+    may = resolve_audience(thread, approvers)
+    return bool(step.approved_by) and not {step.approved_by, "anyone"}.isdisjoint(may)
+
+
 async def _run(ports: Ports, thread: Thread, action: Run, typed: Step) -> Thread:
     step, key = _open(thread), idempotency_key(thread)
-    started = event("tool_started", step=step.seq, key=key)
+    started = event("tool_started", step=step.seq, idempotency_key=key)
     thread = await ports.store.append(thread, started)
-    outcome = await attempt(action.tool, typed, key, timeout_s=action.timeout_s)
+    call = Call(key, step.approved_by, thread)
+    outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
         return await _doubt(ports, thread, action.approvers, str(outcome.error))
     return await _report(ports, thread, thread.state.version, outcome)
@@ -100,13 +111,13 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         elif wait and not late and _runs(newest.state, step):
-            asked = {"text": wait.text, "audience": named(newest, wait.audience)}
+            asked = {"text": wait.text, "audience": resolve_audience(newest, wait.audience)}
             job = {"kind": wait.kind, "call": call, "job": idempotency_key(newest)}
-            kind, data = "paused", asked | job | await expiry(ports.store, wait.seconds)
+            kind, data = "paused", asked | job | await compute_expiry(ports.store, wait.seconds)
         unique = f"late:{start}" if late else key
         return event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
-    return await fact(ports.store, thread, result)
+    return await append_fact(ports.store, thread, result)
 
 
 def _runs(state: State, step: int) -> bool:
@@ -118,7 +129,7 @@ async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: 
     """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
     text = f"Did {step.call['intent']} happen? {why}."
-    audience = approvers or responsible(thread)
+    audience = approvers or resolve_responsible(thread)
     while thread.state.step and thread.state.step.seq == step.seq:
         if thread.state.wait or thread.state.ended:
             break

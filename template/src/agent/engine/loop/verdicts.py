@@ -5,8 +5,8 @@ from ..log.events import CallJson, event
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from .actions import Run
-from .ports import Ports
-from .record import named
+from .ports import BoundAgent
+from .record import resolve_audience
 
 
 def open_wait(thread: Thread, wait: int) -> OpenWait:
@@ -20,7 +20,7 @@ def open_wait(thread: Thread, wait: int) -> OpenWait:
 
 
 def check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
-    """Refuse who is not asked, what does not answer, and the leave for another call."""
+    """Refuse a person who is not asked, a verdict that does not fit, approval of another call."""
     if not wait.admits(actor):
         raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
     if verdict not in VERDICTS[wait.kind]:
@@ -30,21 +30,23 @@ def check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
         raise Refused("this is not the call you were shown; look again")
 
 
-def edited(
-    ports: Ports, thread: Thread, wait: OpenWait, call: CallJson | None, actor: str
+def check_edit(
+    agent: BoundAgent, thread: Thread, wait: OpenWait, call: CallJson | None, actor: str
 ) -> CallJson:
-    """Return the call in its new form, if this person may allow that form too."""
+    """Return the call in its new form, if this person may approve that form too."""
     intent = wait.data["call"]["intent"]
     if call is None or call.get("intent", intent) != intent:
         raise Refused(f"an edit changes the arguments of {intent}, nothing else")
     try:
-        step = ports.steps.validate({**call, "intent": intent})
-        action = ports.decide(step)
+        step = agent.steps.validate({**call, "intent": intent})
+        action = agent.decide(
+            step, thread.before(thread.state.step.seq if thread.state.step else 1)
+        )
     except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
-    needed = named(thread, action.approvers) if isinstance(action, Run) else ()
+    needed = resolve_audience(thread, action.approvers) if isinstance(action, Run) else ()
     if needed and not {actor, "anyone"}.intersection(needed):
-        raise Refused(f"the edited call needs the leave of {', '.join(needed)}")
+        raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed: CallJson = step.model_dump(mode="json")
     if event("resumed", call=changed).data["call"] != changed:
         raise Refused("the edited call is too long to be kept as it is")

@@ -1,10 +1,10 @@
-"""What is appended to a store becomes OpenTelemetry spans; nothing else knows of them.
+"""Exports the events that are appended to a store as OpenTelemetry spans.
 
-Which ones, says `otel_spans`. The SDK is imported only where an endpoint is set, and sends from a
-thread of its own: a collector that is slow or away costs spans, never an append.
+`spans.py` says which spans there are. The SDK is imported only if an endpoint is set, and exports
+from a thread of its own: a collector that is slow or unreachable costs spans, never an append.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from ..log.errors import Misconfigured
@@ -12,39 +12,42 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import Store
 from ..settings import optional
-from .spans import Span, spans
+from .spans import Span, derive_spans
 
 S = TypeVar("S", bound=Store)
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
-def traced(store: S, model: str) -> S:
-    """Send the spans of what is appended to `store`, if an endpoint is set; return the store.
+def trace_store(store: S, models: Mapping[str, str]) -> S:
+    """Export the spans of what is appended to `store`, if an endpoint is set; return the store.
 
-    They wait in a queue, and are sent at the latest when the process ends. Raises Misconfigured.
+    `models` are those of the agents, by name, with the default agent first. Spans wait in a queue,
+    and are sent when the process ends at the latest. Raises Misconfigured.
     """
     endpoint = next(filter(None, map(optional, ENDPOINTS)), "")
     if not endpoint:
         return store
     if not endpoint.startswith(("http://", "https://")):
-        raise Misconfigured(f"{endpoint!r} is no OTLP endpoint; write http://localhost:4318")
+        example = "http://localhost:4318"
+        raise Misconfigured(f"{endpoint!r} is not an OTLP endpoint such as {example}")
     from .sdk import OtelSpans  # slow to import
 
-    return observed(store, OtelSpans.to_collector(model))
+    return emit_spans(store, OtelSpans.to_collector(models))
 
 
-def observed(store: S, emit: Callable[[Span], None]) -> S:
-    """Give `emit` the spans of what is appended to `store`; return the store."""
+def emit_spans(store: S, emit: Callable[[Span], None]) -> S:
+    """Pass the spans of what is appended to `store` to `emit`; return the store."""
     append = store.append
 
-    async def observed_append(thread: Thread, *events: Event) -> Thread:
+    async def append_and_emit(thread: Thread, *events: Event) -> Thread:
         grown = await append(thread, *events)
-        if not any(event.type == "forked" for event in events):  # the origin told the others
+        # The events of a fork were emitted when they were appended to its origin.
+        if not any(event.type == "forked" for event in events):
             for event in grown.events[thread.state.version :]:
-                for span in spans(grown, event):
+                for span in derive_spans(grown, event):
                     emit(span)
         return grown
 
-    store.append = observed_append  # type: ignore[method-assign]  # it stays the store it is
+    store.append = append_and_emit  # type: ignore[method-assign]  # it stays the same store
     return store

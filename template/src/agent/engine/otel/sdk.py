@@ -1,12 +1,12 @@
-"""Spans of the log as spans of the OpenTelemetry SDK, in its queue and out over OTLP/HTTP.
+"""Exports the spans of the log with the OpenTelemetry SDK, through its queue and over OTLP/HTTP.
 
 The SDK reads the standard variables: endpoint, headers and timeout, `OTEL_SERVICE_NAME`, the sizes
-of its queue, the sampler. Errors of the export are logged by it, and end there.
+of its queue, the sampler. It logs errors of the export, and they go no further.
 """
 
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from opentelemetry.context import Context
@@ -28,27 +28,26 @@ from ..log.events import Event
 from .spans import Span, Turn
 
 PROVIDERS = {"gemini": "gcp.gemini"}
-"""Those that the conventions call by another name than `MODEL` does."""
+"""Providers that have another name in the conventions than in `MODEL`."""
 AT_EXIT_S = 2.0
-"""How long the end of a process waits for a collector to take the last spans."""
+"""How long a process waits at its end until a collector has accepted the last spans."""
 
 
 class OtelSpans(IdGenerator):
-    """Emits spans, with the ids they say they have."""
+    """Emits spans under the ids that they bring along."""
 
-    def __init__(self, model: str, processor: SpanProcessor) -> None:
-        provider, _, self._model = model.partition(":")
-        self._provider = PROVIDERS.get(provider, provider)
+    def __init__(self, models: Mapping[str, str], processor: SpanProcessor) -> None:
+        self._models = models
         tracers = TracerProvider(id_generator=self, shutdown_on_exit=False)
         tracers.add_span_processor(processor)
         self._tracer = tracers.get_tracer("agent")
         self._span: Span
 
     @classmethod
-    def to_collector(cls, model: str) -> Self:
+    def to_collector(cls, models: Mapping[str, str]) -> Self:
         processor = BatchSpanProcessor(OTLPSpanExporter())
-        _at_exit(processor.shutdown)
-        return cls(model, processor)
+        _register_exit(processor.shutdown)
+        return cls(models, processor)
 
     def generate_trace_id(self) -> int:
         return self._span.turn.trace_id
@@ -58,61 +57,68 @@ class OtelSpans(IdGenerator):
 
     def __call__(self, span: Span) -> None:
         self._span, chat = span, span.operation == "chat"
-        subject = self._model if chat else span.attributes.get("gen_ai.tool.name", "")
-        begun = self._tracer.start_span(
+        subject = self._find_model(span)[1] if chat else span.attributes.get("gen_ai.tool.name", "")
+        started = self._tracer.start_span(
             f"{span.operation} {subject}".strip(),
-            Context() if span.is_root else set_span_in_context(NonRecordingSpan(_root(span.turn))),
+            Context()
+            if span.is_root
+            else set_span_in_context(NonRecordingSpan(_make_root(span.turn))),
             SpanKind.CLIENT if chat else SpanKind.INTERNAL,
-            self._attributes(span),
-            [Link(_root(span.before))] if span.before else [],
-            min(_ns(span.begun), _ns(span.ended)),
+            self._build_attributes(span),
+            [Link(_make_root(span.previous))] if span.previous else [],
+            min(_to_ns(span.first), _to_ns(span.last)),
         )
         if span.error:
-            begun.set_status(StatusCode.ERROR)
-        begun.end(_ns(span.ended))
+            started.set_status(StatusCode.ERROR)
+        started.end(_to_ns(span.last))
 
-    def _attributes(self, span: Span) -> dict[str, str | int]:
-        named: dict[str, str | int] = {
+    def _find_model(self, span: Span) -> tuple[str, str]:
+        """Return the provider of a span's agent, and the provider's name for the model."""
+        default = next(iter(self._models.values()), "")
+        provider, _, model = self._models.get(span.agent, default).partition(":")
+        return PROVIDERS.get(provider, provider), model
+
+    def _build_attributes(self, span: Span) -> dict[str, str | int]:
+        attributes: dict[str, str | int] = {
             "gen_ai.operation.name": span.operation,
+            "gen_ai.agent.name": span.agent,
             "gen_ai.conversation.id": span.turn.thread_id,
-            "agent.event": span.ended.seq,
+            "agent.event": span.last.seq,
             "error.type": span.error,
             **span.attributes,
         }
         if span.operation == "chat":
-            named |= {
-                "gen_ai.provider.name": self._provider,
-                "gen_ai.request.model": self._model,
-            }
-        return {name: value for name, value in named.items() if value != ""}
+            provider, model = self._find_model(span)
+            attributes |= {"gen_ai.provider.name": provider, "gen_ai.request.model": model}
+        return {name: value for name, value in attributes.items() if value != ""}
 
 
-def _at_exit(flush: Callable[[], None]) -> None:
-    """Flush when the process ends, in a thread that it need not wait for.
+def _register_exit(flush: Callable[[], None]) -> None:
+    """Flush when the process ends, in a thread that the process waits for only a short while.
 
-    The SDK would wait for as long as the exporter tries. No thread may begin at exit, so this one
-    is there before.
+    The SDK itself would wait as long as the exporter keeps trying. No thread can be started at
+    exit, so this one is started now.
     """
-    leaving = threading.Event()
+    ending = threading.Event()
 
-    def flush_then() -> None:
-        leaving.wait()
+    def flush_at_end() -> None:
+        ending.wait()
         flush()
 
-    def leave() -> None:
-        leaving.set()
+    def end() -> None:
+        ending.set()
         flushing.join(AT_EXIT_S)
 
-    flushing = threading.Thread(target=flush_then, name="otel-exit", daemon=True)
+    flushing = threading.Thread(target=flush_at_end, name="otel-exit", daemon=True)
     flushing.start()
-    atexit.register(leave)
+    atexit.register(end)
 
 
-def _root(turn: Turn) -> SpanContext:
+def _make_root(turn: Turn) -> SpanContext:
     return SpanContext(turn.trace_id, turn.span_id, True, TraceFlags(TraceFlags.SAMPLED))
 
 
-def _ns(event: Event) -> int:
+def _to_ns(event: Event) -> int:
     """Return when an event was stored, in nanoseconds since 1970."""
     at = event.at
     assert at, "a stored event has a time"

@@ -9,29 +9,26 @@ from typing import Any
 
 from ..log.errors import Unavailable
 from ..log.events import Event
-from ..log.thread import Thread
-from ..loop.ports import Channel
+from ..log.thread import Thread, reduce
+from ..loop.ports import Channel, Delivery, Notifier
 from .identity import reached
 
 
 class Routing:
-    """The channel that knows the others by name, as `reply_to` and `people.toml` have it."""
+    """Notifies people by channels, which it knows by name as `reply_to` and `people.toml` do."""
 
     def __init__(self, channels: Mapping[str, Channel]) -> None:
         self.channels = channels
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def notify(self, thread: Thread, event: Event) -> Delivery:
         receipts, failed = dict[str, Any](), list[Unavailable]()
         for name, shown in self._ways(thread, event).items():
             try:
                 if receipt := await self._channel(name).send(thread, shown):
                     receipts[name] = receipt
-            except Unavailable as error:  # the others are told all the same
+            except Unavailable as error:  # the others are notified all the same
                 failed.append(error)
-        if failed:
-            failed[0].kept = {"receipt": receipts} if receipts else {}
-            raise failed[0]
-        return receipts
+        return Delivery(receipts, next(iter(failed), None))
 
     def _channel(self, name: str) -> Channel:
         if name not in self.channels:
@@ -53,12 +50,12 @@ class Routing:
         return {name: _to(event, theirs) for name, theirs in people.items()} or {home: event}
 
 
-def tellable(channel: Channel, tell: str) -> str:
+def tellable(notifier: Notifier, tell: str) -> str:
     """Return a `channel:address` of an owner's file. Raises ValueError where nobody is reached."""
     name, _, address = tell.partition(":")
-    if isinstance(channel, Routing) and name not in channel.channels:
-        here = ", ".join(sorted(channel.channels))
-        todo = "set it up, add the part, or leave `tell` out"
+    if isinstance(notifier, Routing) and name not in notifier.channels:
+        here = ", ".join(sorted(notifier.channels))
+        todo = "set it up, add the part, or leave `notify` out"
         raise ValueError(f"needs {name!r}, which is not set up here ({here}): {todo}")
     if name != "poll" and not address.strip():
         raise ValueError("has no address; write channel:address")
@@ -74,8 +71,19 @@ def wait_of(thread: Thread, event: Event) -> Event:
     return next(past for past in reversed(thread.events[: event.seq]) if past.type == "paused")
 
 
+def closing_of(thread: Thread, wait: int) -> Event | None:
+    """Return the event that closed a wait; None while it is open."""
+    state = thread.before(wait + 1).state
+    for event in thread.events[wait:]:
+        state = reduce(state, event)
+        if state.wait is None or state.wait.seq != wait:
+            return event
+    return None
+
+
 def receipt_of(thread: Thread, event: Event) -> dict[str, Any]:
     """Return what the channels kept of showing the wait that `event` closes, by channel."""
     wait = wait_of(thread, event)
-    told = next(past for past in thread.events[wait.seq :] if past.key == f"told:{wait.seq}")
-    return told.data.get("receipt") or {}
+    key = f"delivered:{wait.seq}"
+    delivered = next(past for past in thread.events[wait.seq :] if past.key == key)
+    return delivered.data.get("receipt") or {}

@@ -1,160 +1,193 @@
-"""Data as words for a person: calls, times, waits, events."""
+"""Events as sentences for people: who did what. The terminal and the pages use the same ones."""
 
 import json
-import os
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
-from ..log.events import CallJson, Event, cut
-from ..log.state import OpenWait
+from ..log.events import CallJson, Event
+from ..log.state import is_person
 from ..log.thread import Thread
 
-_LONGEST = 2_000
-"""Characters of one argument; `show --json` has the rest."""
 
-_PLAIN = {
-    "message": "said: {text}",
-    "invalid_step": "said something that is no step: {error}",
-    "delivered": "told people of {ref}",
-    "finished": "done: {message}",
-    "forked": "forked from {thread} at {seq}",
-    "discarded": "dropped a reply that a message overtook",
-    "compacted": "shortened the events up to {upto}",
-}
+@dataclass(frozen=True)
+class Sentence:
+    who: str
+    did: str
+    """Follows `who`, such as "approved deploy_backend"."""
+    about: Any = ""
+    """What was said, asked or returned: text or JSON, after a colon."""
+    call: CallJson | None = None
+    """The object of `did`, such as of "chose"."""
+    more: Any = ""
+    """Text or JSON that is too long for a line; a page shows it below."""
+
+    @property
+    def line(self) -> str:
+        """The sentence without its subject, on one line."""
+        done = f"{self.did} {format_call(self.call)}" if self.call else self.did
+        return shorten(f"{done}: {format_value(self.about)}" if self.about else done)
 
 
-def line(text: str, limit: int = 300) -> str:
-    """Return `text` on one line, what is too long cut at its end."""
+def describe_event(thread: Thread, event: Event) -> Sentence:
+    """Say who did what in an event of `thread`. A type of a later version is shown as it is."""
+    who, data = event.actor, event.data
+    match event.type:
+        case "message" if "facts" in data:
+            return _describe_prefetch(event)
+        case "message":
+            return Sentence(who, f"said{_format_source(event)}", data["text"])
+        case "step":
+            return Sentence(who, "chose", call=data["call"])
+        case "invalid_step":
+            return Sentence(who, "returned an invalid step", data["error"], more=data["output"])
+        case "tool_started" | "tool_finished" | "tool_failed":
+            return _describe_tool(thread, event)
+        case "paused":
+            return Sentence(who, _describe_request(event), data.get("text", ""))
+        case "resumed":
+            return _describe_answer(thread, event)
+        case "delivered":
+            return _describe_delivery(thread, event)
+        case "finished":
+            return Sentence(who, "finished", data["message"])
+        case "cancelled":
+            return Sentence(who, "cancelled the thread", data.get("reason", ""))
+        case "forked":
+            return Sentence(who, f"forked thread {data['thread']} after event {data['seq']}")
+        case "discarded":
+            return Sentence(who, "discarded a reply because the thread changed meanwhile")
+        case "compacted":
+            return Sentence(who, f"summarized the events up to {data['upto']}", more=data["text"])
+    return Sentence(who, event.type, data)
+
+
+def format_call(call: CallJson) -> str:
+    """Return a call as Python would write it, on one line, for a place where it may be cut."""
+    given = (f"{name}={format_value(value, quoted=True)}" for name, value in _arguments(call))
+    return shorten(f"{call['intent']}({', '.join(given)})")
+
+
+def format_value(value: Any, width: int = 0, quoted: bool = False) -> str:
+    """Return text as it is unless `quoted`, and data as JSON, indented if it exceeds `width`."""
+    if isinstance(value, str) and not quoted:
+        return value
+    flat = json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, indent=2) if 0 < width < len(flat) else flat
+
+
+def format_title(thread: Thread) -> str:
+    """Return how a thread began, on one line."""
+    for past in thread.events:
+        if past.type == "message" and "text" in past.data:
+            return shorten(past.data["text"], 120)
+    return thread.id
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """Return `text` on one line, and cut its end if it is longer than `limit`."""
     flat = " ".join(text.split())
     return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
 
 
-def short(thread_id: str) -> str:
-    """Return as much of an id as people type; commands take any unique beginning."""
-    return thread_id[:8]
+def _describe_prefetch(event: Event) -> Sentence:
+    facts = event.data["facts"]
+    if "prefetch_error" in facts:
+        return Sentence(event.actor, "could not prefetch", facts["prefetch_error"])
+    return Sentence(event.actor, f"prefetched {', '.join(facts) or 'nothing'}", more=facts or "")
 
 
-def command(*words: str) -> str:
-    """Return a command of this program as it was started, to be copied."""
-    return " ".join(["uv run agent" if "UV" in os.environ else "agent", *words])
+def _format_source(event: Event) -> str:
+    """Name the way a message came, unless its author's name says so, such as `cli:ana`."""
+    source = event.data.get("source", "user")
+    return "" if source in ("user", event.actor.partition(":")[0]) else f" via {source}"
 
 
-def when(at: datetime, now: datetime) -> str:
-    """Return a time as people say it: near ones by distance, others by the local clock."""
-    seconds = (now - at).total_seconds()
-    distance, ago = abs(seconds), "{} ago" if seconds >= 0 else "in {}"
-    if distance < 10 and seconds >= 0:
-        return "just now"
-    if distance < 60:
-        return ago.format(f"{distance:.0f} s")
-    if distance < 3600:
-        return ago.format(f"{distance // 60:.0f} min")
-    local = at.astimezone()
-    today = local.date() == now.astimezone().date()
-    return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
-
-
-def call_line(call: CallJson) -> str:
-    inner = ", ".join(part.replace(": ", "=", 1) for part in _arguments(call))
-    return line(f"{call['intent']}({inner})")
-
-
-def description(wait: OpenWait, actor: str, now: datetime) -> list[str]:
-    """Return what a person must know to answer: a headline, then what it is about."""
-    options = wait.data.get("options", {})
-    urgency = options.get("urgency", "medium")
-    people = " or ".join("you" if name == actor else line(name) for name in wait.audience)
-    marks = [f"for {people}"]
-    marks += [f"{urgency} urgency"] if urgency != "medium" else []
-    marks += [f"until {when(wait.expires_at, now)}"] if wait.expires_at else []
-    label = wait.kind.replace("_", " ").capitalize()
-    shown = [f"{label} ({', '.join(marks)}): {line(wait.text, _LONGEST)}"]
-    shown += [f"  {part}" for part in _arguments(wait.data.get("call", {}))]
-    choices = options.get("choices", ())
-    return shown + [f"  {place}. {line(text)}" for place, text in enumerate(choices, 1)]
-
-
-def ways(thread: Thread, wait: OpenWait) -> list[str]:
-    """Return the exact commands that answer a wait."""
-    name = f"{short(thread.id)}:{wait.seq}"
-    if wait.kind == "approval":
-        first = next((field for field in wait.data["call"] if field != "intent"), "name")
-        edit = command("edit", name, "--set", f"{first}=VALUE")
-        return [command("approve", name), command("reject", name, "'REASON'"), edit]
-    known = {
-        "question": ("'TEXT'",),
-        "limit": ("continue", "stop"),
-        "in_doubt": ("happened", "retry", "abort"),
-    }
-    return [command("answer", name, word) for word in known.get(wait.kind, ("done",))]
-
-
-def what(thread: Thread, event: Event) -> str:
-    """Say what an event of `thread` is."""
-    data = event.data
-    match event.type:
-        case "message" if "facts" in data:
-            return f"fetched beforehand: {', '.join(data['facts']) or 'nothing'}"
-        case "step":
-            return f"next step: {call_line(data['call'])}"
-        case "tool_started" | "tool_finished" | "tool_failed":
-            return _tool(event, thread.event(data["step"]).data["call"]["intent"])
-        case "paused":
-            return f"waits ({data['kind']}, for {', '.join(data['audience'])}): {data['text']}"
-        case "resumed":
-            said = f": {data['text']}" if data.get("text") else ""
-            edited = f" to {call_line(data['call'])}" if data.get("call") else ""
-            return f"{data['verdict']}{edited} ({thread.event(data['wait']).data['kind']}){said}"
-        case "delivered" if data.get("error"):
-            return f"could not tell anybody of {data['ref']}: {data['error']}"
-        case "cancelled":
-            return f"cancelled: {data.get('reason') or 'no reason given'}"
-    known = _PLAIN.get(event.type)
-    return known.format_map(data) if known else f"{event.type}: {_value(data)}"
-
-
-def news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:
-    """Return what somebody who follows the thread wants to know of its last event, and a style.
-
-    A call is shown when it starts: until then it may be asked about, edited or dropped.
-    """
-    match event.type:
-        case "tool_started" if seen.state.step and seen.state.step.seq == event.data["step"]:
-            again = " (again: its runner stopped)" if seen.state.step.starts > 1 else ""
-            return f"  ▸ {call_line(seen.state.step.call)}{again}", "cyan"
-        case "tool_finished":
-            return f"    → {line(_value(event.data['output']))}", ""
-        case "tool_failed":
-            return f"    ✗ {line(event.data['error'])}", "red"
-        case "invalid_step" | "discarded" | "compacted":
-            return f"  ! {line(what(seen, event))}", "yellow"
-        case "message" if event.actor == actor or event.data.get("facts") == {}:
-            return "", ""
-        case "message" | "resumed":
-            return f"  · {event.actor} {line(what(seen, event))}", "dim"
-        case "cancelled":
-            return f"  ■ {event.actor} {line(what(seen, event))}", "red"
-    return "", ""
-
-
-def _tool(event: Event, intent: str) -> str:
+def _describe_tool(thread: Thread, event: Event) -> Sentence:
+    data, step = event.data, event.data["step"]
+    intent = _find(thread, step).data["call"]["intent"]
+    late = " too late to count" if data.get("late") else ""
     if event.type == "tool_started":
-        return f"started {intent}"
-    if event.type == "tool_failed":
-        return f"{intent} failed: {event.data['error']}"
-    late = ", too late to count" if event.data.get("late") else ""
-    return f"{intent} returned{late}: {_value(event.data['output'])}"
+        started = any(past.type == "tool_started" for past in thread.events[step : event.seq - 1])
+        again = " again, as the last run reported no result" if started else ""
+        return Sentence(event.actor, f"started {intent}{again}")
+    if event.type == "tool_finished":
+        return Sentence(intent, f"returned{late}", data["output"])
+    unsure = "" if data.get("definite") else ", outcome unknown"
+    return Sentence(intent, f"failed{late}{unsure}", data["error"])
 
 
-def _arguments(call: CallJson) -> list[str]:
-    """Return one line an argument, its value as JSON: exact, and quoted."""
-    return [
-        f"{name}: {cut(json.dumps(item, ensure_ascii=False), _LONGEST)}"
-        for name, item in call.items()
-        if name != "intent"
-    ]
+def _describe_request(event: Event) -> str:
+    audience = event.data.get("audience", ("anyone",))
+    asked = "asked" if "anyone" in audience else f"asked {' or '.join(audience)}"
+    match event.data["kind"]:
+        case "approval":
+            return f"{asked} for approval"
+        case "limit":
+            return f"{asked} whether to go on"
+        case "in_doubt":
+            return f"{asked} what happened"
+        case "job":
+            return "started waiting for a job"
+        case "timer":
+            return "started a timer"
+    return asked
 
 
-def _value(data: Any) -> str:
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    return cut(text, _LONGEST)
+_NOUNS = {
+    "approval": "approval request",
+    "limit": "limit",
+    "in_doubt": "unknown outcome",
+    "job": "job",
+    "timer": "timer",
+}
+"""What people are notified of, by the kind of the wait; `question` otherwise."""
+
+_ANSWERS = {
+    "answer": "answered",
+    "approve": "approved {intent}",
+    "edit": "edited and approved",
+    "reject": "rejected {intent}",
+    "done": "reported the job as done",
+    "continue": "decided to go on",
+    "stop": "decided to stop",
+    "happened": "confirmed that {intent} went through",
+    "retry": "decided to run {intent} again",
+    "abort": "gave up on {intent}",
+    "expired": "closed the {noun} because nobody answered in time",
+}
+
+
+def _describe_answer(thread: Thread, event: Event) -> Sentence:
+    data, wait = event.data, _find(thread, event.data["wait"]).data
+    intent = (wait.get("call") or {}).get("intent", "the call")
+    ends = data["verdict"] == "done" and wait.get("kind") == "timer"
+    did = "ended the timer" if ends else _ANSWERS.get(data["verdict"], data["verdict"])
+    did = did.format(intent=intent, noun=_NOUNS.get(wait.get("kind", ""), "question"))
+    return Sentence(event.actor, did, data.get("text", ""), data.get("call"))
+
+
+def _describe_delivery(thread: Thread, event: Event) -> Sentence:
+    error, shown = event.data.get("error", ""), _find(thread, event.data["ref"])
+    owner = [thread.state.owner] if is_person(thread.state.owner) else []
+    if shown.type == "finished" and not owner:
+        did = "could not deliver the result" if error else "delivered the result"
+        return Sentence(event.actor, did, error)
+    past = reversed(thread.events[: shown.seq])
+    wait = next((each.data for each in past if each.type == "paused"), {})
+    noun = _NOUNS.get(wait.get("kind", ""), "question")
+    audience = owner if shown.type == "finished" else wait.get("audience", ["anyone"])
+    people = " and ".join(owner if "anyone" in audience else audience) or "people"
+    news = {"paused": f"of the {noun}", "finished": "of the result"}
+    of = news.get(shown.type, f"that the {noun} is closed")
+    return Sentence(
+        event.actor, f"{'could not notify' if error else 'notified'} {people} {of}", error
+    )
+
+
+def _find(thread: Thread, seq: int) -> Event:
+    """Return an event that another one refers to; an empty one where the log was cut."""
+    return thread.event(seq) if 0 < seq <= len(thread.events) else Event("", {})
+
+
+def _arguments(call: CallJson) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in call.items() if name != "intent"]

@@ -1,1 +1,1 @@
-"""Who calls `advance`, and when."""
+"""Who advances threads, and when. One module for each runner, and what triggers are given."""

@@ -1,27 +1,32 @@
-"""Runs threads as tasks of this process: nothing to install, and any number of processes of
-one machine may do it side by side. A lease keeps two runners from paying for the same step;
-safety never depends on it. What a dead runner held is taken over when its lease ends.
+"""Runs threads as tasks of this process: there is nothing to install, and any number of processes
+on one machine may do it side by side.
+
+A lease keeps two runners from paying for the same step; safety never depends on it. When the lease
+of a dead runner expires, another runner takes the thread over.
 """
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from ..log.errors import AgentError, Unavailable
-from ..log.state import State, plan
+from ..log.state import Word, plan
 from ..log.thread import Thread
+from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.api import expire
-from ..loop.ports import Claim, Ports
-from .claims import again_at, run_claimed
+from ..loop.ports import Claim, Ports, Store
 
-Run = asyncio.Task[None]
+ThreadTask = asyncio.Task[None]
+"""Advances one claimed thread."""
 log = logging.getLogger(__name__)
 
 GRACE_S = 10.0
-"""How long a stop waits for the steps that run; what takes longer is recovered by others."""
+"""How long a stop waits for running steps; other runners recover those that take longer."""
+MAX_CRASHES = 5
+MAX_BACK_OFF_S = 300.0
 
 
 class LocalRunner:
@@ -30,11 +35,11 @@ class LocalRunner:
     def __init__(
         self, ports: Ports, concurrency: int = 16, lease_s: float = 15.0, poll_s: float = 1.0
     ) -> None:
-        self._agent = ports
+        self._ports = ports
         self._concurrency = concurrency
         self._lease_s = lease_s
         self._poll_s = poll_s
-        # The owners of the runs in progress; a run that broke lets its lease run out.
+        # The holders of the leases to renew; the lease of a task that failed is left to expire.
         self._leases: set[str] = set()
         self._woken = asyncio.Event()
 
@@ -43,20 +48,20 @@ class LocalRunner:
 
     async def finish(self, thread_id: str) -> Thread:
         stopping = asyncio.Event()
-        async with self._renewing():
+        async with self._renew_leases():
             while True:
-                if run := await self._claimed(stopping, thread_id):
-                    await _to_its_end(run, stopping)
-                thread = await self._agent.store.load(thread_id)
-                if plan(thread.state, self._agent.limits) == "idle":
+                if task := await self._claim(stopping, thread_id):
+                    await _wait_for_end(task, stopping)
+                thread = await self._ports.store.load(thread_id)
+                if plan(thread.state, self._ports.agent_of(thread).limits) == "idle":
                     return thread
-                if not run:
+                if not task:
                     await asyncio.sleep(min(self._poll_s, 0.2))
 
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency
-        running, stopping = set[Run](), asyncio.Event()
-        async with self._renewing():
+        running, stopping = set[ThreadTask](), asyncio.Event()
+        async with self._renew_leases():
             try:
                 while True:
                     await self._start_due(running, stopping)
@@ -71,70 +76,71 @@ class LocalRunner:
                 for task in running:
                     task.cancel()
 
-    async def _start_due(self, running: set[asyncio.Task[None]], stopping: asyncio.Event) -> None:
+    async def _start_due(self, running: set[ThreadTask], stopping: asyncio.Event) -> None:
         self._woken.clear()
         try:
-            while len(running) < self._concurrency and (run := await self._claimed(stopping)):
-                running.add(run)
-                run.add_done_callback(running.discard)
-                run.add_done_callback(self._ended)
+            while len(running) < self._concurrency and (task := await self._claim(stopping)):
+                running.add(task)
+                task.add_done_callback(running.discard)
+                task.add_done_callback(self._log_end)
         except Unavailable as error:
-            log.warning("%s; trying again", error)
+            log.warning("%s; retrying", error)
 
-    async def _claimed(self, stopping: asyncio.Event, thread_id: str | None = None) -> Run | None:
-        owner = uuid4().hex
-        if not (claim := await self._agent.store.claim(owner, self._lease_s, thread_id)):
+    async def _claim(
+        self, stopping: asyncio.Event, thread_id: str | None = None
+    ) -> ThreadTask | None:
+        """Claim a thread and start to advance it; None if there is none to claim."""
+        holder = uuid4().hex
+        if not (claim := await self._ports.store.claim(holder, self._lease_s, thread_id)):
             return None
-        self._leases.add(owner)
-        run = asyncio.create_task(self._run(claim, owner, stopping), name=claim.thread_id)
-        run.add_done_callback(lambda _: self._leases.discard(owner))
-        return run
+        self._leases.add(holder)
+        work = self._advance_claim(claim, holder, stopping)
+        task = asyncio.create_task(work, name=claim.thread_id)
+        task.add_done_callback(lambda _: self._leases.discard(holder))
+        return task
 
-    def _ended(self, run: Run) -> None:
+    def _log_end(self, task: ThreadTask) -> None:
         self._woken.set()
-        error = None if run.cancelled() else run.exception()
+        error = None if task.cancelled() else task.exception()
         if isinstance(error, AgentError):
-            log.warning("thread %s is tried again later: %s", run.get_name(), error)
+            log.warning("thread %s will be retried: %s", task.get_name(), error)
         elif error:
-            log.error("thread %s failed", run.get_name(), exc_info=error)
+            log.error("thread %s failed", task.get_name(), exc_info=error)
 
-    async def _run(self, claim: Claim, owner: str, stopping: asyncio.Event) -> None:
-        """Advance a claimed thread and let go of it.
+    async def _advance_claim(self, claim: Claim, holder: str, stopping: asyncio.Event) -> None:
+        """Advance a claimed thread and release it.
 
         Raises:
-            AgentError: the thread was put back, to be tried again later.
-            Exception: anything else counts as a crash, and the lease is left to run out.
+            AgentError: the thread was released, to be retried later.
+            Exception: anything else counts as a crash, and the lease is left to expire.
         """
-        ports, store = self._agent, self._agent.store
+        ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
-        try:
-            thread = await run_claimed(ports, await expire(ports, loaded), claim, stopping)
-        except AgentError as error:
-            if error.version is None:
-                raise
-            attempts = claim.attempts + 1 if error.version == loaded.state.version else 1
-            seen = Thread(claim.thread_id, state=State(version=error.version))
-            later = await again_at(store, claim.thread_id, error, attempts)
-            await store.release(owner, seen, later, attempts)
-            raise
-        await store.release(owner, thread, await self._due(thread), 0)
+        done = await advance_claimed(ports, await expire(ports, loaded), claim, stopping)
+        thread = done.thread
+        if done.problem:
+            attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
+            later = await retry_at(store, thread.id, done.problem, attempts)
+            await store.release(holder, thread, later, attempts)
+            raise done.problem
+        await store.release(holder, thread, await self._find_due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)
 
-    async def _due(self, thread: Thread) -> datetime | None:
-        if plan(thread.state, self._agent.limits) != "idle":
-            return await self._agent.store.now()
+    async def _find_due(self, thread: Thread) -> datetime | None:
+        if find_work(self._ports, thread) != "idle":
+            return await self._ports.store.now()
         return thread.state.wait.expires_at if thread.state.wait else None
 
     @asynccontextmanager
-    async def _renewing(self) -> AsyncIterator[None]:
+    async def _renew_leases(self) -> AsyncIterator[None]:
         async def renew() -> None:
             while True:
                 await asyncio.sleep(self._lease_s / 3)
                 try:
                     if self._leases:
-                        await self._agent.store.renew(tuple(self._leases), self._lease_s)
+                        await self._ports.store.renew(tuple(self._leases), self._lease_s)
                 except Unavailable as error:
-                    log.warning("%s; leases may run out", error)
+                    log.warning("%s; leases may expire", error)
 
         task = asyncio.create_task(renew())
         try:
@@ -143,12 +149,44 @@ class LocalRunner:
             task.cancel()
 
 
-async def _to_its_end(run: Run, stopping: asyncio.Event) -> None:
-    """Await `run`; a cancellation lets its step end first."""
+async def advance_claimed(
+    ports: Ports, thread: Thread, claim: Claim, stopping: asyncio.Event
+) -> Advanced:
+    """Advance a thread, unless too many runners have died of it.
+
+    Then what killed them is given up if it is a delivery; otherwise a person is asked.
+    """
+    word = find_work(ports, thread)
+    if claim.crashes < MAX_CRASHES or word == "idle":
+        return await advance(ports, thread, claim.attempts, stopping)
+    last = thread.events[-1]
+    why = f"its process died {claim.crashes} times after event {last.seq} ({last.type})"
+    if word == "deliver":
+        return Advanced(await record_delivery(ports, thread, thread.state.outbox[0], error=why))
+    return Advanced(await escalate(ports, thread, why))
+
+
+def find_work(ports: Ports, thread: Thread) -> Word:
+    """Say what to do next in a thread; "idle" if its agent is gone."""
+    agent = ports.find_agent(thread)
+    return plan(thread.state, agent.limits) if agent else "idle"
+
+
+async def retry_at(store: Store, thread_id: str, error: AgentError, attempts: int) -> datetime:
+    """Return when to retry a thread after `error`: after a pause, or once its wait expires."""
+    asked = error.retry_after_s if isinstance(error, Unavailable) else None
+    pause_s = asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S)
+    later = await store.now() + timedelta(seconds=pause_s)
+    wait = (await store.load(thread_id)).state.wait
+    return min(later, wait.expires_at) if wait and wait.expires_at else later
+
+
+async def _wait_for_end(task: ThreadTask, stopping: asyncio.Event) -> None:
+    """Await `task`; if this is cancelled, let its current step end first."""
     try:
-        await asyncio.shield(run)
+        await asyncio.shield(task)
     except asyncio.CancelledError:
         stopping.set()
-        await asyncio.wait({run}, timeout=GRACE_S)
-        run.cancel()
+        await asyncio.wait({task}, timeout=GRACE_S)
+        task.cancel()
         raise

@@ -1,8 +1,8 @@
-"""Slack's requests, by HTTP or by socket, each verified, recorded and only then acknowledged.
+"""Requests from Slack, over HTTP or a socket: each is verified, recorded and then acknowledged.
 
-Bolt would acknowledge an event before it is handled, and answer 200 where it cannot ask Slack
-who it is. Here 200 means recorded; whatever else happens Slack sends the event again, and the
-message is known by its channel and time.
+Bolt by itself would acknowledge an event before it is handled, and answer 200 if it cannot find
+out whose token it has. Here 200 means recorded. After any other answer Slack sends the event
+again, and a message is known by its channel and time.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ..log.errors import AgentError
 from ..runners.app import App
 from .answers import Answers
-from .buttons import FORM, PRESS
+from .background import Background
+from .blocks import FORM, PRESS
 from .client import Slack
-from .errands import Errands
 from .messages import Messages
 
 log = logging.getLogger(__name__)
@@ -33,44 +33,45 @@ log = logging.getLogger(__name__)
 class Bolt:
     def __init__(self, app: App, slack: Slack) -> None:
         self._slack = slack
-        errands = Errands()
-        messages, answers = Messages(app, slack, errands), Answers(app, slack, errands)
+        background = Background()
+        messages, answers = Messages(app, slack, background), Answers(app, slack, background)
         quiet = log.getChild("bolt")
-        quiet.setLevel(logging.ERROR)  # it warns of settings that are not for it
+        quiet.setLevel(logging.ERROR)  # it warns about settings that do not apply here
         self._bolt = AsyncApp(
-            authorize=_authorize_by(slack, errands),
+            authorize=_make_authorize(slack, background),
             process_before_response=True,
             request_verification_enabled=False,  # the route does it, before anything is parsed
             ssl_check_enabled=False,
             logger=quiet,
         )
-        self._bolt.error(_failed)
+        self._bolt.error(_answer_error)
         for name in ("app_mention", "message"):
-            self._bolt.event(name)(messages.said)
-        self._bolt.action(re.compile(f"^{PRESS}"))(answers.pressed)
-        self._bolt.action(re.compile(f"^{FORM}"))(answers.opened)
-        self._bolt.view(FORM)(answers.submitted)
+            self._bolt.event(name)(messages.on_message)
+        self._bolt.action(re.compile(f"^{PRESS}"))(answers.on_press)
+        self._bolt.action(re.compile(f"^{FORM}"))(answers.on_open)
+        self._bolt.view(FORM)(answers.on_submit)
 
-    def router(self, signing_secret: str) -> APIRouter:
+    def build_router(self, signing_secret: str) -> APIRouter:
         """Return the route that Slack posts to."""
         router, handler = APIRouter(), AsyncSlackRequestHandler(self._bolt)
         verifier = SignatureVerifier(signing_secret)
 
         @router.post("/slack/events", include_in_schema=False)
-        async def events(request: Request) -> Response:
-            if not _signed(verifier, await request.body(), request):
-                raise HTTPException(401, "no valid signature of Slack, or older than five minutes")
+        async def receive(request: Request) -> Response:
+            if not _is_signed(verifier, await request.body(), request):
+                why = "The signature is not Slack's, or it is older than five minutes."
+                raise HTTPException(401, why)
             try:
                 return await handler.handle(request)
             except ValueError:
-                raise HTTPException(400, "this is no request of Slack") from None
+                raise HTTPException(400, "This is not a request from Slack.") from None
 
         return router
 
-    async def work(self, app_token: str) -> None:
-        """Hold a connection to Slack, one after the other, until cancelled."""
+    async def run_socket(self, app_token: str) -> None:
+        """Keep a connection to Slack open until cancelled."""
         terse = log.getChild("socket")
-        terse.addFilter(_terse)
+        terse.addFilter(_shorten_record)
         web = AsyncWebClient(base_url=self._slack.url)
         socket = AsyncSocketModeHandler(self._bolt, app_token, terse, web)
         try:
@@ -80,32 +81,34 @@ class Bolt:
             await socket.close_async()  # type: ignore[no-untyped-call]  # Slack's
 
 
-def _terse(record: logging.LogRecord) -> bool:
-    """The client connects again by itself: a line says enough."""
+def _shorten_record(record: logging.LogRecord) -> bool:
+    """Log one line without a traceback: the client connects again by itself."""
     record.exc_info = None
     record.msg = f"Slack (socket mode): {record.msg}"
     return True
 
 
-def _authorize_by(slack: Slack, errands: Errands) -> Callable[[], Awaitable[AuthorizeResult]]:
+def _make_authorize(
+    slack: Slack, background: Background
+) -> Callable[[], Awaitable[AuthorizeResult]]:
     async def authorize() -> AuthorizeResult:
-        me = await errands.in_time(slack.me())
+        bot = await background.wait_in_time(slack.get_bot())
         return AuthorizeResult(
-            enterprise_id=None, team_id=me.team, bot_id=me.bot, bot_user_id=me.user
+            enterprise_id=None, team_id=bot.team, bot_id=bot.id, bot_user_id=bot.user
         )
 
     return authorize
 
 
-def _signed(verifier: SignatureVerifier, body: bytes, request: Request) -> bool:
+def _is_signed(verifier: SignatureVerifier, body: bytes, request: Request) -> bool:
     timestamp = request.headers.get("x-slack-request-timestamp")
     try:
         return verifier.is_valid(body, timestamp, request.headers.get("x-slack-signature"))
-    except (ValueError, TypeError):  # no number, no text, no ASCII
+    except (ValueError, TypeError):  # not a number, missing or not ASCII
         return False
 
 
-async def _failed(error: Exception) -> BoltResponse:
+async def _answer_error(error: Exception) -> BoltResponse:
     trace = None if isinstance(error, AgentError) else error
-    log.error("a request of Slack was not recorded, and it was told so: %s", error, exc_info=trace)
+    log.error("a request from Slack was not recorded, answered 503: %s", error, exc_info=trace)
     return BoltResponse(status=503)

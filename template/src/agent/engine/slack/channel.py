@@ -1,8 +1,8 @@
 """Factor 7: contact humans with tool calls, here in Slack.
 
-A thread that came from Slack is told things in the Slack thread it came from; people who are
-asked on behalf of others are each told in a direct message. What was shown of a wait is changed
-when it is closed, wherever that happened.
+Waits and results of a thread that came from Slack go to the Slack thread it came from. People who
+are asked about a thread from elsewhere each get a direct message. Once a wait is closed, by
+whatever way, the messages that showed it are updated.
 """
 
 from typing import Any, Self
@@ -12,13 +12,13 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..people.identity import identities
 from ..people.routing import receipt_of, wait_of
-from .blocks import asked, closed, finished, summary
+from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
-from .posts import Place, marked, post_once
-from .text import escaped
+from .posts import Mark, Place, build_metadata, post_once
+from .text import escape
 
 GONE = ("message_not_found", "channel_not_found", "cant_update_message", "is_archived")
-"""Nobody can press what is not there."""
+"""Slack's codes for a message that nobody can press a button of any more."""
 
 
 class SlackChannel:
@@ -38,53 +38,54 @@ class SlackChannel:
                 await self._finish(thread, event)
             case _:
                 messages = (receipt_of(thread, event).get("slack") or {}).get("messages", ())
-                for place in messages:
-                    shown = Place(place["channel"], place["ts"])
-                    await close(self._slack, shown, thread.id, wait_of(thread, event), event)
+                for message in messages:
+                    shown = Place(message["channel"], message["ts"])
+                    await close_wait(self._slack, shown, thread.id, wait_of(thread, event), event)
         return {}
 
     async def _ask(self, thread: Thread, wait: Event) -> list[dict[str, str]]:
-        """Return where it was asked; some of several people may be out of reach."""
+        """Post a wait, and return where; it is enough to reach one of several people."""
         users = [user for name in wait.data["audience"] for user in identities(name, "slack")]
         home = Place.of(thread.state.reply_to)
-        asked_at, refused = list[dict[str, str]](), list[SlackRefused]()
+        messages, refused = list[dict[str, str]](), list[SlackRefused]()
         for mentioned in [users] if home else [[user] for user in users]:
-            blocks = asked(thread.id, wait, mentioned)
+            blocks, text = build_wait(thread.id, wait, mentioned), summarize_wait(wait)
             try:
-                place = home or await self._direct(mentioned[0])
-                posted = await self._post(place, thread, wait, text=summary(wait), blocks=blocks)
-                asked_at.append({"channel": place.channel, "ts": posted})
+                place = home or await self._open_direct(mentioned[0])
+                ts = await self._post(place, thread, wait, text=text, blocks=blocks)
+                messages.append({"channel": place.channel, "ts": ts})
             except SlackRefused as error:
                 refused.append(error)
-        if not asked_at:
+        if not messages:
             raise refused[0] if refused else Unavailable("nobody who is asked is known in Slack")
-        return asked_at
+        return messages
 
     async def _finish(self, thread: Thread, event: Event) -> None:
         message = event.data["message"]
         if home := Place.of(thread.state.reply_to):
-            text, blocks = escaped(message, 300), finished(message)
+            text, blocks = escape(message, 300), build_result(message)
             await self._post(home, thread, event, text=text, blocks=blocks)
 
     async def _post(self, place: Place, thread: Thread, event: Event, **message: Any) -> str:
-        return await post_once(self._slack, place, mark(thread.id, event), event.at, **message)
+        mark = make_mark(thread.id, event)
+        return await post_once(self._slack, place, mark, event.at, **message)
 
-    async def _direct(self, user: str) -> Place:
+    async def _open_direct(self, user: str) -> Place:
         opened = await self._slack.call("conversations.open", users=user)
         return Place(opened["channel"]["id"])
 
 
-async def close(slack: Slack, shown: Place, thread_id: str, wait: Event, over: Event) -> None:
-    """Change the message at `shown` to say how its wait was closed."""
-    metadata = marked(mark(thread_id, wait))
-    named = {"channel": shown.channel, "ts": shown.ts, "metadata": metadata}
+async def close_wait(slack: Slack, shown: Place, thread_id: str, wait: Event, over: Event) -> None:
+    """Update the message at `shown` to say how its wait was closed."""
+    metadata = build_metadata(make_mark(thread_id, wait))
+    message = {"channel": shown.channel, "ts": shown.ts, "metadata": metadata}
+    text, blocks = summarize_wait(wait), build_closed_wait(wait, over)
     try:
-        await slack.call("chat.update", **named, text=summary(wait), blocks=closed(wait, over))
+        await slack.call("chat.update", **message, text=text, blocks=blocks)
     except SlackRefused as error:
         if error.code not in GONE:
             raise
 
 
-def mark(thread_id: str, event: Event) -> dict[str, Any]:
-    """Return what the message about an event carries."""
+def make_mark(thread_id: str, event: Event) -> Mark:
     return {"thread": thread_id, "seq": event.seq}

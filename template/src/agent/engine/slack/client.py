@@ -1,4 +1,4 @@
-"""Slack's Web API as far as the agent speaks it, and what its refusals mean."""
+"""The part of Slack's Web API that the agent uses, and what its errors mean."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TIMEOUT_S = 15
 
 _READS = ("conversations.history", "conversations.replies")
-_FOR_NOW = ("fatal_error", "internal_error", "request_timeout", "service_unavailable")
+_TRANSIENT = ("fatal_error", "internal_error", "request_timeout", "service_unavailable")
 _HINTS = {
     "invalid_auth": "check SLACK_BOT_TOKEN",
     "account_inactive": "install the app again and renew SLACK_BOT_TOKEN",
@@ -24,7 +24,7 @@ _HINTS = {
 
 
 class SlackRefused(Unavailable):
-    """Slack will say no again; `code` is its word for why."""
+    """Slack rejected the call and will reject it again; `code` is Slack's own error code."""
 
     def __init__(self, method: str, code: str, details: str = "") -> None:
         hint = details or _HINTS.get(code, "")
@@ -33,32 +33,34 @@ class SlackRefused(Unavailable):
 
 
 @dataclass(frozen=True)
-class Me:
-    """Who the bot token belongs to."""
+class Bot:
+    """Whose token SLACK_BOT_TOKEN is."""
 
     team: str
     user: str
-    bot: str
+    id: str
 
 
 class Slack:
     def __init__(self, token: str, url: str) -> None:
         self._token = token
         self.url = url
-        self._me: Me | None = None
+        self._bot: Bot | None = None
 
     @classmethod
     def from_env(cls) -> Self | None:
-        """Return None without settings. Raises Misconfigured where the token is missing or odd."""
+        """Return None if nothing is set. Raises Misconfigured if the token is missing or wrong."""
         token = optional("SLACK_BOT_TOKEN")
         others = [name for name in ("SLACK_SIGNING_SECRET", "SLACK_APP_TOKEN") if optional(name)]
         if not token and not others:
             return None
         if not token:
-            raise Misconfigured(f"{others[0]} is set but SLACK_BOT_TOKEN is not: see docs/slack.md")
+            raise Misconfigured(
+                f"{others[0]} is set, but SLACK_BOT_TOKEN is not. See docs/slack.md."
+            )
         if is_placeholder(token) or not token.partition("xoxb-")[2]:
-            what = "it begins with xoxb- and goes on, see docs/slack.md"
-            raise Misconfigured(f"SLACK_BOT_TOKEN is no bot token: {what}")
+            what = "A bot token starts with xoxb- (see docs/slack.md)."
+            raise Misconfigured(f"SLACK_BOT_TOKEN is not a bot token. {what}")
         return cls(token, optional("SLACK_API_URL", "https://slack.com/api/"))
 
     @cached_property
@@ -69,7 +71,7 @@ class Slack:
         return AsyncWebClient(self._token, self.url, TIMEOUT_S, retry_handlers=[])
 
     async def call(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Call a method. Raises Unavailable; SlackRefused where it is of no use to try again."""
+        """Call a method. Raises Unavailable, or SlackRefused if trying again would not help."""
         from aiohttp import ClientError
         from slack_sdk.errors import SlackApiError
 
@@ -80,29 +82,32 @@ class Slack:
                 method, http_verb="GET" if reads else "POST", **given
             )
         except SlackApiError as error:
-            raise _problem(method, error) from None
-        except (ClientError, OSError, AttributeError) as error:  # OSError: a timeout, too
-            # AttributeError: the SDK takes for granted that a proxy answers JSON.
-            raise Unavailable(f"Slack cannot be reached: {type(error).__name__}") from error
+            raise _translate(method, error) from None
+        except (ClientError, OSError, AttributeError) as error:  # a timeout is an OSError
+            # AttributeError: the SDK assumes that even a proxy answers with JSON.
+            raise Unavailable(f"Slack cannot be reached ({type(error).__name__})") from error
         return dict(answer.data) if isinstance(answer.data, dict) else {}
 
-    async def me(self) -> Me:
-        if self._me is None:
+    async def get_bot(self) -> Bot:
+        """Ask Slack once whose token this is. Raises as `call` does."""
+        if self._bot is None:
             found = await self.call("auth.test")
-            self._me = Me(found["team_id"], found["user_id"], found.get("bot_id", ""))
-        return self._me
+            self._bot = Bot(found["team_id"], found["user_id"], found.get("bot_id", ""))
+        return self._bot
 
 
-def _problem(method: str, error: "SlackApiError") -> Unavailable:
+def _translate(method: str, error: "SlackApiError") -> Unavailable:
     answer = error.response
     status: int = getattr(answer, "status_code", 0) or getattr(answer, "status", 0)
-    said = getattr(answer, "data", None)
-    said = said if isinstance(said, dict) else {}
-    code = said.get("error")
+    body = getattr(answer, "data", None)
+    body = body if isinstance(body, dict) else {}
+    code = body.get("error")
     if status == 429 or code == "ratelimited":
         after = str(answer.headers.get("Retry-After", ""))
-        return Unavailable("Slack asks to wait", float(after) if after.isdecimal() else 30.0)
-    if code is None or code in _FOR_NOW or status >= 500:
+        return Unavailable(
+            "Slack's rate limit is reached", float(after) if after.isdecimal() else 30.0
+        )
+    if code is None or code in _TRANSIENT or status >= 500:
         return Unavailable(f"Slack answered {method} with {status} {code or ''}".rstrip())
-    details = "; ".join((said.get("response_metadata") or {}).get("messages") or ())
+    details = "; ".join((body.get("response_metadata") or {}).get("messages") or ())
     return SlackRefused(method, code, details)

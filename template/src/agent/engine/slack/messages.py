@@ -1,7 +1,8 @@
-"""What people write in Slack becomes a message of a thread, once, however often it arrives.
+"""A message that somebody writes in Slack becomes a message of a thread, once, however often it
+arrives.
 
-A mention or a direct message begins a thread, its Slack thread is the conversation. A reply goes
-on with it; in Slack threads that the agent has no part in, nothing is heard.
+A mention or a direct message starts a thread, whose conversation is its Slack thread. A reply there
+continues it. Slack threads that the agent takes no part in are ignored.
 """
 
 from contextlib import suppress
@@ -14,86 +15,88 @@ from ..log.thread import Thread
 from ..loop.api import launch, message, thread_of
 from ..people.identity import name_of
 from ..runners.app import App
+from .background import Background
 from .client import Slack
-from .errands import Errands
-from .posts import Place, begun_by, post_once
-from .text import readable
+from .posts import Place, find_first_mark, post_once
+from .text import read_message
 
-HEARD = (None, "file_share", "thread_broadcast")
-"""Subtypes that are somebody's words; edits, joins, bots and the like are not."""
+SUBTYPES = (None, "file_share", "thread_broadcast")
+"""Of what a person wrote; edits, joins, bots and the like have others."""
 
-_WAITS_ITS_TURN = "Noted. It waits its turn: what is waited for above has to be settled first."
-_TAKES_BACK = (
-    "Your message takes the question above back, and I think again. "
-    "Words here never approve anything; the buttons do."
+_WAITS_ITS_TURN = "Noted. The agent reads this once the request above is settled."
+_WITHDRAWS = (
+    "Your message withdraws the request above, and the agent decides again. "
+    "A message never approves anything; only the buttons do."
 )
 
 
 class Messages:
-    def __init__(self, app: App, slack: Slack, errands: Errands) -> None:
+    def __init__(self, app: App, slack: Slack, background: Background) -> None:
         self._app = app
         self._slack = slack
-        self._errands = errands
+        self._background = background
 
-    async def said(self, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """Record a message event, if it is for the agent. Raises Unavailable."""
-        if not await self._for_us(body, event):
+    async def on_message(self, body: dict[str, Any], event: dict[str, Any]) -> None:
+        """Record a message event if it is for the agent. Raises Unavailable."""
+        if not await self._is_for_us(body, event):
             return
         channel, ts = event["channel"], event["ts"]
         place = Place(channel, event.get("thread_ts") or ts)
-        said = {
-            "text": await self._text(event),
+        message = {
+            "text": await self._read_text(event),
             "actor": name_of("slack", event["user"]),
             "delivery": f"slack:{channel}:{ts}",
             "source": "slack",
         }
-        if thread := await self._errands.in_time(self._recorded(event, place, said)):
+        if thread := await self._background.wait_in_time(self._record(event, place, message)):
             self._app.runner.wake(thread.id)
-            self._errands.run(self._explain(thread, place, said["delivery"]))
+            self._background.start(self._explain(thread, place, message["delivery"]))
 
-    async def _recorded(
-        self, event: dict[str, Any], place: Place, said: dict[str, str]
+    async def _record(
+        self, event: dict[str, Any], place: Place, given: dict[str, str]
     ) -> Thread | None:
         ports, direct = self._app.ports, event.get("channel_type") == "im"
-        team = (await self._slack.me()).team
+        team = (await self._slack.get_bot()).team
         ours = thread_of("slack", team, f"{place.channel}:{place.ts}")
         reply = event["type"] == "message" and place.ts != event["ts"]
         with suppress(ThreadNotFound):
             if reply:
-                return await message(ports, ours, **said)
+                return await message(ports, ours, **given)
         with suppress(ThreadNotFound):
-            # Somebody who is asked on behalf of a thread from elsewhere replies to the question.
-            if reply and direct and (about := await begun_by(self._slack, place)):
-                return await message(ports, str(about["thread"]), **said)
-        begins = direct or event["type"] == "app_mention"
-        return await launch(ports, ours, **said, reply_to=place.address) if begins else None
+            # Somebody who is asked about a thread from elsewhere replies to the question.
+            if reply and direct and (mark := await find_first_mark(self._slack, place)):
+                return await message(ports, str(mark["thread"]), **given)
+        starts = direct or event["type"] == "app_mention"
+        return await launch(ports, ours, **given, reply_to=place.address) if starts else None
 
-    async def _for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
-        me = await self._slack.me()
+    async def _is_for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
+        bot = await self._slack.get_bot()
         teams = {body.get("team_id"), *map(event.get, ("team", "user_team", "source_team"))}
-        own = teams <= {me.team, None} and body.get("team_id")  # Slack Connect: others' people
-        person = event.get("user") and not event.get("bot_id") and event["user"] != me.user
-        words = event.get("subtype") in HEARD and "edited" not in event
+        own = teams <= {bot.team, None} and body.get("team_id")  # others come by Slack Connect
+        person = event.get("user") and not event.get("bot_id") and event["user"] != bot.user
+        words = event.get("subtype") in SUBTYPES and "edited" not in event
         return bool(own and person and words and event.get("ts") and event.get("channel"))
 
-    async def _text(self, event: dict[str, Any]) -> str:
-        text = str(event.get("text") or "").replace(f"<@{(await self._slack.me()).user}>", "", 1)
+    async def _read_text(self, event: dict[str, Any]) -> str:
+        user = (await self._slack.get_bot()).user
+        text = str(event.get("text") or "").replace(f"<@{user}>", "", 1)
         files = [f"[attached, not read: {file.get('name')}]" for file in event.get("files") or ()]
-        return "\n".join(filter(None, [readable(text), *files]))
+        return "\n".join(filter(None, [read_message(text), *files]))
 
     async def _explain(self, thread: Thread, place: Place, delivery: str) -> None:
-        """Say so where a message did not do what its writer may think it did."""
-        said = next(past for past in thread.events if past.key == f"in:{delivery}")
-        before = Thread.of(thread.id, thread.events[: said.seq - 1]).state.wait
-        if text := _surprise(before, said):
-            mark = {"thread": thread.id, "seq": said.seq}
-            await post_once(self._slack, place, mark, said.at, text=text)
+        """Post a note if a message did something else than its writer may expect."""
+        recorded = next(past for past in thread.events if past.key == f"in:{delivery}")
+        before = Thread.of(thread.id, thread.events[: recorded.seq - 1]).state.wait
+        if text := _describe_effect(before, recorded):
+            mark = {"thread": thread.id, "seq": recorded.seq}
+            await post_once(self._slack, place, mark, recorded.at, text=text)
 
 
-def _surprise(before: OpenWait | None, said: Event) -> str:
+def _describe_effect(before: OpenWait | None, written: Event) -> str:
+    """Return what a message did to the wait that was open before it; "" if that is plain."""
     if before is None or before.kind == "timer":
         return ""
     if before.kind in ("approval", "limit"):
-        return _TAKES_BACK
-    answers = before.kind == "question" and before.admits(said.actor)
+        return _WITHDRAWS
+    answers = before.kind == "question" and before.admits(written.actor)
     return "" if answers else _WAITS_ITS_TURN

@@ -1,7 +1,8 @@
-"""Messages of ours in Slack: each is posted once, and can be told from everybody else's.
+"""The messages that the agent posts in Slack, each of them once.
 
-Slack has no idempotency keys. So every message carries `{thread, seq}` as metadata, and before
-one is posted its conversation is searched for it: what was told before a crash is not told twice.
+Slack has no idempotency keys. So every message carries `{thread, seq}` as metadata, and before one
+is posted, its conversation is searched for it: a message that was posted before a crash is not
+posted again.
 """
 
 from collections.abc import AsyncIterator
@@ -11,10 +12,13 @@ from typing import Any
 
 from .client import Slack, SlackRefused
 
-MARK = "agent_event"
-"""The kind of the metadata that our messages carry."""
+EVENT_TYPE = "agent_event"
+"""The type of the metadata that our messages carry."""
 SKEW_S = 3600.0
-"""How far Slack's clock and the store's may differ when an earlier message is searched."""
+"""How far Slack's clock and the store's may differ when an earlier message is searched for."""
+
+Mark = dict[str, Any]
+"""What a message of ours is about: `{thread, seq}`."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +34,30 @@ class Place:
 
     @classmethod
     def of(cls, reply_to: str) -> "Place | None":
-        """Read an `address`, `slack:C1` being all of a channel; None for one of elsewhere."""
+        """Read an `address`; `slack:C1` is a whole channel. None for another kind of address."""
         kind, _, address = reply_to.partition(":")
         channel, _, ts = address.partition("/")
         return cls(channel, ts) if kind == "slack" and channel else None
 
 
 async def post_once(
-    slack: Slack, place: Place, mark: dict[str, Any], since: datetime | None, **message: Any
+    slack: Slack, place: Place, mark: Mark, since: datetime | None, **message: Any
 ) -> str:
-    """Post a message that carries `mark`, unless it is there since `since`; return its `ts`.
+    """Post a message with `mark`, unless one was posted after `since`; return its `ts`.
 
     Raises:
-        Unavailable: it is not known to be there.
+        Unavailable: the message may or may not have been posted.
     """
     try:
-        async for past in _messages(slack, place, since):
-            if await mark_of(slack, past) == mark:
+        async for past in _read_messages(slack, place, since):
+            if await read_mark(slack, past) == mark:
                 return str(past["ts"])
     except SlackRefused:
-        pass  # it may post there but not read: at least once, then
+        pass  # the app may post there but not read: then a message may be posted twice
     posted = await slack.call(
         "chat.postMessage",
         channel=place.channel,
-        metadata=marked(mark),
+        metadata=build_metadata(mark),
         unfurl_links=False,  # an address could carry what the agent read to whoever wrote it
         unfurl_media=False,
         **({"thread_ts": place.ts} if place.ts else {}),
@@ -62,19 +66,21 @@ async def post_once(
     return str(posted["ts"])
 
 
-def marked(mark: dict[str, Any]) -> dict[str, Any]:
-    return {"event_type": MARK, "event_payload": mark}
+def build_metadata(mark: Mark) -> dict[str, Any]:
+    return {"event_type": EVENT_TYPE, "event_payload": mark}
 
 
-async def mark_of(slack: Slack, message: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what a message of ours carries; None for everybody else's."""
+async def read_mark(slack: Slack, message: dict[str, Any]) -> Mark | None:
+    """Return the mark of a message; None if the message is not ours."""
     metadata = message.get("metadata") or {}
-    ours = message.get("bot_id") == (await slack.me()).bot
-    return metadata.get("event_payload") if ours and metadata.get("event_type") == MARK else None
+    ours = message.get("bot_id") == (await slack.get_bot()).id
+    return (
+        metadata.get("event_payload") if ours and metadata.get("event_type") == EVENT_TYPE else None
+    )
 
 
-async def begun_by(slack: Slack, place: Place) -> dict[str, Any] | None:
-    """Return what the first message of a Slack thread carries, if it is ours."""
+async def find_first_mark(slack: Slack, place: Place) -> Mark | None:
+    """Return the mark of the first message in a Slack thread, if that message is ours."""
     page = await slack.call(
         "conversations.replies",
         channel=place.channel,
@@ -83,10 +89,10 @@ async def begun_by(slack: Slack, place: Place) -> dict[str, Any] | None:
         include_all_metadata=True,
     )
     first: dict[str, Any] = next(iter(page["messages"]), {})
-    return await mark_of(slack, first) if first.get("ts") == place.ts else None
+    return await read_mark(slack, first) if first.get("ts") == place.ts else None
 
 
-async def _messages(slack: Slack, place: Place, since: datetime | None) -> AsyncIterator[Any]:
+async def _read_messages(slack: Slack, place: Place, since: datetime | None) -> AsyncIterator[Any]:
     which: dict[str, Any] = {"channel": place.channel, "limit": 200, "include_all_metadata": True}
     which |= {"ts": place.ts} if place.ts else {}
     which |= {"oldest": f"{since.timestamp() - SKEW_S:.6f}"} if since else {}

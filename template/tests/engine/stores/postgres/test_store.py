@@ -1,4 +1,4 @@
-"""The store for many machines, on a real PostgreSQL."""
+"""The store in PostgreSQL, on a real server."""
 
 import asyncio
 import random
@@ -17,12 +17,12 @@ from agent.engine.stores.postgres.schema import CLAIM_DUE, MIGRATIONS, Schema
 
 from ...domain import chose, said, stored, types
 from ..contract import Pass, StoreContract
-from .server import database, passed, query
+from .server import create_schema, pass_time, query
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with database() as url:
+    with create_schema() as url:
         yield url
 
 
@@ -36,14 +36,14 @@ class TestPostgresStore(StoreContract):
     @pytest.fixture
     def passes(self, url: str) -> Pass:
         async def passed_here(seconds: float) -> None:
-            passed(url, seconds)
+            pass_time(url, seconds)
 
         return passed_here
 
 
 @pytest.fixture
 async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:
-    """Make stores, each as another process would have it."""
+    """Make stores, each as in a process of its own."""
     made: list[PostgresStore] = []
 
     def make(options: str = "") -> PostgresStore:
@@ -59,7 +59,7 @@ async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:
 Stores = Callable[..., PostgresStore]
 
 
-async def test_what_one_process_stores_another_one_finds(stores: Stores) -> None:
+async def test_a_thread_stored_by_one_process_is_found_by_another(stores: Stores) -> None:
     one, other = stores(), stores()
     thread = await stored(one, said())
     assert await other.load("t") == thread
@@ -67,13 +67,15 @@ async def test_what_one_process_stores_another_one_finds(stores: Stores) -> None
     assert (await one.claim("one", 30)) is None
 
 
-async def test_many_that_start_at_once_make_the_tables_once(stores: Stores, url: str) -> None:
+async def test_processes_that_start_at_once_create_the_tables_once(
+    stores: Stores, url: str
+) -> None:
     await asyncio.gather(*[stores().threads() for _ in range(8)])
     assert query(url, "SELECT * FROM schema_versions") == [("agent", len(MIGRATIONS))]
 
 
 @pytest.mark.parametrize("length", [1000, 3000, 100_000])
-async def test_a_key_too_long_for_an_index_is_taken_once(length: int, stores: Stores) -> None:
+async def test_a_key_too_long_for_an_index_is_unique(length: int, stores: Stores) -> None:
     chance, store = random.Random(length), stores()
     key = "".join(chance.choices("\\é日😀abcdefghij0123456789", k=length))
     thread = await stored(store, event("message", "ana", key, text=""))
@@ -83,7 +85,7 @@ async def test_a_key_too_long_for_an_index_is_taken_once(length: int, stores: St
     assert len((await store.append(thread, other)).events) == 2
 
 
-async def test_what_no_text_can_hold_names_no_thread(stores: Stores) -> None:
+async def test_an_id_that_no_text_can_hold_is_not_found(stores: Stores) -> None:
     store = stores()
     with pytest.raises(ThreadNotFound):
         await store.load("a\0b\ud800")
@@ -99,30 +101,30 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores
     assert (await store.threads())[0].status == "running"
 
 
-async def test_a_look_for_work_passes_over_what_is_not_due(stores: Stores, url: str) -> None:
+async def test_claiming_does_not_read_threads_that_are_not_due(stores: Stores, url: str) -> None:
     await stores().threads()
     sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
     columns = "id, version, status, created, updated, wake_at"
     query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
-    values = {"owner": "me", "ttl_s": 1.0}
+    values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
         db.execute("ANALYZE threads")
         plan = db.execute(f"EXPLAIN {CLAIM_DUE}".encode(), values).fetchall()
     assert "Index Cond: (wake_at <= " in str(plan)
 
 
-# What is due is said within the append.
+# The hook for due threads
 
 
-async def test_whoever_is_told_what_is_due_is_told_of_facts_unless_somebody_runs_the_thread(
+async def test_when_due_is_called_for_facts_unless_the_thread_is_running(
     stores: Stores,
 ) -> None:
     store, due = stores(), list[str]()
 
-    async def tell(db: AsyncConnection, thread_id: str) -> None:
+    async def record(db: AsyncConnection, thread_id: str) -> None:
         due.append(thread_id)
 
-    store.when_due = tell
+    store.when_due = record
     thread = await stored(store, said())
     thread = await store.append(thread, chose("look"))
     assert due == ["t"]
@@ -134,7 +136,7 @@ async def test_whoever_is_told_what_is_due_is_told_of_facts_unless_somebody_runs
     assert due == ["t", "t"]
 
 
-async def test_what_cannot_be_told_is_not_stored(stores: Stores) -> None:
+async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None:
     store = stores()
     thread = await stored(store, said())
 
@@ -148,14 +150,14 @@ async def test_what_cannot_be_told_is_not_stored(stores: Stores) -> None:
     assert (await store.threads())[0].version == 1
 
 
-# Versions of the tables.
+# Versions of the tables
 
 
 async def test_a_database_of_an_older_version_is_migrated(stores: Stores, url: str) -> None:
     await stored(stores(), said())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; UPDATE threads SET note = 'migrated'"
-    new.database.schemas["agent"] = newer(script)
+    new.database.schemas["agent"] = build_newer_schema(script)
     assert types(await new.load("t")) == ["message"]
     assert query(url, "SELECT note FROM threads") == [("migrated",)]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
@@ -165,7 +167,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     stores: Stores, url: str
 ) -> None:
     new = stores()
-    new.database.schemas["agent"] = newer("SELECT 1")
+    new.database.schemas["agent"] = build_newer_schema("SELECT 1")
     await stored(new, said())
     with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
         await stores().load("t")
@@ -176,19 +178,19 @@ async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) 
     await stored(stores(), said())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
-    new.database.schemas["agent"] = newer(script)
+    new.database.schemas["agent"] = build_newer_schema(script)
     with pytest.raises(Unavailable, match="no_such_column"):
         await new.load("t")
     assert types(await stores().load("t")) == ["message"]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS),)]
 
 
-def newer(script: str) -> Schema:
+def build_newer_schema(script: str) -> Schema:
     scripts = (*MIGRATIONS, script)
     return Schema("agent", len(scripts), lambda version: scripts[version:])
 
 
-# A database that is not as it should be.
+# A database that fails
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def newer(script: str) -> Schema:
         ({"options": "-c default_transaction_read_only=on"}, "read-only transaction"),
     ],
 )
-async def test_a_database_that_does_not_serve_is_unavailable_and_says_why(
+async def test_a_database_that_fails_is_unavailable_and_says_why(
     change: dict[str, Any], problem: str, url: str
 ) -> None:
     store = PostgresStore(make_conninfo(url, password="secret", **change))
@@ -216,10 +218,10 @@ async def test_a_database_that_does_not_serve_is_unavailable_and_says_why(
     ("url", "problem"),
     [
         ("", "DATABASE_URL is not set"),
-        ("mysql://ana:secret@localhost/agent", "DATABASE_URL is no URL of PostgreSQL"),
+        ("mysql://ana:secret@localhost/agent", "DATABASE_URL is not a PostgreSQL URL"),
     ],
 )
-async def test_a_wrong_url_is_named_and_no_password_shown(
+async def test_a_wrong_url_is_named_without_its_password(
     url: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
@@ -229,9 +231,7 @@ async def test_a_wrong_url_is_named_and_no_password_shown(
     assert "secret" not in str(error.value)
 
 
-async def test_a_database_that_was_restarted_is_no_news_to_anybody(
-    stores: Stores, url: str
-) -> None:
+async def test_a_restart_of_the_database_goes_unnoticed(stores: Stores, url: str) -> None:
     store = stores()
     thread = await stored(store, said())
     mine = "datname = current_database() AND application_name = 'agent'"
@@ -239,6 +239,6 @@ async def test_a_database_that_was_restarted_is_no_news_to_anybody(
     assert types(await store.append(thread, said())) == ["message", "message"]
 
 
-async def test_a_process_that_freezes_keeps_no_lock_for_ever(stores: Stores) -> None:
-    frozen = await stores().database.rows("SHOW idle_in_transaction_session_timeout")
+async def test_a_frozen_process_does_not_keep_its_locks(stores: Stores) -> None:
+    frozen = await stores().database.fetch_rows("SHOW idle_in_transaction_session_timeout")
     assert frozen == [("10s",)]

@@ -1,9 +1,9 @@
-"""Runs threads on as many machines as you like: workers find them through Procrastinate's jobs.
+"""Runs threads on any number of machines, whose workers find them through Procrastinate's jobs.
 
-A job is a hint, "something is due", and may be lost or doubled without harm: whoever takes it runs
-what is due longest. It is deferred in the very transaction that makes a thread due; what is due
-later, was put back or lost its worker is found by a sweep. Leases and the log do the rest, so
-Procrastinate's locks and its retrying of stalled jobs are not used.
+A job is a hint that something is due, and may be lost or doubled without harm: a worker that takes
+it runs the thread that has been due longest. The job is deferred in the same transaction that makes
+a thread due. A sweep finds threads that are due later, were released or lost their worker. Leases
+and the log do the rest, so Procrastinate's locks and its retries of stalled jobs are not used.
 """
 
 import asyncio
@@ -21,20 +21,20 @@ from psycopg import AsyncConnection
 from ...log.errors import Misconfigured, Unavailable
 from ...loop.ports import Ports
 from ...stores.postgres import PostgresStore
-from ...stores.postgres.pool import in_words
+from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
-from ..local import GRACE_S, LocalRunner, Run
+from ..local import GRACE_S, LocalRunner, ThreadTask
 
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5
-"""How late what is due by the clock may be found; a divisor of 60."""
+"""How late a thread that is due by the clock may be found; a divisor of 60."""
 STOP_S = 3.0
-"""How long Procrastinate's worker may take to stop before it is told again."""
+"""How long Procrastinate's worker may take to stop before it is cancelled again."""
 
 
 class ProcrastinateRunner(LocalRunner):
-    """Runs threads like the local one, but waits for jobs instead of looking for work."""
+    """Runs threads like the local runner, but waits for jobs instead of polling for threads."""
 
     elsewhere = True
 
@@ -50,10 +50,10 @@ class ProcrastinateRunner(LocalRunner):
         if not isinstance(ports.store, PostgresStore):
             raise Misconfigured("the runner 'procrastinate' needs the store 'postgres'")
         self._database = ports.store.database
-        self._database.schemas["procrastinate"] = _schema()
-        ports.store.when_due = self._hint
+        self._database.schemas["procrastinate"] = _build_schema()
+        ports.store.when_due = self._defer_hint
         self._sweep_s = sweep_s
-        self._running = set[Run]()
+        self._running = set[ThreadTask]()
         self._stopping = asyncio.Event()
         self._jobs = App(connector=PsycopgConnector())
         self._advance = self._jobs.task(name="advance", queue="threads")(self._run_due)
@@ -61,11 +61,11 @@ class ProcrastinateRunner(LocalRunner):
         self._jobs.periodic(cron=f"* * * * * */{sweep_s}")(sweep)
 
     def wake(self, thread_id: str) -> None:
-        """Do nothing: the append has deferred a job already."""
+        """Do nothing: the append has already deferred a job."""
 
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency
-        async with self._renewing():
+        async with self._renew_leases():
             try:
                 while True:
                     await self._take_jobs()
@@ -74,35 +74,35 @@ class ProcrastinateRunner(LocalRunner):
                 self._stopping.set()
                 if self._running:
                     await asyncio.wait(self._running, timeout=GRACE_S)
-                    for run in self._running:
-                        run.cancel()
-                    with suppress(ConnectorException):  # tell the others of what was put back
+                    for task in self._running:
+                        task.cancel()
+                    with suppress(ConnectorException):  # others run what was released here
                         await self._advance.defer_async(more=True)
 
     async def _take_jobs(self) -> None:
-        """Work until the database goes away, or this is cancelled; runs go on by themselves."""
-        worker = asyncio.create_task(self._worker())
+        """Take jobs until the database fails or this is cancelled; running threads continue."""
+        worker = asyncio.create_task(self._run_worker())
         try:
             await asyncio.wait({worker})
         except asyncio.CancelledError:
             self._stopping.set()
-            while not worker.done():  # who is connecting may swallow a cancellation
+            while not worker.done():  # connecting may swallow a cancellation
                 worker.cancel()
                 await asyncio.wait({worker}, timeout=STOP_S)
             raise
         try:
             await worker
         except (ConnectorException, Unavailable) as error:
-            why = in_words(error.__cause__ or error)
-            log.warning("no jobs can be taken now: %s; trying again", why)
+            why = format_error(error.__cause__ or error)
+            log.warning("cannot take jobs: %s; retrying", why)
 
-    async def opened(self) -> App:
-        """Return Procrastinate's app, ready for whatever it can do."""
-        await self._jobs.open_async(await self._database.pool())
+    async def open_app(self) -> App:
+        """Return Procrastinate's app, connected to the database."""
+        await self._jobs.open_async(await self._database.open_pool())
         return self._jobs
 
-    async def _worker(self) -> None:
-        await (await self.opened()).run_worker_async(
+    async def _run_worker(self) -> None:
+        await (await self.open_app()).run_worker_async(
             queues=["threads"],
             concurrency=self._concurrency,
             fetch_job_polling_interval=min(self._sweep_s, SWEEP_S),
@@ -112,20 +112,20 @@ class ProcrastinateRunner(LocalRunner):
         )
 
     async def _run_due(self, thread_id: str = "", more: bool = False) -> None:
-        """Run what is due until nothing is; with `more`, have others look for the rest.
+        """Run due threads until there are none; with `more`, let other workers help.
 
-        `thread_id` is for people who look at the jobs: whatever is due longest comes first.
+        `thread_id` is only for people who look at the jobs: the thread due longest comes first.
         """
         try:
-            while not self._stopping.is_set() and (run := await self._claimed(self._stopping)):
-                self._running.add(run)
-                run.add_done_callback(self._running.discard)
-                run.add_done_callback(self._ended)
+            while not self._stopping.is_set() and (task := await self._claim(self._stopping)):
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+                task.add_done_callback(self._log_end)
                 if more:
                     await self._advance.defer_async(more=True)
-                await asyncio.wait({run})
+                await asyncio.wait({task})
         except Unavailable as error:
-            log.warning("%s; trying again", error)
+            log.warning("%s; retrying", error)
 
     async def _sweep(self, timestamp: int) -> None:
         for job in await self._jobs.job_manager.get_stalled_jobs():
@@ -133,15 +133,15 @@ class ProcrastinateRunner(LocalRunner):
                 await self._jobs.job_manager.finish_job(job, Status.FAILED, delete_job=True)
         await self._run_due(more=True)
 
-    async def _hint(self, db: AsyncConnection, thread_id: str) -> None:
+    async def _defer_hint(self, db: AsyncConnection, thread_id: str) -> None:
         try:
             await self._advance.configure(connection=db).defer_async(thread_id=thread_id)
         except ConnectorException as error:
             raise error.__cause__ or error from None
 
 
-def _schema() -> Schema:
-    """Procrastinate's own tables; their version is how many migrations it comes with."""
+def _build_schema() -> Schema:
+    """Return Procrastinate's own tables; their version is the number of its migrations."""
     migrations = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"))
 
     def scripts(version: int) -> Iterator[str]:

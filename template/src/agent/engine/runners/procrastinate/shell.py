@@ -1,6 +1,6 @@
-"""`agent jobs`: Procrastinate's own shell, for whoever wants to see or cancel jobs.
+"""`agent jobs`: Procrastinate's own shell, to look at jobs or cancel them.
 
-Nothing depends on a job: cancel any, and the next sweep finds what it was about.
+Nothing depends on a job: if you cancel one, the next sweep finds its thread.
 """
 
 import asyncio
@@ -12,11 +12,15 @@ import typer
 from procrastinate.shell import ProcrastinateShell
 from procrastinate.utils import sync_to_async
 
+from ..app import no_model
 from . import ProcrastinateRunner
 
 Words = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[COMMAND]...", help="As `list_jobs` or `help`; none: ask for some."),
+    typer.Argument(
+        metavar="[COMMAND]...",
+        help="For example `list_jobs` or `help`. Without one, a prompt opens.",
+    ),
 ]
 
 
@@ -25,12 +29,12 @@ def mount(cli: typer.Typer, build: Callable[[str], Any]) -> None:
 
     @cli.command()
     def jobs(words: Words = None) -> None:
-        """Look at the jobs of the workers, in Procrastinate's own shell."""
-        asyncio.run(_shell(build("").runner, words or []))
+        """Look at the workers' jobs in Procrastinate's own shell."""
+        asyncio.run(_run_shell(build(no_model).runner, words or []))
 
 
-async def _shell(runner: ProcrastinateRunner, words: list[str]) -> None:
-    shell = ProcrastinateShell((await runner.opened()).job_manager)
+async def _run_shell(runner: ProcrastinateRunner, words: list[str]) -> None:
+    shell = ProcrastinateShell((await runner.open_app()).job_manager)
     if words:
         await sync_to_async(shell.onecmd, shlex.join(words))
     else:

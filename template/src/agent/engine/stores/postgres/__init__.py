@@ -1,9 +1,9 @@
-"""Threads in PostgreSQL: as many processes on as many machines as you like, and one clock.
+"""Stores threads in PostgreSQL, for any number of processes on any number of machines.
 
-The same two tables as everywhere: `events` is the truth, its primary key the lock of the log and
-the mutex of a tool, its unique key what makes deliveries count once; `threads` is an index of it.
-Leases and expiry go by the database's clock, so no machine's own clock matters. The tables are
-made and brought up to date by whoever comes first.
+The table `events` is the truth: its primary key is the lock of the log and the mutex of a tool, and
+its unique key makes deliveries count once. `threads` is an index of it. Leases and expiry use the
+database's clock, so the clocks of the machines do not matter. The first process that connects
+creates or migrates the tables.
 """
 
 import json
@@ -29,34 +29,34 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.when_due: WhenDue | None = None
-        """Called within the transaction that makes a thread due, unless somebody runs it."""
+        """Called in the transaction that makes a thread due, unless somebody is running it."""
 
     @classmethod
     def from_env(cls) -> Self:
-        """What is wrong with DATABASE_URL is said at the first use: `agent demo` needs none."""
+        """A wrong DATABASE_URL is reported at the first use, since `agent demo` needs none."""
         return cls(optional("DATABASE_URL"))
 
     async def load(self, thread_id: str) -> Thread:
-        rows = await self.database.rows(sql.LOAD, [safe(thread_id)])
+        rows = await self.database.fetch_rows(sql.LOAD, [safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return Thread.of(
             thread_id,
             (
-                Event(kind, data, actor, key, seq, _utc(at))
+                Event(kind, data, actor, key, seq, _to_utc(at))
                 for kind, data, actor, key, seq, at in rows
             ),
         )
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
-        async with self.database.connection() as db, db.transaction():
-            appended = await db.execute(sql.APPEND, _columns(thread, events))
+        async with self.database.connect() as db, db.transaction():
+            appended = await db.execute(sql.APPEND, _build_columns(thread, events))
             times = await appended.fetchall()
             if len(times) < len(events):
                 raise Conflict(f"thread {thread.id} grew past event {thread.state.version}")
             grown = thread.plus(
                 *(
-                    replace(event, seq=seq, at=_utc(at))
+                    replace(event, seq=seq, at=_to_utc(at))
                     for (seq, at), event in zip(times, events, strict=True)
                 )
             )
@@ -72,37 +72,37 @@ class PostgresStore:
     ) -> list[Summary]:
         first = safe(prefix)
         values = [f"{first}\U0010ffff", first, "waiting:%" if waiting else "%", limit]
-        rows = await self.database.rows(sql.LIST, values)
+        rows = await self.database.fetch_rows(sql.LIST, values)
         return [
-            Summary(name, status, version, _utc(created), _utc(updated), running)
+            Summary(name, status, version, _to_utc(created), _to_utc(updated), running)
             for name, status, version, created, updated, running in rows
         ]
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
-        values = {"owner": owner, "ttl_s": ttl_s, "id": thread_id}
-        rows = await self.database.rows(claim, values)
+        values = {"holder": holder, "ttl_s": ttl_s, "id": thread_id}
+        rows = await self.database.fetch_rows(claim, values)
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        await self.database.rows(sql.RENEW, [ttl_s, list(owners)])
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        await self.database.fetch_rows(sql.RENEW, [ttl_s, list(holders)])
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         version = thread.state.version
         values = {"id": thread.id, "version": version, "wake_at": wake_at, "attempts": attempts}
-        await self.database.rows(sql.RELEASE, {"owner": owner, **values})
+        await self.database.fetch_rows(sql.RELEASE, {"holder": holder, **values})
 
     async def now(self) -> datetime:
-        ((now,),) = await self.database.rows("SELECT clock_timestamp()")
-        return _utc(now)
+        ((now,),) = await self.database.fetch_rows("SELECT clock_timestamp()")
+        return _to_utc(now)
 
     async def close(self) -> None:
         await self.database.close()
 
 
-def _columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
+def _build_columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
     return {
         "id": thread.id,
         "seqs": [thread.state.version + place for place in range(1, len(events) + 1)],
@@ -114,5 +114,5 @@ def _columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
     }
 
 
-def _utc(at: datetime) -> datetime:
+def _to_utc(at: datetime) -> datetime:
     return at.astimezone(UTC)

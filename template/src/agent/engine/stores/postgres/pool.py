@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: opened at the first use, shared by whoever is in the process."""
+"""Connections to PostgreSQL, opened at the first use and shared within the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,7 +25,7 @@ EXAMPLE = "postgresql://user:password@localhost:5432/agent"
 class Database:
     def __init__(self, url: str) -> None:
         self.schemas = {AGENT.name: AGENT}
-        """The tables to be there before anything else is done."""
+        """The tables that must exist before anything else is done."""
         self._ready = dict[str, Schema]()
         self._url = url
         self._pool: Pool | None = None
@@ -33,27 +33,29 @@ class Database:
         self._opening = asyncio.Lock()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """Lend a connection in which every statement commits by itself.
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection in autocommit mode.
 
         Raises:
-            Unavailable: the database cannot be reached or does not do what it is asked.
-            Misconfigured: DATABASE_URL names none, or a newer version made its tables.
+            Unavailable: the database cannot be reached, or fails.
+            Misconfigured: DATABASE_URL is missing or wrong, or a newer version made the tables.
         """
-        async with self.errors(), (await self.pool()).connection() as db:
+        async with self.translate_errors(), (await self.open_pool()).connection() as db:
             yield db
 
-    async def rows(self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Any]:
-        """Return what `query` finds. Raises as `connection` does."""
-        async with self.connection() as db:
+    async def fetch_rows(
+        self, query: str, values: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[Any]:
+        """Return the rows of `query`. Raises as `connect` does."""
+        async with self.connect() as db:
             return await (await db.execute(query, values)).fetchall()
 
-    async def pool(self) -> Pool:
-        """Return the open pool. Raises as `connection` does."""
-        async with self.errors(), self._opening:
+    async def open_pool(self) -> Pool:
+        """Return the open pool. Raises as `connect` does."""
+        async with self.translate_errors(), self._opening:
             if self._ready != self.schemas:
                 await self._upgrade()
-            self._pool = self._pool or await self._opened()
+            self._pool = self._pool or await self._create_pool()
             return self._pool
 
     async def close(self) -> None:
@@ -63,30 +65,30 @@ class Database:
         self._pool = self._keeper = None
 
     @asynccontextmanager
-    async def errors(self) -> AsyncIterator[None]:
-        """Put PostgreSQL's errors into ours, in its own words."""
+    async def translate_errors(self) -> AsyncIterator[None]:
+        """Raise PostgreSQL's errors as `Unavailable`, with PostgreSQL's own text."""
         try:
             yield
         except (psycopg.Error, OSError) as error:
-            raise Unavailable(f"the database of DATABASE_URL: {in_words(error)}") from error
+            raise Unavailable(f"the database in DATABASE_URL: {format_error(error)}") from error
 
     async def _upgrade(self) -> None:
-        async with await AsyncConnection.connect(_complete(self._url), autocommit=True) as db:
+        async with await AsyncConnection.connect(_complete_url(self._url), autocommit=True) as db:
             for schema in self.schemas.values():
                 await upgrade(db, schema)
         self._ready = dict(self.schemas)
 
-    async def _opened(self) -> Pool:
+    async def _create_pool(self) -> Pool:
         pool: Pool = AsyncConnectionPool(
-            _complete(self._url),
+            _complete_url(self._url),
             min_size=1,
             max_size=MOST,
             timeout=WAIT_S,
-            configure=_configured,
-            check=AsyncConnectionPool.check_connection,  # a restart of the database is no error
+            configure=_configure,
+            check=AsyncConnectionPool.check_connection,  # survives a restart of the database
             open=False,
         )
-        self._keeper = asyncio.create_task(_kept(pool))
+        self._keeper = asyncio.create_task(_close_at_end(pool))
         try:
             await pool.open(wait=True, timeout=WAIT_S)
         except BaseException:
@@ -95,32 +97,32 @@ class Database:
         return pool
 
 
-async def _kept(pool: Pool) -> None:
-    """Close the pool when the event loop ends: its tasks, while connecting, go on if cancelled."""
+async def _close_at_end(pool: Pool) -> None:
+    """Close the pool when the event loop ends: tasks of the pool survive their cancellation."""
     try:
         await asyncio.Event().wait()
     finally:
         await pool.close()
 
 
-def in_words(error: BaseException) -> str:
-    """Return what PostgreSQL says, which it likes to say in several lines, in one."""
+def format_error(error: BaseException) -> str:
+    """Return PostgreSQL's message, which often has several lines, on one line."""
     return " ".join(str(error).split())
 
 
-async def _configured(db: AsyncConnection) -> None:
+async def _configure(db: AsyncConnection) -> None:
     await db.set_autocommit(True)
-    # A process that freezes within a transaction keeps its locks no longer than this.
+    # A process that freezes in a transaction keeps its locks no longer than this.
     await db.execute("SET idle_in_transaction_session_timeout = '10s'")
 
 
-def _complete(url: str) -> str:
-    """Return `url` with what it leaves open. Raises Misconfigured, which shows no password."""
+def _complete_url(url: str) -> str:
+    """Add our defaults to `url`. Raises Misconfigured without showing the password."""
     if not url:
         raise Misconfigured(f"DATABASE_URL is not set. Set it in .env, for example to {EXAMPLE}")
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:
-        raise Misconfigured(f"DATABASE_URL is no URL of PostgreSQL, such as {EXAMPLE}") from None
+        raise Misconfigured(f"DATABASE_URL is not a PostgreSQL URL such as {EXAMPLE}") from None
     ours: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
     return make_conninfo(**{"application_name": "agent", **ours, **given})

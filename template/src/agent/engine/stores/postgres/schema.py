@@ -1,7 +1,7 @@
-"""The SQL of `stores/postgres.py`, and how tables are made and brought up to date.
+"""The SQL of the PostgreSQL store, and how its tables are created and migrated.
 
-`upgrade` is safe at any moment and from any number of processes: one takes the lock, the others
-find the work done. Nothing but reading happens where the tables are as the code knows them.
+`upgrade` is safe at any moment and from any number of processes: one takes the lock, and the others
+find the work done. If the tables are up to date, it only reads.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from ...log.errors import Misconfigured
 
 _LOCK = 0x12FAC702
-"""Of `pg_advisory_xact_lock`; the same for every version of this code."""
+"""The key of `pg_advisory_xact_lock`; the same in every version of this code."""
 
 MIGRATIONS = (
     r"""
@@ -21,16 +21,16 @@ MIGRATIONS = (
         data json NOT NULL, at timestamptz NOT NULL,
         PRIMARY KEY (thread_id, seq)
     );
-    -- By its hash: a key may be longer than an index entry.
+    -- A hash, because a key may be longer than an index entry.
     CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
         created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
-        owner text, lease_until timestamptz,
+        holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
-    CREATE INDEX held ON threads (owner) WHERE owner IS NOT NULL;
+    CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     """,
 )
@@ -58,10 +58,10 @@ LIST = """
         coalesce(lease_until > clock_timestamp(), false) FROM threads
     WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
 """
-# The clock is read once, by a subquery: so it can be looked up in the index of what is due.
+# A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
-    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
-        owner = %(owner)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+        holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
     WHERE id = (
         SELECT id FROM threads
         WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
@@ -73,13 +73,13 @@ CLAIM_DUE = _CLAIM.format(
 CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
 RENEW = """
     UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE owner = ANY(%s) RETURNING id
+    WHERE holder = ANY(%s) RETURNING id
 """
 RELEASE = """
-    UPDATE threads SET owner = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
         wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
-    WHERE id = %(id)s AND owner = %(owner)s RETURNING id
+    WHERE id = %(id)s AND holder = %(holder)s RETURNING id
 """
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version integer)"
@@ -91,33 +91,33 @@ _SET_VERSION = """
 
 @dataclass(frozen=True)
 class Schema:
-    """Tables that somebody needs."""
+    """A set of tables with a version."""
 
     name: str
     version: int
     scripts: Callable[[int], Iterable[str]]
-    """What leads from a version, 0 where nothing is there, to this one."""
+    """Returns the scripts from another version to this one; version 0 has no tables."""
 
 
 AGENT = Schema("agent", len(MIGRATIONS), lambda version: MIGRATIONS[version:])
 
 
 async def upgrade(db: AsyncConnection, schema: Schema) -> None:
-    """Make the tables or bring them up to date, in one transaction.
+    """Create or migrate the tables in one transaction.
 
     Raises:
         Misconfigured: a newer version of the code made them; they are left untouched.
     """
-    if await _version(db, schema) == schema.version:
+    if await _read_version(db, schema) == schema.version:
         return
     async with db.transaction():
         await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        version = await _version(db, schema)
+        version = await _read_version(db, schema)
         if version > schema.version:
             raise Misconfigured(
                 f"the tables of {schema.name!r} were made by a newer version of this agent (schema "
-                f"{version}, this one knows {schema.version}): update the code, or set "
-                "DATABASE_URL to another database"
+                f"{version}, this one knows {schema.version}). Update the code, or set "
+                "DATABASE_URL to another database."
             )
         for script in schema.scripts(version):
             await db.execute(script)
@@ -125,8 +125,8 @@ async def upgrade(db: AsyncConnection, schema: Schema) -> None:
         await db.execute(_SET_VERSION, [schema.name, schema.version])
 
 
-async def _version(db: AsyncConnection, schema: Schema) -> int:
-    # Not to_regclass(): it may remember that there was no table before the lock was waited for.
+async def _read_version(db: AsyncConnection, schema: Schema) -> int:
+    # Not to_regclass(): it may remember that there was no table before it waited for the lock.
     table = "SELECT FROM pg_class WHERE relname = 'schema_versions' AND pg_table_is_visible(oid)"
     if (await db.execute(table)).rowcount == 0:
         return 0

@@ -1,9 +1,9 @@
-"""Threads in one SQLite file: nothing to install, as many processes of one machine as you like.
+"""Stores threads in one SQLite file, for any number of processes on one machine.
 
-`events` is the truth: its primary key is the lock of the log and the mutex of a tool, its
-unique key makes webhooks, answers and results count once. `threads` is an index of it,
-written in the same transaction, plus the runners' hints. Not for network file systems; for
-more than one machine use PostgreSQL.
+The table `events` is the truth: its primary key is the lock of the log and the mutex of a tool, and
+its unique key makes webhooks, answers and results count once. `threads` is an index of it, written
+in the same transaction, with the hints of runners. Do not put the file on a network file system;
+for more than one machine use PostgreSQL.
 """
 
 import asyncio
@@ -30,20 +30,20 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class SqliteStore:
-    """One connection and one thread of its own, so that no disk ever blocks the event loop."""
+    """Uses one connection in one thread of its own, so that no disk blocks the event loop."""
 
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
         self._path = Path(path)
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        self._opened: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
 
     @classmethod
     def from_env(cls) -> Self:
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
     async def load(self, thread_id: str) -> Thread:
-        thread = await self._do(lambda db: _folded(thread_id, db.execute(sql.LOAD, (thread_id,))))
+        thread = await self._do(lambda db: _fold(thread_id, db.execute(sql.LOAD, (thread_id,))))
         if not thread.events:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return thread
@@ -58,25 +58,32 @@ class SqliteStore:
         rows = await self._do(lambda db: db.execute(sql.LIST, values).fetchall())
         now = self._clock()
         return [
-            Summary(name, status, version, _time(created), _time(updated), lease_until > now)
+            Summary(
+                name,
+                status,
+                version,
+                _to_datetime(created),
+                _to_datetime(updated),
+                lease_until > now,
+            )
             for name, status, version, created, updated, lease_until in rows
         ]
 
-    async def claim(self, owner: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        values = {"owner": owner, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
+    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
+        values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
         rows = await self._do(lambda db: db.execute(claim, values).fetchall())
         return Claim(*rows[0]) if rows else None
 
-    async def renew(self, owners: Sequence[str], ttl_s: float) -> None:
-        values = (self._clock() + ttl_s, json.dumps(owners))
+    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
+        values = (self._clock() + ttl_s, json.dumps(holders))
         await self._do(lambda db: db.execute(sql.RENEW, values))
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
     ) -> None:
         values = {
-            "owner": owner,
+            "holder": holder,
             "id": thread.id,
             "version": thread.state.version,
             "attempts": attempts,
@@ -85,36 +92,36 @@ class SqliteStore:
         await self._do(lambda db: db.execute(sql.RELEASE, values))
 
     async def now(self) -> datetime:
-        return _time(self._clock())
+        return _to_datetime(self._clock())
 
     async def close(self) -> None:
-        if self._opened:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._opened.close)
-        self._opened = None
+        if self._connection:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
+        self._connection = None
         self._thread.shutdown()
 
     async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._guarded, work)
+        return await loop.run_in_executor(self._thread, self._run_guarded, work)
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            return work(self._db())
+            return work(self._open())
         except (sqlite3.Error, OSError) as error:
             raise Unavailable(f"the database {str(self._path)!r}: {error}") from error
 
-    def _db(self) -> sqlite3.Connection:
-        if self._opened is None:
-            self._opened = sql.connect(self._path)
-        elif not self._path.exists():  # SQLite would go on writing into the deleted file
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = sql.connect(self._path)
+        elif not self._path.exists():  # SQLite would keep writing into the deleted file
             raise Unavailable(f"the database {str(self._path)!r} was deleted")
-        return self._opened
+        return self._connection
 
     def _append(self, db: sqlite3.Connection, thread: Thread, events: tuple[Event, ...]) -> Thread:
         now = self._clock()
         grown = thread.plus(
             *(
-                replace(event, seq=seq, at=event.at or _time(now))
+                replace(event, seq=seq, at=event.at or _to_datetime(now))
                 for seq, event in enumerate(events, thread.state.version + 1)
             )
         )
@@ -123,7 +130,7 @@ class SqliteStore:
         db.execute("BEGIN IMMEDIATE")
         try:
             new = grown.events[len(thread.events) :]
-            db.executemany(sql.APPEND, (_row(thread.id, event) for event in new))
+            db.executemany(sql.APPEND, (_build_row(thread.id, event) for event in new))
             db.execute(sql.SAVE, {**state, "now": now, "wake_at": now if due else None})
             db.execute("COMMIT")
         except sqlite3.IntegrityError:
@@ -134,21 +141,21 @@ class SqliteStore:
         return grown
 
 
-def _row(thread_id: str, event: Event) -> tuple[Any, ...]:
+def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:
     assert event.at, "append gives every event its time"
     at = event.at.timestamp()
     return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
 
 
-def _folded(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
+def _fold(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
     return Thread.of(
         thread_id,
         (
-            Event(kind, json.loads(data), actor, key, seq, _time(at))
+            Event(kind, json.loads(data), actor, key, seq, _to_datetime(at))
             for kind, data, actor, key, seq, at in rows
         ),
     )
 
 
-def _time(at: float) -> datetime:
+def _to_datetime(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)

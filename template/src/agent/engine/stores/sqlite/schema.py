@@ -1,4 +1,4 @@
-"""The SQL of `stores/sqlite.py`: two tables, what is done with them, and how they change."""
+"""The SQL of the SQLite store: its two tables, the statements on them, and the migrations."""
 
 import sqlite3
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from ...log.errors import Misconfigured
 
 BUSY_S = 5.0
-"""How long a statement waits for another process to be done."""
+"""How long a statement waits for another process to finish."""
 
 MIGRATIONS = (
     """
@@ -19,7 +19,7 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL,
-        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, owner TEXT,
+        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
@@ -44,8 +44,8 @@ LIST = """
     WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
 """
 _CLAIM = """
-    UPDATE threads SET crashes = CASE WHEN owner IS NULL THEN 0 ELSE crashes + 1 END,
-        owner = :owner, lease_until = :now + :ttl_s
+    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+        holder = :holder, lease_until = :now + :ttl_s
     WHERE id = (
         SELECT id FROM threads WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1)
     RETURNING id, attempts, crashes
@@ -53,18 +53,18 @@ _CLAIM = """
 CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
 CLAIM_ONE = _CLAIM.format("id = :id")
 RENEW = """
-    UPDATE threads SET lease_until = ? WHERE owner IN (SELECT value FROM json_each(?))
+    UPDATE threads SET lease_until = ? WHERE holder IN (SELECT value FROM json_each(?))
 """
 RELEASE = """
-    UPDATE threads SET owner = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
         wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
-    WHERE id = :id AND owner = :owner
+    WHERE id = :id AND holder = :holder
 """
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open the database, made or brought up to date where it has to be.
+    """Open the database; create or migrate it if necessary.
 
     Raises:
         Misconfigured: a newer version of this code wrote it; it is left untouched.
@@ -72,7 +72,7 @@ def connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        if _version(db) != len(MIGRATIONS):
+        if _read_version(db) != len(MIGRATIONS):
             _migrate(db, path)
         # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
         _use_wal(db)
@@ -84,7 +84,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
-    """Try for as long as any statement may wait: this one does not ask the busy handler."""
+    """Retry as long as any statement may wait: this one does not use the busy handler."""
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
@@ -98,11 +98,11 @@ def _use_wal(db: sqlite3.Connection) -> None:
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
-    version = _version(db)
+    version = _read_version(db)
     if version > len(MIGRATIONS):
         raise Misconfigured(
             f"{str(path)!r} was written by a newer version of this agent (schema {version}, this "
-            f"one knows {len(MIGRATIONS)}): update the code, or set SQLITE_PATH to another file"
+            f"one knows {len(MIGRATIONS)}). Update the code, or set SQLITE_PATH to another file."
         )
     for script in MIGRATIONS[version:]:
         for statement in script.split(";"):
@@ -111,5 +111,5 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute("COMMIT")
 
 
-def _version(db: sqlite3.Connection) -> int:
+def _read_version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -1,4 +1,4 @@
-"""The page behind a mailed link: who sees it, who may answer, and that opening it does nothing."""
+"""The page behind a link in a mail: who sees it, who may answer, and that opening it is safe."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,7 +24,7 @@ from agent.engine.stores.memory import MemoryStore
 from ..conftest import Clock
 from ..domain import chose, paused, said, stored, types
 from ..http.conftest import TOKENS, Asleep, Caller, bearer, caller
-from .conftest import written
+from .conftest import write_mail
 from .mail_servers import Outbox
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
@@ -34,7 +34,7 @@ OTHER: CallJson = {"intent": "charge", "amount": 501}
 @pytest.fixture
 def api(ports: Ports, runner: Asleep) -> FastAPI:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    return create_app(App(ports, runner, (email.served,)), Tokens.parse(tokens))
+    return create_app(App(ports, runner, (email.serve,)), Tokens.parse(tokens))
 
 
 @pytest.fixture
@@ -43,12 +43,12 @@ async def browser(api: FastAPI) -> AsyncIterator[Caller]:
         yield client
 
 
-def link(wait: int = 3, call: CallJson = CALL, person: str = "bob") -> str:
-    return f"/email/wait/{Stamp.from_env().seal(Link('t', wait, digest(call), person))}"
+def make_link(wait: int = 3, call: CallJson = CALL, person: str = "bob") -> str:
+    return f"/email/wait/{Stamp.from_env().seal_link(Link('t', wait, digest(call), person))}"
 
 
-async def asked(store: MemoryStore, *more: Event, audience: str = "bob") -> Thread:
-    """A thread of ana's that asks for leave to charge."""
+async def store_approval(store: MemoryStore, *more: Event, audience: str = "bob") -> Thread:
+    """Store a thread of ana's that asks for an approval to charge."""
     first = said(reply_to="email:ana@example.org?subject=Charge")
     wait = paused("approval", audience, call=CALL)
     return await stored(store, first, chose(**CALL), wait, *more)
@@ -60,14 +60,14 @@ async def sign_in(browser: Caller, name: str) -> None:
 
 
 async def send(browser: Caller, path: str, **fields: str) -> tuple[int, str]:
-    """Send the form of a page as a browser does."""
+    """Submit the form of a page as a browser does."""
     shown = (await browser.get(path)).text
     csrf = shown.partition('name="csrf" value="')[2].partition('"')[0]
     answer = await browser.post(path, data={"csrf": csrf, **fields})
     return answer.status_code, answer.text
 
 
-async def test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves(
+async def test_the_link_in_a_mail_leads_to_a_page_that_approves(
     browser: Caller,
     store: MemoryStore,
     outbox: Outbox,
@@ -77,7 +77,7 @@ async def test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves(
     monkeypatch.setenv("PUBLIC_URL", "http://agent")
     channel = EmailChannel.from_env()
     assert channel
-    thread = await asked(store)
+    thread = await store_approval(store)
     await channel.send(thread, thread.events[-1])
     (mail,) = outbox.mails
     assert outbox.receivers == ["bob@example.org"]
@@ -93,48 +93,48 @@ async def test_the_mail_to_the_one_who_is_asked_leads_to_a_page_that_approves(
     assert runner.woken == ["t"]
 
 
-async def test_a_scanner_that_opens_the_link_sees_and_changes_nothing(
+async def test_a_scanner_that_opens_a_link_sees_and_changes_nothing(
     browser: Caller, store: MemoryStore
 ) -> None:
     """Scenario 13."""
-    before = await asked(store)
+    before = await store_approval(store)
     for method in ("GET", "HEAD", "GET"):
-        answer = await browser.request(method, link())
+        answer = await browser.request(method, make_link())
         assert answer.status_code in (303, 405)
         assert "500" not in answer.text
-    where = urlsplit((await browser.get(link())).headers["location"])
-    assert (where.path, parse_qs(where.query)["next"]) == ("/login", [link()])
-    answer = await browser.post(link(), data={"do": "approve"})
+    where = urlsplit((await browser.get(make_link())).headers["location"])
+    assert (where.path, parse_qs(where.query)["next"]) == ("/login", [make_link()])
+    answer = await browser.post(make_link(), data={"do": "approve"})
     assert answer.status_code == 303
     await sign_in(browser, "bob")
-    assert (await browser.get(link())).status_code == 200
+    assert (await browser.get(make_link())).status_code == 200
     assert (await store.load("t")).events == before.events
 
 
-async def test_a_forwarded_link_is_refused_even_to_one_who_may_answer(
+async def test_a_forwarded_link_is_refused_even_to_somebody_who_may_answer(
     browser: Caller, store: MemoryStore
 ) -> None:
     """Scenario 13."""
-    await asked(store, audience="anyone")
+    await store_approval(store, audience="anyone")
     await sign_in(browser, "ana")
-    shown = await browser.get(link())
+    shown = await browser.get(make_link())
     assert shown.status_code == 403
     assert "sent to bob" in shown.text
     assert "500" not in shown.text
-    assert (await send(browser, link(), do="approve"))[0] == 403
+    assert (await send(browser, make_link(), do="approve"))[0] == 403
     assert (await store.load("t")).state.wait
 
 
-async def test_a_replay_reads_who_was_first(browser: Caller, store: MemoryStore) -> None:
+async def test_a_second_answer_is_told_who_was_first(browser: Caller, store: MemoryStore) -> None:
     """Scenarios 9 and 13."""
-    await asked(store)
+    await store_approval(store)
     await sign_in(browser, "bob")
-    statuses = await asyncio.gather(*(send(browser, link(), do="approve") for _ in range(3)))
-    assert sorted(status for status, _ in statuses) == [303, 409, 409]
-    status, page = await send(browser, link(), do="reject", text="no")
+    statuses = await asyncio.gather(*(send(browser, make_link(), do="approve") for _ in range(3)))
+    assert [status for status, _ in statuses] == [303] * 3  # a button that was pressed three times
+    status, page = await send(browser, make_link(), do="reject", text="no")
     assert (status, "already closed: approve by bob" in page) == (409, True)
-    shown = await browser.get(link())
-    assert (shown.status_code, "already closed: approve by bob" in shown.text) == (409, True)
+    shown = await browser.get(make_link())
+    assert (shown.status_code, "</strong> You approved charge." in shown.text) == (200, True)
     assert types(await store.load("t")).count("resumed") == 1
 
 
@@ -142,21 +142,21 @@ async def test_a_replay_reads_who_was_first(browser: Caller, store: MemoryStore)
     ("changed", "status", "says"),
     [
         ({"digest": digest(OTHER)}, 409, "not the call you were shown"),
-        ({"wait": 1}, 409, "not waiting"),
-        ({"wait": 99}, 409, "not waiting"),
+        ({"wait": 1}, 404, "no question 1."),
+        ({"wait": 99}, 404, "no question 99."),
         ({"person": "ana"}, 403, "sent to ana"),
         ({"thread": "u"}, 404, "u"),
-        (None, 404, "not whole"),
+        (None, 404, "incomplete"),
     ],
 )
-async def test_a_link_is_good_for_one_call_of_one_person(
+async def test_a_link_is_valid_for_one_call_and_one_person(
     changed: dict[str, Any] | None, status: int, says: str, browser: Caller, store: MemoryStore
 ) -> None:
-    """Scenario 10; whatever the form says besides."""
-    await asked(store)
+    """Scenario 10; whatever else the form says."""
+    await store_approval(store)
     await sign_in(browser, "bob")
     made: dict[str, Any] = {"thread": "t", "wait": 3, "digest": digest(CALL), "person": "bob"}
-    path = f"/email/wait/{Stamp.from_env().seal(Link(**made | (changed or {})))}"
+    path = f"/email/wait/{Stamp.from_env().seal_link(Link(**made | (changed or {})))}"
     path = path if changed else f"{path}x"
     typed = {"wait": "3", "digest": digest(CALL)}
     refused, page = await send(browser, path, do="approve", **typed)
@@ -164,7 +164,7 @@ async def test_a_link_is_good_for_one_call_of_one_person(
     assert (await store.load("t")).state.wait
 
 
-async def test_what_closed_meanwhile_is_refused_with_the_reason(
+async def test_an_answer_to_a_closed_wait_is_refused_with_the_reason(
     browser: Caller, store: MemoryStore, clock: Clock, intake: Intake
 ) -> None:
     """Scenario 10: expired, superseded, answered by the same person elsewhere."""
@@ -175,11 +175,11 @@ async def test_what_closed_meanwhile_is_refused_with_the_reason(
         await stored(store, *first, thread_id=thread_id)
     stamp = Stamp.from_env()
     paths = {
-        name: f"/email/wait/{stamp.seal(Link(name, 3, digest(CALL), 'bob'))}" for name in "tuv"
+        name: f"/email/wait/{stamp.seal_link(Link(name, 3, digest(CALL), 'bob'))}" for name in "tuv"
     }
     body = {"verdict": "reject", "text": "not now"}
     await browser.post("/threads/u/waits/3", json=body, headers=bearer("bob"))
-    await intake.take(written("wait, no", in_reply_to=stamp.message_id("v", 3)))
+    await intake.take_mail(write_mail("wait, no", in_reply_to=stamp.make_message_id("v", 3)))
     clock.tick(3601)
     for name, reason in [
         ("t", "already closed: expired by system"),
@@ -193,27 +193,29 @@ async def test_what_closed_meanwhile_is_refused_with_the_reason(
         )
 
 
-async def test_of_two_people_one_over_http_and_one_from_a_mail_the_first_counts(
+async def test_of_answers_over_http_and_from_a_mail_the_first_counts(
     browser: Caller, api: FastAPI, store: MemoryStore
 ) -> None:
-    thread = await asked(store, audience="anyone")
+    thread = await store_approval(store, audience="anyone")
     assert thread.state.wait
     await sign_in(browser, "bob")
     approve = {"verdict": "approve", "digest": digest(CALL)}
     async with caller(api, "ana") as ana:
         by_http, by_mail = await asyncio.gather(
-            ana.post("/threads/t/waits/3", json=approve), send(browser, link(), do="approve")
+            ana.post("/threads/t/waits/3", json=approve), send(browser, make_link(), do="approve")
         )
     assert sorted([by_http.status_code, by_mail[0]]) in ([202, 409], [303, 409])
     assert types(await store.load("t")).count("resumed") == 1
 
 
-async def test_a_form_of_another_site_changes_nothing(browser: Caller, store: MemoryStore) -> None:
-    await asked(store)
+async def test_a_form_from_another_site_changes_nothing(
+    browser: Caller, store: MemoryStore
+) -> None:
+    await store_approval(store)
     await sign_in(browser, "bob")
-    assert (await browser.post(link(), data={"do": "approve"})).status_code == 403
+    assert (await browser.post(make_link(), data={"do": "approve"})).status_code == 403
     foreign = {"Sec-Fetch-Site": "cross-site"}
-    answer = await browser.post(link(), data={"do": "approve"}, headers=foreign)
+    answer = await browser.post(make_link(), data={"do": "approve"}, headers=foreign)
     assert answer.status_code == 403
     assert (await store.load("t")).state.wait
 
@@ -231,38 +233,40 @@ async def test_a_form_of_another_site_changes_nothing(browser: Caller, store: Me
         (paused("limit", "bob"), {"do": "stop"}, ""),
     ],
 )
-async def test_every_kind_of_question_is_answered_there(
+async def test_the_page_answers_every_kind_of_wait(
     wait: Event, fields: dict[str, str], said_: str, browser: Caller, store: MemoryStore
 ) -> None:
     await stored(store, said(), chose(**CALL), wait)
     await sign_in(browser, "bob")
-    path = link() if "call" in wait.data else _plain_link()
+    path = make_link() if "call" in wait.data else _make_plain_link()
     assert f'value="{fields["do"]}"' in (await browser.get(path)).text
     assert (await send(browser, path, **fields))[0] == 303
     answer = (await store.load("t")).events[-1]
     assert (answer.data["verdict"], answer.data["text"]) == (fields["do"], said_)
 
 
-async def test_an_edit_of_the_call_is_made_there_too(browser: Caller, store: MemoryStore) -> None:
-    await asked(store)
+async def test_the_page_can_edit_the_call(browser: Caller, store: MemoryStore) -> None:
+    await store_approval(store)
     await sign_in(browser, "bob")
-    status, page = await send(browser, link(), do="edit", **{"argument.amount": "much"})
+    status, page = await send(browser, make_link(), do="edit", **{"argument.amount": "much"})
     assert (status, "Not done." in page) == (409, True)
-    assert (await send(browser, link(), do="edit", **{"argument.amount": "50"}))[0] == 303
+    assert (await send(browser, make_link(), do="edit", **{"argument.amount": "50"}))[0] == 303
     assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
 
 
-async def test_hostile_data_is_shown_and_not_obeyed(browser: Caller, store: MemoryStore) -> None:
+async def test_hostile_data_is_shown_but_not_interpreted(
+    browser: Caller, store: MemoryStore
+) -> None:
     """Scenario 17."""
     hostile = "</h1><script>alert(1)</script>\x1b[31m\u202e"
     wait = event("paused", kind="question", text=hostile, audience=["bob"])
     await stored(store, said(hostile), chose(**CALL), wait)
     await sign_in(browser, "bob")
-    shown = await browser.get(_plain_link())
+    shown = await browser.get(_make_plain_link())
     assert "<script>alert" not in shown.text
     assert not {"\x1b", "\u202e"}.intersection(shown.text)
     assert "default-src 'none'" in shown.headers["content-security-policy"]
 
 
-def _plain_link() -> str:
-    return f"/email/wait/{Stamp.from_env().seal(Link('t', 3, '', 'bob'))}"
+def _make_plain_link() -> str:
+    return f"/email/wait/{Stamp.from_env().seal_link(Link('t', 3, '', 'bob'))}"

@@ -1,4 +1,4 @@
-"""Signed webhooks over HTTP: who gets in, what becomes of it, and what each refusal says."""
+"""Signed webhooks over HTTP: who gets in, what is recorded, and what each refusal says."""
 
 import asyncio
 import logging
@@ -12,13 +12,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from agent.engine import Call
 from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run, Wait
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import expire
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.people.routing import Routing
@@ -26,15 +26,15 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
-from agent.engine.webhook import served
+from agent.engine.webhook import serve
 from agent.engine.webhook.channel import Receiver, WebhookChannel
-from agent.engine.webhook.signatures import delivery
+from agent.engine.webhook.routes import verify_delivery
 
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, Shown, World, chose, ports_of, said, stored, types
+from ..domain import Charge, Done, Says, Shown, World, advance, chose, ports_of, said, stored, types
 from ..http.conftest import TOKENS, Asleep, bearer
-from .receiver import system
-from .senders import GITHUB_SECRET, KEY, SECRET, Request, but, github, standard
+from .receiver import run_system
+from .senders import GITHUB_SECRET, KEY, SECRET, Request, change, sign_github, sign_standard
 
 FILE = """
 [github]
@@ -43,7 +43,7 @@ secret = "GITHUB_WEBHOOK_SECRET"
 when = { action = ["opened", "created"] }
 conversation = "{repository.full_name}#{issue.number}"
 text = ["{comment.body}", "{issue.title}: {issue.body}"]
-tell = "slack:C1"
+notify = "slack:C1"
 
 [crm]
 secret = "CRM_WEBHOOK_SECRET"
@@ -68,7 +68,7 @@ ISSUE = {
 }
 COMMENT = ISSUE | {"action": "created", "comment": {"body": "still"}}
 TICKET = {"ticket": 12, "text": "it is broken"}
-SIGNED = standard(TICKET)
+SIGNED = sign_standard(TICKET)
 NEW_KEY = KEY[::-1]
 
 Sender = httpx2.AsyncClient
@@ -89,9 +89,9 @@ def runner() -> Asleep:
     return Asleep()
 
 
-def sender(ports: Ports, runner: Runner) -> Sender:
+def open_sender(ports: Ports, runner: Runner) -> Sender:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
-    api = create_app(App(ports, runner, [served]), Tokens.parse(tokens))
+    api = create_app(App(ports, runner, [serve]), Tokens.parse(tokens))
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     return Sender(transport=transport, base_url="http://agent")
 
@@ -103,7 +103,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
 
 @pytest.fixture
 async def there(ports: Ports, runner: Asleep) -> AsyncIterator[Sender]:
-    async with sender(ports, runner) as client:
+    async with open_sender(ports, runner) as client:
         yield client
 
 
@@ -113,21 +113,21 @@ async def send(there: Sender, name: str, request: Request) -> httpx2.Response:
     return await there.post(f"/webhooks/{name}", content=body, headers=raw)
 
 
-# -- what comes in -----------------------------------------------------------------------------
+# -- what is recorded -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "request_", "text", "reply_to"),
     [
-        ("github", github(ISSUE), "It burns: ", "slack:C1"),
-        ("github", github(COMMENT), "still", "slack:C1"),
+        ("github", sign_github(ISSUE), "It burns: ", "slack:C1"),
+        ("github", sign_github(COMMENT), "still", "slack:C1"),
         ("crm", SIGNED, "it is broken", "webhook:crm:12"),
         ("other", SIGNED, "it is broken", "poll:"),
-        ("crm", but(SIGNED, content_type=None), "it is broken", "webhook:crm:12"),
-        ("crm", but(SIGNED, content_type="application/cloudevents+json"), "it is broken", ""),
+        ("crm", change(SIGNED, content_type=None), "it is broken", "webhook:crm:12"),
+        ("crm", change(SIGNED, content_type="application/cloudevents+json"), "it is broken", ""),
     ],
 )
-async def test_a_signed_payload_is_a_message_of_its_source(
+async def test_a_signed_payload_becomes_a_message_of_its_source(
     there: Sender, runner: Asleep, store: MemoryStore,
     name: str, request_: Request, text: str, reply_to: str,
 ) -> None:  # fmt: skip
@@ -143,27 +143,27 @@ async def test_a_signed_payload_is_a_message_of_its_source(
     assert runner.woken == [thread.id]
 
 
-async def test_what_no_store_keeps_is_replaced(
+async def test_characters_that_no_store_keeps_are_replaced(
     tmp_path: Path, world: World, runner: Asleep
 ) -> None:
     ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    async with sender(ports, runner) as there:
-        answer = await send(there, "crm", standard({"ticket": "a\ud800", "text": "b\0\udfff"}))
+    async with open_sender(ports, runner) as there:
+        answer = await send(there, "crm", sign_standard({"ticket": "a\ud800", "text": "b\0\udfff"}))
         report = {"reference": "\ud800.s", "status": "ok", "message": ""}
-        assert (await send(there, "builds", standard(report))).status_code == 404
+        assert (await send(there, "builds", sign_standard(report))).status_code == 404
     (message,) = (await ports.store.load(answer.json()["id"])).events
     assert message.data["text"] == "b\ufffd\ufffd"
     assert message.data["reply_to"] == "webhook:crm:a\ufffd"
 
 
-async def test_a_conversation_is_one_of_its_source(there: Sender, store: MemoryStore) -> None:
+async def test_each_source_has_its_own_conversations(there: Sender, store: MemoryStore) -> None:
     sent = [
-        ("github", github(ISSUE)),
-        ("github", github(COMMENT)),
+        ("github", sign_github(ISSUE)),
+        ("github", sign_github(COMMENT)),
         ("crm", SIGNED),
-        ("crm", standard(TICKET, "msg_2")),
+        ("crm", sign_standard(TICKET, "msg_2")),
         ("other", SIGNED),
-        ("crm", standard(TICKET | {"ticket": 13}, "msg_3")),
+        ("crm", sign_standard(TICKET | {"ticket": 13}, "msg_3")),
     ]
     ids = [(await send(there, name, request)).json()["id"] for name, request in sent]
     assert ids[0] == ids[1]
@@ -177,16 +177,24 @@ async def test_a_conversation_is_one_of_its_source(there: Sender, store: MemoryS
     ("name", "first", "again"),
     [
         ("crm", SIGNED, SIGNED),
-        ("crm", SIGNED, standard(TICKET, "msg_1", age_s=60)),  # as a sender that tries again does
-        ("github", github(ISSUE), github(ISSUE)),
-        ("github", github(ISSUE), github(ISSUE, "d2")),  # its id is not signed: somebody else's
+        (
+            "crm",
+            SIGNED,
+            sign_standard(TICKET, "msg_1", age_s=60),
+        ),  # as a sender does that tries again
+        ("github", sign_github(ISSUE), sign_github(ISSUE)),
+        (
+            "github",
+            sign_github(ISSUE),
+            sign_github(ISSUE, "d2"),
+        ),  # the id is not signed, so anybody could change it
     ],
 )
-async def test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_message(
+async def test_a_delivery_sent_many_times_is_one_message(
     tmp_path: Path, world: World, runner: Asleep, name: str, first: Request, again: Request
 ) -> None:
     ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
-    async with sender(ports, runner) as there:
+    async with open_sender(ports, runner) as there:
         answers = await asyncio.gather(*(send(there, name, first) for _ in range(8)))
         answers.append(await send(there, name, again))
     assert [answer.status_code for answer in answers] == [202] * 9
@@ -197,11 +205,11 @@ async def test_a_delivery_sent_eight_times_at_once_and_again_later_is_one_messag
 @pytest.mark.parametrize(
     ("name", "request_"),
     [
-        ("github", github(ISSUE | {"action": "closed"})),
-        ("github", github({"action": "opened"}, event="ping")),
+        ("github", sign_github(ISSUE | {"action": "closed"})),
+        ("github", sign_github({"action": "opened"}, event="ping")),
     ],
 )
-async def test_what_is_not_meant_is_ignored(
+async def test_an_unwanted_payload_is_ignored(
     there: Sender, runner: Asleep, store: MemoryStore, name: str, request_: Request
 ) -> None:
     answer = await send(there, name, request_)
@@ -211,41 +219,53 @@ async def test_what_is_not_meant_is_ignored(
     assert runner.woken == []
 
 
-# -- who does not get in -----------------------------------------------------------------------
+# -- who is refused -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("name", "request_", "why"),
     [
-        ("crm", but(SIGNED, webhook_id=None), "missing required headers"),
-        ("crm", but(SIGNED, webhook_timestamp=None), "missing required headers"),
-        ("crm", but(SIGNED, webhook_signature=None), "missing required headers"),
-        ("crm", but(SIGNED, webhook_id="msg_2"), "no matching signature"),
-        ("crm", but(SIGNED, webhook_timestamp="1"), "too old"),
-        ("crm", but(SIGNED, webhook_timestamp="nan"), "invalid signature headers"),
-        ("crm", but(SIGNED, webhook_timestamp="soon"), "invalid signature headers"),
-        ("crm", but(SIGNED, webhook_signature="v1"), "cannot be read"),
-        ("crm", but(SIGNED, webhook_signature="v1,%%%"), ""),
-        ("crm", but(SIGNED, webhook_signature="v2,xx"), "no matching signature"),
-        ("crm", but(SIGNED, webhook_signature="v1,\u00fc"), ""),
-        ("crm", but(SIGNED, SIGNED()[0] + b" "), "no matching signature"),
-        ("crm", but(SIGNED, b"\xff"), "cannot be read"),
-        ("crm", but(SIGNED, b""), "no matching signature"),
-        ("crm", standard(TICKET, age_s=301), "too old"),
-        ("crm", standard(TICKET, age_s=-330), "too new"),
-        ("crm", standard(TICKET, key=NEW_KEY), "no matching signature"),
-        ("crm", github(TICKET), "missing required headers"),
-        ("github", but(github(ISSUE), x_hub_signature_256=None), "missing required headers"),
-        ("github", but(github(ISSUE), x_hub_signature_256="sha256=00"), "no matching signature"),
-        ("github", but(github(ISSUE), x_hub_signature_256="\u00fc"), "no matching signature"),
-        ("github", but(github(ISSUE), github(COMMENT)()[0]), "no matching signature"),
-        ("github", github(ISSUE, secret="It's no Secret"), "no matching signature"),
-        ("github", github({}, secret="It's no Secret", event="ping"), "no matching signature"),
-        ("github", standard(ISSUE), "missing required headers"),
-        ("builds", standard({"reference": "x"}, key=NEW_KEY), "no matching signature"),
+        ("crm", change(SIGNED, webhook_id=None), "missing required headers"),
+        ("crm", change(SIGNED, webhook_timestamp=None), "missing required headers"),
+        ("crm", change(SIGNED, webhook_signature=None), "missing required headers"),
+        ("crm", change(SIGNED, webhook_id="msg_2"), "no matching signature"),
+        ("crm", change(SIGNED, webhook_timestamp="1"), "too old"),
+        ("crm", change(SIGNED, webhook_timestamp="nan"), "invalid signature headers"),
+        ("crm", change(SIGNED, webhook_timestamp="soon"), "invalid signature headers"),
+        ("crm", change(SIGNED, webhook_signature="v1"), "cannot be read"),
+        ("crm", change(SIGNED, webhook_signature="v1,%%%"), ""),
+        ("crm", change(SIGNED, webhook_signature="v2,xx"), "no matching signature"),
+        ("crm", change(SIGNED, webhook_signature="v1,\u00fc"), ""),
+        ("crm", change(SIGNED, SIGNED()[0] + b" "), "no matching signature"),
+        ("crm", change(SIGNED, b"\xff"), "cannot be read"),
+        ("crm", change(SIGNED, b""), "no matching signature"),
+        ("crm", sign_standard(TICKET, age_s=301), "too old"),
+        ("crm", sign_standard(TICKET, age_s=-330), "too new"),
+        ("crm", sign_standard(TICKET, key=NEW_KEY), "no matching signature"),
+        ("crm", sign_github(TICKET), "missing required headers"),
+        (
+            "github",
+            change(sign_github(ISSUE), x_hub_signature_256=None),
+            "missing required headers",
+        ),
+        (
+            "github",
+            change(sign_github(ISSUE), x_hub_signature_256="sha256=00"),
+            "no matching signature",
+        ),
+        (
+            "github",
+            change(sign_github(ISSUE), x_hub_signature_256="\u00fc"),
+            "no matching signature",
+        ),
+        ("github", change(sign_github(ISSUE), sign_github(COMMENT)()[0]), "no matching signature"),
+        ("github", sign_github(ISSUE, secret="It's no Secret"), "no matching signature"),
+        ("github", sign_github({}, secret="It's no Secret", event="ping"), "no matching signature"),
+        ("github", sign_standard(ISSUE), "missing required headers"),
+        ("builds", sign_standard({"reference": "x"}, key=NEW_KEY), "no matching signature"),
     ],
 )
-async def test_who_does_not_sign_does_not_get_in(
+async def test_a_request_without_a_valid_signature_is_refused(
     there: Sender, runner: Asleep, store: MemoryStore, name: str, request_: Request, why: str
 ) -> None:
     answer = await send(there, name, request_)
@@ -263,33 +283,34 @@ DEEP = b'{"a":' * 100_000
 @pytest.mark.parametrize(
     ("name", "request_", "status", "why"),
     [
-        ("nobody", SIGNED, 404, "there is no such webhook"),
+        ("nobody", SIGNED, 404, "no such webhook"),
         ("", SIGNED, 404, ""),
         ("crm/12", SIGNED, 404, ""),
-        ("CRM", SIGNED, 404, "there is no such webhook"),
-        ("github", but(github(b"payload=%7B%7D"), content_type="application/x-www-form-urlencoded"),
+        ("CRM", SIGNED, 404, "no such webhook"),
+        ("github", change(sign_github(b"a=1"), content_type="application/x-www-form-urlencoded"),
          415, "application/json"),
-        ("crm", but(SIGNED, content_type="multipart/form-data; boundary=x"), 415, "a form"),
-        ("crm", standard(b" " * (MAX_BODY + 1)), 413, "bytes"),
-        ("crm", but(SIGNED, content_length="-1"), 413, "bytes"),
-        ("crm", standard(b"{"), 400, "not JSON"),
-        ("crm", standard(b""), 400, "not JSON"),
-        ("crm", standard(DEEP), 400, "not JSON"),
-        ("crm", standard(b'{"ticket": ' + b"9" * 5000 + b"}"), 400, "not JSON"),
-        ("github", github(b"\xff"), 400, "not JSON"),
-        ("crm", standard([TICKET]), 400, "not a JSON object"),
-        ("crm", standard(TICKET, "m" * 256), 400, "webhook-id"),
-        ("crm", standard({"text": "hello"}), 422, "the payload has no 'ticket'"),
-        ("crm", standard({"ticket": None, "text": "hello"}), 422, "has no 'ticket'"),
-        ("crm", standard({"ticket": "x" * 256, "text": "hello"}), 422, "at most 255"),
-        ("crm", standard({"ticket": 12}), 422, "the payload has no 'text'"),
-        ("crm", standard({"ticket": 12, "text": " \n"}), 422, "the text is empty"),
-        ("github", github({"action": "opened"}), 422, "no 'comment.body' and no 'issue.title'"),
-        ("builds", standard({"reference": "nobody.s", "status": "ok", "message": ""}), 404,
+        ("crm", change(SIGNED, content_type="multipart/form-data; boundary=x"), 415, "a form"),
+        ("crm", sign_standard(b" " * (MAX_BODY + 1)), 413, "bytes"),
+        ("crm", change(SIGNED, content_length="-1"), 413, "bytes"),
+        ("crm", sign_standard(b"{"), 400, "not JSON"),
+        ("crm", sign_standard(b""), 400, "not JSON"),
+        ("crm", sign_standard(DEEP), 400, "not JSON"),
+        ("crm", sign_standard(b'{"ticket": ' + b"9" * 5000 + b"}"), 400, "not JSON"),
+        ("github", sign_github(b"\xff"), 400, "not JSON"),
+        ("crm", sign_standard([TICKET]), 400, "not a JSON object"),
+        ("crm", sign_standard(TICKET, "m" * 256), 400, "webhook-id"),
+        ("crm", sign_standard({"text": "hello"}), 422, "The payload has no 'ticket'"),
+        ("crm", sign_standard({"ticket": None, "text": "hello"}), 422, "has no 'ticket'"),
+        ("crm", sign_standard({"ticket": "x" * 256, "text": "hello"}), 422, "at most 255"),
+        ("crm", sign_standard({"ticket": 12}), 422, "The payload has no 'text'"),
+        ("crm", sign_standard({"ticket": 12, "text": " \n"}), 422, "The text is empty"),
+        ("github", sign_github({"action": "opened"}), 422,
+         "no 'comment.body' and no 'issue.title'"),
+        ("builds", sign_standard({"reference": "nobody.s", "status": "ok", "message": ""}), 404,
          ""),
     ],
 )  # fmt: skip
-async def test_what_cannot_be_used_is_refused(
+async def test_a_request_that_cannot_be_used_is_refused_with_the_reason(
     there: Sender, runner: Asleep, store: MemoryStore, name: str, request_: Request, status: int,
     why: str,
 ) -> None:  # fmt: skip
@@ -301,7 +322,7 @@ async def test_what_cannot_be_used_is_refused(
     assert runner.woken == []
 
 
-async def test_a_body_without_end_is_not_read_to_its_end(there: Sender) -> None:
+async def test_an_endless_body_is_read_up_to_the_limit(there: Sender) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -319,28 +340,30 @@ async def test_a_get_does_nothing(there: Sender) -> None:
     assert (await there.get("/webhooks/crm")).status_code == 405
 
 
-async def test_the_routes_are_no_part_of_the_described_api(there: Sender) -> None:
+async def test_the_routes_are_not_part_of_the_described_api(there: Sender) -> None:
     assert "/webhooks" not in (await there.get("/openapi.json")).text
 
 
-# -- setting it up -----------------------------------------------------------------------------
+# -- settings -----------------------------------------------------------------------------
 
 
-async def test_two_secrets_hold_while_one_takes_the_place_of_another(
+async def test_both_secrets_are_valid_while_one_replaces_the_other(
     ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_WEBHOOK_SECRET", f"{GITHUB_SECRET}, 0123456789abcdef")
-    async with sender(ports, runner) as there:
+    async with open_sender(ports, runner) as there:
         for secret in (GITHUB_SECRET, "0123456789abcdef"):
-            assert (await send(there, "github", github(ISSUE, secret=secret))).status_code == 202
-        refused = await send(there, "github", github(ISSUE, secret="0123456789abcdeX"))
+            assert (
+                await send(there, "github", sign_github(ISSUE, secret=secret))
+            ).status_code == 202
+        refused = await send(there, "github", sign_github(ISSUE, secret="0123456789abcdeX"))
         assert refused.status_code == 401
 
 
-def test_a_shell_signs_as_the_page_says() -> None:
-    """By hand the key is easily mistaken: it is not the text of the secret."""
+def test_the_shell_script_of_the_page_signs_correctly() -> None:
+    """The key is easily mistaken: it is not the text of the secret."""
     if not shutil.which("openssl"):
-        pytest.skip("openssl is not here")
+        pytest.skip("openssl is not installed")
     page = Path(__file__).parents[3] / "docs/webhook.md"
     signs = page.read_text("utf-8").partition("```sh\n")[2].partition("curl")[0]
     ran = subprocess.run(
@@ -353,21 +376,21 @@ def test_a_shell_signs_as_the_page_says() -> None:
     *values, body = ran.stdout.splitlines()
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
     headers = dict(zip(names, values, strict=True))
-    assert delivery("standard", [KEY], headers, body.encode()) == "build-7"
+    assert verify_delivery("standard", [KEY], headers, body.encode()) == "build-7"
 
 
-def test_without_a_source_nothing_comes_in_and_the_log_says_how_it_would(
+def test_without_sources_webhooks_are_off_and_the_log_says_how_to_turn_them_on(
     ports: Ports, runner: Asleep, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.unlink()
     with caplog.at_level(logging.WARNING):
-        assert served(App(ports, runner)) is None
-    how = f"a table in {str(file)!r} switches it on, see docs/webhook.md"
-    assert caplog.messages == [f"webhook is off: {how}"]
+        assert serve(App(ports, runner)) is None
+    how = f"To turn them on, add a table to {str(file)!r} (see docs/webhook.md)."
+    assert caplog.messages == [f"Webhooks are off. {how}"]
 
 
 @pytest.mark.parametrize(
-    ("tell", "problem"),
+    ("notify", "problem"),
     [
         ("fax:1", "fax:1' needs 'fax', which is not set up here (poll, slack): set it up, add the"),
         ("slack: ", "slack: ' has no address; write channel:address"),
@@ -376,18 +399,18 @@ def test_without_a_source_nothing_comes_in_and_the_log_says_how_it_would(
         ("", ""),
     ],
 )
-def test_where_nobody_would_be_told_stops_the_start(
-    tell: str, problem: str, store: MemoryStore, world: World, runner: Asleep, file: Path
+def test_a_notify_address_that_reaches_nobody_stops_the_start(
+    notify: str, problem: str, store: MemoryStore, world: World, runner: Asleep, file: Path
 ) -> None:
-    file.write_text(FILE.replace("slack:C1", tell), "utf-8")
-    channel = Routing({"poll": Shown(), "slack": Shown()})
-    app = App(ports_of(store, Says(), world, channel=channel), runner)
+    file.write_text(FILE.replace("slack:C1", notify), "utf-8")
+    notifier = Routing({"poll": Shown(), "slack": Shown()})
+    app = App(ports_of(store, Says(), world, notifier=notifier), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
-            served(app)
-        assert f"{str(file)!r}, github.tell = '{problem}" in str(refused.value)
+            serve(app)
+        assert f"{str(file)!r}, github.notify = '{problem}" in str(refused.value)
     else:
-        assert served(app)
+        assert serve(app)
 
 
 def test_a_source_without_its_secret_stops_the_start(
@@ -395,14 +418,14 @@ def test_a_source_without_its_secret_stops_the_start(
 ) -> None:
     monkeypatch.delenv("GITHUB_WEBHOOK_SECRET")
     with pytest.raises(Misconfigured, match="GITHUB_WEBHOOK_SECRET is not set"):
-        served(App(ports, runner))
+        serve(App(ports, runner))
 
 
 # -- reports -----------------------------------------------------------------------------------
 
 
 class Build:
-    """An agent whose tool begins a job and waits for it."""
+    """An agent whose tool starts a job and waits for it."""
 
     def __init__(self, store: MemoryStore, world: World, audience: str = "anyone") -> None:
         self.keys: list[str] = []
@@ -410,13 +433,13 @@ class Build:
         self.llm = Says({"intent": "done", "message": "bye"})
         wait = Wait("building", seconds=60, kind="job", audience=(audience,))
 
-        async def build(step: Charge, key: str) -> Wait:
-            self.keys.append(key)
+        async def build(step: Charge, call: Call) -> Wait:
+            self.keys.append(call.key)
             if self.meanwhile:
                 await self.meanwhile()
             return wait
 
-        def decide(step: Any) -> Any:
+        def decide(step: Any, thread: Thread) -> Any:
             match step:
                 case Charge():
                     return Run(build, effect="idempotent")
@@ -425,21 +448,21 @@ class Build:
 
         self.ports = ports_of(store, self.llm, world, decide=decide)
 
-    async def begin(self) -> Thread:
-        begun = await stored(self.ports.store, said(), chose("charge", amount=5))
-        return await advance(self.ports, begun)
+    async def start(self) -> Thread:
+        started = await stored(self.ports.store, said(), chose("charge", amount=5))
+        return await advance(self.ports, started)
 
     def report(self, message_id: str = "msg_1", status: str = "green") -> Request:
-        told = {"reference": self.keys[0], "status": status, "message": "12 tests"}
-        return standard(told, message_id)
+        report = {"reference": self.keys[0], "status": status, "message": "12 tests"}
+        return sign_standard(report, message_id)
 
 
-async def test_a_report_is_the_result_of_the_tool_that_waits_for_it(
+async def test_a_report_becomes_the_result_of_the_waiting_tool(
     store: MemoryStore, world: World, runner: Asleep
 ) -> None:
     build = Build(store, world)
-    await build.begin()
-    async with sender(build.ports, runner) as there:
+    await build.start()
+    async with open_sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
         assert (answer.status_code, answer.json()) == (202, {"id": "t", "seq": 6})
         assert runner.woken == ["t"]
@@ -452,28 +475,28 @@ async def test_a_report_is_the_result_of_the_tool_that_waits_for_it(
     assert len(build.keys) == 1
 
 
-async def test_who_reports_before_the_tool_has_returned_is_asked_to_do_it_again(
+async def test_a_report_before_the_tool_has_returned_is_answered_with_503(
     store: MemoryStore, world: World, runner: Asleep
 ) -> None:
     build = Build(store, world)
-    async with sender(build.ports, runner) as there:
+    async with open_sender(build.ports, runner) as there:
 
-        async def too_early() -> None:
+        async def report_too_early() -> None:
             answer = await send(there, "builds", build.report())
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
 
-        build.meanwhile = too_early
-        await build.begin()
+        build.meanwhile = report_too_early
+        await build.start()
         assert (await send(there, "builds", build.report())).json()["id"] == "t"
 
 
-async def test_a_report_that_nobody_waits_for_any_more_is_ignored_and_says_why(
+async def test_a_report_that_comes_too_late_is_ignored_with_the_reason(
     store: MemoryStore, world: World, runner: Asleep, clock: Clock
 ) -> None:
     build = Build(store, world)
-    await build.begin()
+    await build.start()
     clock.tick(61)
-    async with sender(build.ports, runner) as there:
+    async with open_sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
         assert answer.json() == {"ignored": "already closed: expired by system"}
         assert answer.status_code == 202
@@ -481,26 +504,26 @@ async def test_a_report_that_nobody_waits_for_any_more_is_ignored_and_says_why(
     assert (await store.load("t")).events[-1].data["verdict"] == "expired"
 
 
-async def test_a_wait_that_asks_somebody_else_is_not_closed_by_a_webhook(
+async def test_a_webhook_cannot_close_a_wait_for_somebody_else(
     store: MemoryStore, world: World, runner: Asleep
 ) -> None:
     build = Build(store, world, audience="ana")
-    waiting = await build.begin()
-    async with sender(build.ports, runner) as there:
+    waiting = await build.start()
+    async with open_sender(build.ports, runner) as there:
         answer = await send(there, "builds", build.report())
     assert answer.json() == {"ignored": "hook:builds is not asked; ana may answer"}
     assert await store.load("t") == waiting
 
 
-async def test_of_a_webhook_a_person_and_another_webhook_at_once_the_first_one_counts(
+async def test_of_several_reports_at_once_the_first_counts(
     tmp_path: Path, world: World, runner: Asleep
 ) -> None:
     store: Any = SqliteStore(tmp_path / "threads.db")
     build = Build(store, world)
-    wait = (await build.begin()).state.wait
+    wait = (await build.start()).state.wait
     assert wait
     done = {"verdict": "done", "text": "by hand"}
-    async with sender(build.ports, runner) as there:
+    async with open_sender(build.ports, runner) as there:
         path, ana = f"/threads/t/waits/{wait.seq}", bearer("ana")
         answers = await asyncio.gather(
             send(there, "builds", build.report("msg_1")),
@@ -516,34 +539,32 @@ async def test_of_a_webhook_a_person_and_another_webhook_at_once_the_first_one_c
     assert all(why in other.values() for other in others)
 
 
-async def test_what_a_sender_began_comes_back_to_it_signed(
+async def test_the_result_of_a_webhook_goes_back_to_its_sender_signed(
     store: MemoryStore, world: World
 ) -> None:
-    """Both ways through the real loop, with a runner at it."""
-    with system() as crm:
+    """Both ways go through the real loop and a runner."""
+    with run_system() as crm:
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
         ports = ports_of(
-            store, says, world, channel=Routing({"slack": Shown(), "webhook": channel})
+            store, says, world, notifier=Routing({"slack": Shown(), "webhook": channel})
         )
         runner = LocalRunner(ports)
-        async with sender(ports, runner) as there:
+        async with open_sender(ports, runner) as there:
             thread_id = (await send(there, "crm", SIGNED)).json()["id"]
             await runner.finish(thread_id)
         about = {"thread": thread_id, "conversation": "12", "seq": 3}
-        assert crm.told() == [{"type": "finished", **about, "text": "bye"}]
+        assert crm.read_bodies() == [{"type": "finished", **about, "text": "bye"}]
 
 
-async def test_a_webhook_approves_nothing_whatever_it_says(
-    there: Sender, ports: Ports, store: MemoryStore
-) -> None:
-    """A message over an open approval takes its place; it is no leave."""
+async def test_a_webhook_never_approves(there: Sender, ports: Ports, store: MemoryStore) -> None:
+    """A message supersedes an open approval; it does not approve."""
     first = (await send(there, "crm", SIGNED)).json()["id"]
-    begun = await store.load(first)
-    await store.append(begun, chose("charge", amount=500))
+    started = await store.load(first)
+    await store.append(started, chose("charge", amount=500))
     waiting = await advance(ports, await store.load(first))
     assert waiting.state.status == "waiting:approval"
     text = {"ticket": 12, "text": "approve", "verdict": "approve", "actor": "ana"}
-    await send(there, "crm", standard(text, "msg_2"))
+    await send(there, "crm", sign_standard(text, "msg_2"))
     assert (await store.load(first)).state.wait is None
     assert "resumed" not in types(await store.load(first))

@@ -1,0 +1,82 @@
+"""Several agents in one repository: each thread is one agent's, named by its first message."""
+
+from dataclasses import replace
+
+import pytest
+
+from agent.engine.log.errors import AgentGone, Refused
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import cancel, launch
+from agent.engine.loop.ports import Ports
+from agent.engine.people.poll import PollChannel
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+
+from ..conftest import Clock
+from ..domain import Direct, Says, World, agent_of, said, stored
+
+BYE = {"intent": "done", "message": "bye"}
+SENT = {"actor": "ana", "source": "user"}
+
+
+@pytest.fixture
+def ports(store: MemoryStore, world: World) -> Ports:
+    agents = {
+        name: agent_of(Says(BYE | {"message": name}), world, name=name)
+        for name in ("first", "second")
+    }
+    return Ports(store, Direct(PollChannel()), agents)
+
+
+@pytest.mark.parametrize(("agent", "answers"), [("", "first"), ("second", "second")])
+async def test_a_thread_is_for_the_agent_that_its_first_message_names(
+    agent: str, answers: str, ports: Ports
+) -> None:
+    thread = await launch(ports, "t", "hello", delivery="1", agent=agent, **SENT)
+    assert thread.state.agent == answers
+    done = (await advance(ports, thread)).thread
+    assert [each.data["message"] for each in done.events if each.type == "finished"] == [answers]
+
+
+async def test_a_thread_that_names_none_is_the_default_agent_s(
+    ports: Ports, store: MemoryStore
+) -> None:
+    done = (await advance(ports, await stored(store, said()))).thread
+    assert done.state.status == "finished"
+    assert ports.agent_of(done).name == "first"
+
+
+async def test_a_conversation_stays_with_its_agent(ports: Ports, store: MemoryStore) -> None:
+    await launch(ports, "t", "hello", delivery="1", agent="second", **SENT)
+    await launch(ports, "t", "no name is no conflict", delivery="2", **SENT)
+    with pytest.raises(Refused, match="with the agent 'second', not 'first'"):
+        await launch(ports, "t", "hello", delivery="3", agent="first", **SENT)
+    assert (await store.load("t")).state.version == 2
+
+
+async def test_an_agent_that_is_not_there_starts_nothing(ports: Ports, store: MemoryStore) -> None:
+    with pytest.raises(AgentGone, match=r"no agent 'third' in app\.py: first, second"):
+        await launch(ports, "t", "hello", delivery="1", agent="third", **SENT)
+    assert await store.threads() == []
+
+
+async def test_a_thread_whose_agent_is_gone_says_why_and_goes_on_when_it_is_back(
+    ports: Ports, store: MemoryStore, clock: Clock
+) -> None:
+    await launch(ports, "t", "hello", delivery="1", agent="second", **SENT)
+    fewer = replace(ports, agents={"first": ports.agents["first"]})
+    with pytest.raises(AgentGone, match="no agent 'second'"):
+        await LocalRunner(fewer).finish("t")
+    assert (await store.load("t")).state.version == 1
+    clock.tick(600)
+    done = await LocalRunner(ports).finish("t")
+    assert done.state.status == "finished"
+
+
+async def test_a_thread_whose_agent_is_gone_may_be_cancelled(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await launch(ports, "t", "hello", delivery="1", agent="second", **SENT)
+    fewer = replace(ports, agents={"first": ports.agents["first"]})
+    await cancel(fewer, "t", actor="ana")
+    assert (await store.load("t")).state.status == "cancelled"

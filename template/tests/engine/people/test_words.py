@@ -1,0 +1,180 @@
+"""Events as sentences: who did what."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from agent.engine.log.events import Event, event
+from agent.engine.log.thread import Thread
+from agent.engine.people.words import describe_event, format_call, format_title, shorten
+
+from ..domain import EVERY_EVENT, past, paused, resumed, said, told
+from ..play import logs
+
+CALL = {"intent": "charge", "amount": 5}
+
+
+def last_sentence(*events: Event) -> str:
+    """Return what the last of these events reads like in a terminal."""
+    thread = past(*events)
+    sentence = describe_event(thread, thread.events[-1])
+    return f"{sentence.who} {sentence.line}"
+
+
+def test_every_event_is_a_sentence() -> None:
+    thread = past(*EVERY_EVENT)
+    sentences = [describe_event(thread, each) for each in thread.events]
+    assert [f"{each.who} {each.line}" for each in sentences] == [
+        "ana said: Hi",
+        "system prefetched tags",
+        "agent chose charge(amount=500)",
+        "agent asked ana for approval: approval?",
+        "agent notified ana of the approval request",
+        "bob edited and approved charge(amount=5): less",
+        "agent started charge",
+        "agent started charge again, as the last run reported no result",
+        'charge returned: {"charged": 5}',
+        "charge returned too late to count: late",
+        "agent returned an invalid step: no intent",
+        "agent discarded a reply because the thread changed meanwhile",
+        'agent chose look(at="x")',
+        "agent started look",
+        "look failed, outcome unknown: broken",
+        "agent summarized the events up to 3",
+        "agent asked ana whether to go on: limit?",
+        "bob said: go on",
+        "agent could not notify ana of the limit: no channel",
+        "agent finished: done it",
+        "ana forked thread origin after event 20",
+        "ana cancelled the thread: enough",
+        'agent from_tomorrow: {"what": "who knows"}',
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(logs())
+def test_every_log_reads_as_sentences_of_one_line(thread: Thread) -> None:
+    for each in thread.events:
+        line = describe_event(thread, each).line
+        assert line
+        assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("user", "ana said: hello"),
+        ("ana", "ana said: hello"),
+        ("slack", "ana said via slack: hello"),
+    ],
+)
+def test_a_message_says_which_way_it_came(source: str, sentence: str) -> None:
+    assert last_sentence(said(source=source)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({"tags": 1, "people": 2}, "system prefetched tags, people"),
+        ({}, "system prefetched nothing"),
+        ({"prefetch_error": "no network"}, "system could not prefetch: no network"),
+    ],
+)
+def test_a_prefetch_names_its_facts(facts: dict[str, Any], sentence: str) -> None:
+    assert last_sentence(event("message", "system", facts=facts)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict", "asks", "answers", "noun"),
+    [
+        ("question", "answer", "asked ana", "answered", "question"),
+        ("approval", "approve", "asked ana for approval", "approved charge", "approval request"),
+        ("approval", "reject", "asked ana for approval", "rejected charge", "approval request"),
+        ("limit", "continue", "asked ana whether to go on", "decided to go on", "limit"),
+        ("limit", "stop", "asked ana whether to go on", "decided to stop", "limit"),
+        (
+            "in_doubt",
+            "happened",
+            "asked ana what happened",
+            "confirmed that charge went through",
+            "unknown outcome",
+        ),
+        (
+            "in_doubt",
+            "retry",
+            "asked ana what happened",
+            "decided to run charge again",
+            "unknown outcome",
+        ),
+        ("in_doubt", "abort", "asked ana what happened", "gave up on charge", "unknown outcome"),
+        ("job", "done", "started waiting for a job", "reported the job as done", "job"),
+        ("timer", "done", "started a timer", "ended the timer", "timer"),
+        (
+            "question",
+            "expired",
+            "asked ana",
+            "closed the question because nobody answered in time",
+            "question",
+        ),
+        ("question", "from_tomorrow", "asked ana", "from_tomorrow", "question"),
+    ],
+)
+def test_a_wait_is_asked_notified_and_answered_in_words_of_its_own(
+    kind: str, verdict: str, asks: str, answers: str, noun: str
+) -> None:
+    wait = said(), paused(kind, call=CALL)
+    assert last_sentence(*wait) == f"agent {asks}: {kind}?"
+    assert last_sentence(*wait, told(2)) == f"agent notified ana of the {noun}"
+    assert last_sentence(*wait, resumed(2, verdict, "bob", text="ok")) == f"bob {answers}: ok"
+
+
+def test_those_who_are_asked_are_named_unless_anyone_is() -> None:
+    assert last_sentence(said(), paused("limit", "ana", "bob")) == (
+        "agent asked ana or bob whether to go on: limit?"
+    )
+    assert last_sentence(said(), paused("question", "anyone")) == "agent asked: question?"
+
+
+@pytest.mark.parametrize(
+    ("log", "sentence"),
+    [
+        ([said(), paused("limit", "bob", "eve"), told(2)], "notified bob and eve of the limit"),
+        ([said(), paused("limit", "anyone"), told(2)], "notified ana of the limit"),
+        (
+            [said(actor="cron:daily"), paused("limit", "anyone"), told(2)],
+            "notified people of the limit",
+        ),
+        ([said(), event("finished", message="bye"), told(2)], "notified ana of the result"),
+        ([said(actor="cron:x"), event("finished", message="."), told(2)], "delivered the result"),
+        (
+            [said(actor="cron:x"), event("finished", message="."), told(2, error="no channel")],
+            "could not deliver the result: no channel",
+        ),
+        (
+            [said(), paused("limit", "bob"), resumed(2, "stop", "bob"), told(3)],
+            "notified bob that the limit is closed",
+        ),
+        ([said(), told(9)], "notified ana that the question is closed"),
+    ],
+)
+def test_a_delivery_says_who_was_notified_of_what(log: list[Event], sentence: str) -> None:
+    assert last_sentence(*log) == f"agent {sentence}"
+
+
+def test_a_call_is_one_line_and_its_values_are_quoted() -> None:
+    call = {"intent": "put", "value": 'a\n"b"', "times": 2}
+    assert format_call(call) == 'put(value="a\\n\\"b\\"", times=2)'
+    assert len(format_call({"intent": "put", "value": "x" * 1000})) == 300
+
+
+def test_what_is_long_is_cut_at_its_end() -> None:
+    assert shorten("x" * 1000, 10) == "x" * 9 + "…"
+    assert shorten(" a\n  b ") == "a b"
+
+
+def test_a_title_is_how_a_thread_began() -> None:
+    prefetched = event("message", "system", facts={})
+    assert format_title(past(prefetched, said(" a\nb "))) == "a b"
+    assert len(format_title(past(said("x" * 500)))) == 120
+    assert format_title(Thread("t")) == "t"

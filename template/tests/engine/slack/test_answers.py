@@ -1,0 +1,229 @@
+"""Buttons and lists that people press in Slack close the wait they belong to, once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from agent.engine.log.errors import Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.loop.actions import Ask
+from agent.engine.loop.api import resume
+
+from ..conftest import Clock
+from ..domain import AskPerson, World, decide_in, paused, said
+from .office import (
+    Open,
+    find_wait,
+    read_blocks,
+    read_thread_id,
+    store_waiting,
+)
+
+CHARGE = {"intent": "charge", "amount": 500}
+ASK = {"intent": "ask_person", "question": "which?"}
+DONE = {"intent": "done", "message": "all done"}
+
+
+async def test_one_button_approves_and_the_message_says_who_pressed_it(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    assert (await office.press("U1", "Approve", shown)).status_code == 200
+    assert "Approved by <@U1>" in read_blocks(shown)
+    thread = await office.settle(thread.id)
+    assert world.effects("charge") == ["500"]
+    assert [m["text"] for m in office.slack.ours("C1")][1:] == ["all done"]
+    assert "Approve by" not in read_blocks(shown)
+    assert office.slack.whispers == []
+
+
+async def test_whoever_presses_second_is_told_who_was_first(open_office: Open) -> None:
+    office = open_office(DONE)
+    shown = dict(await store_waiting(office, paused("limit", "ana", "bob")))
+    await asyncio.gather(office.press("U1", "Continue", shown), office.press("U2", "Stop", shown))
+    (whisper,) = office.slack.whispers
+    thread = await office.settle(read_thread_id(shown))
+    (answer,) = [each for each in thread.events if each.type == "resumed"]
+    winner, loser = ("U1", "U2") if answer.actor == "ana" else ("U2", "U1")
+    assert whisper["user"] == loser
+    assert f"by <@{winner}>" in whisper["text"]
+    assert f"by <@{winner}>" in read_blocks(office.slack.ours("C1")[0])
+
+
+async def test_a_button_pressed_twice_counts_once(open_office: Open, world: World) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    shown = dict(office.slack.ours("C1")[0])
+    await asyncio.gather(*[office.press("U1", "Approve", shown) for _ in range(2)])
+    await office.settle(thread.id)
+    await office.press("U1", "Approve", shown)
+    assert world.effects("charge") == ["500"]
+    assert ["Approved by <@U1>" in each["text"] for each in office.slack.whispers] == [True] * 2
+
+
+async def test_a_wait_answered_in_the_terminal_and_in_slack_at_once_is_answered_once(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    shown, wait = office.slack.ours("C1")[0], find_wait(thread)
+    terminal = resume(
+        office.ports,
+        thread.id,
+        wait.seq,
+        "reject",
+        actor="ana",
+        text="no",
+        digest=wait.data["digest"],
+    )
+    pressed = office.press("U1", "Approve", shown)
+    await asyncio.gather(terminal, pressed, return_exceptions=True)
+    thread = await office.settle(thread.id)
+    (answer,) = [each for each in thread.events if each.type == "resumed"]
+    assert len(world.effects("charge")) == (answer.data["verdict"] == "approve")
+    verdicts = {"approve": "Approved by <@U1>", "reject": "Rejected by <@U1>"}
+    assert verdicts[answer.data["verdict"]] in read_blocks(shown)
+
+
+async def test_a_wait_answered_elsewhere_loses_its_buttons(open_office: Open) -> None:
+    office = open_office(DONE)
+    shown = await store_waiting(office, paused("limit", "ana"))
+    before = dict(shown)
+    await resume(office.ports, read_thread_id(shown), 2, "stop", actor="ana")
+    await office.settle(read_thread_id(shown))
+    assert "Stopped by <@U1>" in read_blocks(shown)
+    assert "actions" not in read_blocks(shown)
+    await office.press("U1", "Continue", before)
+    assert "Stopped by <@U1>" in office.slack.whispers[0]["text"]
+
+
+async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    clock.tick(3601)
+    await office.press("U1", "Approve", dict(shown))
+    assert "Expired" in office.slack.whispers[0]["text"]
+    assert "Expired" in read_blocks(shown)
+    assert (await office.settle(thread.id)).state.status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("user", "team", "problem"),
+    [
+        ("U2", "T1", "bob is not asked; ana may answer"),
+        ("U5", "T1", "slack:U5 is not asked; ana may answer"),
+        ("U1", "T2", None),
+    ],
+)
+@pytest.mark.parametrize("label", ["Approve", "Reject…", "Edit…"])
+async def test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing(
+    user: str, team: str, problem: str | None, label: str, open_office: Open
+) -> None:
+    office = open_office(CHARGE)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    assert (await office.press(user, label, shown, team)).status_code == 200
+    assert (await office.ports.store.load(thread.id)).state.status == "waiting:approval"
+    assert office.slack.views == []
+    if problem is None:
+        assert office.slack.whispers == []
+    else:
+        (whisper,) = office.slack.whispers
+        assert (whisper["user"], whisper["thread_ts"]) == (user, shown["thread_ts"])
+        assert problem in whisper["text"]
+
+
+async def test_one_name_stands_for_a_person_in_the_terminal_and_in_slack(
+    open_office: Open, world: World
+) -> None:
+    office = open_office(CHARGE, DONE)
+    thread = await office.mention(user="U1")
+    digest = find_wait(thread).data["digest"]
+    await resume(
+        office.ports, thread.id, find_wait(thread).seq, "approve", actor="ana", digest=digest
+    )
+    await office.settle(thread.id)
+    assert world.effects("charge") == ["500"]
+    assert "Approved by <@U1>" in read_blocks(office.slack.ours("C1")[0])
+
+
+async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_office: Open) -> None:
+    office = open_office(DONE)
+    await office.ports.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
+    await office.settle("t")
+    (shown,) = office.slack.ours("D2")
+    await office.press("U2", "Continue", shown)
+    (answer,) = [e for e in (await office.settle("t")).events if e.type == "resumed"]
+    assert answer.actor == "bob"
+    assert "Continued by <@U2>" in read_blocks(shown)
+    assert office.slack.channels["C1"] == []  # ana started it elsewhere, and follows it there
+
+
+async def test_a_button_of_a_missing_thread_says_so(open_office: Open) -> None:
+    office = open_office()
+    shown = await store_waiting(office, paused("limit", "ana"))
+    gone = json.loads(json.dumps(shown).replace(read_thread_id(shown), "gone"))
+    assert (await office.press("U1", "Stop", gone)).status_code == 200
+    assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
+
+
+async def test_a_button_works_again_after_the_store_was_unavailable(
+    open_office: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = open_office()
+    shown = await store_waiting(office, paused("limit", "ana"))
+
+    async def away(*_: object) -> Thread:
+        raise Unavailable("the disk is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(office.ports.store, "load", away)
+        assert (await office.press("U1", "Stop", shown)).status_code == 503
+    assert (await office.press("U1", "Stop", shown)).status_code == 200
+    assert (await office.settle(read_thread_id(shown))).state.status == "cancelled"
+
+
+COLOURS = [f"colour {number} " + "x" * 80 for number in range(8)]
+
+
+QUESTIONS: list[tuple[dict[str, Any], str, str | None, str]] = [
+    ({"format": "yes_no"}, "No", None, "no"),
+    ({"format": "yes_no"}, "Other…", "maybe", "maybe"),
+    ({"format": "multiple_choice", "choices": ("red", "<b>")}, "<b>", None, "<b>"),
+    (
+        {"format": "multiple_choice", "choices": tuple(COLOURS)},
+        COLOURS[7][:74] + "…",
+        None,
+        COLOURS[7],
+    ),
+    ({}, "Answer…", "as you like & more", "as you like & more"),
+]
+
+
+@pytest.mark.parametrize(("options", "label", "typed", "answer"), QUESTIONS)
+async def test_a_button_a_list_or_a_form_answers_a_question(
+    options: dict[str, Any],
+    label: str,
+    typed: str | None,
+    answer: str,
+    open_office: Open,
+    world: World,
+) -> None:
+    def decide(step: Any, thread: Thread) -> Any:
+        asks = isinstance(step, AskPerson)
+        return Ask(step.question, **options) if asks else usual(step, thread)
+
+    usual = decide_in(world)
+    office = open_office(ASK, DONE, decide=decide)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    await office.press("U5", label, shown)
+    if typed is not None:
+        assert await office.fill_in("U5", office.slack.views[0], **{"Your answer": typed}) == {}
+    (answered,) = [e for e in (await office.settle(thread.id)).events if e.type == "resumed"]
+    assert (answered.actor, answered.data["text"]) == ("slack:U5", answer)

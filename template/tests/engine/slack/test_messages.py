@@ -1,0 +1,171 @@
+"""People in Slack write to the agent, however often each message arrives."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agent.engine.log.events import event
+from agent.engine.log.thread import Thread
+
+from ..domain import World, paused, said, types
+from .office import (
+    Open,
+    build_event,
+    finish_background,
+    read_blocks,
+    read_thread_id,
+    store_waiting,
+)
+
+CHARGE = {"intent": "charge", "amount": 500}
+DONE = {"intent": "done", "message": "all done"}
+
+
+async def test_a_mention_starts_a_thread_that_is_answered_below_it(
+    open_office: Open,
+) -> None:
+    office = open_office(DONE)
+    thread = await office.mention("what is &lt;new&gt;, <@U2>?")
+    first = thread.events[0]
+    root = office.slack.channels["C1"][0]["ts"]
+    assert (first.data["text"], first.actor) == ("what is <new>, @bob?", "ana")
+    assert (first.data["source"], first.key) == ("slack", f"in:slack:C1:{root}")
+    (answer,) = office.slack.ours("C1")
+    assert (answer["thread_ts"], answer["text"]) == (root, "all done")
+
+
+async def test_replies_in_the_slack_thread_continue_it_and_other_talk_is_ignored(
+    open_office: Open,
+) -> None:
+    office = open_office(*[DONE] * 4)
+    thread = await office.mention()
+    root = thread.state.reply_to.partition("/")[2]
+    assert await office.hear(office.slack.says("C1", "and now?", "U2", thread_ts=root)) == 200
+    assert await office.hear(office.slack.says("C1", "lunch?")) == 200
+    elsewhere = office.slack.says("C1", "lunch?")["ts"]
+    assert await office.hear(office.slack.says("C1", "yes!", thread_ts=elsewhere)) == 200
+    thread = await office.settle(thread.id)
+    heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
+    assert heard == [("ana", "charge"), ("bob", "and now?")]
+    assert len(await office.ports.store.threads()) == 1
+    # A mention in other people's thread: from then on the agent takes part in it.
+    asked = await office.mention("help us", "U3", thread_ts=elsewhere)
+    assert await office.hear(office.slack.says("C1", "thanks", thread_ts=elsewhere)) == 200
+    texts = [e.data["text"] for e in (await office.settle(asked.id)).events if e.type == "message"]
+    assert texts == ["help us", "thanks"]
+
+
+async def test_a_direct_message_starts_a_thread_without_a_mention(open_office: Open) -> None:
+    office = open_office(DONE, DONE)
+    message = office.slack.says("D5", "hello", "U5")
+    assert await office.hear(message, "D5") == 200
+    assert (
+        await office.hear(office.slack.says("D5", "more", "U5", thread_ts=message["ts"]), "D5")
+        == 200
+    )
+    (summary,) = await office.ports.store.threads()
+    thread = await office.settle(summary.id)
+    assert [e.actor for e in thread.events if e.type == "message"] == ["slack:U5", "slack:U5"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "outer"),
+    [
+        ("message", {"bot_id": "B7"}, {}),
+        ("message", {"user": "UBOT", "bot_id": "B1"}, {}),
+        ("message", {"subtype": "message_changed", "message": {"text": "x"}}, {}),
+        ("message", {"subtype": "channel_join"}, {}),
+        ("message", {"subtype": "bot_message", "user": None}, {}),
+        ("app_mention", {"edited": {"user": "U1", "ts": "1.0"}}, {}),
+        ("app_mention", {"user_team": "T2"}, {}),
+        ("app_mention", {"team": "T2", "source_team": "T2"}, {}),
+        ("app_mention", {}, {"team_id": "T2"}),
+        ("app_mention", {"user": None}, {}),
+        ("app_mention", {"ts": None}, {}),
+        ("reaction_added", {}, {}),
+    ],
+)
+async def test_bots_edits_joins_and_other_workspaces_are_ignored(
+    kind: str, changes: dict[str, Any], outer: dict[str, Any], open_office: Open
+) -> None:
+    office = open_office()
+    message = office.slack.says("D1", "<@UBOT> hello")
+    status = await office.hear({**message, **changes}, "D1", kind, **outer)
+    assert status == (404 if kind == "reaction_added" else 200)
+    assert await office.ports.store.threads() == []
+
+
+async def test_files_are_named_but_not_read(open_office: Open) -> None:
+    office = open_office()
+    shared: dict[str, Any] = {"subtype": "file_share", "files": [{"name": "a.pdf"}]}
+    await office.hear(office.slack.says("D1", "look", **shared), "D1")
+    (summary,) = await office.ports.store.threads()
+    text = (await office.ports.store.load(summary.id)).events[0].data["text"]
+    assert text == "look\n[attached, not read: a.pdf]"
+
+
+async def test_a_message_delivered_several_times_is_recorded_once(open_office: Open) -> None:
+    office = open_office(DONE)
+    message = office.slack.says("C1", "<@UBOT> hello")
+    again = {"X-Slack-Retry-Num": "1", "X-Slack-Retry-Reason": "http_timeout"}
+    events = [build_event(message, "C1", "app_mention", event_id=f"Ev{n}") for n in "123"]
+    mentioned = await asyncio.gather(*[office.post(each, **again) for each in events])
+    assert await office.hear(message) == 200  # Slack sends a mention as a message, too
+    (summary,) = await office.ports.store.threads()
+    thread = await office.settle(summary.id)
+    assert await office.hear(message, kind="app_mention") == 200
+    assert [answer.status_code for answer in mentioned] == [200] * 3
+    assert types(await office.settle(thread.id)).count("message") == 1
+
+
+WAITS = [
+    ("question", "", "running"),
+    ("approval", "withdraws the request above", "running"),
+    ("limit", "withdraws the request above", "running"),
+    ("timer", "", "running"),
+    ("job", "reads this once", "waiting:job"),
+    ("in_doubt", "reads this once", "waiting:in_doubt"),
+]
+
+
+@pytest.mark.parametrize(("kind", "note", "status"), WAITS)
+async def test_a_reply_is_a_message_and_never_approves(
+    kind: str, note: str, status: str, open_office: Open, world: World
+) -> None:
+    office = open_office()
+    call = {"call": CHARGE} if kind in ("approval", "in_doubt") else {}
+    log = [event("step", call=CHARGE)] if call else []
+    shown = await store_waiting(office, *log, paused(kind, **call))
+    reply = office.slack.says("C1", "yes, approve", thread_ts=shown["thread_ts"])
+    for _ in range(2):
+        assert await office.hear(reply) == 200
+        await finish_background()
+    assert (await office.ports.store.load(read_thread_id(shown))).events[-1].type != "resumed"
+    assert (await office.ports.store.load(read_thread_id(shown))).state.status == status
+    notes = [message["text"] for message in office.slack.ours("C1")[1:]]
+    assert [note in text for text in notes] == ([True] if note else [])
+    assert world.effects("charge") == []
+
+
+async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
+    open_office: Open,
+) -> None:
+    office = open_office(DONE, DONE)
+    store = office.ports.store
+    await store.append(Thread("t"), said(actor="cli:eve"), paused("question", "bob"))
+    await office.settle("t")
+    (shown,) = office.slack.ours("D2")
+    reply = office.slack.says("D2", "the red one", "U2", thread_ts=shown["ts"])
+    assert await office.hear(reply, "D2") == 200
+    thread = await office.settle("t")
+    heard = [(e.actor, e.data["text"]) for e in thread.events if e.type == "message"]
+    assert heard[1:] == [("bob", "the red one")]
+    assert "Answered by <@U2>" in read_blocks(shown)
+    again = office.slack.says("D2", "or blue", "U2", thread_ts=shown["ts"])
+    assert await office.hear(again, "D2") == 200
+    assert (await store.load("t")).events[-1].data["text"] == "or blue"
+    # A reply below any other message is a conversation of its own.
+    other = office.slack.says("D2", "hi", "U2")["ts"]
+    assert await office.hear(office.slack.says("D2", "hm", "U2", thread_ts=other), "D2") == 200
+    assert len(await store.threads()) == 2

@@ -1,0 +1,92 @@
+"""The composition root: what an owner's files may lack, and what it says of mistakes in them."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.engine import Agent, Finish
+from agent.engine.build import Application
+from agent.engine.llms.scripted import ScriptedLLM
+from agent.engine.log.errors import Misconfigured
+from agent.engine.runners.app import no_model
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+
+from .domain import Done, said, stored
+
+SYSTEM = "You are a test.\n"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@localhost/none")
+    return tmp_path
+
+
+def least(prompts: Path | str) -> Agent:
+    """Declare an agent with nothing that may be left out."""
+    return Agent(steps=Done, decide=lambda step, thread: Finish(step.message), prompts=prompts)
+
+
+async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path) -> None:
+    (folder / "system.md").write_text(SYSTEM, "utf-8")
+    says = {"mine": lambda _: ScriptedLLM.of({"intent": "done", "message": "bye"})}
+    built = Application({"least": least(folder)}, llms=says).build(lambda _: "mine:x").ports
+    store = MemoryStore()
+    ports = replace(built, store=store)
+    await stored(store, said())
+    assert (await LocalRunner(ports).finish("t")).state.status == "finished"
+    prompts = ports.default.prompts
+    assert prompts.system == SYSTEM
+    assert "next_step" in prompts.next_step
+    assert "summary" in prompts.compact
+
+
+def test_a_text_is_the_system_prompt_itself() -> None:
+    ports = Application({"least": least("You are terse.")}).build(no_model).ports
+    assert ports.default.prompts.system == "You are terse."
+
+
+def test_an_owner_s_prompts_replace_those_of_the_engine(folder: Path) -> None:
+    for name in ("system", "next_step", "compact"):
+        (folder / f"{name}.md").write_text(f"my {name}", "utf-8")
+    prompts = Application({"least": least(folder)}).build(no_model).ports.default.prompts
+    assert (prompts.system, prompts.next_step, prompts.compact) == (
+        "my system", "my next_step", "my compact",
+    )  # fmt: skip
+
+
+def test_a_missing_system_prompt_is_named(folder: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"system\.md' is missing"):
+        Application({"least": least(folder)}).build(no_model)
+
+
+@pytest.mark.parametrize(
+    ("model", "problem"), [("nobody:x", "'nobody:x' is none of"), ("x", "'x' is none of")]
+)
+def test_an_unknown_model_is_named(model: str, problem: str) -> None:
+    with pytest.raises(Misconfigured, match=problem):
+        Application({"least": least("Hi.")}).build(lambda _: model)
+
+
+def test_each_agent_has_the_model_that_is_set_for_it() -> None:
+    asked: list[str] = []
+
+    def mine(name: str) -> Any:
+        asked.append(name)
+        return ScriptedLLM.of()
+
+    agents = {"first": least("Hi."), "second": least("Hi.")}
+    app = Application(agents, llms={"mine": mine}).build(lambda name: f"mine:{name}-model")
+    assert asked == ["first-model", "second-model"]
+    assert [one.model for one in app.ports.agents.values()] == [
+        "mine:first-model", "mine:second-model",
+    ]  # fmt: skip
+
+
+def test_an_application_without_an_agent_says_so() -> None:
+    with pytest.raises(Misconfigured, match=r"app\.py names no agent"):
+        Application({}).build(no_model)
