@@ -49,6 +49,7 @@ async def launch(
         delivery=delivery,
         source=SOURCE,
         agent=body.agent or "",
+        strict=body.agent is not None,
     )
     response.headers["Location"] = f"/threads/{thread.id}"
     return _message(service, thread, delivery, body.text)

@@ -59,7 +59,7 @@ async def home(request: Request, service: Running, name: Person) -> Response:
 async def begin(service: Running, name: Person, fields: Sent) -> Response:
     text, delivery = said(name, fields)
     thread_id = api.thread_of(SOURCE, name, delivery)
-    who = {"actor": name, "delivery": delivery, "source": SOURCE}
+    who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
     await api.launch(service.app.ports, thread_id, text, **who)
     service.app.runner.wake(thread_id)
     return pages.redirect(path_of(thread_id))
@@ -136,7 +136,7 @@ async def _do(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -
     match fields.get("do"):
         case "message":
             text, delivery = said(name, fields)
-            who = {"actor": name, "delivery": delivery, "source": SOURCE}
+            who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
             await api.message(ports, thread.id, text, **who)
         case "cancel":
             await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
