@@ -19,8 +19,8 @@ from uuid import uuid4
 
 import psutil
 import psycopg
-from agent.api import launch
-from agent.app import build
+from agent.app import application
+from agent.engine.loop.api import launch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
@@ -92,15 +92,18 @@ def send(count: int, text: str = "hello", every_s: float = 0.0, to: Iterable[str
     """Append so many messages as `agent serve` does, to these threads or each to a new one."""
 
     async def sending() -> None:
-        app, left = build(""), iter([*to] or [str(uuid4()) for _ in range(count)])
+        ports, left = (
+            application.build("").ports,
+            iter([*to] or [str(uuid4()) for _ in range(count)]),
+        )
 
         async def sender() -> None:
             for name in left:
-                await launch(app.agent, name, text, actor="ana", delivery="1", source="test")
+                await launch(ports, name, text, actor="ana", delivery="1", source="test")
                 await asyncio.sleep(every_s)
 
         await asyncio.gather(*(sender() for _ in range(1 if every_s else 8)))
-        await app.agent.store.close()  # type: ignore[attr-defined] # it is PostgreSQL's
+        await ports.store.close()  # type: ignore[attr-defined] # it is PostgreSQL's
 
     asyncio.run(sending())
 
