@@ -312,7 +312,12 @@ async def _whole(life: _Life, clock: Callable[[], float]) -> None:
     store = WatchedStore(life.folder, moment, clock, look)
     ports = Ports(store, WatchedNotifier(life.notified, moment), agents)
     runner = LocalRunner(ports, lease_s=LEASE_S, poll_s=0.05)
-    how = {"actor": PERSON, "delivery": "first", "source": "test", "agent": scenario.agent}
+    how: dict[str, Any] = {
+        "actor": PERSON,
+        "delivery": "first",
+        "source": "test",
+        "agent": scenario.agent,
+    }
     await api.launch(ports, THREAD, scenario.task, **how)
     while wait := (await runner.finish(THREAD)).state.wait:
         await _answer(ports, wait, life)
