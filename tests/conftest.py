@@ -14,9 +14,11 @@ from importlib import metadata
 from importlib.metadata import PackageMetadata
 from itertools import chain
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 
 from create_12_factor_agent import (
     answers,
@@ -34,7 +36,10 @@ from create_12_factor_agent import (
 ROOT = Path(__file__).parents[1]
 PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
 
-EVERY = "--every-combination"
+RANDOM, SEED = "--random", "--seed"
+
+LONGEST_FIRST = ("test_matrix", "test_owner_docs", "test_drill", "test_faults", "test_layout")
+"""So that processes end at about the same time."""
 
 FULL = {
     question.name: list(question.choices)
@@ -121,9 +126,34 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def pytest_configure() -> None:
+    """Let Jinja compile each text once: Copier has it compile the name of every file again."""
+    compiled: dict[tuple[Any, ...], CodeType] = {}
+    compile_ = Environment.compile
+
+    def once(self: Environment, source: Any, *rest: Any, **settings: Any) -> Any:
+        # The lexer stands for all that says how a template is written.
+        key = (type(self), self.lexer, *self.extensions, source, *rest, *settings.items())
+        if key not in compiled:
+            compiled[key] = compile_(self, source, *rest, **settings)
+        return compiled[key]
+
+    Environment.compile = once  # type: ignore[method-assign]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    told = "test each combination of parts, not only each pair (hours)"
-    parser.addoption(EVERY, action="store_true", help=told)
+    more = "test so many variants more, drawn at random"
+    parser.addoption(RANDOM, type=int, default=0, metavar="N", help=more)
+    parser.addoption(SEED, type=int, default=0, help="draw others")
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let processes share the tests by groups, by default a file each, the longest first."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: [*LONGEST_FIRST, item.path.stem].index(item.path.stem))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""Write `template/evals/recordings.jsonl` anew: what a good model would say, by hand.
+"""Write `template/evals/deploy/recordings.jsonl` anew: what a good model would say, by hand.
 
     uv run python -m tests.record_evals
 
@@ -19,6 +19,7 @@ ABOUT = (
 )
 STAGING = {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "staging"}
 DONE = "done_for_now"
+RECORDINGS = "evals/deploy/recordings.jsonl"
 
 
 def asks(question: str) -> dict[str, Any]:
@@ -55,23 +56,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         agent = make(Path(folder) / "my-agent", {"llm": [], "extra": []})
         agent.run(f"uv run python {__file__}")
-        shutil.copy(agent.path / "evals/recordings.jsonl", ROOT / "template/evals")
+        shutil.copy(agent.path / RECORDINGS, ROOT / "template" / RECORDINGS)
 
 
 def record() -> None:
     """Do it, inside the agent."""
-    from agent.app import build
-    from agent.evals.cases import cases, missed
-    from agent.llms.recorded import RecordedLLM
-    from agent.llms.scripted import scripted
+    from agent.app import application
+    from agent.engine.evals.cases import cases, missed
+    from agent.engine.llms.recorded import RecordedLLM
+    from agent.engine.llms.scripted import scripted
 
-    path = Path("evals/recordings.jsonl")
+    path = Path(RECORDINGS)
     path.write_text(json.dumps({"about": ABOUT}) + "\n", "utf-8")
-    agent = build("").agent
-    for case in cases(Path("evals")):
+    ports = application.build("").ports
+    for case in cases(path.parent):
         decisions = [event for event in case.thread.events if event.type == "step"]
         script = scripted(*("" for _ in decisions), REPLIES[case.name])
-        miss = asyncio.run(missed(agent, case, RecordedLLM(script, path)))
+        miss = asyncio.run(missed(ports, case, RecordedLLM(script, path)))
         assert not miss, f"{case.name}: {miss}"
 
 

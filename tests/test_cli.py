@@ -21,7 +21,7 @@ def test_it_makes_the_folder_and_prints_only_its_path_on_stdout(run: Run, tmp_pa
     ran = run("my-agent", *QUICK)
     assert ran.code == 0
     assert ran.out == f"{tmp_path / 'my-agent'}\n"
-    assert (tmp_path / "my-agent/src/agent/loop.py").is_file()
+    assert (tmp_path / "my-agent/src/agent/app.py").is_file()
 
 
 def test_what_it_took_by_default_is_said(run: Run) -> None:
