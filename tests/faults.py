@@ -17,6 +17,11 @@ class Fault:
     """Under `template/tests/engine`."""
 
     @property
+    def about(self) -> str:
+        """A folder of the engine, or the variant where that is not the usual one."""
+        return self.file.partition("/")[0] if self.variant == "full" else self.variant
+
+    @property
     def variant(self) -> str:
         """Which of the emitted agents has it."""
         distributed = any(part in self.file for part in ("postgres", "procrastinate"))
