@@ -19,7 +19,6 @@ ABOUT = (
 )
 STAGING = {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "staging"}
 DONE = "done_for_now"
-RECORDINGS = "evals/deploy/recordings.jsonl"
 
 
 def asks(question: str) -> dict[str, Any]:
