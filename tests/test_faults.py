@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Agent
+from .conftest import ROOT, Agent, owner_s_environment
 from .faults import FAULTS, Fault
+
+pytestmark = pytest.mark.slow
 
 ANY_MARK = ("-m", "")
 TEMPLATE = ROOT / "template"
@@ -29,8 +31,10 @@ def its_tests(agent: Agent, place: Path, *tests: str) -> subprocess.CompletedPro
 @cache
 def compiled(agent: Path) -> None:
     """Have pytest write the byte code of the tests, which each copy would write anew."""
-    collect = [agent / ".venv/bin/python", "-m", "pytest", "--collect-only", "tests/engine"]
-    subprocess.run([*collect, *ANY_MARK], cwd=agent, capture_output=True, check=True)
+    subprocess.run(
+        [agent / ".venv/bin/python", "-m", "pytest", *FASTER, "--collect-only", "tests/engine"],
+        cwd=agent, env=owner_s_environment(), capture_output=True, check=True,
+    )  # fmt: skip
 
 
 def copy(agent: Agent, place: Path) -> Path:

@@ -19,6 +19,8 @@ from . import variants
 from .conftest import RANDOM, ROOT, SEED, Agent, outside, owner_s_environment
 from .menu import Answers
 
+pytestmark = pytest.mark.slow
+
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 PATIENCE_S = 600
 

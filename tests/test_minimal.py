@@ -8,6 +8,8 @@ from create_12_factor_agent import catalog
 
 from .conftest import Agent, make
 
+pytestmark = pytest.mark.slow
+
 WEB = {"fastapi", "uvicorn", "starlette", "jinja2", "markupsafe", "itsdangerous"}
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from .conftest import Agent, make
 
+pytestmark = pytest.mark.slow
+
 AGENT = '''\
 """An agent that keeps notes."""
 
