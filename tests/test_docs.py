@@ -94,7 +94,7 @@ def test_the_flags_and_files_it_names_exist(document: Path) -> None:
         for command in ([], *([name] for name in cli.OTHERS))
     )  # fmt: skip
     others = {"--from", "--trust", "--theirs", "--ours", "--force", "--defaults"}
-    others |= {"--every-combination", "--all", "--cached"}
+    others |= {"--random", "--all", "--cached", "--agent"}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in ours, flag
     for path in re.findall(r"`((?:src|template|tests|docs)/[\w./-]+)`", text):
