@@ -21,7 +21,7 @@ def test_it_makes_the_folder_and_prints_only_its_path_on_stdout(run: Run, tmp_pa
     ran = run("my-agent", *QUICK)
     assert ran.code == 0
     assert ran.out == f"{tmp_path / 'my-agent'}\n"
-    assert (tmp_path / "my-agent/src/agent/loop.py").is_file()
+    assert (tmp_path / "my-agent/src/agent/app.py").is_file()
 
 
 def test_what_it_took_by_default_is_said(run: Run) -> None:
@@ -345,7 +345,8 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("threads are kept", "runs the threads", "it serves", "may start", "starts with"):
+    asked = ("threads are kept", "runs the threads", "it serves", "may start", "starts with")
+    for question in asked:
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")

@@ -12,6 +12,8 @@ from create_12_factor_agent import answers, catalog, generate
 from .conftest import ROOT, Agent, tree
 from .templates import commit
 
+pytestmark = pytest.mark.slow
+
 OTHERS = {".md", ".html", ".css", ".js", ".svg"}
 
 

@@ -15,35 +15,6 @@ SAMPLES = tuple(next(one for one in catalog.questions() if one.name == "sample")
 FOLDERS = ("src/agent", "sample", "evals", "tests")
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 
-OWN = '''"""An agent of one file."""
-
-from typing import Literal
-
-from .engine import Action, Agent, Finish, Step, Thread
-
-
-class Done(Step):
-    """Say that it is done."""
-
-    intent: Literal["done"]
-    message: str
-
-
-def decide(step: Done, thread: Thread) -> Action:
-    return Finish(step.message)
-
-
-agent = Agent(steps=Done, decide=decide, prompts="You are done.")
-'''
-APP = '''"""Which agents this repository has."""
-
-from .engine.build import Application
-from .mine import agent as mine
-
-application = Application(agents={"mine": mine})
-'''
-
-
 @pytest.fixture(scope="module", params=SAMPLES)
 def sample(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -97,17 +68,20 @@ def assistant(tmp_path_factory: pytest.TempPathFactory) -> Agent:
     return make(path, {"llm": [], "extra": [], "sample": "assistant"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_its_own_checks_pass(assistant: Agent, check: str) -> None:
     assistant.run(f"uv run {check}")
 
 
+@pytest.mark.slow
 def test_its_tests_and_evals_pass_and_none_is_skipped(assistant: Agent) -> None:
     ran = assistant.run("uv run pytest -q -p no:cacheprovider tests/assistant evals")
     assert " passed" in ran
     assert "skipped" not in ran
 
 
+@pytest.mark.slow
 def test_its_demo_shows_what_its_readme_shows(assistant: Agent) -> None:
     readme = (assistant.path / "README.md").read_text("utf-8")
     question, log, *_ = re.findall(r"```text\n(.*?)```", readme, re.DOTALL)
@@ -116,18 +90,17 @@ def test_its_demo_shows_what_its_readme_shows(assistant: Agent) -> None:
     assert log in shown
 
 
-# -- without a sample --------------------------------------------------------------------------
+# -- without a sample: tests/test_own_agent.py has the rest ------------------------------------
 
 
-def test_a_sample_goes_by_deleting_its_folders(full: Agent, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_without_a_script_there_is_no_demo_and_without_cases_no_skipped_test(
+    full: Agent, tmp_path: Path
+) -> None:
     mine = full.copy(tmp_path / "my-agent")
-    for folder in FOLDERS:
+    for folder in ("sample", "evals"):
         shutil.rmtree(mine.path / folder / "deploy")
-    (mine.path / "src/agent/mine.py").write_text(OWN, "utf-8")
-    (mine.path / "src/agent/app.py").write_text(APP, "utf-8")
-    for check in CHECKS:
-        mine.run(f"uv run {check}")
-    ran = mine.run("uv run pytest -q tests/engine/cli/test_demo.py tests/engine/people evals")
+    ran = mine.run("uv run pytest -q tests/engine/cli/test_demo.py tests/deploy/test_tools.py evals")
     assert " passed" in ran
     assert "skipped" not in ran
     assert "demo" not in mine.run("uv run agent --help")

@@ -21,13 +21,7 @@ def effects() -> list[str]:
     return []
 
 
-DEMO = Scenario(
-    agent="assistant",
-    task="Is everything ready for the launch?",
-    script=ROOT / SAMPLE / "demo.jsonl",
-    prepare=copy_sample,
-    effects=effects,
-)
+DEMO = Scenario(ROOT / SAMPLE / "demo.jsonl", prepare=copy_sample, effects=effects)
 
 
 def test_a_kill_at_any_moment_repeats_and_loses_nothing(tmp_path: Path) -> None:

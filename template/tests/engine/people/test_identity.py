@@ -7,6 +7,8 @@ import pytest
 
 from agent.engine.log.errors import Misconfigured
 from agent.engine.people.identity import (
+    check_agents,
+    choose_agent,
     find_channels,
     find_identities,
     find_local_user,
@@ -108,3 +110,42 @@ def test_people_are_reached_by_the_channels_that_are_here_in_their_own_order(
     (folder / "people.toml").write_text(PEOPLE)
     assert find_channels(name, {"poll", "slack", "email"}) == ways
     assert find_channels(name, {"poll"}) == []
+
+
+AGENTS = """
+[agents.rollback]
+slack = ["C7", "C8"]
+email = "rollback@example.org"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "places", "agent"),
+    [
+        ("slack", ["C8"], "rollback"),
+        ("slack", ["C1"], ""),
+        ("slack", ["rollback@example.org"], ""),
+        ("email", ["deploy@example.org", "rollback@example.org"], "rollback"),
+        ("email", [], ""),
+    ],
+)
+def test_the_file_says_which_agent_is_meant_where(
+    kind: str, places: list[str], agent: str, folder: Path
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE + AGENTS)
+    assert choose_agent(kind, places) == agent
+
+
+def test_the_table_of_agents_is_not_a_person(folder: Path) -> None:
+    (folder / "people.toml").write_text(PEOPLE + AGENTS)
+    assert resolve_person("rollback", "C7") == "rollback:C7"
+    assert find_identities("agents", "slack") == []
+
+
+def test_an_agent_of_the_file_that_is_not_in_app_py_is_named(folder: Path) -> None:
+    (folder / "people.toml").write_text(AGENTS)
+    check_agents(["deploy", "rollback"])
+    with pytest.raises(
+        Misconfigured, match=r"\[agents\.rollback\]: app\.py has no agent 'rollback'"
+    ):
+        check_agents(["deploy"])

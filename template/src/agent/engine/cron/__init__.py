@@ -31,7 +31,7 @@ Count = Annotated[int, typer.Option(min=1, max=1000, help="How many ticks.")]
 
 def serve(app: App, clock: Clock = get_utc_now) -> Served | None:
     """Start the threads of the schedules; the file is read only now. Raises Misconfigured."""
-    found = read_schedules(app.ports.notifier)
+    found = read_schedules(app.ports)
     if not found:
         how = "To turn them on, add a table to %r (see docs/cron.md)."
         log.warning(f"Schedules are off. {how}", str(locate_file()))
@@ -64,7 +64,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = get_utc_now) -> None:
 
 def _choose(app: App, name: str = "") -> list[Schedule]:
     """Return all schedules, or the one with this name."""
-    found = read_schedules(app.ports.notifier)
+    found = read_schedules(app.ports)
     if not found:
         Screen().say(f"No schedules yet. Add one to {str(locate_file())!r} (see docs/cron.md).")
         raise typer.Exit

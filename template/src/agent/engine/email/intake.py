@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..log.errors import ThreadNotFound
 from ..loop import api
-from ..people.identity import resolve_person
+from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .home import format_delivery, format_home
 from .letters import UNREAD
@@ -54,6 +54,7 @@ class Intake:
             delivery=format_delivery(head.id),
             source="email",
             reply_to=format_home(head.sender, head.subject),
+            agent=choose_agent("email", head.recipients),
         )
         self.app.runner.wake(thread_id)
         return ""

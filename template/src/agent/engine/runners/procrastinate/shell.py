@@ -12,7 +12,7 @@ import typer
 from procrastinate.shell import ProcrastinateShell
 from procrastinate.utils import sync_to_async
 
-from ..app import no_model
+from ..app import ModelOf, no_model
 from . import ProcrastinateRunner
 
 Words = Annotated[
@@ -24,7 +24,7 @@ Words = Annotated[
 ]
 
 
-def mount(cli: typer.Typer, build: Callable[[str], Any]) -> None:
+def mount(cli: typer.Typer, build: Callable[[ModelOf], Any]) -> None:
     """Add the command `jobs`."""
 
     @cli.command()

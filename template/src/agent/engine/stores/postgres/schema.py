@@ -25,8 +25,8 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
-        created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
-        holder text, lease_until timestamptz,
+        agent text NOT NULL, created timestamptz NOT NULL, updated timestamptz NOT NULL,
+        wake_at timestamptz, holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
@@ -45,8 +45,8 @@ APPEND = """
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, clock_timestamp(), clock_timestamp(),
+    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, clock_timestamp(), clock_timestamp(),
         CASE WHEN %(due)s THEN clock_timestamp() END)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
         updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
@@ -54,7 +54,7 @@ SAVE = """
     RETURNING lease_until > clock_timestamp()
 """
 LIST = """
-    SELECT id, status, version, created, updated,
+    SELECT id, status, agent, version, created, updated,
         coalesce(lease_until > clock_timestamp(), false) FROM threads
     WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
 """

@@ -18,7 +18,7 @@ MIGRATIONS = (
     );
     CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
-        id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL,
+        id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
         created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );
@@ -33,14 +33,14 @@ APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, created, updated, wake_at)
-    VALUES (:id, :version, :status, :now, :now, :wake_at)
+    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
+    VALUES (:id, :version, :status, :agent, :now, :now, :wake_at)
     ON CONFLICT (id) DO UPDATE SET version = :version, status = :status, updated = :now,
         wake_at = coalesce(:wake_at, wake_at), crashes = 0,
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
 """
 LIST = """
-    SELECT id, status, version, created, updated, coalesce(lease_until, 0) FROM threads
+    SELECT id, status, agent, version, created, updated, coalesce(lease_until, 0) FROM threads
     WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
 """
 _CLAIM = """
