@@ -345,7 +345,13 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("threads are kept", "runs the threads", "it serves", "may start", "starts with"):
+    for question in (
+        "threads are kept",
+        "runs the threads",
+        "it serves",
+        "may start",
+        "starts with",
+    ):
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")
