@@ -15,7 +15,8 @@ from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
 from ..people.identity import identities
-from .sources import Source, read_secrets, read_sources
+from .secrets import read_secrets
+from .sources import Source, read_sources
 
 TIMEOUT_S = 15.0
 RETRY_S = 60.0
