@@ -1,6 +1,7 @@
 """The command line as a person runs it, and the agents it makes as their owners run them."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,11 @@ from importlib import metadata
 from importlib.metadata import PackageMetadata
 from itertools import chain
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 
 from create_12_factor_agent import (
     answers,
@@ -34,7 +37,10 @@ from create_12_factor_agent import (
 ROOT = Path(__file__).parents[1]
 PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
 
-EVERY = "--every-combination"
+RANDOM, SEED = "--random", "--seed"
+
+SHARED = ("test_matrix.py", "test_faults.py")
+LONGEST_FIRST = ("test_owner_docs.py", "test_drill.py", "test_layout.py", *SHARED)
 
 FULL = {
     question.name: list(question.choices)
@@ -121,9 +127,47 @@ def newest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def pytest_configure() -> None:
+    """Let Jinja compile each text once: Copier has it compile the name of every file again."""
+    compiled: dict[tuple[Any, ...], CodeType] = {}
+    compile_ = Environment.compile
+
+    def once(self: Environment, source: Any, *rest: Any, **settings: Any) -> Any:
+        # The lexer stands for all that says how a template is written.
+        key = (type(self), self.lexer, *self.extensions, source, *rest, *settings.items())
+        if key not in compiled:
+            compiled[key] = compile_(self, source, *rest, **settings)
+        return compiled[key]
+
+    Environment.compile = once  # type: ignore[method-assign]
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
-    told = "test each combination of parts, not only each pair (hours)"
-    parser.addoption(EVERY, action="store_true", help=told)
+    more = "test so many variants more, drawn at random"
+    parser.addoption(RANDOM, type=int, default=0, metavar="N", help=more)
+    parser.addoption(SEED, type=int, default=0, help="draw others")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes long, so that processes end at about the same time."""
+    items.sort(key=lambda item: [*LONGEST_FIRST, item.path.name].index(item.path.name))
+
+
+@pytest.hookimpl(optionalhook=True)  # not without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out by files, and a file that takes long by what its tests are about."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    sharing = LoadScopeScheduling(config, log)
+    sharing._split_scope = _scope
+    return sharing
+
+
+def _scope(nodeid: str) -> str:
+    """Return the file of a test, and what stands before a colon among its parameters."""
+    file, _, test = nodeid.partition("::")
+    about = re.search(r"\[(.*?):", test) if Path(file).name in SHARED else None
+    return f"{file} {about[1]}" if about else file
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -34,19 +34,18 @@ def delete(project: Path, files: list[str]) -> None:
             lines = (project / name).read_text().splitlines(keepends=True)
             kept = [line for line in lines if not re.match(r"\s+# ", line)]
             (project / name).write_text("".join(kept))
-    (project / "docs/extending.md").unlink()
+    (project / "docs/factors.md").unlink()
 
 
 def rename(project: Path, files: list[str]) -> None:
     """A module, with everything that imports it, and a test."""
-    git(project, "mv", "src/agent/blocks.py", "src/agent/passages.py")
-    git(project, "mv", "tests/test_settings.py", "tests/test_our_settings.py")
+    folder = "src/agent/engine/context"
+    git(project, "mv", f"{folder}/rendering.py", f"{folder}/passages.py")
+    git(project, "mv", "tests/engine/test_settings.py", "tests/engine/test_our_settings.py")
     for name in files:
         path = project / name
-        if path.is_file() and path.suffix in (".py", ".toml"):
-            text = path.read_text().replace(".blocks import", ".passages import")
-            layers = name == "pyproject.toml"
-            path.write_text(text.replace('"blocks",', '"passages",') if layers else text)
+        if path.is_file() and path.suffix == ".py":
+            path.write_text(path.read_text().replace(".rendering import", ".passages import"))
 
 
 def reformat(project: Path, files: list[str]) -> None:
@@ -67,11 +66,11 @@ def reformat(project: Path, files: list[str]) -> None:
 def replace(project: Path, files: list[str]) -> None:
     """All that is the owner's from the first day, and a change in the loop."""
     for name in files:
-        if name.startswith(("src/agent/prompts/", "README.md")):
+        if name.startswith(("src/agent/deploy/prompts/", "README.md")):
             (project / name).write_text(f"{MARK} in {name}\n")
-    switch = project / "src/agent/control_flow.py"
-    switch.write_text(f"# {MARK} in src/agent/control_flow.py\n" + switch.read_text())
-    loop = project / "src/agent/loop.py"
+    switch = project / "src/agent/deploy/control_flow.py"
+    switch.write_text(f"# {MARK} in control_flow.py\n" + switch.read_text())
+    loop = project / "src/agent/engine/loop/advance.py"
     loop.write_text(loop.read_text().replace("PREFETCH_S = 30.0", "PREFETCH_S = 45.0"))
 
 

@@ -5,13 +5,13 @@ from uuid import uuid4
 
 import hypothesis
 import schemathesis
-from agent.app import build
-from agent.triggers.http.server import create_app
-from agent.triggers.http.service import Tokens
+from agent.app import application
+from agent.engine.http.server import create_app
+from agent.engine.http.service import Tokens
 
 ANA = "0f1e2d3c4b5a69788796"
 
-api = create_app(build("scripted:sample/demo.jsonl"), Tokens.parse(f"ana:{ANA}"))
+api = create_app(application.build("scripted:sample/deploy/demo.jsonl"), Tokens.parse(f"ana:{ANA}"))
 schema = schemathesis.openapi.from_asgi("/openapi.json", api)
 
 

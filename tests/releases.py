@@ -56,11 +56,11 @@ def _no_checks(folder: Path) -> None:
 
 def _another_module(folder: Path) -> None:
     """Give it a module that is gone by now."""
-    (folder / "template/src/agent/legacy.py").write_text('"""What is no longer needed."""\n')
+    (folder / "template/src/agent/engine/legacy.py").write_text('"""What is no longer needed."""\n')
 
 
-LOOP = "template/src/agent/loop.py"
-SCHEMA = "template/src/agent/stores/sqlite_schema.py"
+LOOP = "template/src/agent/engine/loop/advance.py"
+SCHEMA = "template/src/agent/engine/stores/sqlite/schema.py"
 
 RELEASES = (
     Release("v90.2.0", "Deliveries are tried more often.", _all(

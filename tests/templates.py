@@ -34,9 +34,11 @@ FILES = {
     "template/.env.example.jinja": ENV,
     "template/.gitignore": ".env\n",
     "template/README.md": "# An agent\n",
-    "template/src/agent/loop.py": "".join(f"line_{number} = {number}\n" for number in range(20)),
-    "template/src/agent/llms/openai.py": "# openai\n",
-    "template/src/agent/tools/deploy.py": "# a sample\n",
+    "template/src/agent/engine/loop.py": "".join(
+        f"line_{number} = {number}\n" for number in range(20)
+    ),
+    "template/src/agent/engine/llms/openai.py": "# openai\n",
+    "template/src/agent/deploy/tools.py": "# a sample\n",
 }
 """A small template with our questions, and one part of three shared files and one of its own."""
 

@@ -14,7 +14,7 @@ from create_12_factor_agent import origin
 from .conftest import Ran, Run, tree
 from .templates import FILES, commit, git, write
 
-LOOP = FILES["template/src/agent/loop.py"]
+LOOP = FILES["template/src/agent/engine/loop.py"]
 FIXED = LOOP.replace("line_15 = 15", "line_15 = 'fixed'")
 MINE = LOOP.replace("line_2 = 2", "line_2 = 'mine'")
 CONFLICTING = LOOP.replace("line_15 = 15", "line_15 = 'mine'")
@@ -40,28 +40,28 @@ def files(project: Path) -> dict[str, bytes]:
 
 
 def test_a_part_arrives_and_edits_stay(without: Path, run: Run) -> None:
-    commit(without, {"src/agent/loop.py": MINE, "src/agent/mine.py": "mine"})
+    commit(without, {"src/agent/engine/loop.py": MINE, "src/agent/mine.py": "mine"})
     ran = change(run, "add", "openai")
     assert ran.code == 0
     assert git(without, "status", "--short").splitlines() == [
         " M .copier-answers.yml",
         " M .env.example",
         " M pyproject.toml",
-        "?? src/agent/llms/",
+        "?? src/agent/engine/llms/",
     ]
     assert '"openai>=2"' in (without / "pyproject.toml").read_text()
-    assert (without / "src/agent/loop.py").read_text() == MINE
+    assert (without / "src/agent/engine/loop.py").read_text() == MINE
     assert "# OPENAI_API_KEY=" in ran.err
     *_, add, look, _check, _commit = ran.err.splitlines()
     git(without, *add.split()[1:])
-    assert "src/agent/llms/openai.py" in git(without, *look.split()[1:])
+    assert "src/agent/engine/llms/openai.py" in git(without, *look.split()[1:])
 
 
 @pytest.mark.usefixtures("without")
 def test_a_part_can_be_added_in_words_for_machines(run: Run) -> None:
     told = json.loads(change(run, "add", "openai", "--json").out)
     assert told["answers"]["llm"] == ["openai"]
-    assert "src/agent/llms/openai.py" in told["files"]
+    assert "src/agent/engine/llms/openai.py" in told["files"]
     assert told["conflicts"] == []
 
 
@@ -73,7 +73,7 @@ def test_the_page_of_a_trigger_is_named(project: Path, template: Path, run: Run)
 
 
 def test_what_is_there_is_not_added_again(project: Path, run: Run) -> None:
-    write(project, {"src/agent/loop.py": MINE})
+    write(project, {"src/agent/engine/loop.py": MINE})
     before = files(project)
     ran = change(run, "add", "openai")
     assert (ran.code, files(project)) == (0, before)
@@ -83,9 +83,9 @@ def test_what_is_there_is_not_added_again(project: Path, run: Run) -> None:
 def test_a_part_keeps_the_version_the_repository_has(
     without: Path, template: Path, run: Run
 ) -> None:
-    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
     assert change(run, "add", "openai").code == 0
-    assert (without / "src/agent/loop.py").read_text() == LOOP
+    assert (without / "src/agent/engine/loop.py").read_text() == LOOP
     assert "_commit: v0.1.0\n" in (without / ".copier-answers.yml").read_text()
 
 
@@ -111,7 +111,7 @@ def test_a_part_that_cannot_be_added_or_removed_is_told(
         "choices: []\n  default: []", "choices:\n    New: anew\n  default: []"
     )
     commit(template, {"copier.yml": newer}, "v0.2.0")
-    write(project, {"src/agent/loop.py": MINE})
+    write(project, {"src/agent/engine/loop.py": MINE})
     before = files(project)
     ran = run(*command)
     assert (ran.code, files(project)) == (2, before)
@@ -152,13 +152,13 @@ def test_adding_and_removing_leaves_what_was_there(project: Path, run: Run) -> N
 
 
 def test_edited_files_of_a_part_go_only_when_told(project: Path, run: Run) -> None:
-    commit(project, {"src/agent/llms/openai.py": "# mine"})
+    commit(project, {"src/agent/engine/llms/openai.py": "# mine"})
     before = files(project)
     ran = change(run, "remove", "openai")
     assert (ran.code, files(project)) == (2, before)
-    assert "You edited what would go away: src/agent/llms/openai.py" in ran.err
+    assert "You edited what would go away: src/agent/engine/llms/openai.py" in ran.err
     assert change(run, "remove", "openai", "--yes").code == 0
-    assert not (project / "src/agent/llms/openai.py").exists()
+    assert not (project / "src/agent/engine/llms/openai.py").exists()
 
 
 # -- parts that include another --------------------------------------------------------------
@@ -223,18 +223,20 @@ def test_a_part_that_another_one_includes_is_neither_added_nor_removed(
 def test_an_update_brings_what_is_new_and_keeps_what_is_yours(
     project: Path, template: Path, run: Run
 ) -> None:
-    commit(project, {"src/agent/loop.py": MINE, "README.md": "mine"})
+    commit(project, {"src/agent/engine/loop.py": MINE, "README.md": "mine"})
     commit(template, {
-        "template/src/agent/loop.py": FIXED,
-        "template/src/agent/tools/deploy.py": "# a better sample\n",
+        "template/src/agent/engine/loop.py": FIXED,
+        "template/src/agent/deploy/tools.py": "# a better sample\n",
         "template/README.md": "# A better one\n",
         "docs/changelog.md": "# Changelog\n\n## 0.2.0\n\n- The loop\n  is fixed.\n",
     }, "v0.2.0")  # fmt: skip
     ran = change(run, "update")
     assert ran.code == 0
-    assert (project / "src/agent/loop.py").read_text() == MINE.replace("15 = 15", "15 = 'fixed'")
+    assert (project / "src/agent/engine/loop.py").read_text() == MINE.replace(
+        "15 = 15", "15 = 'fixed'"
+    )
     assert (project / "README.md").read_text() == "mine"
-    assert (project / "src/agent/tools/deploy.py").read_text() == "# a sample\n"
+    assert (project / "src/agent/deploy/tools.py").read_text() == "# a sample\n"
     assert "_commit: v0.2.0\n" in (project / ".copier-answers.yml").read_text()
     assert "  - The loop is fixed.\n" in ran.err
     commit(project, {})
@@ -242,31 +244,35 @@ def test_an_update_brings_what_is_new_and_keeps_what_is_yours(
 
 
 def test_a_conflict_is_left_to_merge_and_told(project: Path, template: Path, run: Run) -> None:
-    commit(project, {"src/agent/loop.py": CONFLICTING})
-    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    commit(project, {"src/agent/engine/loop.py": CONFLICTING})
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
     ran = change(run, "update")
     assert ran.code == 3
-    assert "  src/agent/loop.py\n" in ran.err
-    assert "UU src/agent/loop.py" in git(project, "status", "--short")
-    merged = (project / "src/agent/loop.py").read_text()
+    assert "  src/agent/engine/loop.py\n" in ran.err
+    assert "UU src/agent/engine/loop.py" in git(project, "status", "--short")
+    merged = (project / "src/agent/engine/loop.py").read_text()
     assert "line_15 = 'mine'" in merged
     assert "line_15 = 'fixed'" in merged
-    git(project, "checkout", "--theirs", "src/agent/loop.py")
-    assert (project / "src/agent/loop.py").read_text() == FIXED
+    git(project, "checkout", "--theirs", "src/agent/engine/loop.py")
+    assert (project / "src/agent/engine/loop.py").read_text() == FIXED
     assert "Conflict markers" not in run("doctor").out
 
 
 def test_what_copier_is_silent_about_is_told(project: Path, template: Path, run: Run) -> None:
-    commit(project, {"src/agent/llms/openai.py": "# mine", "src/agent/loop.py": None})
+    commit(project, {"src/agent/engine/llms/openai.py": "# mine", "src/agent/engine/loop.py": None})
     commit(template, {
-        "template/src/agent/llms/openai.py": None, "template/src/agent/loop.py": FIXED,
+        "template/src/agent/engine/llms/openai.py": None,
+        "template/src/agent/engine/loop.py": FIXED,
     }, "v0.2.0")  # fmt: skip
     ran = change(run, "update", "--json")
     told = json.loads(ran.out)
     assert ran.code == 3
-    assert (told["lost"], told["missed"]) == (["src/agent/llms/openai.py"], ["src/agent/loop.py"])
-    assert not (project / "src/agent/loop.py").exists()
-    assert git(project, "show", "HEAD:src/agent/llms/openai.py") == "# mine"
+    assert (told["lost"], told["missed"]) == (
+        ["src/agent/engine/llms/openai.py"],
+        ["src/agent/engine/loop.py"],
+    )
+    assert not (project / "src/agent/engine/loop.py").exists()
+    assert git(project, "show", "HEAD:src/agent/engine/llms/openai.py") == "# mine"
 
 
 @pytest.mark.parametrize("edits", [MINE, CONFLICTING, None])
@@ -275,9 +281,11 @@ def test_plain_copier_makes_the_same(
 ) -> None:
     from copier import run_update
 
-    commit(project, {"src/agent/loop.py": edits})
+    commit(project, {"src/agent/engine/loop.py": edits})
     subprocess.run(["cp", "-r", project, tmp_path / "theirs"], check=True)
-    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    commit(
+        template, {"template/src/agent/engine/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0"
+    )
     change(run, "update")
     run_update(tmp_path / "theirs", defaults=True, overwrite=True, quiet=True)
     ours, theirs = project, tmp_path / "theirs"
@@ -305,9 +313,9 @@ def test_checking_tells_and_changes_nothing(project: Path, template: Path, run: 
 def test_a_dry_run_shows_what_is_new_and_not_what_is_mine(
     project: Path, template: Path, run: Run
 ) -> None:
-    commit(project, {"src/agent/loop.py": CONFLICTING})
+    commit(project, {"src/agent/engine/loop.py": CONFLICTING})
     write(project, {"not-committed": "mine"})
-    commit(template, {"template/src/agent/loop.py": FIXED}, "v0.2.0")
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
     before = files(project)
     ran = run("update", "--dry-run")
     assert (ran.code, files(project)) == (0, before)
@@ -322,15 +330,17 @@ def test_a_repository_in_a_folder_of_another_is_changed_alone(
     outer = tmp_path / "outer"
     commit(outer, {"other": ""})
     assert run("outer/agents/mine", "--yes", "--no-install").code == 0
-    commit(outer, {"other": "one", "agents/mine/src/agent/loop.py": CONFLICTING})
+    commit(outer, {"other": "one", "agents/mine/src/agent/engine/loop.py": CONFLICTING})
     write(outer, {"other": "not committed"})
-    commit(template, {"template/src/agent/loop.py": FIXED, "template/n ä.txt": "new"}, "v0.2.0")
+    commit(
+        template, {"template/src/agent/engine/loop.py": FIXED, "template/n ä.txt": "new"}, "v0.2.0"
+    )
     monkeypatch.chdir(outer / "agents/mine/src")
     ran = change(run, "update")
     assert ran.code == 3
     assert git(outer, "-c", "core.quotePath=off", "status", "--short").splitlines() == [
         " M agents/mine/.copier-answers.yml",
-        "UU agents/mine/src/agent/loop.py",
+        "UU agents/mine/src/agent/engine/loop.py",
         " M other",
         '?? "agents/mine/n ä.txt"',
     ]
@@ -346,7 +356,7 @@ def answers(project: Path, old: str, new: str) -> None:
 
 
 REFUSED: dict[str, Callable[[Path], object]] = {
-    "changes that are not committed": lambda p: write(p, {"src/agent/loop.py": MINE}),
+    "changes that are not committed": lambda p: write(p, {"src/agent/engine/loop.py": MINE}),
     "no commit to come back to": lambda p: git(p, "update-ref", "-d", "HEAD"),
     "there is no .copier-answers.yml": lambda p: (p / ".copier-answers.yml").unlink(),
     "cannot be read": lambda p: write(p, {".copier-answers.yml": "a: [b"}),
@@ -360,7 +370,7 @@ REFUSED: dict[str, Callable[[Path], object]] = {
 
 
 def test_what_is_advised_keeps_what_git_ignores(project: Path, run: Run) -> None:
-    write(project, {".env": "KEY=secret", "src/agent/loop.py": MINE, "new": ""})
+    write(project, {".env": "KEY=secret", "src/agent/engine/loop.py": MINE, "new": ""})
     advice = run("remove", "openai").err.partition("(")[2].partition(")")[0]
     git(project, *advice.split()[1:])
     assert (project / ".env").is_file()
@@ -459,8 +469,10 @@ MOMENTS = {
 def test_a_signal_leaves_everything_as_it_was(
     project: Path, template: Path, number: signal.Signals, moment: str
 ) -> None:
-    commit(project, {"src/agent/loop.py": CONFLICTING})
-    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    commit(project, {"src/agent/engine/loop.py": CONFLICTING})
+    commit(
+        template, {"template/src/agent/engine/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0"
+    )
     before = tree(project / "src"), git(project, "status", "--short")
     code = STARTED.replace("{patch}", MOMENTS[moment])
     with subprocess.Popen(
@@ -480,7 +492,9 @@ def test_a_signal_leaves_everything_as_it_was(
 def test_a_disk_that_fails_while_it_is_published_leaves_everything(
     project: Path, template: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commit(template, {"template/src/agent/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0")
+    commit(
+        template, {"template/src/agent/engine/loop.py": FIXED, "template/new.txt": "new"}, "v0.2.0"
+    )
     from create_12_factor_agent import git as ours
     from create_12_factor_agent.errors import UserError
 
@@ -494,5 +508,5 @@ def test_a_disk_that_fails_while_it_is_published_leaves_everything(
     monkeypatch.setattr(ours, "call", fail_late)
     assert run("update").code == 1
     assert git(project, "status", "--short") == ""
-    assert (project / "src/agent/loop.py").read_text() == LOOP
+    assert (project / "src/agent/engine/loop.py").read_text() == LOOP
     assert not (project / "new.txt").exists()

@@ -14,16 +14,16 @@ from .templates import commit, git, write
 
 def test_status_tells_of_each_file_what_became_of_it(project: Path, run: Run) -> None:
     write(project, {
-        "src/agent/loop.py": "mine", "src/agent/llms/openai.py": None, "README.md": "mine",
-        "src/agent/mine.py": "not a file of the template",
+        "src/agent/engine/loop.py": "mine", "src/agent/engine/llms/openai.py": None,
+        "README.md": "mine", "src/agent/mine.py": "not a file of the template",
     })  # fmt: skip
     ran = run("status")
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "yours    README.md",
-        "deleted  src/agent/llms/openai.py",
-        "edited   src/agent/loop.py",
-        "yours    src/agent/tools/deploy.py",
+        "yours    src/agent/deploy/tools.py",
+        "deleted  src/agent/engine/llms/openai.py",
+        "edited   src/agent/engine/loop.py",
     ]
     assert ran.err == "3 pristine, 1 edited, 1 deleted, 2 yours\n"
     told = json.loads(run("status", "--json").out)
@@ -34,7 +34,7 @@ def test_status_tells_of_each_file_what_became_of_it(project: Path, run: Run) ->
 def test_status_compares_with_what_it_was_made_from(
     project: Path, template: Path, run: Run
 ) -> None:
-    commit(template, {"template/src/agent/loop.py": "newer"}, "v0.2.0")
+    commit(template, {"template/src/agent/engine/loop.py": "newer"}, "v0.2.0")
     assert "edited" not in run("status").out
     assert git(project, "status", "--short") == ""
 
@@ -75,7 +75,9 @@ def test_the_doctor_finds_what_is_wrong(
     project: Path, template: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit(template, {"template/new.txt": "new"}, "v0.2.0")
-    commit(project, {"src/agent/loop.py": "<<<<<<< before updating\n=======\n>>>>>>> after\n"})
+    commit(
+        project, {"src/agent/engine/loop.py": "<<<<<<< before updating\n=======\n>>>>>>> after\n"}
+    )
     write(project, {"new": ""})
     tools = project.parent / "tools"
     tools.mkdir()
@@ -84,7 +86,7 @@ def test_the_doctor_finds_what_is_wrong(
     monkeypatch.delenv("UV", raising=False)
     found = findings(run, 1)
     assert found["uv"] == ("bad", "not installed")
-    assert found["merges"] == ("bad", "Conflict markers in src/agent/loop.py.")
+    assert found["merges"] == ("bad", "Conflict markers in src/agent/engine/loop.py.")
     assert found["commits"][0] == "note"
     assert found["version"] == ("note", "v0.2.0 is newer.")
     assert "update" in run("doctor").out

@@ -8,7 +8,9 @@ import pytest
 
 from .conftest import ROOT, Agent
 
-CASES = len((ROOT / "template/evals/cases/deploy.jsonl").read_text("utf-8").splitlines())
+pytestmark = pytest.mark.slow
+
+CASES = len((ROOT / "template/evals/deploy/cases.jsonl").read_text("utf-8").splitlines())
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def edited(path: Path, old: str, new: str) -> None:
 
 
 def test_they_say_that_no_model_was_recorded(full: Agent) -> None:
-    lines = (full.path / "evals/recordings.jsonl").read_text("utf-8").splitlines()
+    lines = (full.path / "evals/deploy/recordings.jsonl").read_text("utf-8").splitlines()
     about, *replies = map(json.loads, lines)
     assert "said by no model" in about["about"]
     assert {line["reply"]["model"] for line in replies} == {"scripted"}
@@ -43,11 +45,11 @@ def test_they_say_that_no_model_was_recorded(full: Agent) -> None:
 def test_they_are_green_then_skipped_then_red(tried: Agent) -> None:
     """As they come, with an edited prompt, and once a model was recorded."""
     assert f"{CASES} passed" in ends(tried)
-    edited(tried.path / "src/agent/prompts/system.md", "careful", "most careful")
+    edited(tried.path / "src/agent/deploy/prompts/system.md", "careful", "most careful")
     stale = ends(tried)
     assert f"{CASES} skipped" in stale
     assert "Re-record: uv run agent eval record" in stale
-    edited(tried.path / "evals/recordings.jsonl", '"model": "scripted"', '"model": "gpt"')
+    edited(tried.path / "evals/deploy/recordings.jsonl", '"model": "scripted"', '"model": "gpt"')
     assert f"{CASES} failed" in (red := ends(tried))
     assert red.count("Re-record: uv run agent eval record") == CASES
     assert "Traceback" not in red

@@ -3,14 +3,18 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from .conftest import Agent
+from .conftest import ROOT, Agent, owner_s_environment
 from .faults import FAULTS, Fault
 
+pytestmark = pytest.mark.slow
+
 ANY_MARK = ("-m", "")
+TEMPLATE = ROOT / "template"
 FASTER = ("-q", "--tb=no", "-p", "no:cacheprovider", "-x")
 
 
@@ -24,22 +28,32 @@ def its_tests(agent: Agent, place: Path, *tests: str) -> subprocess.CompletedPro
     )  # fmt: skip
 
 
+@cache
+def compiled(agent: Path) -> None:
+    """Have pytest write the byte code of the tests, which each copy would write anew."""
+    subprocess.run(
+        [agent / ".venv/bin/python", "-m", "pytest", *FASTER, "--collect-only", "tests/engine"],
+        cwd=agent, env=owner_s_environment(), capture_output=True, check=True,
+    )  # fmt: skip
+
+
 def copy(agent: Agent, place: Path) -> Path:
     """Copy its sources, with their byte code."""
+    compiled(agent.path)
     for folder in ("docs", "src", "tests"):
         shutil.copytree(agent.path / folder, place / folder)
     shutil.copy(agent.path / "pyproject.toml", place)
     return place
 
 
-@pytest.mark.parametrize("variant", ["full", "distributed"])
+@pytest.mark.parametrize("variant", ["full", "distributed"], ids="{}:".format)
 def test_without_a_fault_they_are_green(
     variant: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     """Those that kill processes are seen green where the whole suite runs."""
     agent: Agent = request.getfixturevalue(variant)
     fast = {
-        f"tests/{fault.red}"
+        f"tests/engine/{fault.red}"
         for fault in FAULTS
         if fault.variant == variant and "crash" not in fault.red.partition("::")[0]
     }
@@ -47,19 +61,31 @@ def test_without_a_fault_they_are_green(
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.about}: {fault.name}")
 def test_a_fault_turns_its_test_red(
     fault: Fault, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     full: Agent = request.getfixturevalue(fault.variant)
-    faulty = copy(full, tmp_path) / "src/agent" / fault.file
+    faulty = copy(full, tmp_path) / "src/agent/engine" / fault.file
     text = faulty.read_text("utf-8")
     assert text.count(fault.old) == 1, f"the fault does not apply any more: {fault.name}"
     faulty.write_text(text.replace(fault.old, fault.new), "utf-8")
-    ran = its_tests(full, tmp_path, f"tests/{fault.red}")
+    ran = its_tests(full, tmp_path, f"tests/engine/{fault.red}")
     assert ran.returncode == 1, ran.stdout + ran.stderr
     assert re.search(r"^1 failed", ran.stdout.splitlines()[-1]), ran.stdout
 
 
 def test_no_two_faults_have_one_name() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+def test_every_fault_fits_the_template() -> None:
+    """List all that do not at once, without an agent: the code or the test they name has moved."""
+    assert [f"{fault.name} ({fault.file})" for fault in FAULTS if not fits(fault)] == []
+
+
+def fits(fault: Fault) -> bool:
+    code = TEMPLATE / "src/agent/engine" / fault.file
+    test = TEMPLATE / "tests/engine" / fault.red.partition("::")[0]
+    applies = code.is_file() and code.read_text("utf-8").count(fault.old) == 1
+    return applies and test.is_file()

@@ -21,7 +21,7 @@ QUICK = ("--yes", "--no-git", "--no-install")
 STAND_IN = {
     "copier.yml": (ROOT / "copier.yml").read_text(),
     "template/{{ _copier_conf.answers_file }}.jinja": "{{ _copier_answers | to_nice_yaml -}}\n",
-    "template/src/agent/loop.py": "",
+    "template/src/agent/engine/loop.py": "",
     "template/README.md": "",
 }
 """A small template with our questions."""
@@ -66,7 +66,7 @@ def test_nothing_that_tools_leave_in_the_template_gets_out(
     files = STAND_IN | {f"template/{name}": "" for name in litter}
     monkeypatch.setattr(source, "_CHECKOUT", stand_in(tmp_path / "template", files))
     made = generate.new(tmp_path / "my-agent", {}, ask=False)
-    assert made.files == (".copier-answers.yml", "README.md", "src/agent/loop.py")
+    assert made.files == (".copier-answers.yml", "README.md", "src/agent/engine/loop.py")
 
 
 def test_a_read_only_template_makes_files_that_can_be_written(

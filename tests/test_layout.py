@@ -16,17 +16,17 @@ from create_12_factor_agent.history import NEW, OLD, History
 
 from . import variants
 from .conftest import ROOT, checked_in, tree
+from .menu import Answers
 from .templates import commit, git
-from .variants import Answers
 
 Files = dict[str, str]
 Edit = Callable[[list[str], list[str], str], list[str]]
 """The lines of a list, the items among them that stay, and the owner's own item in; lines out."""
 
-LOOP = "src/agent/loop.py"
+LOOP = "src/agent/engine/loop/advance.py"
 SAMPLE = (
-    "README.md", "people.toml", "sample/", "src/agent/control_flow.py", "src/agent/prompts/",
-    "src/agent/tools/", "tests/test_control_flow.py", "tests/tools/",
+    "README.md", "evals/deploy/", "people.toml", "sample/", "src/agent/app.py",
+    "src/agent/deploy/", "tests/deploy/",
 )  # fmt: skip
 """What owners replace, and no update touches."""
 
@@ -147,18 +147,24 @@ def merged(base: str, mine: str, theirs: str, folder: Path) -> str | None:
 
 @pytest.fixture(scope="module")
 def small(newest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The template without the files that are the same in every agent: quicker, and no less."""
+    """The template as far as it tells agents apart: quicker, and no less.
+
+    Of files that are the same wherever they are, and always come together, the first is enough.
+    """
     agents = []
     for one in variants.few():
         path = tmp_path_factory.mktemp("agent")
         engine.render(newest, path, one)
-        agents.append(set(tree(path).items()))
+        agents.append(tree(path))
     folder = tmp_path_factory.mktemp("small")
     shutil.copytree(newest, folder, dirs_exist_ok=True)
-    kept = {listing.file for listing in LISTS.values()}
-    for name, _ in set.intersection(*agents):
-        if name not in kept:
-            shipped(folder, name).unlink()
+    together = {(True,) * len(agents)}
+    for name in sorted(set().union(*agents) - {listing.file for listing in LISTS.values()}):
+        there = tuple(name in agent for agent in agents)
+        if len({agent[name] for agent in agents if name in agent}) == 1:
+            if there in together:
+                shipped(folder, name).unlink()
+            together.add(there)
     return folder
 
 
@@ -322,13 +328,13 @@ def test_an_owner_who_replaced_the_sample_updates_as_if_there_had_been_none(
     for name in (*sample, LOOP):
         with shipped(newer, name).open("a", encoding="utf-8") as file:
             file.write("# newer\n")
-    shipped(newer, "src/agent/tools/deploy.py").unlink()
-    (newer / "template/src/agent/tools/rollback.py").write_text('"""Go back."""\n', "utf-8")
+    shipped(newer, "src/agent/deploy/tools.py").unlink()
+    (newer / "template/src/agent/deploy/rollback.py").write_text('"""Go back."""\n', "utf-8")
     past = history(tmp_path / "history", first, newer)
     path = owned(past, variants.DEFAULT, tmp_path / "mine")
     git(path, "rm", "--quiet", "-r", *sample)
-    mine = ("README.md", "src/agent/control_flow.py", "src/agent/tools/invoice.py",
-            "src/agent/prompts/system.md", "tests/tools/test_invoice.py")  # fmt: skip
+    mine = ("README.md", "src/agent/app.py", "src/agent/invoices/tools.py",
+            "src/agent/invoices/prompts/system.md", "tests/invoices/test_tools.py")  # fmt: skip
     commit(path, dict.fromkeys(mine, "mine\n"))
     before = read(path)
     done = changed(past, path, {})
@@ -380,8 +386,10 @@ def test_a_part_changes_no_code_but_the_list_of_parts(
         for place, answers in enumerate(variants.step(part, variants.DEFAULT))
     )
     common = without.keys() & with_it.keys()
-    assert {name for name in common if without[name] != with_it[name]} <= {"src/agent/parts.py"}
-    assert "src/agent/app.py" in common
+    assert {name for name in common if without[name] != with_it[name]} <= {
+        "src/agent/engine/parts.py"
+    }
+    assert "src/agent/engine/build.py" in common
 
 
 def _python(template: Path, answers: Answers, folder: Path) -> dict[str, bytes]:

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,12 +24,14 @@ import pytest
 
 from .conftest import PROGRAM, Agent, tree
 
+pytestmark = pytest.mark.slow
+
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 OWNER = {
     "AGENT_USER": "me",
     "COLUMNS": "100",
     "TERM": "dumb",
-    "MODEL": "scripted:sample/demo.jsonl",
+    "MODEL": "scripted:sample/deploy/demo.jsonl",
 }
 WAITING = 3
 """The exit code of a run that a person has to answer first."""
@@ -38,11 +39,6 @@ WAITING = 3
 
 def readable(document: Path) -> str:
     return document.read_text("utf-8")
-
-
-def section(text: str, title: str) -> str:
-    """Return what stands below a heading of the second level."""
-    return re.split(r"^## .*\n", text.partition(f"\n## {title}\n")[2], flags=re.MULTILINE)[0]
 
 
 def commands(text: str) -> list[str]:
@@ -247,14 +243,31 @@ def test_it_shows_no_command_that_is_not_tried_here(readme: str) -> None:
 
 def test_its_map_and_its_table_name_what_is_there(mine: Agent, readme: str) -> None:
     drawn = [line for block in outputs(readme) for line in block.splitlines()]
-    drawn = drawn[drawn.index("src/agent/") + 1 :]
-    for name in re.findall(r"[\w/]+(?:\.py|/)(?=\s)", "\n".join(line[:36] for line in drawn)):
-        assert (mine.path / "src/agent" / name).exists(), name
-    for name in re.findall(r"`((?:src|docs|tests)/[\w./]+|\w+\.md)`", readme):
-        assert (mine.path / name).exists(), name
+    folder = here = mine.path / "src/agent"
+    for line in drawn[drawn.index("src/agent/") + 1 :]:
+        indent, name = re.findall(r"^( +)(\S+)", line.replace("<agent>", "deploy"))[0]
+        path = (folder if len(indent) == 2 else here) / name
+        assert path.exists(), line
+        if len(indent) == 2:
+            here = path
+    for name in re.findall(r"`((?:src|docs|tests|evals|sample)/[\w<>./-]+)`", readme):
+        assert (mine.path / name.replace("<agent>", "deploy")).exists(), name
 
 
-# -- docs/extending.md -----------------------------------------------------------------------
+# -- docs/factors.md ---------------------------------------------------------------------------
+
+
+def test_every_factor_is_in_the_file_that_its_page_names(full: Agent) -> None:
+    page = readable(full.path / "docs/factors.md")
+    rows = re.findall(r"^\| (\d+) \| [^|]+ \| (your agent: )?`([^`]+)` \|", page, re.MULTILINE)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 14))
+    for number, yours, name in rows:
+        home = full.path / "src/agent" / ("deploy" if yours else "engine") / name
+        first = readable(home).splitlines()[0]
+        assert home.suffix == ".md" or f"Factor {number}:" in first, name
+
+
+# -- docs/recipes -----------------------------------------------------------------------------
 
 WRITE = re.compile(r"New file `([^`]+)`:\n\n```\w+\n(.*?)```", re.DOTALL)
 CHANGE = re.compile(r"Change `([^`]+)`(?:, here)?:\n\n((?:```diff\n.*?```\s*)+)", re.DOTALL)
@@ -291,106 +304,97 @@ def follow(agent: Agent, recipe: str) -> None:
     assert len(written) + len(diffs) == len(kinds) - kinds.count("console") - kinds.count("text")
     for path, text in written:
         assert not (agent.path / path).exists()
+        (agent.path / path).parent.mkdir(parents=True, exist_ok=True)
         (agent.path / path).write_text(text, "utf-8")
     for path, change in diffs:
         apply(agent.path / path, change)
 
 
-def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Agent) -> None:
-    recipe = section(
-        readable(extended.path / "docs/extending.md"), "A tool, its policy and its prompt line"
-    )
-    follow(extended, recipe)
-    printed = "".join(in_shell(extended, command) for command in commands(recipe))
+def recipe_of(agent: Agent, name: str) -> str:
+    return readable(agent.path / "docs/recipes" / f"{name}.md")
+
+
+def follow_and_run(agent: Agent, name: str, code: int = 0) -> str:
+    """Follow a recipe and run its commands, the last of which ends with `code`."""
+    recipe = recipe_of(agent, name)
+    follow(agent, recipe)
+    *first, last = commands(recipe)
+    given = dict[str, str]()
+    printed = ""
+    for command in first:
+        if command.startswith("export "):
+            given |= dict(one.split("=", 1) for one in command.split()[1:])
+        else:
+            printed += in_shell(agent, command, given=given)
+    printed += in_shell(agent, last, code=code, given=given)
     for output in outputs(recipe):
         assert output in printed
-    deployed = json.loads(readable(extended.path / "sample/deployed/staging.json"))
+    return printed
+
+
+def test_the_index_names_every_recipe(full: Agent) -> None:
+    index = readable(full.path / "docs/recipes/README.md")
+    pages = {path.name for path in (full.path / "docs/recipes").glob("*.md")}
+    assert set(re.findall(r"\]\(([\w-]+\.md)\)", index)) == pages - {"README.md"}
+
+
+def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Agent) -> None:
+    follow_and_run(extended, "tool")
+    deployed = json.loads(readable(extended.path / "sample/deploy/deployed/staging.json"))
     assert deployed["tag"] == "v1.2.2"
     checks(extended, "check")
 
 
-TOOLS = '''"""Factor 1: natural language to tool calls. Yours: this one keeps notes."""
-
-from .human import DoneForNow, RequestMoreInformation
-from .notes import TakeNote
-
-NextStep = TakeNote | RequestMoreInformation | DoneForNow
-'''
-NOTES = '''"""Notes, in a file."""
-
-from pathlib import Path
-from typing import Literal
-
-from ..actions import Step
+def test_a_rule_over_several_calls_is_written_as_it_says(extended: Agent) -> None:
+    printed = follow_and_run(extended, "rule", code=WAITING)
+    assert printed.count("refunded 99 EUR") == 3
+    checks(extended, "check")
 
 
-class TakeNote(Step):
-    """Write one line down."""
-
-    intent: Literal["take_note"]
-    text: str
+def test_an_event_reads_as_it_says(extended: Agent) -> None:
+    follow_and_run(extended, "context")
+    checks(extended, "check")
 
 
-def take_note(step: TakeNote, key: str) -> str:
-    Path("note.txt").write_text(step.text, "utf-8")
-    return "written"
-'''
-CONTROL_FLOW = '''"""Factor 8: own your control flow. Yours."""
-
-from typing import Any
-
-from .actions import Action, Ask, Finish, Run
-from .state import Limits
-from .tools import NextStep
-from .tools.human import DoneForNow, RequestMoreInformation
-from .tools.notes import TakeNote, take_note
-
-LIMITS = Limits(steps=10)
-
-
-def decide(step: NextStep) -> Action:
-    match step:
-        case TakeNote():
-            return Run(take_note, effect="idempotent")
-        case RequestMoreInformation():
-            return Ask(step.question)
-        case DoneForNow():
-            return Finish(step.message)
-
-
-def prefetch(message: str) -> dict[str, Any]:
-    """Factor 13: nothing yet."""
-    return {}
-'''
-SAYS = """{"step": {"intent": "take_note", "text": "milk"}}
-{"step": {"intent": "done_for_now", "message": "Noted."}}
-"""
-
-
-def test_the_sample_is_replaced_as_it_says_and_the_core_s_tests_stay_green(
+def test_a_second_agent_is_added_and_takes_the_place_of_the_sample_as_it_says(
     extended: Agent,
 ) -> None:
-    recipe = section(readable(extended.path / "docs/extending.md"), "Replacing the sample")
-    deleted = re.findall(r"`([\w/.]+)`", recipe.partition("Delete")[2].partition("write")[0])
-    assert len(deleted) == 6
-    for name in deleted:
-        path = extended.path / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    inside = extended.path / "src/agent"
-    (inside / "tools/__init__.py").write_text(TOOLS, "utf-8")
-    (inside / "tools/notes.py").write_text(NOTES, "utf-8")
-    (inside / "control_flow.py").write_text(CONTROL_FLOW, "utf-8")
-    (inside / "prompts/system.md").write_text("You take notes.\n", "utf-8")
-    (extended.path / "notes.jsonl").write_text(SAYS, "utf-8")
-    assert "Noted." in in_shell(
-        extended, "uv run agent run milk", given={"MODEL": "scripted:notes.jsonl"}
-    )
-    assert readable(extended.path / "note.txt") == "milk"
+    printed = follow_and_run(extended, "second-agent")
+    assert re.search(r"^\w+ +notes +finished ", printed, re.MULTILINE)
     checks(extended, "check")
-    in_shell(extended, "uv run pytest -q tests/test_*.py tests/runners tests/triggers/cli")
+    recipe = recipe_of(extended, "replace-sample")
+    follow(extended, recipe)
+    delete, make = commands(recipe)
+    in_shell(extended, delete)
+    checks(extended, *make.removeprefix("make ").split())
+    in_shell(extended, "uv run pytest -q tests/engine/test_*.py tests/engine/runners")
+    ran = in_shell(
+        extended, "uv run agent run milk", given={"MODEL": "scripted:sample/notes/script.jsonl"}
+    )
+    assert "I will remember the milk." in ran
 
 
-# -- docs/extending.md: other systems ----------------------------------------------------------
+def test_a_case_is_captured_as_it_says(extended: Agent) -> None:
+    left = in_shell(extended, "uv run agent run 'deploy the latest backend'", code=WAITING)
+    (thread,) = set(re.findall(r"--thread (\w+)", left))
+    capture = commands(recipe_of(extended, "evals"))[0]
+    in_shell(extended, capture.replace("ID", thread).replace("N ", "3 "))
+    captured = readable(extended.path / "evals/deploy/captured.jsonl")
+    assert json.loads(captured)["name"] == "newest tag to staging"
+    assert "1 passed" in in_shell(extended, "uv run pytest -q evals -k newest")
+
+
+def test_threads_move_to_another_store_as_it_says(extended: Agent) -> None:
+    left = in_shell(extended, "uv run agent run 'deploy the latest backend'", code=WAITING)
+    (thread,) = set(re.findall(r"--thread (\w+)", left))
+    moves = re.findall(r"`(uv run agent [^`]+)`", recipe_of(extended, "moving"))
+    in_shell(extended, moves[0])
+    in_shell(extended, moves[1], given={"SQLITE_PATH": "data/new.db"})
+    listed = in_shell(extended, "uv run agent threads", given={"SQLITE_PATH": "data/new.db"})
+    assert re.search(rf"^{thread} +waits", listed, re.MULTILINE)
+
+
+# -- docs/recipes: other systems ---------------------------------------------------------------
 
 ASKS = {
     "intent": "request_more_information",
@@ -487,9 +491,9 @@ def until(true: Callable[[], bool]) -> None:
 def terminals(extended: Agent, tmp_path: Path) -> Iterator[Callable[[str], Terminals]]:
     programs: list[Process] = []
 
-    def opened(title: str) -> Terminals:
-        recipe = section(readable(extended.path / "docs/extending.md"), title)
-        for port in sorted(set(re.findall(r"localhost:(\d+)", recipe))):
+    def opened(name: str) -> Terminals:
+        recipe = recipe_of(extended, name)
+        for port in sorted(set(re.findall(r"(?:localhost:|--port )(\d+)", recipe))):
             with socket.create_server(("127.0.0.1", 0)) as free:
                 recipe = re.sub(rf"\b{port}\b", str(free.getsockname()[1]), recipe)
         return Terminals(extended, recipe, tmp_path, programs)
@@ -507,13 +511,13 @@ def ends_as_shown(here: Terminals, launch: str, show: str) -> None:
     (output,) = outputs(here.recipe)
     assert output in here.says(show)
     checks(here.agent, "check")
-    here.says("uv run pytest -q tests/tools tests/test_control_flow.py")
+    here.says("uv run pytest -q tests/deploy")
 
 
 def test_a_tool_waits_for_another_system_as_it_says(
     terminals: Callable[[str], Terminals],
 ) -> None:
-    here = terminals("A tool that takes long")
+    here = terminals("long-running-tool")
     builds, serve, launch, show = here.opens()
     here.starts(builds)
     here.starts(serve)
@@ -543,7 +547,7 @@ class Builds(BaseHTTPRequestHandler):
 def test_a_job_whose_agent_dies_in_the_tool_and_in_the_wait_is_one_job(
     terminals: Callable[[str], Terminals],
 ) -> None:
-    here = terminals("A tool that takes long")
+    here = terminals("long-running-tool")
     builds, serve, launch, _ = here.opens()
     port, url = builds.split()[-2:]
     Builds.orders, Builds.dies = [], []
@@ -587,7 +591,7 @@ def signature(body: str, secret: str) -> str:
 @pytest.fixture
 def helped(terminals: Callable[[str], Terminals]) -> tuple[Terminals, list[str]]:
     """Return an agent and its helper, made as it says, and the commands that are left."""
-    here = terminals("Another agent as a tool")
+    here = terminals("agent-as-tool")
     new = commands(here.recipe)[0].removeprefix("uvx create-12-factor-agent")
     in_shell(here.agent, f"{' '.join(PROGRAM)} {new} --no-git")
     return here, here.opens()[1:]
@@ -600,12 +604,26 @@ def test_another_agent_does_a_task_as_it_says(helped: tuple[Terminals, list[str]
     ends_as_shown(here, launch, show)
 
 
+def test_a_folder_is_a_way_in_and_out_as_it_says(
+    terminals: Callable[[str], Terminals],
+) -> None:
+    here = terminals("adapters")
+    make, serve, ask, read = here.opens()
+    here.says(make)
+    here.starts(serve)
+    here.says(ask)
+    until((here.agent.path / read.split()[-1]).exists)
+    (output,) = outputs(here.recipe)
+    until(lambda: here.says(read) == output)
+    checks(here.agent, "check")
+
+
 def test_two_agents_that_die_in_between_do_nothing_twice(
     helped: tuple[Terminals, list[str]],
 ) -> None:
     """The helper has a question first, so that both can be killed while they wait."""
     here, (help_, serve, launch, _) = helped
-    script = here.agent.path / "../helper/sample/task.jsonl"
+    script = here.agent.path / "../helper/sample/deploy/task.jsonl"
     script.write_text(json.dumps({"step": ASKS}) + "\n" + readable(script), "utf-8")
     programs = [here.starts(help_), here.starts(serve)]
     here.says(launch)

@@ -1,6 +1,5 @@
-"""The rules of taste: what a machine can see of them without running the agent."""
+"""The template: what is rendered, what a part is made of, and what Copier alone makes of it."""
 
-import ast
 import re
 import tomllib
 from pathlib import Path
@@ -9,32 +8,32 @@ import pytest
 import yaml
 from pytest_copier.plugin import CopierFixture
 
-from create_12_factor_agent import catalog, generate
+from create_12_factor_agent import catalog, engine, generate
 
-from .conftest import FULL, ROOT, tree
+from . import variants
+from .conftest import ROOT, tree
+from .menu import Answers
 
 TEMPLATE = ROOT / "template"
-AGENT = TEMPLATE / "src/agent"
 COPIER = yaml.safe_load((ROOT / "copier.yml").read_text())
-FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners", "trigger": "triggers"}
 
-CORE_LINES = 1000
-"""Of code; see docs/decisions.md for what counts."""
+FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners"}
+"""Where the parts of a question are side by side; another part has a folder of its own."""
 
-FILES, TEST_FILES = 106, 49
-"""How many files people get by default, beside `tests/` and in it."""
-
-ADAPTER_LINES = 40
-"""Of code in an adapter of a model; what they share stands beside them."""
-
-LONG_MODULES: dict[str, int] = {}
-"""Modules that may be longer than the rule, and how long."""
-
-LONG_FUNCTIONS: dict[str, int] = {
-    "template/src/agent/loop.py:advance": 26,  # the loop, on one screen
-    "template/src/agent/thread.py:_after": 36,  # one case for each event
+BESIDE = {
+    "cron": ["schedules.toml"],
+    "webhook": ["webhooks.toml"],
+    "docker": ["Dockerfile", "compose.yaml"],
+    "ci": [".github/workflows/check.yml"],
+    "engine-tests": ["tests/engine/"],
 }
-"""Functions that may be longer than the rule, and how long."""
+"""What a part brings beside its code, the tests of it and its page."""
+
+WITHOUT_CODE = ("docker", "ci", "engine-tests")
+ALWAYS_THERE = ("sqlite", "local")
+"""Parts whose code every agent has, chosen or not."""
+ALWAYS_THERE_IN_PART = ("engine-tests",)
+"""Every agent has some of its files, as the contracts of the ports."""
 
 
 def written(folder: Path, pattern: str = "*") -> list[Path]:
@@ -45,11 +44,6 @@ def written(folder: Path, pattern: str = "*") -> list[Path]:
     )
 
 
-def python_files() -> list[Path]:
-    """Return the Python of both, without the one file that is a template."""
-    return [*written(ROOT / "src", "*.py"), *written(TEMPLATE, "*.py")]
-
-
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -57,11 +51,13 @@ def name(path: Path) -> str:
 # -- the template ----------------------------------------------------------------------------
 
 
-def test_python_is_verbatim_but_for_the_list_of_parts() -> None:
-    assert [name(path) for path in written(TEMPLATE, "*.py.jinja")] in (
-        [],
-        ["template/src/agent/parts.py.jinja"],
-    )
+def test_python_is_verbatim_but_for_the_list_of_parts_and_for_names() -> None:
+    """Only the list has blocks; what starts the agents, and tests, may hold a name."""
+    jinja = {name(path): path.read_text() for path in written(TEMPLATE, "*.py.jinja")}
+    del jinja["template/src/agent/engine/parts.py.jinja"]
+    for file, text in jinja.items():
+        assert file.startswith(("template/src/agent/app.py", "template/tests/")), file
+        assert not re.search(r"{%|# %", text), file
 
 
 def test_no_path_has_a_variable_or_a_condition() -> None:
@@ -95,21 +91,54 @@ def test_no_lock_file_is_part_of_the_template() -> None:
 # -- parts -----------------------------------------------------------------------------------
 
 
-def parts() -> list[tuple[str, str]]:
-    return [
-        (question.name, choice)
-        for question in catalog.questions()
-        for choice in question.choices
-        if question.name in FOLDERS
-    ]
+def places(part: str) -> tuple[str, str]:
+    """Return where the code of a part and its tests are, below `engine`, as patterns."""
+    question = variants.PARTS[part].name
+    if question not in FOLDERS:
+        return rf"{part}/", rf"{part}/"
+    return rf"{FOLDERS[question]}/{part}(/|\.py$)", rf"{FOLDERS[question]}/({part}/|test_{part})"
 
 
-@pytest.mark.parametrize(("question", "choice"), parts())
-def test_a_part_is_a_module_and_a_test(question: str, choice: str) -> None:
-    folder = FOLDERS[question]
-    modules = (AGENT / folder / f"{choice}.py", AGENT / folder / f"{choice}/__init__.py")
-    assert any(module.is_file() for module in modules)
-    assert written(TEMPLATE / "tests" / folder, f"test_{choice}*.py")
+@pytest.mark.parametrize("part", variants.PARTS)
+def test_a_part_is_a_folder_its_mirror_in_the_tests_and_a_page(
+    part: str, newest: Path, tmp_path: Path
+) -> None:
+    code, tests = places(part)
+    shared = [f"src/agent/engine/{code}", f"tests/engine/{tests}", rf"docs/{part}\.md$"]
+    its_own = re.compile("|".join([*shared, *map(re.escape, BESIDE.get(part, ()))]))
+    without, having = (
+        rendered(newest, tmp_path / str(place), answers)
+        for place, answers in enumerate(variants.step(part, variants.FULL))
+    )
+    assert [name for name in having - without if not its_own.match(name)] == []
+    if part not in ALWAYS_THERE + ALWAYS_THERE_IN_PART:
+        assert [name for name in without if its_own.match(name)] == []
+    for pattern in shared[:2]:
+        found = [name for name in having if re.match(pattern, name)]
+        assert bool(found) == (part not in WITHOUT_CODE), pattern
+
+
+def rendered(template: Path, folder: Path, answers: Answers) -> set[str]:
+    engine.render(template, folder, answers | {"project_name": "my-agent"})
+    return {*tree(folder)}
+
+
+@pytest.mark.parametrize("part", variants.optional())
+def test_one_entry_leaves_out_the_code_of_a_part_with_its_tests(part: str) -> None:
+    entries = [one for one in COPIER["_exclude"] if re.search(rf"%}}\*\*/\S*\b{part}\b", one)]
+    assert len(entries) == (part not in ALWAYS_THERE + WITHOUT_CODE)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        part
+        for part, question in variants.PARTS.items()
+        if question.name not in FOLDERS and part not in WITHOUT_CODE
+    ],
+)
+def test_a_part_with_a_folder_of_its_own_has_a_page(part: str) -> None:
+    assert (TEMPLATE / f"docs/{part}.md").is_file()
 
 
 @pytest.mark.parametrize("question", catalog.questions(), ids=lambda one: one.name)
@@ -134,8 +163,8 @@ def test_part_names_are_unique() -> None:
         ({"llm": ["gemini"]}, "llms/*openai*", "llms/*gemini*"),
         ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/check.yml"),
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
-        ({}, "*postgres*", "stores/sqlite.py"),
-        ({"store": "postgres"}, "*procrastinate*", "stores/test_postgres.py"),
+        ({}, "*postgres*", "stores/sqlite"),
+        ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
         ({"web": "none"}, "engine/http", "engine/cli"),
         ({"web": "none"}, "*inbox*", "engine/cli"),
         ({"web": "http"}, "*inbox*", "engine/http"),
@@ -211,7 +240,7 @@ def test_what_runs_the_agent_fits_what_it_serves(
 TOLD = (".env.example", "compose.yaml", "Dockerfile", "Makefile", "README.md")
 
 
-@pytest.mark.parametrize("answers", [{"web": "http"}, {"web": "none"}, {}, FULL], ids=str)
+@pytest.mark.parametrize("answers", [{"web": "http"}, {"web": "none"}, {}, variants.FULL], ids=str)
 def test_no_page_leads_to_one_that_is_left_out(
     copier: CopierFixture, tmp_path: Path, answers: dict[str, object]
 ) -> None:
@@ -271,110 +300,9 @@ def test_an_owner_s_files_are_left_alone_by_an_update(
     copier: CopierFixture, tmp_path: Path
 ) -> None:
     project = copier.copy(tmp_path / "my-agent", llm=[])
-    seed = project / "src/agent/control_flow.py"
+    seed = project / "src/agent/deploy/control_flow.py"
     seed.unlink()
     project.run("git init -q && git add -A && git -c user.name=n -c user.email=e commit -qm x")
     project.update(llm=["openai"])
     assert not seed.exists()
-    assert (project / "src/agent/llms/openai.py").is_file()
-
-
-# -- size and shape --------------------------------------------------------------------------
-
-
-def test_modules_are_short() -> None:
-    limit = {"src": 150, "template": 160}
-    long = {
-        name(path): lines
-        for path in (*python_files(), AGENT / "parts.py.jinja")
-        if (lines := len(path.read_text().splitlines())) > limit[name(path).split("/")[0]]
-        and "/tests/" not in name(path)
-    }
-    assert long == LONG_MODULES
-
-
-def test_functions_are_short() -> None:
-    long = {
-        f"{name(path)}:{node.name}": lines
-        for path in python_files()
-        if "/tests/" not in name(path)
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (lines := _code_lines(node)) > 25
-    }
-    assert long == LONG_FUNCTIONS
-
-
-def _code_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Count the body without its docstring: a signature of many flags is no complexity."""
-    body = node.body[1:] if ast.get_docstring(node) else node.body
-    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
-
-
-def test_the_code_of_the_agent_s_core_fits_in_a_head(copier: CopierFixture, tmp_path: Path) -> None:
-    """What the owner replaces is not counted, nor what explains: blank lines and docstrings."""
-    agent = Path(copier.copy(tmp_path / "my-agent") / "src/agent")
-    adapters = {"llms", "stores", "channels", "runners", "triggers"}
-    others = adapters | {"tools", "control_flow.py", "app.py", "parts.py", "evals"}
-    core = [path for path in agent.rglob("*.py") if path.relative_to(agent).parts[0] not in others]
-    assert sum(lines_of_code(path.read_text()) for path in core) <= CORE_LINES
-
-
-@pytest.mark.parametrize("name", FULL["llm"])
-def test_an_adapter_of_a_model_is_thin(name: str) -> None:
-    assert lines_of_code((AGENT / f"llms/{name}.py").read_text()) <= ADAPTER_LINES
-
-
-def lines_of_code(text: str) -> int:
-    """Count the lines that are neither blank nor a docstring of a module, class or field."""
-    said = {
-        line
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        for line in range(node.lineno, (node.end_lineno or 0) + 1)
-    }
-    written = {number for number, line in enumerate(text.splitlines(), 1) if line.strip()}
-    return len(written - said)
-
-
-def test_blank_lines_and_docstrings_are_no_code() -> None:
-    text = '"""Say."""\n\nimport io\n\nx = 1\n"""A field\n\nof two."""\ny = (\n    "x"\n)\n'
-    assert lines_of_code(text) == 5
-
-
-def test_the_default_agent_has_few_files(copier: CopierFixture, tmp_path: Path) -> None:
-    project = Path(copier.copy(tmp_path / "my-agent") / ".")
-    files = [path.relative_to(project) for path in project.rglob("*") if path.is_file()]
-    tests = [path for path in files if path.parts[0] == "tests"]
-    assert len(files) - len(tests) <= FILES
-    assert len(tests) <= TEST_FILES
-
-
-@pytest.mark.parametrize("number", range(1, 14))
-def test_every_factor_has_a_home(number: int) -> None:
-    """The first line of a module says which factor lives there; prompts have no docstring."""
-    if number == 2:
-        assert (AGENT / "prompts").is_dir()
-        return
-    homes = [
-        name(path)
-        for path in written(AGENT, "*.py")
-        if re.match(
-            rf"Factors? .*\b{number}\b.*:", ast.get_docstring(ast.parse(path.read_text())) or ""
-        )
-    ]
-    assert homes
-
-
-def test_every_module_says_what_it_is_for() -> None:
-    silent = [
-        name(path)
-        for path in python_files()
-        if not ast.get_docstring(ast.parse(path.read_text())) and "/tests/" not in name(path)
-    ]
-    assert silent == []
-
-
-def test_comments_are_few_and_none_is_left_over() -> None:
-    text = "\n".join(path.read_text() for path in python_files())
-    assert not re.search(r"#.*\b(TODO|FIXME|XXX)\b", text)
+    assert (project / "src/agent/engine/llms/openai.py").is_file()

@@ -14,6 +14,9 @@ from create_12_factor_agent import source
 from .conftest import ROOT, checked_in, tree
 from .templates import commit, git
 
+pytestmark = pytest.mark.slow
+
+LOOP = "src/agent/engine/loop/advance.py"
 VARIANTS: tuple[dict[str, object], ...] = (
     {},
     {"llm": [], "extra": []},
@@ -44,13 +47,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
     for name in checked_in():
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, repository / name)
-    loop = (repository / "template/src/agent/loop.py").read_text()
+    loop = (repository / "template" / LOOP).read_text()
     changes = {"v91.0.0": loop, "v91.1.0": loop.replace("MAX_DELIVERIES = 5", "MAX_DELIVERIES = 6")}
     wheels = {}
     for tag, text in changes.items():
         log = (repository / "docs/changelog.md").read_text()
         log = log.replace("## Unreleased\n", f"## Unreleased\n\n- What {tag} brings.\n", 1)
-        commit(repository, {"template/src/agent/loop.py": text, "docs/changelog.md": log})
+        commit(repository, {f"template/{LOOP}": text, "docs/changelog.md": log})
         release(repository, tag[1:])
         wheels[tag] = Path(shutil.copy(next((repository / "dist").glob("*.whl")), folder))
     return Published(repository, wheels)
@@ -84,7 +87,7 @@ def test_a_release_makes_adds_and_updates_offline(published: Published, tmp_path
     assert published.run("v91.1.0", "update", "--check", cwd=project).returncode == 4
     updated = published.run("v91.1.0", "update", "--no-install", cwd=project)
     assert updated.returncode == 0, updated.stderr
-    assert "MAX_DELIVERIES = 6" in (project / "src/agent/loop.py").read_text()
+    assert "MAX_DELIVERIES = 6" in (project / LOOP).read_text()
     commit(project, {})
     behind = published.run("v91.0.0", "update", cwd=project)
     assert behind.returncode == 2
@@ -147,7 +150,7 @@ def test_folder_bundle_and_tag_render_the_same(
         )  # fmt: skip
         (tmp_path / name / ".copier-answers.yml").unlink()
     assert tree(tmp_path / "folder") == tree(tmp_path / "bundle") == tree(tmp_path / "tag")
-    assert "MAX_DELIVERIES = 6" in (tmp_path / "tag/src/agent/loop.py").read_text()
+    assert "MAX_DELIVERIES = 6" in (tmp_path / "tag" / LOOP).read_text()
 
 
 def test_an_sdist_builds_the_same_wheel_without_git(published: Published, tmp_path: Path) -> None:

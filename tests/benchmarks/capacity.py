@@ -19,7 +19,13 @@ from create_12_factor_agent import generate
 
 HERE = Path(__file__).parent
 WANTED = {"llm": [], "store": "postgres", "runner": "procrastinate", "extra": []}
-PLUGGED = "LLMS = {**parts.LLMS"
+PLUGGED = """
+from dataclasses import replace
+
+from .slow import SlowLLM
+
+application = replace(application, llms={"slow": SlowLLM.from_env})
+"""
 LANGGRAPH = ("langgraph", "langgraph-checkpoint-postgres", "langgraph-checkpoint-sqlite")
 
 
@@ -42,13 +48,9 @@ def main() -> None:
 def _made(place: Path) -> Path:
     """Make a repository with a model that takes its time."""
     made = generate.new(place, WANTED, ask=False).path
-    shutil.copy(HERE / "capacity_model.py", made / "src/agent/llms/slow.py")
-    app = made / "src/agent/app.py"
-    text = app.read_text("utf-8")
-    assert PLUGGED in text, "app.py plugs its models together in another way"
-    text = text.replace(PLUGGED, f'{PLUGGED}, "slow": SlowLLM.from_env')
-    known = "from .llms.scripted import scripted\n"
-    app.write_text(text.replace(known, f"{known}from .llms.slow import SlowLLM\n"), "utf-8")
+    shutil.copy(HERE / "capacity_model.py", made / "src/agent/slow.py")
+    with (made / "src/agent/app.py").open("a", encoding="utf-8") as app:
+        app.write(PLUGGED)
     _run(made, "sync", "--quiet")
     return made
 

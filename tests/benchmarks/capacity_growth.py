@@ -18,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from agent.actions import Action, Finish, Run
-from agent.api import launch
-from agent.llms.output import JsonSteps
-from agent.loop import advance
-from agent.ports import Reply
-from agent.state import Limits
-from agent.stores.postgres import PostgresStore
-from agent.stores.sqlite import SqliteStore
+from agent.engine import Action, Finish, Limits, Run
+from agent.engine.llms.output import JsonSteps
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import launch
+from agent.engine.loop.ports import Reply
+from agent.engine.stores.postgres import PostgresStore
+from agent.engine.stores.sqlite import SqliteStore
 from capacity_lab import heads, postgres, row
 from capacity_meter import STEPS, WINDOWS, Files, Wal, payload
-from tests.domain import Done, Look, World, agent_of
+from tests.engine.domain import Done, Look, World, ports_of
 
 Meter = Wal | Files
 Row = dict[str, Any]
@@ -49,11 +48,11 @@ async def ours(name: str, store: Any, meter: Meter, folder: str) -> Row:
             return Finish(step.message)
         return Run(lambda *_: payload(growth.steps), effect="read")
 
-    agent = agent_of(
+    ports = ports_of(
         store, say, World(Path(folder, "world")), steps=JsonSteps(Look | Done), decide=decide,
         limits=Limits(10**9, 10**9, 10**9, 10**9),
     )  # fmt: skip
-    await advance(agent, await launch(agent, "t", "hello", actor="a", delivery="1", source="cli"))
+    await advance(ports, await launch(ports, "t", "hello", actor="a", delivery="1", source="cli"))
     found = meter.row(name, growth)
     await _told_how_long_it_loads(store)
     await store.close()

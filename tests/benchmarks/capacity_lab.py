@@ -19,8 +19,8 @@ from uuid import uuid4
 
 import psutil
 import psycopg
-from agent.api import launch
-from agent.app import build
+from agent.app import application
+from agent.engine.loop.api import launch
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would like to have XDG_RUNTIME_DIR
@@ -76,7 +76,8 @@ def begin(url: str, paused: int = 0) -> None:
 COPY = (
     "CREATE TABLE copies AS SELECT gen_random_uuid()::text AS id FROM generate_series(1, %s)",
     "INSERT INTO events SELECT id, seq, type, key, actor, data, at FROM copies, events",
-    "INSERT INTO threads SELECT copies.id, version, status, created, updated FROM copies, threads",
+    "INSERT INTO threads SELECT copies.id, version, status, agent, created, updated "
+    "FROM copies, threads",
     "DROP TABLE copies",
     "VACUUM (ANALYZE)",
 )
@@ -92,15 +93,18 @@ def send(count: int, text: str = "hello", every_s: float = 0.0, to: Iterable[str
     """Append so many messages as `agent serve` does, to these threads or each to a new one."""
 
     async def sending() -> None:
-        app, left = build(""), iter([*to] or [str(uuid4()) for _ in range(count)])
+        ports, left = (
+            application.build("").ports,
+            iter([*to] or [str(uuid4()) for _ in range(count)]),
+        )
 
         async def sender() -> None:
             for name in left:
-                await launch(app.agent, name, text, actor="ana", delivery="1", source="test")
+                await launch(ports, name, text, actor="ana", delivery="1", source="test")
                 await asyncio.sleep(every_s)
 
         await asyncio.gather(*(sender() for _ in range(1 if every_s else 8)))
-        await app.agent.store.close()  # type: ignore[attr-defined] # it is PostgreSQL's
+        await ports.store.close()  # type: ignore[attr-defined] # it is PostgreSQL's
 
     asyncio.run(sending())
 

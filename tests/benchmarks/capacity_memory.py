@@ -10,10 +10,10 @@ from statistics import median
 from typing import Any
 
 import capacity_lab as lab
-from agent.app import build
-from agent.events import event
-from agent.stores.postgres_schema import CLAIM_DUE
-from agent.thread import Thread
+from agent.app import application
+from agent.engine.log.events import event
+from agent.engine.log.thread import Thread
+from agent.engine.stores.postgres.schema import CLAIM_DUE
 from capacity_meter import payload
 from psutil import Process
 
@@ -63,7 +63,7 @@ async def long_thread() -> None:
             event("tool_started", step=step, key="k"),
             event("tool_finished", "agent", f"result:{step}", **result),
         ]
-    store: Any = build("").agent.store
+    store: Any = application.build("").ports.store
     await store.append(Thread("long"), *events, event("finished", message="ok"))
     await store.close()
 

@@ -9,8 +9,8 @@ import json
 import time
 from typing import Any, Self
 
-from agent.context import Prompt
-from agent.ports import Reply
+from agent.engine.context.window import Prompt
+from agent.engine.loop.ports import Reply
 
 LOOK = {"intent": "list_git_tags"}
 DONE = {"intent": "done_for_now", "message": "There they are."}

@@ -16,15 +16,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from agent.api import launch
-from agent.llms.output import JsonSteps
-from agent.loop import advance
-from agent.ports import Reply, Store
-from agent.state import Limits
-from agent.stores.memory import MemoryStore
-from agent.stores.sqlite import SqliteStore
+from agent.engine import Limits
+from agent.engine.llms.output import JsonSteps
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import launch
+from agent.engine.loop.ports import Reply, Store
+from agent.engine.stores.memory import MemoryStore
+from agent.engine.stores.sqlite import SqliteStore
 from pydantic import BaseModel
-from tests.domain import Done, Look, World, agent_of
+from tests.engine.domain import Done, Look, World, ports_of
 
 ROUNDS = 7
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -79,8 +79,8 @@ async def by_hand(path: str) -> None:
 async def ours(path: str) -> None:
     store: Store = MemoryStore() if path == ":memory:" else SqliteStore(path)
     limits = Limits(10**9, 10**9, 10**9, 10**9)
-    agent = agent_of(store, model(), WORLD, limits=limits, steps=TYPES)
-    await advance(agent, await launch(agent, "t", "hello", actor="a", delivery="1", source="cli"))
+    ports = ports_of(store, model(), WORLD, limits=limits, steps=TYPES)
+    await advance(ports, await launch(ports, "t", "hello", actor="a", delivery="1", source="cli"))
 
 
 def cost(run: Run, kind: str) -> float:

@@ -14,19 +14,19 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import Any
 
-from agent.context import Prompts, Window
-from agent.events import Event
-from agent.llms.output import JsonSteps
-from agent.thread import Thread
-from agent.tools import NextStep
+from agent.deploy.tools import NextStep
+from agent.engine.context.window import Prompts, Window
+from agent.engine.llms.output import JsonSteps
+from agent.engine.log.events import Event
+from agent.engine.log.thread import Thread
 from bpe_openai import get_encoding
-from tests.domain import chose, failed, past, paused, resumed, returned, said, started
+from tests.engine.domain import chose, failed, past, paused, resumed, returned, said, started
 
 READ, WRITE = 0.1, 1.25
 ASKED = "Can you deploy the latest backend to production? Staging first, as always."
 QUESTION = "The deployment service did not answer. Try again, or wait until somebody has a look?"
 SYSTEM, ASK = (
-    files("agent").joinpath("prompts", name).read_text("utf-8")
+    files("agent.deploy").joinpath("prompts", name).read_text("utf-8")
     for name in ("system.md", "next_step.md")
 )
 SCHEMA: dict[str, Any] = JsonSteps(NextStep).schema

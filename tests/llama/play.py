@@ -13,17 +13,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agent.actions import Action, Finish, Run
-from agent.api import launch, resume
-from agent.errors import Refused
-from agent.events import Event
-from agent.llms.openai import OpenaiLLM
-from agent.loop import advance
-from agent.ports import Agent
-from agent.state import Limits
-from agent.stores.memory import MemoryStore
-from tests.domain import World, agent_of
-from tests.llms.contract import STEPS, Serve
+from agent.engine import Action, Finish, Limits, Run
+from agent.engine.llms.openai import OpenaiLLM
+from agent.engine.log.errors import Refused
+from agent.engine.log.events import Event
+from agent.engine.loop.advance import advance
+from agent.engine.loop.api import launch, resume
+from agent.engine.loop.ports import Ports
+from agent.engine.stores.memory import MemoryStore
+from tests.engine.domain import World, ports_of
+from tests.engine.llms.contract import STEPS, Serve
 
 LIMITS = Limits(steps=8, errors=3, tokens=10**9)
 YES = {
@@ -42,17 +41,17 @@ def kitchen(step: Any) -> Action:
     return Run(lambda *_: "ok", effect="read")
 
 
-async def played(agent: Agent) -> tuple[Event, ...]:
+async def played(ports: Ports) -> tuple[Event, ...]:
     """Play one thread, a person saying yes to everything, but not for ever."""
-    thread = await launch(agent, "t", "go", actor="ana", delivery="1", source="user")
+    thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
     for _ in range(4):
-        thread = await advance(agent, thread)
+        thread = await advance(ports, thread)
         if not (wait := thread.state.wait):
             break
         said = {"text": "yes", "digest": wait.data.get("digest", "")}
         with suppress(Refused):  # a nap of no seconds is over already
-            await resume(agent, "t", wait.seq, YES[wait.kind], actor="ana", **said)
-        thread = await agent.store.load("t")
+            await resume(ports, "t", wait.seq, YES[wait.kind], actor="ana", **said)
+        thread = await ports.store.load("t")
     return thread.events
 
 
@@ -63,7 +62,7 @@ async def main(replies: int) -> None:
     while sum(event.type in ("step", "invalid_step") for event in events) < replies:
         world = World(Path(tempfile.mkdtemp()) / "world.db")
         for changes in ({}, kitchens):
-            events += await played(agent_of(MemoryStore(), llm, world, limits=LIMITS, **changes))
+            events += await played(ports_of(MemoryStore(), llm, world, limits=LIMITS, **changes))
     tokens = [event.data["tokens"] for event in events if "tokens" in event.data]
     result = {
         "replies": len(tokens),

@@ -1,7 +1,10 @@
-"""An agent you own. Read it in this order:
+"""Agents that you own, in two rooms: yours, and the engine's.
 
-tools, control_flow, prompts (yours) · events, state, thread (the log and its fold) ·
-loop, tool_calls, outcome, record (what moves it) · context, rendering, blocks, compaction (what
-the model reads) · api, verdicts (every way in) · ports and their adapters · app (plugged
-together) · evals (does the model choose well).
+Yours is `app.py`, which names your agents, and one folder for each. Read an agent in this order:
+tools, control_flow, context, prompts.
+
+`engine/` is everything else. You own it too, but seldom open it, and updates change it. Read it in
+this order: log (events, and the state they fold into) · loop (advance, tool_calls, record; api and
+verdicts are the ways in, ports what adapters do) · context (what the model reads) · people · llms,
+stores, runners · cli and the other parts · build (plugs everything together).
 """

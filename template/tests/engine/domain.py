@@ -156,9 +156,11 @@ class Direct:
 def ports_of(
     store: Store, llm: LLM, world: World, *, channel: Channel | None = None, **changes: Any
 ) -> Ports:
-    """Plug an agent of this domain together, called `test`."""
+    """Plug an agent of this domain together, called `test`; `also` names others like it."""
     notifier = changes.pop("notifier", None) or Direct(channel or PollChannel())
-    return Ports(store, notifier, {"test": agent_of(llm, world, **changes)})
+    names = ("test", *changes.pop("also", ()))
+    agents = {name: agent_of(llm, world, **changes | {"name": name}) for name in names}
+    return Ports(store, notifier, agents)
 
 
 def agent_of(llm: LLM, world: World, **changes: Any) -> BoundAgent:

@@ -31,6 +31,17 @@ def least(prompts: Path | str) -> Agent:
     return Agent(steps=Done, decide=lambda step, thread: Finish(step.message), prompts=prompts)
 
 
+def test_an_owner_s_store_takes_the_place_of_the_chosen_one() -> None:
+    made: list[MemoryStore] = []
+
+    def mine() -> MemoryStore:
+        made.append(MemoryStore())
+        return made[0]
+
+    built = Application({"least": least("You are terse.")}, store=mine).build(no_model)
+    assert [built.ports.store] == made
+
+
 async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path) -> None:
     (folder / "system.md").write_text(SYSTEM, "utf-8")
     says = {"mine": lambda _: ScriptedLLM.of({"intent": "done", "message": "bye"})}

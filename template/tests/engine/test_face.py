@@ -12,7 +12,8 @@ from agent import engine
 
 PACKAGE = Path(agent.__file__ or "").parent
 LAYERS = "main build parts cli evals runners people llms stores loop context settings log".split()
-OWN = [path for path in PACKAGE.iterdir() if path.name not in ("engine", "app.py", "__init__.py")]
+OTHERS = ("engine", "adapters", "app.py", "__init__.py")
+OWN = [path for path in PACKAGE.iterdir() if path.name not in OTHERS]
 FILES = sorted(
     file for path in OWN for file in (path.rglob("*.py") if path.is_dir() else [path])
     if file.suffix == ".py"

@@ -11,7 +11,7 @@ from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.compaction import Summarize
-from .loop.ports import LLM, BoundAgent, Channel, Ports
+from .loop.ports import LLM, BoundAgent, Channel, Ports, Store
 from .people.routing import Routing
 from .runners.app import App, ModelOf, Trigger
 
@@ -29,6 +29,8 @@ class Application:
     """`MODEL=<one of these>:<its own name for the model>`."""
     channels: Mapping[str, Channel] = field(default_factory=dict)
     triggers: Sequence[Trigger] = ()
+    store: Callable[[], Store] | None = None
+    """Makes the store; None for the one that was chosen. A runner may need a store of its own."""
 
     def build(self, model_of: ModelOf) -> App:
         """Plug everything together; an agent whose model is "" can do everything but think."""
@@ -37,7 +39,7 @@ class Application:
         models = {name: model_of(name) for name in self.agents}
         agents = {name: self._bind(name, models[name]) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
-        ports = Ports(parts.store(models), notifier, agents)
+        ports = Ports(parts.store(models, self.store), notifier, agents)
         return App(ports, parts.Runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _bind(self, name: str, model: str) -> BoundAgent:

@@ -1,5 +1,6 @@
 """The owner's file of schedules, and when each schedule is due."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -10,13 +11,19 @@ import pytest
 
 from agent.engine.cron.schedules import Schedule, read_schedules
 from agent.engine.log.errors import Misconfigured
+from agent.engine.loop.ports import Ports
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
+from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Shown
+from ..domain import Says, Shown, World, agent_of
 
 ROOT = Path(__file__).parents[3]
-CHANNELS = Routing({"poll": PollChannel(), "slack": Shown()})
+PORTS = Ports(
+    MemoryStore(),
+    Routing({"poll": PollChannel(), "slack": Shown()}),
+    {name: agent_of(Says(), World(":memory:"), name=name) for name in ("test", "second")},
+)
 GOOD = 'cron = "0 9 * * mon-fri"\nmessage = "Report."\n'
 
 
@@ -31,26 +38,30 @@ def test_each_table_is_a_schedule(write: Path) -> None:
     write.write_text(
         f'[b]\n{GOOD}timezone = "Europe/Berlin"\nnotify = "slack:C1"\nmissed = "once"\n[a]\n{GOOD}'
     )
-    assert read_schedules(CHANNELS) == [
-        Schedule("b", "0 9 * * mon-fri", ZoneInfo("Europe/Berlin"), "Report.", "slack:C1", "once"),
-        Schedule("a", "0 9 * * mon-fri", ZoneInfo("UTC"), "Report.", "poll:", "skip"),
+    assert read_schedules(PORTS) == [
+        Schedule(
+            "b", "0 9 * * mon-fri", ZoneInfo("Europe/Berlin"), "Report.", "slack:C1", "once", "test"
+        ),
+        Schedule("a", "0 9 * * mon-fri", ZoneInfo("UTC"), "Report.", "poll:", "skip", "test"),
     ]
 
 
 def test_without_a_file_there_are_no_schedules(write: Path) -> None:
-    assert read_schedules(CHANNELS) == []
+    assert read_schedules(PORTS) == []
 
 
 def test_the_example_on_the_page_is_valid(write: Path) -> None:
     write.write_text((ROOT / "docs/cron.md").read_text().split("```")[1].removeprefix("toml"))
-    (morning,) = read_schedules(Routing({"poll": PollChannel()}))  # where nothing else is set up
+    (morning,) = read_schedules(
+        replace(PORTS, notifier=Routing({"poll": PollChannel()}))
+    )  # where nothing else is set up
     assert (morning.name, morning.missed) == ("morning-report", "once")
 
 
 def test_the_file_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("other.toml").write_text(f"[a]\n{GOOD}")
     monkeypatch.setenv("SCHEDULES_FILE", "other.toml")
-    assert [each.name for each in read_schedules(CHANNELS)] == ["a"]
+    assert [each.name for each in read_schedules(PORTS)] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +96,7 @@ def test_the_file_may_be_elsewhere(write: Path, monkeypatch: pytest.MonkeyPatch)
 def test_a_mistake_is_named_in_one_line(text: str | bytes, problem: str, write: Path) -> None:
     write.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(Misconfigured) as raised:
-        read_schedules(CHANNELS)
+        read_schedules(PORTS)
     assert str(raised.value).startswith("'schedules.toml'")
     assert problem in str(raised.value)
     assert "\n" not in str(raised.value)
@@ -113,7 +124,7 @@ def test_a_mistake_is_named_in_one_line(text: str | bytes, problem: str, write: 
 def test_an_invalid_crontab_is_refused(cron: str, problem: str, write: Path) -> None:
     write.write_text(f'[a]\ncron = "{cron}"\nmessage = "Report."')
     with pytest.raises(Misconfigured) as raised:
-        read_schedules(CHANNELS)
+        read_schedules(PORTS)
     assert str(raised.value).startswith(f"'schedules.toml': [a] cron = '{cron}' {problem}")
 
 
@@ -208,3 +219,15 @@ def test_a_message_has_the_local_day_and_time_of_its_tick() -> None:
     dated = make_schedule(zone=BERLIN, message="{date}, {time}: {what} of {date}?")
     text = dated.format_message(parse_utc("2026-07-31 22:30"))
     assert text == "2026-08-01, 00:30: {what} of 2026-08-01?"
+
+
+def test_a_schedule_may_be_for_another_agent(write: Path) -> None:
+    write.write_text(f'[a]\n{GOOD}agent = "second"\n')
+    assert [each.agent for each in read_schedules(PORTS)] == ["second"]
+
+
+def test_an_agent_that_is_not_in_app_py_stops_the_start(write: Path) -> None:
+    write.write_text(f'[a]\n{GOOD}agent = "third"\n')
+    why = r"\[a\] agent = 'third' is not an agent of app\.py; those are test, second"
+    with pytest.raises(Misconfigured, match=why):
+        read_schedules(PORTS)

@@ -2,7 +2,11 @@
 
 import asyncio
 import logging
+import os
+from dataclasses import replace
 from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -199,3 +203,31 @@ async def test_a_mail_answers_a_question_from_elsewhere(
     }
     await intake.take_mail(write_mail("blue", "bob@example.org", 9, **answer))
     assert (await store.load("t")).state.wait is None
+
+
+@pytest.fixture
+def rollback() -> None:
+    """Give the agent `rollback` an address."""
+    people = Path(os.environ["PEOPLE_FILE"])
+    people.write_text(f'{people.read_text()}\n[agents.rollback]\nemail = "rollback@example.org"\n')
+
+
+@pytest.mark.parametrize(
+    ("headers", "agent"),
+    [
+        ({"to": "Rollback <rollback@example.org>"}, "rollback"),
+        ({"to": "all@example.org", "delivered_to": "ROLLBACK@example.org"}, "rollback"),
+        ({"cc": "rollback@example.org"}, "rollback"),
+        ({}, "test"),
+        ({"to": "rollback@example.org.evil.example"}, "test"),
+    ],
+)
+async def test_a_mail_is_for_the_agent_of_the_address_it_was_sent_to(
+    headers: dict[str, Any], agent: str, intake: Intake, ports: Ports, rollback: None
+) -> None:
+    second = replace(ports.default, name="rollback")
+    several = replace(ports, agents={**ports.agents, "rollback": second})
+    intake = replace(intake, app=replace(intake.app, ports=several))
+    assert await intake.take_mail(write_mail(**headers)) == ""
+    (row,) = await ports.store.threads()
+    assert (await ports.store.load(row.id)).state.agent == agent

@@ -1,6 +1,7 @@
 """Several agents in one repository: each thread is one agent's, named by its first message."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from ..conftest import Clock
 from ..domain import Direct, Says, World, agent_of, said, stored
 
 BYE = {"intent": "done", "message": "bye"}
-SENT = {"actor": "ana", "source": "user"}
+SENT: dict[str, Any] = {"actor": "ana", "source": "user"}
 
 
 @pytest.fixture
@@ -48,10 +49,18 @@ async def test_a_thread_that_names_none_is_the_default_agent_s(
 
 async def test_a_conversation_stays_with_its_agent(ports: Ports, store: MemoryStore) -> None:
     await launch(ports, "t", "hello", delivery="1", agent="second", **SENT)
-    await launch(ports, "t", "no name is no conflict", delivery="2", **SENT)
+    await launch(ports, "t", "hello", delivery="2", **SENT)
+    thread = await launch(ports, "t", "hello", delivery="3", agent="first", **SENT)
+    assert (thread.state.version, thread.state.agent) == (3, "second")
+
+
+async def test_a_strict_message_is_refused_by_another_agent_s_conversation(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await launch(ports, "t", "hello", delivery="1", agent="second", **SENT)
     with pytest.raises(Refused, match="with the agent 'second', not 'first'"):
-        await launch(ports, "t", "hello", delivery="3", agent="first", **SENT)
-    assert (await store.load("t")).state.version == 2
+        await launch(ports, "t", "hello", delivery="2", agent="first", strict=True, **SENT)
+    assert (await store.load("t")).state.version == 1
 
 
 async def test_an_agent_that_is_not_there_starts_nothing(ports: Ports, store: MemoryStore) -> None:

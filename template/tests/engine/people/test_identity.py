@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from agent.engine.log.errors import Misconfigured
-from agent.engine.people.identity import identities, local_user, name_of, reached
+from agent.engine.people.identity import (
+    check_agents,
+    choose_agent,
+    identities,
+    local_user,
+    name_of,
+    reached,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +110,42 @@ def test_people_are_reached_by_the_channels_that_are_here_in_their_own_order(
     (folder / "people.toml").write_text(PEOPLE)
     assert reached(name, {"poll", "slack", "email"}) == ways
     assert reached(name, {"poll"}) == []
+
+
+AGENTS = """
+[agents.rollback]
+slack = ["C7", "C8"]
+email = "rollback@example.org"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "places", "agent"),
+    [
+        ("slack", ["C8"], "rollback"),
+        ("slack", ["C1"], ""),
+        ("slack", ["rollback@example.org"], ""),
+        ("email", ["deploy@example.org", "rollback@example.org"], "rollback"),
+        ("email", [], ""),
+    ],
+)
+def test_the_file_says_which_agent_is_meant_where(
+    kind: str, places: list[str], agent: str, folder: Path
+) -> None:
+    (folder / "people.toml").write_text(PEOPLE + AGENTS)
+    assert choose_agent(kind, places) == agent
+
+
+def test_the_table_of_agents_is_not_a_person(folder: Path) -> None:
+    (folder / "people.toml").write_text(PEOPLE + AGENTS)
+    assert name_of("rollback", "C7") == "rollback:C7"
+    assert identities("agents", "slack") == []
+
+
+def test_an_agent_of_the_file_that_is_not_in_app_py_is_named(folder: Path) -> None:
+    (folder / "people.toml").write_text(AGENTS)
+    check_agents(["deploy", "rollback"])
+    with pytest.raises(
+        Misconfigured, match=r"\[agents\.rollback\]: app\.py has no agent 'rollback'"
+    ):
+        check_agents(["deploy"])

@@ -1,10 +1,13 @@
 """People in Slack write to the agent, however often each message arrives."""
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import event
 from agent.engine.log.thread import Thread
 
@@ -169,3 +172,29 @@ async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
     other = office.slack.says("D2", "hi", "U2")["ts"]
     assert await office.hear(office.slack.says("D2", "hm", "U2", thread_ts=other), "D2") == 200
     assert len(await store.threads()) == 2
+
+
+@pytest.fixture
+def people() -> Path:
+    """Give the agent `rollback` a channel."""
+    path = Path(os.environ["PEOPLE_FILE"])
+    path.write_text(f'{path.read_text()}\n[agents.rollback]\nslack = "C1"\n')
+    return path
+
+
+async def test_a_mention_is_for_the_agent_of_its_channel_and_its_thread_stays_with_it(
+    open_office: Open, people: Path
+) -> None:
+    office = open_office(DONE, DONE, also=("rollback",))
+    thread = await office.mention()
+    assert thread.state.agent == "rollback"
+    people.unlink()  # noqa: ASYNC240 # one small file
+    root = thread.state.reply_to.partition("/")[2]
+    assert (await office.mention("more", thread_ts=root)).state.agent == "rollback"
+
+
+async def test_a_channel_of_an_agent_that_is_not_in_app_py_stops_the_start(
+    open_office: Open, people: Path
+) -> None:
+    with pytest.raises(Misconfigured, match=r"app\.py has no agent 'rollback', only test"):
+        open_office()

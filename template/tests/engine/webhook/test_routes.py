@@ -413,6 +413,28 @@ def test_a_notify_address_that_reaches_nobody_stops_the_start(
         assert serve(app)
 
 
+@pytest.fixture
+def second(file: Path) -> None:
+    """Give the source `github` to the agent `second`."""
+    file.write_text(FILE.replace('notify = "slack:C1"', 'agent = "second"'), "utf-8")
+
+
+async def test_a_source_may_be_for_another_agent(
+    store: MemoryStore, world: World, runner: Asleep, second: None
+) -> None:
+    ports = ports_of(store, Says(), world, also=("second",))
+    async with open_sender(ports, runner) as there:
+        answer = await send(there, "github", sign_github(ISSUE))
+    assert (await store.load(answer.json()["id"])).state.agent == "second"
+
+
+def test_a_source_for_an_agent_that_is_not_in_app_py_stops_the_start(
+    ports: Ports, runner: Asleep, second: None
+) -> None:
+    with pytest.raises(Misconfigured, match=r"github\.agent: app\.py has no agent 'second'"):
+        serve(App(ports, runner))
+
+
 def test_a_source_without_its_secret_stops_the_start(
     ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
 ) -> None:

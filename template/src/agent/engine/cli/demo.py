@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -45,7 +45,7 @@ USAGE = 2
 async def demo(
     ctx: typer.Context,
     agent: Annotated[
-        str, typer.Argument(metavar="[AGENT]", help="By default the first that has a script.")
+        str, typer.Argument(metavar="AGENT", help="By default the first that has a script.")
     ] = "",
     new: Annotated[bool, typer.Option("--new", help="Start a new one in any case.")] = False,
 ) -> None:
@@ -118,7 +118,12 @@ async def _start(talk: Talk, script: Script, new: bool) -> Thread:
     if talk.answerer:
         say(f"Kill it at a question, if you like: `{format_command('demo')}` continues there.")
     say(f"\n> {script.task}\n", "bold")
-    sender = {"actor": script.actor, "delivery": delivery, "source": "cli", "agent": script.agent}
+    sender: dict[str, Any] = {
+        "actor": script.actor,
+        "delivery": delivery,
+        "source": "cli",
+        "agent": script.agent,
+    }
     thread_id = thread_of("cli", "demo", uuid4().hex)
     return await launch(talk.app.ports, thread_id, script.task, **sender)
 

@@ -50,7 +50,7 @@ class Talk:
                 self.screen.say(f"Your message replaces the open {kind}.")
             case "job" | "in_doubt":
                 self.screen.say("Your message is kept. This has to be answered first:")
-        sender = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
+        sender: dict[str, Any] = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
         if thread.events:
             return await message(self.app.ports, thread.id, text, **sender)
         return await launch(self.app.ports, thread.id, text, agent=self.agent, **sender)

@@ -51,7 +51,7 @@ async def threads(
 async def show(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A thread; by default the one that changed last.")
+        str, typer.Argument(metavar="ID", help="A thread; by default the one that changed last.")
     ] = "",
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Exactly what the model would be sent next.")

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def serve(app: App, clock: Clock = get_utc_now) -> Served | None:
     """Start the threads of the schedules; the file is read only now. Raises Misconfigured."""
-    found = read_schedules(app.ports.notifier)
+    found = read_schedules(app.ports)
     if not found:
         how = "To turn them on, add a table to %r (see docs/cron.md)."
         log.warning(f"Schedules are off. {how}", str(locate_file()))

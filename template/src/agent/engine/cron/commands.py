@@ -46,7 +46,7 @@ def mount(cli: typer.Typer, build: Build, clock: Clock = get_utc_now) -> None:
 
 def _choose(app: App, name: str = "") -> list[Schedule]:
     """Return all schedules, or the one with this name."""
-    found = read_schedules(app.ports.notifier)
+    found = read_schedules(app.ports)
     if not found:
         Screen().say(f"No schedules yet. Add one to {str(locate_file())!r} (see docs/cron.md).")
         raise typer.Exit

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from ..log.errors import Misconfigured
-from ..loop.ports import Notifier
+from ..loop.ports import Ports
 from ..people.routing import tellable
 from ..settings import optional
 
@@ -50,6 +50,8 @@ class Schedule:
     """Where questions and results of the threads go: `channel:address`."""
     missed: Literal["skip", "once"]
     """What happens after ticks that no server saw: nothing, or the last one is made up for."""
+    agent: str = ""
+    """Whom its threads are for; the default agent if empty."""
 
     def generate_ticks(self, after: datetime) -> Iterator[datetime]:
         """Yield the ticks after a moment, in UTC, without end."""
@@ -79,7 +81,7 @@ def locate_file() -> Path:
     return Path(optional("SCHEDULES_FILE", "schedules.toml"))
 
 
-def read_schedules(notifier: Notifier) -> list[Schedule]:
+def read_schedules(ports: Ports) -> list[Schedule]:
     """Read the file, in its order; without it there are no schedules.
 
     Raises:
@@ -88,14 +90,14 @@ def read_schedules(notifier: Notifier) -> list[Schedule]:
     source = locate_file()
     try:
         tables = tomllib.loads(source.read_text("utf-8")) if source.exists() else {}
-        return [_parse_schedule(name, table, notifier) for name, table in tables.items()]
+        return [_parse_schedule(name, table, ports) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 
-def _parse_schedule(name: str, table: Any, notifier: Notifier) -> Schedule:
+def _parse_schedule(name: str, table: Any, ports: Ports) -> Schedule:
     if not isinstance(table, dict):
         raise ValueError(
             f"{name!r} is not in a table; start one with a line [name-of-the-schedule]"
@@ -106,10 +108,11 @@ def _parse_schedule(name: str, table: Any, notifier: Notifier) -> Schedule:
         "cron": _check_cron,
         "timezone": _parse_timezone,
         "message": _keep_message,
-        "notify": partial(tellable, notifier),
+        "notify": partial(tellable, ports.notifier),
         "missed": _check_missed,
+        "agent": partial(_check_agent, ports),
     }
-    given = _DEFAULTS | table
+    given = {**_DEFAULTS, "agent": ports.default.name, **table}
     for key in given:
         if key not in checks:
             raise ValueError(f"[{name}] {key} is unknown; the keys are {', '.join(checks)}")
@@ -148,6 +151,12 @@ def _parse_timezone(text: str) -> ZoneInfo:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError):
         raise ValueError("is not a time zone such as 'Europe/Berlin'") from None
+
+
+def _check_agent(ports: Ports, text: str) -> str:
+    if text not in ports.agents:
+        raise ValueError(f"is not an agent of app.py; those are {', '.join(ports.agents)}")
+    return text
 
 
 def _keep_message(text: str) -> str:

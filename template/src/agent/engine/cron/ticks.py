@@ -84,6 +84,7 @@ async def start_thread(app: App, schedule: Schedule, tick: datetime) -> None:
         delivery=_name_tick(tick),
         source="cron",
         reply_to=schedule.notify,
+        agent=schedule.agent,
     )
     log.info("schedule %s, tick %s: thread %s", schedule.name, _name_tick(tick), thread.id)
     app.runner.wake(thread.id)

@@ -11,7 +11,7 @@ page.py             the page behind the links in our mails
 
 import logging
 
-from ..people.identity import is_known
+from ..people.identity import check_agents, is_known
 from ..runners.app import App, Served
 from ..settings import optional
 from .channel import INBOUND, OUTBOUND, is_set_up
@@ -32,6 +32,7 @@ def serve(app: App) -> Served | None:
     from .intake import Intake
     from .senders import Senders
 
+    check_agents(app.ports.agents)
     stamp = Stamp.from_env()
     routes = page.build_router(stamp)
     if not any(map(optional, INBOUND)):

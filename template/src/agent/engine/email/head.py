@@ -11,6 +11,7 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32, default
 from hashlib import sha256
+from itertools import islice
 
 from .stamp import ADDRESS
 
@@ -18,6 +19,7 @@ MAX_MAIL = 25_000_000
 """Bytes, attachments included."""
 MAX_HEAD = 256_000
 _LONGEST = 20_000
+_RECIPIENTS = 50
 _LONGEST_FROM = 1_000
 """Matching a pattern against a longer From header takes quadratic time."""
 _ID = re.compile(r"<[!-;=?-~]{1,250}>")
@@ -39,6 +41,8 @@ class Head:
     sender: str
     """The address in From, in lower case; anybody can write any address there."""
     subject: str
+    recipients: tuple[str, ...]
+    """The addresses it was delivered or sent to, in lower case, the closest first."""
     references: tuple[str, ...]
     """Message-IDs of the mails that it answers, oldest first."""
     fields: Message
@@ -57,6 +61,7 @@ class Head:
             id=ids[0] if ids else f"<{sha256(raw).hexdigest()}@no-message-id.invalid>",
             sender=_parse_sender(read_headers(fields, "From")),
             subject=_decode_subject(read_headers(fields, "Subject")),
+            recipients=_read_recipients(fields),
             references=tuple(dict.fromkeys(_ID.findall(" ".join(before)))),
             fields=fields,
         )
@@ -74,6 +79,13 @@ def _parse_sender(given: list[str]) -> str:
     if not found or re.search("[@,:;]", found[1] or ""):
         raise BrokenMail("its From is not one address")
     return found[2].lower()
+
+
+def _read_recipients(fields: Message) -> tuple[str, ...]:
+    names = ("Delivered-To", "X-Original-To", "To", "Cc")
+    texts = [text for name in names for text in read_headers(fields, name)]
+    found = (address for text in texts[:_RECIPIENTS] for address in ADDRESS.findall(text))
+    return tuple(address.lower() for address in islice(found, _RECIPIENTS))
 
 
 def _decode_subject(given: list[str]) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..log.errors import ThreadNotFound
 from ..loop import api
-from ..people.identity import name_of
+from ..people.identity import choose_agent, name_of
 from ..runners.app import App
 from .body import read_body
 from .head import MAX_MAIL, BrokenMail, Head
@@ -55,6 +55,7 @@ class Intake:
             delivery=format_delivery(head.id),
             source="email",
             reply_to=format_home(head.sender, head.subject),
+            agent=choose_agent("email", head.recipients),
         )
         self.app.runner.wake(thread_id)
         return ""

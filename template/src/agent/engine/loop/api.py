@@ -33,16 +33,17 @@ async def launch(
     source: str,
     reply_to: str = "poll:",
     agent: str = "",
+    strict: bool = False,
 ) -> Thread:
     """Append a message to a thread, which starts with it if it is new.
 
     `delivery` names this one message at its sender: the same one is stored once, however often
-    it arrives. `agent` names whom a new thread is for, the default agent if it is empty. When this
-    returns, the message cannot be lost.
+    it arrives. `agent` names whom a new thread is for, the default agent if it is empty; `strict`
+    refuses a thread that is another agent's. When this returns, the message cannot be lost.
 
     Raises:
         AgentGone: there is no such agent.
-        Refused: the thread is another agent's.
+        Refused: `strict`, and the thread is another agent's.
     """
     name = ports.agent_named(agent).name
     where = {"source": source, "reply_to": reply_to, "agent": name}
@@ -50,7 +51,7 @@ async def launch(
 
     def start(thread: Thread) -> Event:
         known = thread.events and (thread.state.agent or ports.default.name)
-        if agent and known and known != name:
+        if strict and known and known != name:
             raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
         return said
 

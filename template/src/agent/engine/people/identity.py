@@ -1,4 +1,4 @@
-"""Who is who, and where each is reached: `people.toml`, the owner's file.
+"""Who is who, where each is reached, and which agent is meant where: the owner's `people.toml`.
 
 An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address. Who
 stands nowhere in the file is called `kind:identity`, such as `cli:ana`.
@@ -49,18 +49,54 @@ def is_known(kind: str) -> bool:
     return any(known.get(kind) for known in _people().values())
 
 
+def choose_agent(kind: str, places: Iterable[str]) -> str:
+    """Return the agent that is meant at the first of `places` that has one; "" for the default.
+
+    A place is what a trigger knows: a Slack channel, the address that a mail was sent to.
+    """
+    agents = _read_tables()[1]
+    meant = {place: name for name, known in agents.items() for place in known.get(kind, ())}
+    return next((meant[place] for place in places if place in meant), "")
+
+
+def check_agents(agents: Iterable[str]) -> None:
+    """Raise Misconfigured if the file has a table for an agent that is not one of `agents`."""
+    known = list(agents)
+    for name in _read_tables()[1]:
+        if name not in known:
+            where = f"{str(_locate_file())!r}, [agents.{name}]"
+            raise Misconfigured(f"{where}: app.py has no agent {name!r}, only {', '.join(known)}")
+
+
 def _people() -> dict[str, dict[str, list[str]]]:
-    path = Path(optional("PEOPLE_FILE", "people.toml"))
+    return _read_tables()[0]
+
+
+Tables = dict[str, dict[str, list[str]]]
+
+
+def _locate_file() -> Path:
+    return Path(optional("PEOPLE_FILE", "people.toml"))
+
+
+def _read_tables() -> tuple[Tables, Tables]:
+    """Return the people and the agents of the file, each with what they are known by."""
+    path = _locate_file()
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-        return {
-            name: {kind: _list(known) for kind, known in identities.items()}
-            for name, identities in people.items()
-        }
+        agents = people.pop("agents", {})
+        return _read_kinds(people), _read_kinds(agents)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
+
+
+def _read_kinds(tables: dict[str, dict[str, object]]) -> Tables:
+    return {
+        name: {kind: _list(known) for kind, known in kinds.items()}
+        for name, kinds in tables.items()
+    }
 
 
 def _list(known: object) -> list[str]:

@@ -9,6 +9,7 @@ it. Buttons and forms answer its waits. Slack connects over HTTP (`SLACK_SIGNING
 import logging
 
 from ..log.errors import Misconfigured
+from ..people.identity import check_agents
 from ..runners.app import App, Served
 from ..settings import is_placeholder, optional
 from .client import Slack
@@ -32,6 +33,7 @@ def serve(app: App) -> Served | None:
     if app_token and (is_placeholder(app_token) or not app_token.partition("xapp-")[2]):
         what = "An app-level token starts with xapp- (see docs/slack.md)."
         raise Misconfigured(f"SLACK_APP_TOKEN is not an app-level token. {what}")
+    check_agents(app.ports.agents)
     from .bolt import Bolt  # it imports FastAPI and Slack's SDK
 
     for way in filter(None, (secret and "HTTP at /slack/events", app_token and "socket mode")):

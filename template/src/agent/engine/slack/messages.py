@@ -13,7 +13,7 @@ from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, message, thread_of
-from ..people.identity import name_of
+from ..people.identity import choose_agent, name_of
 from ..runners.app import App
 from .background import Background
 from .client import Slack
@@ -42,7 +42,7 @@ class Messages:
             return
         channel, ts = event["channel"], event["ts"]
         place = Place(channel, event.get("thread_ts") or ts)
-        message = {
+        message: dict[str, Any] = {
             "text": await self._read_text(event),
             "actor": name_of("slack", event["user"]),
             "delivery": f"slack:{channel}:{ts}",
@@ -53,7 +53,7 @@ class Messages:
             self._background.start(self._explain(thread, place, message["delivery"]))
 
     async def _record(
-        self, event: dict[str, Any], place: Place, given: dict[str, str]
+        self, event: dict[str, Any], place: Place, given: dict[str, Any]
     ) -> Thread | None:
         ports, direct = self._app.ports, event.get("channel_type") == "im"
         team = (await self._slack.get_bot()).team
@@ -67,7 +67,10 @@ class Messages:
             if reply and direct and (mark := await find_first_mark(self._slack, place)):
                 return await message(ports, str(mark["thread"]), **given)
         starts = direct or event["type"] == "app_mention"
-        return await launch(ports, ours, **given, reply_to=place.address) if starts else None
+        if not starts:
+            return None
+        agent = choose_agent("slack", [place.channel])
+        return await launch(ports, ours, **given, reply_to=place.address, agent=agent)
 
     async def _is_for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
         bot = await self._slack.get_bot()

@@ -29,6 +29,11 @@ def serve(app: App) -> Served | None:
         except ValueError as error:
             wrong = f"{name}.notify = {source.notify!r} {error}"
             raise Misconfigured(f"{str(locate_file())!r}, {wrong}") from None
+        if source.agent and source.agent not in app.ports.agents:
+            wrong = f"{name}.agent: app.py has no agent {source.agent!r}"
+            raise Misconfigured(
+                f"{str(locate_file())!r}, {wrong}, only {', '.join(app.ports.agents)}"
+            )
     from .routes import Webhooks  # FastAPI would slow down every other command
 
     return Served(router=Webhooks(app, found).build_router())

@@ -76,6 +76,7 @@ class Webhooks:
             delivery=key,
             source=SOURCE,
             reply_to=source.notify or home,
+            agent=source.agent,
         )
         recorded = next(past for past in thread.events if past.key == f"in:{key}")
         return self._acknowledge(thread, recorded.seq)

@@ -59,6 +59,8 @@ class Source(BaseModel):
     """Instead: the idempotency key of the call that waits for this report."""
     text: Templates
     """The message; of several templates, the first whose paths are all there."""
+    agent: str = ""
+    """Whom its threads are for; the default agent if left out."""
     notify: Annotated[str, Field(pattern=r"^(\w+:.*)?$")] = ""
     """Where questions and results go, `channel:address`; if left out, to the reply_url."""
     reply_url: HttpUrl | None = None

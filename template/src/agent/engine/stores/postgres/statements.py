@@ -9,8 +9,8 @@ APPEND = """
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, clock_timestamp(), clock_timestamp(),
+    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, clock_timestamp(), clock_timestamp(),
         CASE WHEN %(due)s THEN clock_timestamp() END)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
         updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
@@ -18,7 +18,7 @@ SAVE = """
     RETURNING lease_until > clock_timestamp()
 """
 LIST = """
-    SELECT id, status, version, created, updated,
+    SELECT id, status, agent, version, created, updated,
         coalesce(lease_until > clock_timestamp(), false) FROM threads
     WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
 """

@@ -5,14 +5,14 @@ APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, created, updated, wake_at)
-    VALUES (:id, :version, :status, :now, :now, :wake_at)
+    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
+    VALUES (:id, :version, :status, :agent, :now, :now, :wake_at)
     ON CONFLICT (id) DO UPDATE SET version = :version, status = :status, updated = :now,
         wake_at = coalesce(:wake_at, wake_at), crashes = 0,
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
 """
 LIST = """
-    SELECT id, status, version, created, updated, coalesce(lease_until, 0) FROM threads
+    SELECT id, status, agent, version, created, updated, coalesce(lease_until, 0) FROM threads
     WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
 """
 _CLAIM = """
