@@ -1,6 +1,7 @@
 """The command line as a person runs it, and the agents it makes as their owners run them."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -38,8 +39,8 @@ PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
 
 RANDOM, SEED = "--random", "--seed"
 
-LONGEST_FIRST = ("test_matrix", "test_owner_docs", "test_drill", "test_faults", "test_layout")
-"""So that processes end at about the same time."""
+SHARED = ("test_matrix.py", "test_faults.py")
+LONGEST_FIRST = ("test_owner_docs.py", "test_drill.py", "test_layout.py", *SHARED)
 
 FULL = {
     question.name: list(question.choices)
@@ -147,13 +148,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(SEED, type=int, default=0, help="draw others")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let processes share the tests by groups, by default a file each, the longest first."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: [*LONGEST_FIRST, item.path.stem].index(item.path.stem))
+    """Begin with what takes long, so that processes end at about the same time."""
+    items.sort(key=lambda item: [*LONGEST_FIRST, item.path.name].index(item.path.name))
+
+
+@pytest.hookimpl(optionalhook=True)  # not without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share the tests out by files, and a file that takes long by what its tests are about."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    sharing = LoadScopeScheduling(config, log)
+    sharing._split_scope = _scope
+    return sharing
+
+
+def _scope(nodeid: str) -> str:
+    """Return the file of a test, and what stands before a colon among its parameters."""
+    file, _, test = nodeid.partition("::")
+    about = re.search(r"\[(.*?):", test) if Path(file).name in SHARED else None
+    return f"{file} {about[1]}" if about else file
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

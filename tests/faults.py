@@ -17,6 +17,11 @@ class Fault:
     """Under `template/tests/engine`."""
 
     @property
+    def about(self) -> str:
+        """A folder of the engine, or the variant where that is not the usual one."""
+        return self.file.partition("/")[0] if self.variant == "full" else self.variant
+
+    @property
     def variant(self) -> str:
         """Which of the emitted agents has it."""
         distributed = any(part in self.file for part in ("postgres", "procrastinate"))
@@ -731,6 +736,21 @@ FAULTS = [
         "        and past.actor == name\n",
         "",
         "inbox/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
+    ),
+    Fault(
+        "a stranger learns which waits there are",
+        "http/waits.py",
+        ", dependencies=[Depends(person)]",
+        "",
+        "http/test_waits.py::test_nobody_sees_a_wait_without_signing_in",
+    ),
+    Fault(
+        "the page of a wait answers another one",
+        "http/waits.py",
+        'fields | {"wait": str(wait)}',
+        "fields",
+        "http/test_waits.py::test_what_is_refused_comes_back_with_the_reason_and_what_was_typed"
+        "[fields3-does not answer this approval]",
     ),
     # -- email --
     Fault(

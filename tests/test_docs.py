@@ -40,6 +40,19 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="module")
+def help_() -> str:
+    """Return the help of every command."""
+    return "".join(
+        subprocess.run(
+            [sys.executable, "-m", "create_12_factor_agent", *command, "--help"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for command in ([], *([name] for name in cli.OTHERS))
+    )  # fmt: skip
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_its_commands_run_and_print_what_it_says(
     document: Path, machine: dict[str, str], tmp_path: Path
@@ -76,6 +89,19 @@ def test_the_continuous_integration_runs_what_the_readme_says() -> None:
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
+def test_the_workflows_run_the_scripts_with_actions_of_fixed_commits() -> None:
+    flows = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
+    scripts = {"check": ".ci/run", "nightly": ".ci/nightly", "release": ".ci/run"}
+    assert flows.keys() == scripts.keys()
+    for name, text in flows.items():
+        assert f"      - run: {scripts[name]}\n" in text
+        assert os.access(ROOT / scripts[name], os.X_OK)
+        used = re.findall(r"uses: (.*)", text)
+        assert [
+            one for one in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", one)
+        ] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_its_links_lead_somewhere(document: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)", document.read_text()):
@@ -84,19 +110,12 @@ def test_its_links_lead_somewhere(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_the_flags_and_files_it_names_exist(document: Path) -> None:
+def test_the_flags_and_files_it_names_exist(document: Path, help_: str) -> None:
     text = document.read_text()
-    ours = "".join(
-        subprocess.run(
-            [sys.executable, "-m", "create_12_factor_agent", *command, "--help"],
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for command in ([], *([name] for name in cli.OTHERS))
-    )  # fmt: skip
     others = {"--from", "--trust", "--theirs", "--ours", "--force", "--defaults"}
-    others |= {"--random", "--all", "--cached", "--agent"}
+    others |= {"--random", "--seed", "--all", "--cached", "--agent"}
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
-        assert flag in ours, flag
+        assert flag in help_, flag
     for path in re.findall(r"`((?:src|template|tests|docs)/[\w./-]+)`", text):
         places = (ROOT / path, ROOT / "template" / path)
         assert any(place.exists() for place in places) or "redis" in path, path

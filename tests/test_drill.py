@@ -18,6 +18,8 @@ from . import drill, releases
 from .conftest import Agent, Run
 from .templates import commit, git
 
+pytestmark = pytest.mark.slow
+
 TESTS = ("deploy", *(f"engine/{name}" for name in ("log", "context", "loop", "stores", "runners")))
 """What is run of the agent's own tests, as far as it is there: most of what the edits meet."""
 

@@ -8,6 +8,8 @@ import pytest
 
 from .conftest import ROOT, Agent
 
+pytestmark = pytest.mark.slow
+
 CASES = len((ROOT / "template/evals/deploy/cases.jsonl").read_text("utf-8").splitlines())
 
 

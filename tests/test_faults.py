@@ -3,12 +3,15 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Agent
+from .conftest import ROOT, Agent, owner_s_environment
 from .faults import FAULTS, Fault
+
+pytestmark = pytest.mark.slow
 
 ANY_MARK = ("-m", "")
 TEMPLATE = ROOT / "template"
@@ -25,15 +28,25 @@ def its_tests(agent: Agent, place: Path, *tests: str) -> subprocess.CompletedPro
     )  # fmt: skip
 
 
+@cache
+def compiled(agent: Path) -> None:
+    """Have pytest write the byte code of the tests, which each copy would write anew."""
+    subprocess.run(
+        [agent / ".venv/bin/python", "-m", "pytest", *FASTER, "--collect-only", "tests/engine"],
+        cwd=agent, env=owner_s_environment(), capture_output=True, check=True,
+    )  # fmt: skip
+
+
 def copy(agent: Agent, place: Path) -> Path:
     """Copy its sources, with their byte code."""
+    compiled(agent.path)
     for folder in ("docs", "src", "tests"):
         shutil.copytree(agent.path / folder, place / folder)
     shutil.copy(agent.path / "pyproject.toml", place)
     return place
 
 
-@pytest.mark.parametrize("variant", ["full", "distributed"])
+@pytest.mark.parametrize("variant", ["full", "distributed"], ids="{}:".format)
 def test_without_a_fault_they_are_green(
     variant: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
@@ -48,7 +61,7 @@ def test_without_a_fault_they_are_green(
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.about}: {fault.name}")
 def test_a_fault_turns_its_test_red(
     fault: Fault, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

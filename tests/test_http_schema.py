@@ -3,7 +3,11 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 from .conftest import ROOT, Agent
+
+pytestmark = pytest.mark.slow
 
 ROUTES = 9
 

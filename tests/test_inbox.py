@@ -19,7 +19,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, s
 from .conftest import Agent, make
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
+NEEDS_CHROMIUM = "needs a browser: apt-get install chromium"
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)]
 
 TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
 SCRIPT = (

@@ -14,6 +14,8 @@ import pytest
 
 from .conftest import ROOT, Agent
 
+pytestmark = pytest.mark.slow
+
 REPLIES = int(os.environ.get("LLAMA_REPLIES", "300"))
 LLAMA = ("uv", "run", "--quiet", "--isolated", "--frozen", "--only-group", "llama", "python")
 SCRIPTS = ROOT / "tests/llama"

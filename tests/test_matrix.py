@@ -19,6 +19,8 @@ from . import variants
 from .conftest import RANDOM, ROOT, SEED, Agent, outside, owner_s_environment
 from .menu import Answers
 
+pytestmark = pytest.mark.slow
+
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 PATIENCE_S = 600
 
@@ -40,12 +42,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     killing = metafunc.function is test_its_crash_and_server_tests_pass
     wanted = variants.whole() if killing else rows(metafunc.config)
-    names = map(variants.name, wanted)
-    params = [
-        pytest.param(answers, id=name, marks=pytest.mark.xdist_group(name))
-        for answers, name in zip(wanted, names, strict=True)
-    ]
-    metafunc.parametrize("answers", params, indirect=True)
+    names = [f"{variants.name(answers)}:" for answers in wanted]
+    metafunc.parametrize("answers", wanted, ids=names, indirect=True)
 
 
 @pytest.fixture(scope="session")

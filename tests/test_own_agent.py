@@ -7,6 +7,8 @@ import pytest
 
 from .conftest import Agent, make
 
+pytestmark = pytest.mark.slow
+
 AGENT = '''\
 """An agent that keeps notes."""
 
@@ -75,7 +77,7 @@ def texts() -> list[str]:
     return [json.loads(line)["text"] for line in read_notes()]
 
 
-TASK = Scenario("diary", "Keep it.", Path(__file__).with_name("script.jsonl"), nothing, texts)
+TASK = Scenario(Path(__file__).with_name("script.jsonl"), nothing, texts)
 
 
 def test_a_kill_at_any_moment_keeps_each_note_once(tmp_path: Path) -> None:
@@ -83,6 +85,7 @@ def test_a_kill_at_any_moment_keeps_each_note_once(tmp_path: Path) -> None:
 '''
 
 SCRIPT = """\
+{"task": "keep milk and tea"}
 {"step": {"intent": "save_note", "text": "milk"}}
 {"step": {"intent": "save_note", "text": "tea"}}
 {"step": {"intent": "done", "message": "Kept."}}

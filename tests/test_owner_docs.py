@@ -24,6 +24,8 @@ import pytest
 
 from .conftest import PROGRAM, Agent, tree
 
+pytestmark = pytest.mark.slow
+
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 OWNER = {
     "AGENT_USER": "me",

@@ -14,6 +14,8 @@ from create_12_factor_agent import source
 from .conftest import ROOT, checked_in, tree
 from .templates import commit, git
 
+pytestmark = pytest.mark.slow
+
 LOOP = "src/agent/engine/loop/advance.py"
 VARIANTS: tuple[dict[str, object], ...] = (
     {},

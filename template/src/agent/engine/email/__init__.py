@@ -10,7 +10,7 @@ page.py             the page behind the links in our mails
 
 import logging
 
-from ..people.identity import check_agents, is_known
+from ..people.identity import check_agents, has_identities
 from ..runners.app import App, Served
 from ..settings import optional
 from .channel import INBOUND, OUTBOUND, is_set_up
@@ -38,7 +38,7 @@ def serve(app: App) -> Served | None:
         log.warning("No mail is read. To read it, set EMAIL_IMAP_URL (see docs/email.md).")
         return Served(routes)
     senders = Senders.from_env()
-    if not (senders.allowed or is_known("email")):
+    if not (senders.allowed or has_identities("email")):
         log.warning("Nobody may write to the agent. Add people to EMAIL_ALLOWED or people.toml.")
     intake = Intake(app, stamp, senders)
     routes.include_router(providers.build_router(intake))

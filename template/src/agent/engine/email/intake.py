@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..log.errors import ThreadNotFound
 from ..loop import api
-from ..people.identity import choose_agent, name_of
+from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .home import format_delivery, format_home
 from .letters import UNREAD
@@ -50,7 +50,7 @@ class Intake:
             self.app.ports,
             thread_id,
             text,
-            actor=name_of("email", head.sender),
+            actor=resolve_person("email", head.sender),
             delivery=format_delivery(head.id),
             source="email",
             reply_to=format_home(head.sender, head.subject),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from ..log.errors import Misconfigured
-from ..people.identity import name_of
+from ..people.identity import resolve_person
 from ..settings import optional, required
 from .mail import Head, read_headers
 from .stamp import ADDRESS, Stamp
@@ -44,7 +44,7 @@ class Senders:
     def find_refusal(self, head: Head) -> str:
         """Return why the sender may not write; "" if they may."""
         sender, domain = head.sender, head.sender.partition("@")[2]
-        known = name_of("email", sender) != f"email:{sender}"
+        known = resolve_person("email", sender) != f"email:{sender}"
         if not known and not self.allowed.intersection((sender, f"@{domain}")):
             return f"{sender} may not write to this agent (see EMAIL_ALLOWED)"
         if self.authserv_id and not _is_vouched_for(self.authserv_id, domain, head):

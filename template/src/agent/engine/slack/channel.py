@@ -10,8 +10,8 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import identities
-from ..people.routing import receipt_of, wait_of
+from ..people.identity import find_identities
+from ..people.routing import find_receipt, find_wait
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
 from .posts import Mark, Place, build_metadata, post_once
@@ -37,15 +37,15 @@ class SlackChannel:
             case "finished":
                 await self._finish(thread, event)
             case _:
-                messages = (receipt_of(thread, event).get("slack") or {}).get("messages", ())
+                messages = (find_receipt(thread, event).get("slack") or {}).get("messages", ())
                 for message in messages:
                     shown = Place(message["channel"], message["ts"])
-                    await close_wait(self._slack, shown, thread.id, wait_of(thread, event), event)
+                    await close_wait(self._slack, shown, thread.id, find_wait(thread, event), event)
         return {}
 
     async def _ask(self, thread: Thread, wait: Event) -> list[dict[str, str]]:
         """Post a wait, and return where; it is enough to reach one of several people."""
-        users = [user for name in wait.data["audience"] for user in identities(name, "slack")]
+        users = [user for name in wait.data["audience"] for user in find_identities(name, "slack")]
         home = Place.of(thread.state.reply_to)
         messages, refused = list[dict[str, str]](), list[SlackRefused]()
         for mentioned in [users] if home else [[user] for user in users]:
