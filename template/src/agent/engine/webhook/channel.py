@@ -14,6 +14,7 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
+from ..people.identity import find_identities
 from .secrets import read_secrets
 from .sources import Source, read_sources
 
