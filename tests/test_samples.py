@@ -15,6 +15,7 @@ SAMPLES = tuple(next(one for one in catalog.questions() if one.name == "sample")
 FOLDERS = ("src/agent", "sample", "evals", "tests")
 CHECKS = ("ruff format --check", "ruff check", "mypy", "lint-imports")
 
+
 @pytest.fixture(scope="module", params=SAMPLES)
 def sample(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -100,7 +101,9 @@ def test_without_a_script_there_is_no_demo_and_without_cases_no_skipped_test(
     mine = full.copy(tmp_path / "my-agent")
     for folder in ("sample", "evals"):
         shutil.rmtree(mine.path / folder / "deploy")
-    ran = mine.run("uv run pytest -q tests/engine/cli/test_demo.py tests/deploy/test_tools.py evals")
+    ran = mine.run(
+        "uv run pytest -q tests/engine/cli/test_demo.py tests/deploy/test_tools.py evals"
+    )
     assert " passed" in ran
     assert "skipped" not in ran
     assert "demo" not in mine.run("uv run agent --help")
