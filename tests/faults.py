@@ -737,6 +737,21 @@ FAULTS = [
         "",
         "inbox/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
     ),
+    Fault(
+        "a stranger learns which waits there are",
+        "http/waits.py",
+        ", dependencies=[Depends(person)]",
+        "",
+        "http/test_waits.py::test_nobody_sees_a_wait_without_signing_in",
+    ),
+    Fault(
+        "the page of a wait answers another one",
+        "http/waits.py",
+        'fields | {"wait": str(wait)}',
+        "fields",
+        "http/test_waits.py::test_what_is_refused_comes_back_with_the_reason_and_what_was_typed"
+        "[fields3-does not answer this approval]",
+    ),
     # -- email --
     Fault(
         "the placeholder of the secret signs links",
