@@ -14,7 +14,6 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import identities
 from .secrets import read_secrets
 from .sources import Source, read_sources
 
