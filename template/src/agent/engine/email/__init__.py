@@ -1,9 +1,10 @@
 """Factor 11: trigger from anywhere, here with a mail, over IMAP or from a provider's webhook.
 
-mail.py, text.py    what arrived, and which words in it are the writer's own
-senders.py          who may write, and whether it really was them
+head.py, body.py    what arrived: the headers first, then the text (html.py)
+senders.py          who may write, and whether it really was them (authentication.py)
+text.py             which words are the writer's own
 intake.py           the message that a mail becomes, and in which thread
-imap.py             the mailbox that is read
+imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks
 page.py             the page behind the links in our mails
 """

@@ -8,9 +8,10 @@ from ..log.errors import ThreadNotFound
 from ..loop import api
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
+from .body import read_body
+from .head import MAX_MAIL, BrokenMail, Head
 from .home import format_delivery, format_home
 from .letters import UNREAD
-from .mail import MAX_MAIL, BrokenMail, Head, read_body
 from .senders import Senders, detect_robot
 from .stamp import Stamp
 from .text import extract_own_words, remove_signature

@@ -1,8 +1,7 @@
 """Factor 7: contact humans with tool calls, here in Slack.
 
-Waits and results of a thread that came from Slack go to the Slack thread it came from. People who
-are asked about a thread from elsewhere each get a direct message. Once a wait is closed, by
-whatever way, the messages that showed it are updated.
+Waits and results of a thread that came from Slack go to its Slack thread; people who are asked
+about another thread get a direct message. The messages of a closed wait are updated.
 """
 
 from typing import Any, Self

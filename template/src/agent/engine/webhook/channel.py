@@ -14,8 +14,9 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import find_identities
-from .sources import Source, read_secrets, read_sources
+from ..people.identity import identities
+from .secrets import read_secrets
+from .sources import Source, read_sources
 
 TIMEOUT_S = 15.0
 RETRY_S = 60.0

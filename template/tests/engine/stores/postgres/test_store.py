@@ -13,7 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.log.events import event
 from agent.engine.stores.postgres import PostgresStore
-from agent.engine.stores.postgres.schema import CLAIM_DUE, MIGRATIONS, Schema
+from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
+from agent.engine.stores.postgres.statements import CLAIM_DUE
 
 from ...domain import chose, said, stored, types
 from ..contract import Pass, StoreContract

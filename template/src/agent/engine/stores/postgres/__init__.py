@@ -19,7 +19,7 @@ from ...log.events import FACTS, Event, safe
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary
 from ...settings import optional
-from . import schema as sql
+from . import statements as sql
 from .pool import Database
 
 WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]

@@ -22,7 +22,8 @@ from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary
 from ...settings import optional
-from . import schema as sql
+from . import statements as sql
+from .schema import connect
 
 T = TypeVar("T")
 
@@ -113,7 +114,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sql.connect(self._path)
+            self._connection = connect(self._path)
         elif not self._path.exists():  # SQLite would keep writing into the deleted file
             raise Unavailable(f"the database {str(self._path)!r} was deleted")
         return self._connection
