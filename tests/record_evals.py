@@ -83,7 +83,7 @@ def record() -> None:
     from agent.app import application
     from agent.engine.evals.cases import cases, missed
     from agent.engine.llms.recorded import RecordedLLM
-    from agent.engine.llms.scripted import scripted
+    from agent.engine.llms.scripted import ScriptedLLM
 
     agent = application.build(lambda _: "").ports.default
     folder = Path("evals") / agent.name
@@ -91,7 +91,7 @@ def record() -> None:
     path.write_text(json.dumps({"about": ABOUT}) + "\n", "utf-8")
     for case in cases(folder):
         decisions = [event for event in case.thread.events if event.type == "step"]
-        script = scripted(*("" for _ in decisions), REPLIES[agent.name][case.name])
+        script = ScriptedLLM.of(*("" for _ in decisions), REPLIES[agent.name][case.name])
         miss = asyncio.run(missed(agent, case, RecordedLLM(script, path)))
         assert not miss, f"{case.name}: {miss}"
 
