@@ -13,7 +13,8 @@ STEPS = Question("web", "Web", "l", {"l": "L", "m": "M", "s": "S", "none": "N"},
 def test_the_questions_are_those_that_people_may_answer() -> None:
     names = [question.name for question in catalog.questions()]
     assert names == [
-        "project_name", "description", "llm", "store", "runner", "web", "trigger", "extra",
+        "project_name", "description", "llm", "store", "runner", "web", "trigger", "sample",
+        "extra",
     ]  # fmt: skip
 
 

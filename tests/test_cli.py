@@ -255,6 +255,7 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
         "--web inbox|http|none",
         "--minimal",
         "--trigger cron|email|slack|webhook|none",
+        "--sample deploy|assistant",
         "--extra docker|ci|otel|engine-tests|none",
         "--dry-run",
     ):
@@ -344,7 +345,8 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen.type(" Really.\r")
     screen.until("Models it can call")
     screen.type(" \r")  # not the one that is chosen by default
-    for question in ("threads are kept", "runs the threads", "it serves", "a run may start"):
+    asked = ("threads are kept", "runs the threads", "it serves", "may start", "starts with")
+    for question in asked:
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")
@@ -358,8 +360,8 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
 def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
     given = ("--project-name", "x", "--description", "d", "--llm", "none", "--store", "sqlite")
     screen = Screen(
-        tmp_path, "x", *given, "--web", "http", "--trigger", "none", "--extra", "none",
-        "--no-install", "--no-git", TERM="xterm",
+        tmp_path, "x", *given, "--web", "http", "--trigger", "none", "--sample", "deploy",
+        "--extra", "none", "--no-install", "--no-git", TERM="xterm",
     )  # fmt: skip
     screen.until("needs the store 'postgres'")
     screen.type("\x1b[B\r")  # down, to what cannot be chosen
@@ -371,7 +373,8 @@ def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
 def test_without_the_web_no_trigger_is_asked_for(tmp_path: Path) -> None:
     screen = Screen(
         tmp_path, "x", "--project-name", "x", "--description", "d", "--llm", "none", "--store",
-        "sqlite", "--runner", "local", "--extra", "none", "--no-install", "--no-git", TERM="xterm",
+        "sqlite", "--runner", "local", "--sample", "deploy", "--extra", "none", "--no-install",
+        "--no-git", TERM="xterm",
     )  # fmt: skip
     screen.until("it serves")
     screen.type("\x1b[A\r")  # up from the first: the last
@@ -385,7 +388,7 @@ def test_without_the_web_no_trigger_is_asked_for(tmp_path: Path) -> None:
 
 def test_minimal_asks_only_what_it_does_not_decide(tmp_path: Path) -> None:
     screen = Screen(tmp_path, "x", "--minimal", "--no-install", "--no-git", TERM="xterm")
-    for question in ("Name of the project", "in one line"):
+    for question in ("Name of the project", "in one line", "it starts with"):
         screen.until(question)
         screen.type("\r")
     screen.until("Try it")

@@ -28,7 +28,7 @@ def test_its_lock_has_no_package_of_the_web(minimal: Agent) -> None:
 
 def test_its_demo_runs(minimal: Agent) -> None:
     shown = minimal.run("uv run --no-dev agent demo")
-    assert 'deploy_backend returned: {"deployed": "v1.2.3", "environment": "production"}' in shown
+    assert '→ {"deployed": "v1.2.3", "environment": "production"}' in shown
 
 
 def test_no_command_serves_and_a_worker_runs_the_threads(minimal: Agent) -> None:

@@ -34,7 +34,6 @@ ALWAYS_THERE = ("sqlite", "local")
 """Parts whose code every agent has, chosen or not."""
 ALWAYS_THERE_IN_PART = ("engine-tests",)
 """Every agent has some of its files, as the contracts of the ports."""
-PAGES_TO_COME = ("otel", "http")
 
 
 def written(folder: Path, pattern: str = "*") -> list[Path]:
@@ -133,9 +132,7 @@ def test_one_entry_leaves_out_the_code_of_a_part_with_its_tests(part: str) -> No
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(
-            part, marks=pytest.mark.xfail(part in PAGES_TO_COME, reason="the pages are coming")
-        )
+        part
         for part, question in variants.PARTS.items()
         if question.name not in FOLDERS and part not in WITHOUT_CODE
     ],

@@ -17,6 +17,9 @@ from .errors import UsageError
 NONE = "none"
 """What stands for an empty list on the command line, and for the choice that is no part."""
 
+SEEDS = frozenset({"sample"})
+"""Questions about what the owner gets on the first day: what they bring is not a part."""
+
 Answer = str | list[str]
 
 
@@ -35,7 +38,9 @@ class Question:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The choices that can be added: all but `none`."""
+        """The choices that can be added: all but `none`, and none of what comes only once."""
+        if self.name in SEEDS:
+            return ()
         return tuple(choice for choice in self.choices if choice != NONE)
 
     def parts_of(self, answer: Answer) -> list[str]:

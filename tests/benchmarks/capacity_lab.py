@@ -76,7 +76,8 @@ def begin(url: str, paused: int = 0) -> None:
 COPY = (
     "CREATE TABLE copies AS SELECT gen_random_uuid()::text AS id FROM generate_series(1, %s)",
     "INSERT INTO events SELECT id, seq, type, key, actor, data, at FROM copies, events",
-    "INSERT INTO threads SELECT copies.id, version, status, created, updated FROM copies, threads",
+    "INSERT INTO threads SELECT copies.id, version, status, agent, created, updated "
+    "FROM copies, threads",
     "DROP TABLE copies",
     "VACUUM (ANALYZE)",
 )

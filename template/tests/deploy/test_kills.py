@@ -22,13 +22,7 @@ def deployments() -> dict[str, str]:
     return {file.stem: file.read_text("utf-8") for file in files}
 
 
-DEMO = Scenario(
-    agent="deploy",
-    task="deploy the latest backend to production",
-    script=ROOT / SAMPLE / "demo.jsonl",
-    prepare=copy_sample,
-    effects=deployments,
-)
+DEMO = Scenario(ROOT / SAMPLE / "demo.jsonl", prepare=copy_sample, effects=deployments)
 
 
 def test_a_kill_at_any_moment_repeats_and_loses_no_deployment(tmp_path: Path) -> None:

@@ -13,19 +13,21 @@ import inspect
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
+from agent.engine.cli.script import Script
 from agent.engine.context.window import Prompt
+from agent.engine.log.errors import ThreadNotFound
 from agent.engine.log.events import Event
-from agent.engine.log.state import OpenWait
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Call, Run
@@ -37,10 +39,9 @@ from agent.engine.stores.sqlite import SqliteStore
 if not hasattr(os, "fork"):
     pytest.skip("needs fork and SIGKILL", allow_module_level=True)
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 THREAD = api.thread_of("test", "", "one")
-PERSON = "ana"
-VERDICTS = {"approval": "approve", "question": "answer", "limit": "continue"}
 LEASE_S = 15.0
 PATIENCE_S = 60.0
 AT_ONCE = 8
@@ -64,12 +65,9 @@ class Scenario:
     Its functions have names at the top of a module, because other processes import them.
     """
 
-    agent: str
-    """Its name in `app.py`."""
-    task: str
-    """What a person asks for."""
     script: Path
-    """What the model says: a file as for `MODEL=scripted:`."""
+    """The task, what the model says and how people answer: `sample/<agent>/demo.jsonl`, or another
+    file of that form in a folder named like the agent."""
     prepare: Callable[[], None]
     """Called first in every process: copy the files that the tools read into the working
     directory, and replace the services that a test must not call."""
@@ -77,9 +75,6 @@ class Scenario:
     """Count, in the working directory, what the tools did to the world. Return a value that
     can be compared, and that `repr` shows in full."""
     plug: Callable[[ModelOf], Ports] = plug
-
-    def model_of(self, agent: str) -> str:
-        return f"scripted:{self.script}" if agent == self.agent else ""
 
 
 def sweep(scenario: Scenario, folder: Path) -> Any:
@@ -161,6 +156,13 @@ class WatchedStore(SqliteStore):
         with self._moment.around("to release", "released"):
             await super().release(owner, thread, wake_at, attempts)
 
+    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def spared(db: sqlite3.Connection) -> T:
+            db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
+            return work(db)
+
+        return super()._run_guarded(spared)
+
 
 @dataclass(frozen=True)
 class WatchedModel:
@@ -225,16 +227,28 @@ class _Life:
     def notified(self) -> Path:
         return self.folder / "notified"
 
+    def look(self) -> None:
+        """Note the effects before a tool is started, for whoever is asked whether it ran."""
+        self._before.write_text(repr(self.scenario.effects()), "utf-8")
+
+    def settles(self) -> str:
+        """Answer whether a tool ran, as a person would who can look at the world."""
+        same = repr(self.scenario.effects()) == self._before.read_text("utf-8")
+        return "retry" if same else "happened"
+
     @property
-    def before(self) -> Path:
-        """The effects before the last tool was started, for whoever is asked whether it ran."""
+    def _before(self) -> Path:
         return self.folder / "before"
 
     def thread(self) -> Thread:
+        """Load the thread, empty if nothing of it was stored."""
+
         async def load() -> Thread:
             store = SqliteStore(self.folder / "threads.db")
             try:
                 return await store.load(THREAD)
+            except ThreadNotFound:
+                return Thread(THREAD)
             finally:
                 await store.close()
 
@@ -243,7 +257,7 @@ class _Life:
     def ending(self) -> dict[str, object]:
         """Return what a person could see of the run, without what a crash may add to the log."""
         thread = self.thread()
-        notified = self.notified.read_text("utf-8").split()
+        notified = self.notified.read_text("utf-8").split() if self.notified.exists() else []
         finished = [event for event in thread.events if event.type == "finished"]
         with chdir(self.folder):
             effects = self.scenario.effects()
@@ -263,10 +277,11 @@ class _Life:
 
     def fail(self, why: str) -> None:
         passed = self.moments.passed()
-        how = f"killed at moment {self.fatal}, {passed[self.fatal - 1]!r}" if self.fatal else ""
+        moment = "".join(passed[self.fatal - 1 : self.fatal])
+        how = f"killed at moment {self.fatal}, {moment!r}" if self.fatal else "not killed at all"
         log = [f"{e.seq:3} {e.type} {e.actor} {e.data}" for e in self.thread().events]
-        story = ["-- the log", *log, "-- the last moments", *passed[-9:]]
-        pytest.fail("\n".join([how or "not killed at all", why, *story]), pytrace=False)
+        story = [how, why, "-- the log", *log, "-- the last moments", *passed[-9:]]
+        pytest.fail("\n".join(story), pytrace=False)
 
 
 def _live_together(lives: list[_Life], later_s: float = 0.0, ends: int = 0) -> None:
@@ -295,12 +310,24 @@ def _live(life: _Life, later_s: float) -> None:
 
 async def _whole(life: _Life, clock: Callable[[], float]) -> None:
     """Send the message, run the thread and answer what it asks, until it is over."""
-    scenario, moment = life.scenario, life.moments
+    script = Script.read(life.scenario.script)
+    ports = _watched(life, script, clock)
+    runner = LocalRunner(ports, lease_s=LEASE_S, poll_s=0.05)
+    sender: dict[str, Any] = {"actor": script.actor, "delivery": "first", "source": "test"}
+    await api.launch(ports, THREAD, script.task, agent=script.agent, **sender)
+    while wait := (thread := await runner.finish(THREAD)).state.wait:
+        actor, given = script.answer(thread, wait)
+        verdict = life.settles() if wait.kind == "in_doubt" else given.verdict
+        answer = {"text": given.text, "call": given.call, "digest": wait.data.get("digest", "")}
+        await api.resume(ports, THREAD, wait.seq, verdict, actor=actor, **answer)
+    await ports.store.close()  # type: ignore[attr-defined] # it is ours
 
-    def look() -> None:
-        life.before.write_text(repr(scenario.effects()), "utf-8")
 
-    ports = scenario.plug(scenario.model_of)
+def _watched(life: _Life, script: Script, clock: Callable[[], float]) -> Ports:
+    moment = life.moments
+    ports = life.scenario.plug(
+        lambda name: f"scripted:{script.path}" if name == script.agent else ""
+    )
     agents = {
         name: replace(
             agent,
@@ -309,28 +336,5 @@ async def _whole(life: _Life, clock: Callable[[], float]) -> None:
         )
         for name, agent in ports.agents.items()
     }
-    store = WatchedStore(life.folder, moment, clock, look)
-    ports = Ports(store, WatchedNotifier(life.notified, moment), agents)
-    runner = LocalRunner(ports, lease_s=LEASE_S, poll_s=0.05)
-    how: dict[str, Any] = {
-        "actor": PERSON,
-        "delivery": "first",
-        "source": "test",
-        "agent": scenario.agent,
-    }
-    await api.launch(ports, THREAD, scenario.task, **how)
-    while wait := (await runner.finish(THREAD)).state.wait:
-        await _answer(ports, wait, life)
-    await store.close()
-
-
-async def _answer(ports: Ports, wait: OpenWait, life: _Life) -> None:
-    """Answer as a person would who can look at the world."""
-    verdict = VERDICTS.get(wait.kind, "done")
-    if wait.kind == "in_doubt":
-        same = repr(life.scenario.effects()) == life.before.read_text("utf-8")
-        verdict = "retry" if same else "happened"
-    actor = PERSON if wait.admits(PERSON) else wait.audience[0]
-    text = "go on" if verdict == "answer" else ""
-    digest = wait.data.get("digest", "")
-    await api.resume(ports, THREAD, wait.seq, verdict, actor=actor, text=text, digest=digest)
+    store = WatchedStore(life.folder, moment, clock, life.look)
+    return Ports(store, WatchedNotifier(life.notified, moment), agents)

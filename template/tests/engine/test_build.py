@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine import Agent, Finish
+from agent.engine import Agent, Finish, parts
 from agent.engine.build import Application
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
@@ -31,7 +31,10 @@ def least(prompts: Path | str) -> Agent:
     return Agent(steps=Done, decide=lambda step, thread: Finish(step.message), prompts=prompts)
 
 
-def test_an_owner_s_store_takes_the_place_of_the_chosen_one() -> None:
+def test_an_owner_s_store_takes_the_place_of_the_chosen_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "Runner", LocalRunner)  # another one may need its own store
     made: list[MemoryStore] = []
 
     def mine() -> MemoryStore:

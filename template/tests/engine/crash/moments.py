@@ -107,7 +107,6 @@ class SickStore(WatchedStore):
         def ill(db: sqlite3.Connection) -> T:
             busy_ms = 100 if (self._folder / "locked").exists() else 1000
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
-            db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
             db.execute(f"PRAGMA query_only = {int((self._folder / 'read-only').exists())}")
             with _full_disk() if (self._folder / "full").exists() else nullcontext():
                 return work(db)

@@ -20,16 +20,19 @@ from ..sweep import Scenario, sweep
 pytestmark = pytest.mark.crash
 
 CHARGES = """\
+{"task": "Please go on."}
 {"step": {"intent": "charge", "amount": 500}}
 {"step": {"intent": "done", "message": "Done."}}
 """
 PUTS = """\
+{"task": "Please go on."}
 {"step": {"intent": "put", "value": "a lamp"}}
 {"step": {"intent": "done", "message": "Done."}}
 """
 ASKS = """\
+{"task": "Please go on.", "actor": "bob"}
 {"step": {"intent": "ask_person", "question": "Which?"}, "expect": "Please go on."}
-{"step": {"intent": "sleep", "seconds": 3600}, "expect": "go on"}
+{"step": {"intent": "sleep", "seconds": 3600}, "expect": "As you think best."}
 {"step": {"intent": "done", "message": "Done."}}
 """
 
@@ -83,9 +86,10 @@ def _ports(model_of: ModelOf, decide: Any) -> Ports:
 
 
 def scenario(folder: Path, script: str, effects: Any, plug: Any = careful) -> Scenario:
-    file = folder / "script.jsonl"
+    file = folder / "test" / "script.jsonl"
+    file.parent.mkdir()
     file.write_text(script, "utf-8")
-    return Scenario("test", "Please go on.", file, nothing, effects, plug)
+    return Scenario(file, nothing, effects, plug)
 
 
 def test_a_call_that_may_run_once_runs_once_whatever_is_killed(tmp_path: Path) -> None:
@@ -110,4 +114,14 @@ def test_an_answer_that_depends_on_the_process_is_found(tmp_path: Path) -> None:
 
 def test_a_script_that_does_not_fit_fails_before_anything_is_killed(tmp_path: Path) -> None:
     with pytest.raises(pytest.fail.Exception, match="not killed at all"):
-        sweep(scenario(tmp_path, PUTS.splitlines()[0], puts), tmp_path)
+        sweep(scenario(tmp_path, "\n".join(PUTS.splitlines()[:2]), puts), tmp_path)
+
+
+def broken() -> None:
+    raise OSError("a file is missing")
+
+
+def test_what_fails_before_anything_is_stored_is_said(tmp_path: Path) -> None:
+    unprepared = replace(scenario(tmp_path, PUTS, puts), prepare=broken)
+    with pytest.raises(pytest.fail.Exception, match="a process ended with 1, see its traceback"):
+        sweep(unprepared, tmp_path)

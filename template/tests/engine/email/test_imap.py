@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.email import imap as imap_module
+from agent.engine.email import mailbox as mailbox_module
 from agent.engine.email.imap import ImapBox
 from agent.engine.email.intake import Intake
 from agent.engine.log.errors import Misconfigured, Unavailable
@@ -69,7 +69,7 @@ async def test_an_unreadable_mail_is_flagged_and_does_not_block_others(
 ) -> None:
     others = [write_mail(sender="eve@evil.example"), write_mail("x" * 300_000, number=3)]
     mailbox.put(b"Subject: from nobody\r\n\r\n", *others, write_mail("fine", number=9))
-    monkeypatch.setattr(imap_module, "MAX_MAIL", 250_000)
+    monkeypatch.setattr(mailbox_module, "MAX_MAIL", 250_000)
     await ImapBox.from_env(intake).poll()
     assert await read_logs(ports) == [["ana: Hi\n\nfine"]]
     assert mailbox.flags() == [BROKEN, SEEN, BROKEN, SEEN]

@@ -12,8 +12,8 @@ import pytest
 
 from agent.engine.email import intake as intake_module
 from agent.engine.email.channel import EmailChannel
+from agent.engine.email.head import BrokenMail
 from agent.engine.email.intake import Intake
-from agent.engine.email.mail import BrokenMail
 from agent.engine.email.senders import Senders
 from agent.engine.email.stamp import Stamp
 from agent.engine.log.errors import Unavailable

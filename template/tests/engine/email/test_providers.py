@@ -13,9 +13,9 @@ from urllib.parse import quote_plus
 import pytest
 
 from agent.engine import email
+from agent.engine.email.head import MAX_MAIL
 from agent.engine.email.imap import ImapBox
 from agent.engine.email.intake import Intake
-from agent.engine.email.mail import MAX_MAIL
 from agent.engine.email.providers import MAILGUN, POSTMARK
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -12,7 +13,7 @@ from fastapi import FastAPI
 
 from agent.engine.http import routes
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.service import Service, Tokens
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.runners.app import App, Trigger
@@ -32,6 +33,23 @@ def bearer(name: str) -> dict[str, str]:
 def api_of(ports: Ports, runner: Runner, *triggers: Trigger) -> FastAPI:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
     return create_app(App(ports, runner, triggers), Tokens.parse(tokens))
+
+
+@cache
+def _routes(*triggers: Trigger) -> FastAPI:
+    return api_of(ports_of(MemoryStore(), Says(), World(":memory:")), Asleep(), *triggers)
+
+
+def reused_api_of(ports: Ports, runner: Runner, *triggers: Trigger) -> FastAPI:
+    """Return an API with the routes of an earlier test, as it takes long to make them.
+
+    There is one at a time for the same triggers.
+    """
+    api = _routes(*triggers)
+    service = Service(App(ports, runner, triggers), api.state.service.tokens)
+    service.thread_page = api.state.service.thread_page
+    api.state.service = service
+    return api
 
 
 def caller(api: FastAPI, name: str | None = None) -> Caller:
@@ -70,7 +88,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
 
 @pytest.fixture
 def api(ports: Ports, runner: Asleep) -> FastAPI:
-    return api_of(ports, runner)
+    return reused_api_of(ports, runner)
 
 
 @pytest.fixture

@@ -14,13 +14,19 @@ from agent.engine.log.errors import Conflict, ThreadNotFound, Unavailable
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 
-from .conftest import TOKENS, Asleep, Caller, caller
+from .conftest import TOKENS, Asleep, Caller, api_of, caller
 
 HOSTILE = "</p><script>alert(1)</script>\" onload='x' \x1b[31m \u202e {{ 7 * 7 }}"
 SHOWN = (
     "&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;&#34; onload=&#39;x&#39; "
     r"\x1b[31m \u202e {{ 7 * 7 }}"
 )
+
+
+@pytest.fixture
+def api(ports: Ports, runner: Asleep) -> FastAPI:
+    """An API of its own, as these tests add routes."""
+    return api_of(ports, runner)
 
 
 @pytest.fixture

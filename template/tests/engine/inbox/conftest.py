@@ -8,7 +8,7 @@ from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import Says, World, ports_of
-from ..http.conftest import Asleep, Follow, api_of, following_of
+from ..http.conftest import Asleep, Follow, following_of, reused_api_of
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
 
 @pytest.fixture
 def api(ports: Ports, runner: Asleep) -> FastAPI:
-    return api_of(ports, runner, inbox.serve)
+    return reused_api_of(ports, runner, inbox.serve)
 
 
 @pytest.fixture

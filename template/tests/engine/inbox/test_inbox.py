@@ -491,3 +491,15 @@ async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemorySt
     await stored(store, said("odd"), thread_id="a?b#c %2e é")
     (path,) = re.findall(r'<li><a href="([^"]+)"', await ana.get("/"))
     assert "odd" in await ana.get(unescape(path))
+
+
+@pytest.mark.parametrize(("also", "shown"), [(("second",), True), ((), False)])
+async def test_pages_name_the_agent_where_there_are_several(
+    also: tuple[str, ...], shown: bool, store: MemoryStore, world: World
+) -> None:
+    await stored(store, said(agent="test"), paused("question"))
+    ports = ports_of(store, Says(), world, also=also)
+    async with caller(api_of(ports, Asleep(), inbox.serve)) as client:
+        browser = await Browser(client).sign_in("ana")
+        for page in ("/", "/inbox/t"):
+            assert ('<span class="agent">test</span>' in await browser.get(page)) == shown

@@ -9,10 +9,10 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.people.identity import (
     check_agents,
     choose_agent,
-    identities,
-    local_user,
-    name_of,
-    reached,
+    find_channels,
+    find_identities,
+    find_local_user,
+    resolve_person,
 )
 
 
@@ -52,24 +52,24 @@ def test_people_are_known_by_the_name_that_the_file_gives_them(
     kind: str, identity: str, actor: str, folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert name_of(kind, identity) == actor
+    assert resolve_person(kind, identity) == actor
 
 
 def test_without_the_file_everybody_is_called_by_their_kind() -> None:
-    assert name_of("slack", "U1") == "slack:U1"
+    assert resolve_person("slack", "U1") == "slack:U1"
 
 
 def test_the_file_may_be_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "elsewhere.toml").write_text(PEOPLE)
     monkeypatch.setenv("PEOPLE_FILE", "elsewhere.toml")
-    assert name_of("slack", "U1") == "ana"
+    assert resolve_person("slack", "U1") == "ana"
 
 
 @pytest.mark.parametrize("text", ["[ana", 'ana = "U1"', "\udcff"])
 def test_a_broken_file_is_named(text: str, folder: Path) -> None:
     (folder / "people.toml").write_text(text, errors="surrogateescape")
     with pytest.raises(Misconfigured, match=r"people\.toml"):
-        name_of("slack", "U1")
+        resolve_person("slack", "U1")
 
 
 def test_the_local_user_is_who_logged_in_or_who_says_so(
@@ -77,9 +77,9 @@ def test_the_local_user_is_who_logged_in_or_who_says_so(
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
     monkeypatch.setattr(getpass, "getuser", lambda: "eve")
-    assert local_user() == "cli:eve"
+    assert find_local_user() == "cli:eve"
     monkeypatch.setenv("AGENT_USER", "root")
-    assert local_user() == "bob"
+    assert find_local_user() == "bob"
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_channel_knows_people_by_their_identities(
     name: str, kind: str, known: list[str], folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert identities(name, kind) == known
+    assert find_identities(name, kind) == known
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,8 @@ def test_people_are_reached_by_the_channels_that_are_here_in_their_own_order(
     name: str, ways: list[str], folder: Path
 ) -> None:
     (folder / "people.toml").write_text(PEOPLE)
-    assert reached(name, {"poll", "slack", "email"}) == ways
-    assert reached(name, {"poll"}) == []
+    assert find_channels(name, {"poll", "slack", "email"}) == ways
+    assert find_channels(name, {"poll"}) == []
 
 
 AGENTS = """
@@ -138,8 +138,8 @@ def test_the_file_says_which_agent_is_meant_where(
 
 def test_the_table_of_agents_is_not_a_person(folder: Path) -> None:
     (folder / "people.toml").write_text(PEOPLE + AGENTS)
-    assert name_of("rollback", "C7") == "rollback:C7"
-    assert identities("agents", "slack") == []
+    assert resolve_person("rollback", "C7") == "rollback:C7"
+    assert find_identities("agents", "slack") == []
 
 
 def test_an_agent_of_the_file_that_is_not_in_app_py_is_named(folder: Path) -> None:

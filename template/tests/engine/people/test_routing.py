@@ -7,7 +7,7 @@ import pytest
 
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import event
-from agent.engine.people.routing import Routing, receipt_of, wait_of
+from agent.engine.people.routing import Routing, find_receipt, find_wait
 
 from ..domain import Shown, chose, past, paused, resumed, said, told
 
@@ -77,8 +77,8 @@ async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
     receipt = {"receipt": {"email": {"id": "<1@x>"}}}
     log = [said(), paused("limit", "bob"), told(2, **receipt), resumed(2, "stop", "bob")]
     thread = past(*log)
-    assert wait_of(thread, thread.events[-1]).seq == 2
-    assert receipt_of(thread, thread.events[-1]) == receipt["receipt"]
+    assert find_wait(thread, thread.events[-1]).seq == 2
+    assert find_receipt(thread, thread.events[-1]) == receipt["receipt"]
     assert await shown_by(log) == {"email"}
 
 

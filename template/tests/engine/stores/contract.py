@@ -333,12 +333,13 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         start = await store.now()
-        thread = await stored(store, said())
+        thread = await stored(store, said(agent="second"))
         await passes(60)
         await store.append(thread, chose("ask"), paused("question"))
         (line,) = await store.threads()
         assert isinstance(line, Summary)
         assert (line.id, line.status, line.version) == ("t", "waiting:question", 3)
+        assert line.agent == "second"
         assert not line.running
         assert timedelta(0) <= line.created - start < timedelta(seconds=30)
         assert timedelta(seconds=60) <= line.updated - start < timedelta(seconds=90)

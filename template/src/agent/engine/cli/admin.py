@@ -28,9 +28,9 @@ ALL = 2**62
 
 Source = Annotated[
     typer.FileText,
-    typer.Argument(metavar="[FILE]", help="- is stdin.", encoding="utf-8", errors="replace"),
+    typer.Argument(metavar="FILE", help="- is stdin.", encoding="utf-8", errors="replace"),
 ]
-Target = Annotated[Path, typer.Argument(metavar="[FILE]", help="- is stdout.", dir_okay=False)]
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="- is stdout.", dir_okay=False)]
 
 
 def mount(cli: typer.Typer, build: Build) -> None:

@@ -17,7 +17,7 @@ from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Ports
-from ..people.identity import local_user
+from ..people.identity import find_local_user
 from ..people.words import format_call
 from ..runners.app import no_model
 from ..runners.local import find_work
@@ -34,7 +34,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 async def inbox(ctx: typer.Context) -> None:
     """List what waits for an answer, from whom, and how to give it."""
-    store, actor, screen = ctx.obj(no_model).ports.store, local_user(), Screen()
+    store, actor, screen = ctx.obj(no_model).ports.store, find_local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):
         thread = await store.load(row.id)
@@ -104,7 +104,7 @@ async def answer(
 async def _give_answer(
     ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]
 ) -> None:
-    ports, actor, screen = ctx.obj(no_model).ports, local_user(), Screen()
+    ports, actor, screen = ctx.obj(no_model).ports, find_local_user(), Screen()
     thread, wait = await _find_wait(ports, name)
     for text in describe_wait(wait, actor, await ports.store.now()):
         screen.say(text)

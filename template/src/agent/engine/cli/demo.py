@@ -45,7 +45,7 @@ USAGE = 2
 async def demo(
     ctx: typer.Context,
     agent: Annotated[
-        str, typer.Argument(metavar="[AGENT]", help="By default the first that has a script.")
+        str, typer.Argument(metavar="AGENT", help="By default the first that has a script.")
     ] = "",
     new: Annotated[bool, typer.Option("--new", help="Start a new one in any case.")] = False,
 ) -> None:

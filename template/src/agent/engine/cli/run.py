@@ -13,7 +13,7 @@ from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import thread_of
 from ..loop.ports import Ports
-from ..people.identity import local_user
+from ..people.identity import find_local_user
 from .format import format_command, shorten_id
 from .screen import Screen, handle_interrupt, log_to_stderr
 from .script import find_scripts
@@ -48,7 +48,7 @@ async def run(
     """
     if not text and not thread:
         raise typer.BadParameter("say what you want, or name a thread with --thread")
-    actor, screen = local_user(), Screen()
+    actor, screen = find_local_user(), Screen()
     app = ctx.obj(lambda name: model or settings.optional_model(name))
     talk = Talk(app, actor, screen, ask_answer if screen.interactive else None, agent)
     store, new = app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))

@@ -15,7 +15,7 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports, Store, Summary
-from ..people.identity import local_user
+from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten
 from ..runners.app import no_model
 from .format import format_command, format_time, shorten_id
@@ -51,7 +51,7 @@ async def threads(
 async def show(
     ctx: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="[ID]", help="A thread; by default the one that changed last.")
+        str, typer.Argument(metavar="ID", help="A thread; by default the one that changed last.")
     ] = "",
     prompt: Annotated[
         bool, typer.Option("--prompt", help="Exactly what the model would be sent next.")
@@ -81,7 +81,7 @@ async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     if wait := thread.state.wait:
-        shown = [*describe_wait(wait, local_user(), now), *list_answers(thread, wait)]
+        shown = [*describe_wait(wait, find_local_user(), now), *list_answers(thread, wait)]
         screen.say("\n" + "\n".join(shown))
 
 
@@ -99,7 +99,7 @@ async def fork(
     """Copy a thread up to event N into a new one, and print its id."""
     ports, screen = ctx.obj(no_model).ports, Screen()
     origin = await find_thread(ports.store, name)
-    copied = await api.fork(ports, origin.id, at, actor=local_user())
+    copied = await api.fork(ports, origin.id, at, actor=find_local_user())
     screen.write(copied.id)
     screen.say(f"Continue with: {format_command('run', '--thread', shorten_id(copied.id), 'TEXT')}")
 
@@ -115,7 +115,7 @@ async def cancel(
     """
     ports = ctx.obj(no_model).ports
     thread = await find_thread(ports.store, name)
-    await api.cancel(ports, thread.id, actor=local_user(), reason=reason)
+    await api.cancel(ports, thread.id, actor=find_local_user(), reason=reason)
     Screen().say(f"Cancelled {shorten_id(thread.id)}.")
 
 

@@ -19,7 +19,7 @@ from cronsim import CronSim, CronSimError
 
 from ..log.errors import Misconfigured
 from ..loop.ports import Ports
-from ..people.routing import tellable
+from ..people.routing import check_address
 from ..settings import optional
 
 SHORT = {
@@ -108,7 +108,7 @@ def _parse_schedule(name: str, table: Any, ports: Ports) -> Schedule:
         "cron": _check_cron,
         "timezone": _parse_timezone,
         "message": _keep_message,
-        "notify": partial(tellable, ports.notifier),
+        "notify": partial(check_address, ports.notifier),
         "missed": _check_missed,
         "agent": partial(_check_agent, ports),
     }

@@ -1,16 +1,17 @@
 """Factor 11: trigger from anywhere, here with a mail, over IMAP or from a provider's webhook.
 
-mail.py, text.py    what arrived, and which words in it are the writer's own
-senders.py          who may write, and whether it really was them
+head.py, body.py    what arrived: the headers first, then the text (html.py)
+senders.py          who may write, and whether it really was them (authentication.py)
+text.py             which words are the writer's own
 intake.py           the message that a mail becomes, and in which thread
-imap.py             the mailbox that is read
+imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks
 page.py             the page behind the links in our mails
 """
 
 import logging
 
-from ..people.identity import check_agents, is_known
+from ..people.identity import check_agents, has_identities
 from ..runners.app import App, Served
 from ..settings import optional
 from .channel import INBOUND, OUTBOUND, is_set_up
@@ -38,7 +39,7 @@ def serve(app: App) -> Served | None:
         log.warning("No mail is read. To read it, set EMAIL_IMAP_URL (see docs/email.md).")
         return Served(routes)
     senders = Senders.from_env()
-    if not (senders.allowed or is_known("email")):
+    if not (senders.allowed or has_identities("email")):
         log.warning("Nobody may write to the agent. Add people to EMAIL_ALLOWED or people.toml.")
     intake = Intake(app, stamp, senders)
     routes.include_router(providers.build_router(intake))

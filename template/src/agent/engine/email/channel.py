@@ -14,7 +14,7 @@ from typing import Any, Self
 from ..log.errors import Misconfigured, Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import identities
+from ..people.identity import find_identities
 from ..settings import optional
 from .home import goes_home, read_home
 from .letters import Letterhead, write_letter
@@ -101,7 +101,9 @@ class EmailChannel:
 def _find_receivers(thread: Thread, event: Event) -> dict[str, str]:
     """Return the address of each receiver by name: whoever wrote, unless others are asked."""
     audience = () if goes_home(thread, event) else event.data["audience"]
-    known = {name: addresses[0] for name in audience if (addresses := identities(name, "email"))}
+    known = {
+        name: addresses[0] for name in audience if (addresses := find_identities(name, "email"))
+    }
     if known:
         return known
     if not (address := read_home(thread)[0]):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from ..log.errors import ThreadNotFound
 from ..loop import api
-from ..people.identity import choose_agent, name_of
+from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
+from .body import read_body
+from .head import MAX_MAIL, BrokenMail, Head
 from .home import format_delivery, format_home
 from .letters import UNREAD
-from .mail import MAX_MAIL, BrokenMail, Head, read_body
 from .senders import Senders, detect_robot
 from .stamp import Stamp
 from .text import extract_own_words, remove_signature
@@ -50,7 +51,7 @@ class Intake:
             self.app.ports,
             thread_id,
             text,
-            actor=name_of("email", head.sender),
+            actor=resolve_person("email", head.sender),
             delivery=format_delivery(head.id),
             source="email",
             reply_to=format_home(head.sender, head.subject),

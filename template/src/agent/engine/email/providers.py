@@ -23,8 +23,8 @@ from fastapi import APIRouter, Header, HTTPException, Request
 from ..http.problems import MAX_BODY
 from ..log.errors import Misconfigured
 from ..settings import is_placeholder, optional
+from .head import MAX_MAIL, BrokenMail
 from .intake import Intake
-from .mail import MAX_MAIL, BrokenMail
 
 MAILGUN = "/email/mailgun/mime"
 """Mailgun posts raw mails only to URLs that end with `mime`."""

@@ -72,7 +72,7 @@ async def threads(
 ) -> list[wire.SummaryView]:
     """List threads, last changed first; with `waiting` only those that wait for something."""
     found = await service.app.ports.store.threads(query.waiting, query.limit)
-    return [wire.SummaryView.model_validate(summary) for summary in found]
+    return [wire.SummaryView.of(summary, service.app.ports.default.name) for summary in found]
 
 
 @router.get("/threads/{thread_id}", response_description="The thread.", responses=documented(404))

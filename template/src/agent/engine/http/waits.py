@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from ..log.errors import Refused
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.routing import closing_of
+from ..people.routing import find_closing
 from ..people.words import describe_event, format_title
 from . import answers, pages, wait_path
 from .service import Loaded, Running, Service
@@ -105,7 +105,7 @@ def _asked(thread: Thread, wait: int) -> Event:
 
 def _closed(thread: Thread, asked: Event, name: str) -> dict[str, Any]:
     """Return what is to be shown of the event that closed a wait: who did what, and when."""
-    closing = closing_of(thread, asked.seq)
+    closing = find_closing(thread, asked.seq)
     if closing is None:
         raise HTTPException(404, f"The thread has no question {asked.seq}.")
     said = describe_event(thread, closing)

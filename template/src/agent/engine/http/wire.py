@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from ..log.events import CallJson, safe
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
+from ..loop.ports import Summary
 
 MAX_TEXT = 80_000
 """Characters; it fits into `problems.MAX_BODY` even if each of them is escaped."""
@@ -155,8 +156,15 @@ class ThreadView(_View):
 class SummaryView(_View):
     id: str
     status: str
+    agent: str
+    """Whose thread it is."""
     version: int
     created: datetime
     updated: datetime
     running: bool
     """A runner is at it this moment."""
+
+    @classmethod
+    def of(cls, summary: Summary, default: str) -> "SummaryView":
+        view = cls.model_validate(summary)
+        return view.model_copy(update={"agent": summary.agent or default})

@@ -9,7 +9,7 @@ A form is sent to the page it is on. Verdicts go through `api.resume`, like ever
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Annotated, Any
@@ -51,6 +51,7 @@ async def home(request: Request, service: Running, name: Person) -> Response:
         "format_title": format_title,
     }
     shown |= {"asked": asked(threads.values(), name), "more": LISTED}
+    shown["agent_of"] = _agent_names(service)
     listed = [(row, format_title(threads[row.id])) for row in rows]
     return pages.page(request, "inbox.html", home=__package__, rows=listed, **shown)
 
@@ -132,6 +133,12 @@ def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
     return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{digest}"
 
 
+def _agent_names(service: Service) -> Callable[[str], str]:
+    """Return how a page names the agent of a thread: only where there are several."""
+    ports = service.app.ports
+    return lambda agent: (agent or ports.default.name) if len(ports.agents) > 1 else ""
+
+
 async def _do(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     match fields.get("do"):
         case "message":
@@ -160,6 +167,7 @@ def _page(
         409 if refused else 200,
         home=__package__,
         thread=thread,
+        agent=_agent_names(service)(thread.state.agent),
         title=format_title(thread),
         name=name,
         path=path_of(thread.id),

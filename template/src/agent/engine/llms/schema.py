@@ -27,10 +27,8 @@ def wrap_schema(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_portable(schema: Any) -> Any:
-    """Rewrite a JSON schema with `anyOf` for `oneOf`, `enum` for `const` and `intent` first.
-
-    Every field is required, others are forbidden, and a `$ref` has no keywords beside it.
-    """
+    """Rewrite a JSON schema: `anyOf` for `oneOf`, `enum` for `const`, `intent` first, all fields
+    required, no others allowed, and nothing beside a `$ref`."""
     if not isinstance(schema, dict):
         return schema
     out = {

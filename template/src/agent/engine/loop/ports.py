@@ -81,6 +81,8 @@ class Summary:
 
     id: str
     status: str
+    agent: str
+    """Its name in `app.py`; empty for the default."""
     version: int
     created: datetime
     updated: datetime

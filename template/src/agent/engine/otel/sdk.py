@@ -25,7 +25,8 @@ from opentelemetry.trace import (
 )
 
 from ..log.events import Event
-from .spans import Span, Turn
+from .spans import Span
+from .turns import Turn
 
 PROVIDERS = {"gemini": "gcp.gemini"}
 """Providers that have another name in the conventions than in `MODEL`."""

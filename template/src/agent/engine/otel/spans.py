@@ -1,43 +1,26 @@
 """The spans of a thread, derived from its log by OpenTelemetry's GenAI conventions.
 
-A trace is a turn: from what started the thread to its next pause or its end, with a link to the
-previous turn. Ids are derived from the thread's id and an event's number, so a span that is emitted
-twice is one span. No span holds a word of a prompt, a person or a tool.
+A trace is a turn of the thread, with a link to the previous turn. Ids are derived from the thread's
+id and an event's number, so a span that is emitted twice is one span. No span holds a word of a
+prompt, a person or a tool.
 
 The conventions are still in development; these are the names of November 2026:
 https://github.com/open-telemetry/semantic-conventions-genai
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import Any
 
 from ..log.events import Event
 from ..log.thread import Thread
+from .turns import Turn, ends_turn, find_previous, find_turn, make_id
 
 TOKENS = {
     "input": "gen_ai.usage.input_tokens",
     "output": "gen_ai.usage.output_tokens",
     "cached": "gen_ai.usage.cache_read.input_tokens",
 }
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A trace, named by the event that started it."""
-
-    thread_id: str
-    seq: int
-
-    @property
-    def trace_id(self) -> int:
-        return _make_id(16, self.thread_id, self.seq)
-
-    @property
-    def span_id(self) -> int:
-        """The id of the root, whose children are all other spans of the trace."""
-        return _make_id(8, self.thread_id, self.seq)
 
 
 @dataclass(frozen=True)
@@ -63,9 +46,7 @@ class Span:
 
     @property
     def id(self) -> int:
-        return (
-            self.turn.span_id if self.is_root else _make_id(8, self.turn.thread_id, self.last.seq)
-        )
+        return self.turn.span_id if self.is_root else make_id(8, self.turn.thread_id, self.last.seq)
 
 
 def derive_spans(thread: Thread, event: Event) -> Iterator[Span]:
@@ -75,9 +56,9 @@ def derive_spans(thread: Thread, event: Event) -> Iterator[Span]:
             yield _build_chat(thread, event)
         case "tool_finished" | "tool_failed" | "paused" if step := _find_step(thread, event):
             yield _build_tool(thread, step, event)
-    if _ends_turn(event):
-        turn, agent = _find_turn(thread, event.seq), thread.state.agent
-        first, previous = thread.event(turn.seq), _find_previous(thread, turn.seq)
+    if ends_turn(event):
+        turn, agent = find_turn(thread, event.seq), thread.state.agent
+        first, previous = thread.event(turn.seq), find_previous(thread, turn.seq)
         status = {"agent.status": _describe_status(event)}
         yield Span("invoke_agent", turn, first, event, status, previous=previous, agent=agent)
 
@@ -92,7 +73,7 @@ def _build_chat(thread: Thread, event: Event) -> Span:
     attributes |= {name: data[key] for name, key in names.items() if data.get(key)}
     # A `discarded` reply is older than the event that overtook it.
     asked = max(1, event.seq - (2 if event.type == "discarded" else 1))
-    turn = _find_turn(thread, event.seq)
+    turn = find_turn(thread, event.seq)
     agent = thread.state.agent
     return Span("chat", turn, thread.event(asked), event, attributes, error, agent=agent)
 
@@ -110,7 +91,7 @@ def _build_tool(thread: Thread, step: Event, event: Event) -> Span:
         "gen_ai.tool.call.id": str(step.seq),
     }
     error = "" if event.type == "tool_finished" else event.data.get("kind", event.type)
-    turn, agent = _find_turn(thread, first.seq), thread.state.agent
+    turn, agent = find_turn(thread, first.seq), thread.state.agent
     return Span("execute_tool", turn, first, event, attributes, error, agent=agent)
 
 
@@ -125,41 +106,3 @@ def _describe_status(event: Event) -> str:
     if event.type == "paused":
         return f"waiting:{event.data['kind']}"
     return "finished" if event.type == "finished" else "cancelled"
-
-
-def _ends_turn(event: Event) -> bool:
-    stopped = event.type == "resumed" and event.data["verdict"] == "stop"
-    return stopped or event.type in ("paused", "finished", "cancelled")
-
-
-def _find_turn(thread: Thread, seq: int) -> Turn:
-    """Return the turn of event `seq`.
-
-    It starts with the answer to a pause, else with the first event after the pause. An event that
-    only reports on the previous turn does not start one.
-    """
-    first = 0
-    for each in map(thread.event, range(seq, 0, -1)):
-        if each.type == "forked" or (first and _ends_turn(each)):
-            break
-        if each.type == "resumed":
-            return Turn(thread.id, each.seq)
-        if each.type not in ("delivered", "discarded"):
-            first = each.seq
-    return Turn(thread.id, first or seq)
-
-
-def _find_previous(thread: Thread, seq: int) -> Turn | None:
-    """Return the last turn that ended before event `seq`; in a fork it may be the origin's."""
-    thread_id = thread.id
-    for earlier in map(thread.event, range(seq - 1, 0, -1)):
-        if _ends_turn(earlier):
-            return replace(_find_turn(thread, earlier.seq), thread_id=thread_id)
-        if earlier.type == "forked":
-            thread_id = earlier.data["thread"]
-    return None
-
-
-def _make_id(size: int, *parts: object) -> int:
-    digest = sha256(":".join(map(str, parts)).encode()).digest()
-    return int.from_bytes(digest[:size], "big")

@@ -1,7 +1,7 @@
 """Who is who, where each is reached, and which agent is meant where: the owner's `people.toml`.
 
-An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address. Who
-stands nowhere in the file is called `kind:identity`, such as `cli:ana`.
+An identity is what a channel or trigger knows somebody by: a login, a Slack id, an address.
+Somebody who is not in the file is called `kind:identity`, such as `cli:ana`.
 """
 
 import getpass
@@ -13,40 +13,40 @@ from ..log.errors import Misconfigured
 from ..settings import optional
 
 
-def local_user() -> str:
+def find_local_user() -> str:
     """Return the actor at this terminal: a name of `people.toml`, else `cli:<login>`."""
     try:
-        return name_of("cli", optional("AGENT_USER") or getpass.getuser())
+        return resolve_person("cli", optional("AGENT_USER") or getpass.getuser())
     except (KeyError, OSError):
-        raise Misconfigured("nobody knows this user; set AGENT_USER to a name") from None
+        raise Misconfigured("this user has no login name; set AGENT_USER to one") from None
 
 
-def name_of(kind: str, identity: str) -> str:
+def resolve_person(kind: str, identity: str) -> str:
     """Return the name that `people.toml` gives to an identity, else `kind:identity`."""
-    for name, identities in _people().items():
+    for name, identities in _read_people().items():
         if identity in identities.get(kind, ()):
             return name
     return f"{kind}:{identity}"
 
 
-def identities(name: str, kind: str) -> list[str]:
-    """Return what a channel knows somebody by; nothing where it does not know them."""
-    people = _people()
+def find_identities(name: str, kind: str) -> list[str]:
+    """Return what a channel knows somebody by; nothing if it does not know them."""
+    people = _read_people()
     if name in people:
         return people[name].get(kind, [])
     own, _, identity = name.partition(":")
     return [identity] if own == kind and identity else []
 
 
-def reached(name: str, channels: Iterable[str]) -> list[str]:
-    """Return by which of `channels` somebody is reached, in the order of `people.toml`."""
-    kinds = list(_people().get(name, ())) or [name.partition(":")[0]]
-    return [kind for kind in kinds if kind in channels and identities(name, kind)]
+def find_channels(name: str, channels: Iterable[str]) -> list[str]:
+    """Return those of `channels` that reach somebody, in the order of `people.toml`."""
+    kinds = list(_read_people().get(name, ())) or [name.partition(":")[0]]
+    return [kind for kind in kinds if kind in channels and find_identities(name, kind)]
 
 
-def is_known(kind: str) -> bool:
-    """Say whether a channel knows anybody of `people.toml`."""
-    return any(known.get(kind) for known in _people().values())
+def has_identities(kind: str) -> bool:
+    """Say whether `people.toml` has an identity of this kind."""
+    return any(known.get(kind) for known in _read_people().values())
 
 
 def choose_agent(kind: str, places: Iterable[str]) -> str:
@@ -68,7 +68,7 @@ def check_agents(agents: Iterable[str]) -> None:
             raise Misconfigured(f"{where}: app.py has no agent {name!r}, only {', '.join(known)}")
 
 
-def _people() -> dict[str, dict[str, list[str]]]:
+def _read_people() -> dict[str, dict[str, list[str]]]:
     return _read_tables()[0]
 
 
@@ -94,10 +94,10 @@ def _read_tables() -> tuple[Tables, Tables]:
 
 def _read_kinds(tables: dict[str, dict[str, object]]) -> Tables:
     return {
-        name: {kind: _list(known) for kind, known in kinds.items()}
+        name: {kind: _as_texts(known) for kind, known in kinds.items()}
         for name, kinds in tables.items()
     }
 
 
-def _list(known: object) -> list[str]:
+def _as_texts(known: object) -> list[str]:
     return [str(one) for one in known] if isinstance(known, list) else [str(known)]

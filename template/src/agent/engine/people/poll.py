@@ -1,4 +1,4 @@
-"""For callers who follow the log themselves: the command line, HTTP, the inbox."""
+"""For those who follow the log themselves: the command line, HTTP, the inbox."""
 
 from typing import Any
 
@@ -8,5 +8,5 @@ from ..log.thread import Thread
 
 class PollChannel:
     async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        """Send nothing: whoever asked reads the thread."""
+        """Send nothing: whoever gave the task reads the thread."""
         return {}

@@ -1,6 +1,6 @@
-"""Factor 7: contact humans with tool calls. Through which channel.
+"""Factor 7: contact humans with tool calls. Which channel notifies whom.
 
-An event is shown where its thread came from, unless others are asked, who are reached elsewhere.
+People are notified where the thread came from, unless others are asked, who are reached elsewhere.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread, reduce
 from ..loop.ports import Channel, Delivery, Notifier
-from .identity import reached
+from .identity import find_channels
 
 
 class Routing:
@@ -22,7 +22,7 @@ class Routing:
 
     async def notify(self, thread: Thread, event: Event) -> Delivery:
         receipts, failed = dict[str, Any](), list[Unavailable]()
-        for name, shown in self._ways(thread, event).items():
+        for name, shown in self._choose_channels(thread, event).items():
             try:
                 if receipt := await self._channel(name).send(thread, shown):
                     receipts[name] = receipt
@@ -35,43 +35,43 @@ class Routing:
             raise Unavailable(f"no channel {name!r} here; it was removed, or is not set up")
         return self.channels[name]
 
-    def _ways(self, thread: Thread, event: Event) -> dict[str, Event]:
-        """Return what each channel has to show: of those who are asked, its own."""
+    def _choose_channels(self, thread: Thread, event: Event) -> dict[str, Event]:
+        """Return what each channel has to send, for those of its own who are asked."""
         home = thread.state.reply_to.partition(":")[0]
         if event.type not in ("paused", "finished"):
-            return dict.fromkeys(receipt_of(thread, event), event)
+            return dict.fromkeys(find_receipt(thread, event), event)
         asked = event.data.get("audience", ("anyone",))
         if thread.state.owner in asked or "anyone" in asked:
             return {home: event}
         people: dict[str, list[str]] = {}
         for person in asked:
-            if ways := reached(person, self.channels):
+            if ways := find_channels(person, self.channels):
                 people.setdefault(home if home in ways else ways[0], []).append(person)
-        return {name: _to(event, theirs) for name, theirs in people.items()} or {home: event}
+        return {name: _address(event, theirs) for name, theirs in people.items()} or {home: event}
 
 
-def tellable(notifier: Notifier, tell: str) -> str:
-    """Return a `channel:address` of an owner's file. Raises ValueError where nobody is reached."""
-    name, _, address = tell.partition(":")
+def check_address(notifier: Notifier, address: str) -> str:
+    """Return a `channel:address` of an owner's file. Raises ValueError if it reaches nobody."""
+    name, _, place = address.partition(":")
     if isinstance(notifier, Routing) and name not in notifier.channels:
         here = ", ".join(sorted(notifier.channels))
         todo = "set it up, add the part, or leave `notify` out"
         raise ValueError(f"needs {name!r}, which is not set up here ({here}): {todo}")
-    if name != "poll" and not address.strip():
+    if name != "poll" and not place.strip():
         raise ValueError("has no address; write channel:address")
-    return tell
+    return address
 
 
-def _to(event: Event, people: list[str]) -> Event:
+def _address(event: Event, people: list[str]) -> Event:
     return replace(event, data=event.data | {"audience": people})
 
 
-def wait_of(thread: Thread, event: Event) -> Event:
+def find_wait(thread: Thread, event: Event) -> Event:
     """Return the `paused` event that `event` is or closes."""
     return next(past for past in reversed(thread.events[: event.seq]) if past.type == "paused")
 
 
-def closing_of(thread: Thread, wait: int) -> Event | None:
+def find_closing(thread: Thread, wait: int) -> Event | None:
     """Return the event that closed a wait; None while it is open."""
     state = thread.before(wait + 1).state
     for event in thread.events[wait:]:
@@ -81,9 +81,9 @@ def closing_of(thread: Thread, wait: int) -> Event | None:
     return None
 
 
-def receipt_of(thread: Thread, event: Event) -> dict[str, Any]:
-    """Return what the channels kept of showing the wait that `event` closes, by channel."""
-    wait = wait_of(thread, event)
+def find_receipt(thread: Thread, event: Event) -> dict[str, Any]:
+    """Return the receipts of the notification about the wait that `event` closes, by channel."""
+    wait = find_wait(thread, event)
     key = f"delivered:{wait.seq}"
     delivered = next(past for past in thread.events[wait.seq :] if past.key == key)
     return delivered.data.get("receipt") or {}

@@ -14,8 +14,8 @@ from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import CallJson, Event
 from ..loop.api import expire, resume
 from ..loop.verdicts import check, open_wait
-from ..people.identity import name_of
-from ..people.routing import closing_of
+from ..people.identity import resolve_person
+from ..people.routing import find_closing
 from ..runners.app import App
 from .background import Background
 from .blocks import describe_decision
@@ -44,7 +44,7 @@ class Press:
 
     @property
     def actor(self) -> str:
-        return name_of("slack", self.user)
+        return resolve_person("slack", self.user)
 
     @classmethod
     def from_action(cls, body: dict[str, Any], action: dict[str, Any]) -> Self:
@@ -160,7 +160,7 @@ class Answers:
             thread = await self._app.ports.store.load(press.thread)
         except ThreadNotFound:
             return None
-        if over := closing_of(thread, press.wait):
+        if over := find_closing(thread, press.wait):
             wait = thread.event(press.wait)
             await close_wait(self._slack, press.shown, thread.id, wait, over)
             return wait, over

@@ -1,8 +1,7 @@
 """Factor 7: contact humans with tool calls, here in Slack.
 
-Waits and results of a thread that came from Slack go to the Slack thread it came from. People who
-are asked about a thread from elsewhere each get a direct message. Once a wait is closed, by
-whatever way, the messages that showed it are updated.
+Waits and results of a thread that came from Slack go to its Slack thread; people who are asked
+about another thread get a direct message. The messages of a closed wait are updated.
 """
 
 from typing import Any, Self
@@ -10,8 +9,8 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import identities
-from ..people.routing import receipt_of, wait_of
+from ..people.identity import find_identities
+from ..people.routing import find_receipt, find_wait
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
 from .posts import Mark, Place, build_metadata, post_once
@@ -37,15 +36,15 @@ class SlackChannel:
             case "finished":
                 await self._finish(thread, event)
             case _:
-                messages = (receipt_of(thread, event).get("slack") or {}).get("messages", ())
+                messages = (find_receipt(thread, event).get("slack") or {}).get("messages", ())
                 for message in messages:
                     shown = Place(message["channel"], message["ts"])
-                    await close_wait(self._slack, shown, thread.id, wait_of(thread, event), event)
+                    await close_wait(self._slack, shown, thread.id, find_wait(thread, event), event)
         return {}
 
     async def _ask(self, thread: Thread, wait: Event) -> list[dict[str, str]]:
         """Post a wait, and return where; it is enough to reach one of several people."""
-        users = [user for name in wait.data["audience"] for user in identities(name, "slack")]
+        users = [user for name in wait.data["audience"] for user in find_identities(name, "slack")]
         home = Place.of(thread.state.reply_to)
         messages, refused = list[dict[str, str]](), list[SlackRefused]()
         for mentioned in [users] if home else [[user] for user in users]:

@@ -13,7 +13,7 @@ from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, message, thread_of
-from ..people.identity import choose_agent, name_of
+from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .background import Background
 from .client import Slack
@@ -44,7 +44,7 @@ class Messages:
         place = Place(channel, event.get("thread_ts") or ts)
         message: dict[str, Any] = {
             "text": await self._read_text(event),
-            "actor": name_of("slack", event["user"]),
+            "actor": resolve_person("slack", event["user"]),
             "delivery": f"slack:{channel}:{ts}",
             "source": "slack",
         }

@@ -9,7 +9,7 @@ import re
 
 from ..log.characters import clean
 from ..log.events import cut
-from ..people.identity import identities, name_of
+from ..people.identity import find_identities, resolve_person
 
 MAX_SECTION = 3_000
 """Characters of one text in a message; Slack refuses longer ones."""
@@ -57,7 +57,7 @@ def shorten(text: str, limit: int = 75) -> str:
 
 def mention(actor: str) -> str:
     """Return a mention of an actor who is in this Slack, else the name that the log has."""
-    known = identities(actor, "slack")
+    known = find_identities(actor, "slack")
     return f"<@{known[0]}>" if known else escape(actor, 300)
 
 
@@ -69,7 +69,7 @@ def _spell_out(found: re.Match[str]) -> str:
     target, _, text = found[1].partition("|")
     match target[0]:
         case "@":
-            return "@" + name_of("slack", target[1:]).removeprefix("slack:")
+            return "@" + resolve_person("slack", target[1:]).removeprefix("slack:")
         case "#":
             return "#" + (text or target[1:])
         case "!":

@@ -101,4 +101,5 @@ def _is_due(row: _Row, now: float) -> bool:
 
 def _summarize(row: _Row, now: float) -> Summary:
     state, running = row.thread.state, row.holder is not None and row.lease_until > now
-    return Summary(row.thread.id, state.status, state.version, row.created, row.updated, running)
+    now_is = (state.status, state.agent, state.version)
+    return Summary(row.thread.id, *now_is, row.created, row.updated, running)

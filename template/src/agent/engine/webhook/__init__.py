@@ -8,7 +8,7 @@ Every request is signed, and its signature proves the source, which the log call
 import logging
 
 from ..log.errors import Misconfigured
-from ..people.routing import tellable
+from ..people.routing import check_address
 from ..runners.app import App, Served
 from .sources import locate_file, read_sources
 
@@ -25,7 +25,7 @@ def serve(app: App) -> Served | None:
     for name, source in found.items():
         try:
             if source.notify:
-                tellable(app.ports.notifier, source.notify)
+                check_address(app.ports.notifier, source.notify)
         except ValueError as error:
             wrong = f"{name}.notify = {source.notify!r} {error}"
             raise Misconfigured(f"{str(locate_file())!r}, {wrong}") from None

@@ -14,8 +14,9 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.identity import identities
-from .sources import Source, read_secrets, read_sources
+from ..people.identity import find_identities
+from .secrets import read_secrets
+from .sources import Source, read_sources
 
 TIMEOUT_S = 15.0
 RETRY_S = 60.0
@@ -84,7 +85,7 @@ class WebhookChannel:
         name, _, conversation = address.partition(":")
         at_home, asked = [name] if home == "webhook" else [], event.data.get("audience", ())
         others = event.type == "paused" and not {thread.state.owner, "anyone"}.intersection(asked)
-        theirs = [identities(person, "webhook") for person in asked if others or not at_home]
+        theirs = [find_identities(person, "webhook") for person in asked if others or not at_home]
         names = [each for known in theirs for each in ([name] if name in known else known)]
         for each in dict.fromkeys(names or at_home):
             body = _build_body(thread, event, conversation if each in at_home else "")

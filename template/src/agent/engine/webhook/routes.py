@@ -19,7 +19,8 @@ from ..log.thread import Thread
 from ..loop import api
 from ..runners.app import App
 from .payload import fill_template, fits
-from .sources import Scheme, Source, read_secrets
+from .secrets import Scheme, read_secrets
+from .sources import Source
 
 SOURCE = "webhook"
 MAX_NAME = 255

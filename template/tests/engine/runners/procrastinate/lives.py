@@ -208,7 +208,7 @@ def _live(life: Life, live: Callable[[Ports], Awaitable[T]]) -> T:
 
 
 async def send(ports: Ports, thread_id: str, delivery: str) -> Thread:
-    how = {"actor": "ana", "delivery": delivery, "source": "test"}
+    how: dict[str, Any] = {"actor": "ana", "delivery": delivery, "source": "test"}
     return await api.launch(ports, thread_id, "Please go on.", **how)
 
 

@@ -13,7 +13,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.log.events import event
 from agent.engine.stores.postgres import PostgresStore
-from agent.engine.stores.postgres.schema import CLAIM_DUE, MIGRATIONS, Schema
+from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
+from agent.engine.stores.postgres.statements import CLAIM_DUE
 
 from ...domain import chose, said, stored, types
 from ..contract import Pass, StoreContract
@@ -103,8 +104,8 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores
 
 async def test_claiming_does_not_read_threads_that_are_not_due(stores: Stores, url: str) -> None:
     await stores().threads()
-    sleeping = "SELECT 't' || n, 1, '', now(), now(), now() + interval '1 day'"
-    columns = "id, version, status, created, updated, wake_at"
+    sleeping = "SELECT 't' || n, 1, '', '', now(), now(), now() + interval '1 day'"
+    columns = "id, version, status, agent, created, updated, wake_at"
     query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
     values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:

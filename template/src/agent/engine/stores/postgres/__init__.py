@@ -19,7 +19,7 @@ from ...log.events import FACTS, Event, safe
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary
 from ...settings import optional
-from . import schema as sql
+from . import statements as sql
 from .pool import Database
 
 WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
@@ -61,7 +61,8 @@ class PostgresStore:
                 )
             )
             due = any(event.type in FACTS for event in events)
-            state = {"version": grown.state.version, "status": grown.state.status}
+            folded = grown.state
+            state = {"version": folded.version, "status": folded.status, "agent": folded.agent}
             saved = await db.execute(sql.SAVE, {"id": grown.id, "due": due, **state})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
@@ -74,8 +75,8 @@ class PostgresStore:
         values = [f"{first}\U0010ffff", first, "waiting:%" if waiting else "%", limit]
         rows = await self.database.fetch_rows(sql.LIST, values)
         return [
-            Summary(name, status, version, _to_utc(created), _to_utc(updated), running)
-            for name, status, version, created, updated, running in rows
+            Summary(name, status, agent, version, _to_utc(created), _to_utc(updated), running)
+            for name, status, agent, version, created, updated, running in rows
         ]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:

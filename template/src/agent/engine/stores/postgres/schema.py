@@ -1,4 +1,4 @@
-"""The SQL of the PostgreSQL store, and how its tables are created and migrated.
+"""The tables of the PostgreSQL store, and how they are created and migrated.
 
 `upgrade` is safe at any moment and from any number of processes: one takes the lock, and the others
 find the work done. If the tables are up to date, it only reads.
@@ -25,8 +25,8 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
-        created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
-        holder text, lease_until timestamptz,
+        agent text NOT NULL, created timestamptz NOT NULL, updated timestamptz NOT NULL,
+        wake_at timestamptz, holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
@@ -35,52 +35,6 @@ MIGRATIONS = (
     """,
 )
 """One script a schema version, oldest first; never change one that was released."""
-
-LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = %s ORDER BY seq"
-APPEND = """
-    INSERT INTO events (thread_id, seq, type, key, actor, data, at)
-    SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())
-    FROM unnest(%(seqs)s::integer[], %(types)s::text[], %(keys)s::text[], %(actors)s::text[],
-        %(data)s::text[], %(times)s::timestamptz[]) AS new (seq, type, key, actor, data, at)
-    ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
-"""
-SAVE = """
-    INSERT INTO threads (id, version, status, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, clock_timestamp(), clock_timestamp(),
-        CASE WHEN %(due)s THEN clock_timestamp() END)
-    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
-        updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
-        attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
-    RETURNING lease_until > clock_timestamp()
-"""
-LIST = """
-    SELECT id, status, version, created, updated,
-        coalesce(lease_until > clock_timestamp(), false) FROM threads
-    WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
-"""
-# A subquery reads the clock once, so that the index on `wake_at` can be used.
-_CLAIM = """
-    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
-        holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
-    WHERE id = (
-        SELECT id FROM threads
-        WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
-    RETURNING id, attempts, crashes
-"""
-CLAIM_DUE = _CLAIM.format(
-    "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED"
-)
-CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
-RENEW = """
-    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE holder = ANY(%s) RETURNING id
-"""
-RELEASE = """
-    UPDATE threads SET holder = NULL, lease_until = NULL,
-        attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
-        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
-    WHERE id = %(id)s AND holder = %(holder)s RETURNING id
-"""
 
 _VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version integer)"
 _SET_VERSION = """

@@ -22,7 +22,8 @@ from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary
 from ...settings import optional
-from . import schema as sql
+from . import statements as sql
+from .schema import connect
 
 T = TypeVar("T")
 
@@ -61,12 +62,13 @@ class SqliteStore:
             Summary(
                 name,
                 status,
+                agent,
                 version,
                 _to_datetime(created),
                 _to_datetime(updated),
                 lease_until > now,
             )
-            for name, status, version, created, updated, lease_until in rows
+            for name, status, agent, version, created, updated, lease_until in rows
         ]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
@@ -112,7 +114,7 @@ class SqliteStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sql.connect(self._path)
+            self._connection = connect(self._path)
         elif not self._path.exists():  # SQLite would keep writing into the deleted file
             raise Unavailable(f"the database {str(self._path)!r} was deleted")
         return self._connection
@@ -126,12 +128,14 @@ class SqliteStore:
             )
         )
         due = any(event.type in FACTS for event in events)
-        state = {"id": grown.id, "version": grown.state.version, "status": grown.state.status}
+        folded = grown.state
+        state = {"version": folded.version, "status": folded.status, "agent": folded.agent}
         db.execute("BEGIN IMMEDIATE")
         try:
             new = grown.events[len(thread.events) :]
             db.executemany(sql.APPEND, (_build_row(thread.id, event) for event in new))
-            db.execute(sql.SAVE, {**state, "now": now, "wake_at": now if due else None})
+            wake_at = now if due else None
+            db.execute(sql.SAVE, {"id": grown.id, **state, "now": now, "wake_at": wake_at})
             db.execute("COMMIT")
         except sqlite3.IntegrityError:
             raise Conflict(f"thread {thread.id} grew past event {thread.state.version}") from None

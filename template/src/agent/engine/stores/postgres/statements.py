@@ -1,0 +1,47 @@
+"""The SQL statements of the PostgreSQL store."""
+
+LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = %s ORDER BY seq"
+APPEND = """
+    INSERT INTO events (thread_id, seq, type, key, actor, data, at)
+    SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())
+    FROM unnest(%(seqs)s::integer[], %(types)s::text[], %(keys)s::text[], %(actors)s::text[],
+        %(data)s::text[], %(times)s::timestamptz[]) AS new (seq, type, key, actor, data, at)
+    ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
+"""
+SAVE = """
+    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, clock_timestamp(), clock_timestamp(),
+        CASE WHEN %(due)s THEN clock_timestamp() END)
+    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
+        updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
+        attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
+    RETURNING lease_until > clock_timestamp()
+"""
+LIST = """
+    SELECT id, status, agent, version, created, updated,
+        coalesce(lease_until > clock_timestamp(), false) FROM threads
+    WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
+"""
+# A subquery reads the clock once, so that the index on `wake_at` can be used.
+_CLAIM = """
+    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+        holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    WHERE id = (
+        SELECT id FROM threads
+        WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
+    RETURNING id, attempts, crashes
+"""
+CLAIM_DUE = _CLAIM.format(
+    "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+)
+CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
+RENEW = """
+    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
+    WHERE holder = ANY(%s) RETURNING id
+"""
+RELEASE = """
+    UPDATE threads SET holder = NULL, lease_until = NULL,
+        attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
+        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
+    WHERE id = %(id)s AND holder = %(holder)s RETURNING id
+"""

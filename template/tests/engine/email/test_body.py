@@ -1,0 +1,100 @@
+"""What is read from the body of a mail, in whatever form it is."""
+
+import random
+from email.message import EmailMessage
+
+import pytest
+
+from agent.engine.email.body import read_body
+from agent.engine.email.head import BrokenMail, Head
+
+from .conftest import write_mail
+
+
+def make_plain(charset: str, content: bytes, encoding: str = "8bit") -> bytes:
+    about = f"Content-Type: text/plain{charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    return about.encode() + content
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (make_plain("; charset=utf-8", "ä漢".encode()), "ä漢"),
+        (make_plain("; charset=iso-8859-1", "für € 5".encode("cp1252")), "für € 5"),
+        (make_plain("; charset=gb2312", "你好鎔".encode("gb18030")), "你好鎔"),
+        (make_plain("; charset=shift_jis", "日本".encode("shift_jis")), "日本"),
+        (make_plain("; charset=utf-8", "für".encode("latin-1")), "für"),
+        (make_plain("; charset=nonsense", "ä".encode()), "ä"),
+        (make_plain("; charset=punycode", b"x"), "x"),
+        (make_plain("; charset=rot13", b"x"), "x"),
+        (make_plain("", "ä".encode()), "ä"),
+        (make_plain("", b"\x81\x8d"), "\ufffd\ufffd"),
+        (make_plain("; charset=utf-8", b"=C3=A4=\r\nb", "quoted-printable"), "äb"),
+        (make_plain("; charset=utf-8", b"w6Q", "base64"), "ä"),
+        (make_plain("; charset=utf-8", b"\x00\xff!", "base64"), ""),
+        (b"Content-Type: text/html\r\n\r\n<p>one<br>two</p><p>three", "one\ntwo\n\nthree"),
+        (b"Content-Type: image/png\r\n\r\nx", ""),
+        (b"\r\nno headers at all", "no headers at all"),
+        (b"", ""),
+    ],
+)
+def test_text_is_read_in_any_encoding(raw: bytes, text: str) -> None:
+    assert read_body(raw)[0] == text
+
+
+def test_plain_text_is_preferred_and_attachments_are_named() -> None:
+    mail = EmailMessage()
+    mail.set_content("plain")
+    mail.add_alternative("<p>html</p>", "html")
+    mail.add_attachment(b"%PDF", "application", "pdf", filename="plan], \x1b[31m.pdf")
+    mail.add_attachment(
+        b"GIF", "image", "gif", cid="<logo>", filename="logo.gif", disposition="inline"
+    )
+    mail.add_attachment(EmailMessage())
+    mail.add_attachment("more, which is a file", filename="notes.txt")
+    assert read_body(mail.as_bytes()) == (
+        "plain\n",
+        ["plan 31m.pdf", "message/rfc822", "notes.txt"],
+    )
+
+
+def test_text_around_a_picture_is_joined() -> None:
+    mail = EmailMessage()
+    mail.set_content("before")
+    mail.make_mixed()
+    mail.attach(_part("after"))
+    assert read_body(mail.as_bytes())[0].split() == ["before", "after"]
+
+
+def _part(text: str) -> EmailMessage:
+    part = EmailMessage()
+    part.set_content(text)
+    return part
+
+
+def test_an_empty_plain_part_does_not_hide_the_html() -> None:
+    mail = EmailMessage()
+    mail.set_content(" ")
+    mail.add_alternative("<p>html</p>", "html")
+    assert read_body(mail.as_bytes())[0] == "html"
+
+
+def test_any_bytes_are_read_or_refused() -> None:
+    chance = random.Random(6)
+    seeds = [
+        write_mail("hello", references="<a@x> <b@x>"),
+        b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\nx\r\n--a--",
+        b"Content-Type: multipart/a; boundary=a\r\nContent-Type: text/a; charset*=x''%00\r\n\r\n",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" * 3000,
+        b'From: "<@>,;:()\r\nContent-Disposition: attachment; filename*0*=\r\n\r\n',
+    ]
+    for _ in range(1500):
+        raw = bytearray(chance.choice(seeds))
+        for _ in range(chance.randrange(12)):
+            place = chance.randrange(min(len(raw), 400))
+            raw[place : place + chance.randrange(4)] = chance.randbytes(chance.randrange(4))
+        for read in (Head.of, read_body):
+            try:
+                read(bytes(raw))
+            except BrokenMail:
+                continue
