@@ -17,7 +17,7 @@ from create_12_factor_agent.history import NEW, OLD, History
 from . import variants
 from .conftest import ROOT, checked_in, tree
 from .menu import Answers
-from .templates import commit, git
+from .templates import commit, git, quick
 
 Files = dict[str, str]
 Edit = Callable[[list[str], list[str], str], list[str]]
@@ -158,6 +158,8 @@ def small(newest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         agents.append(tree(path))
     folder = tmp_path_factory.mktemp("small")
     shutil.copytree(newest, folder, dirs_exist_ok=True)
+    questions = folder / "copier.yml"
+    questions.write_text(quick(questions.read_text("utf-8")), "utf-8")
     together = {(True,) * len(agents)}
     for name in sorted(set().union(*agents) - {listing.file for listing in LISTS.values()}):
         there = tuple(name in agent for agent in agents)
@@ -278,6 +280,7 @@ def test_an_edited_list_takes_the_lines_of_a_part_and_gives_them_back(
     assert failed == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", AROUND)
 @pytest.mark.parametrize("part", variants.optional())
 def test_a_part_that_is_added_and_removed_leaves_what_was_there(
@@ -295,6 +298,7 @@ def test_a_part_that_is_added_and_removed_leaves_what_was_there(
     assert git(path, "diff", at_first) == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", variants.optional())
 def test_an_update_brings_a_new_part_where_every_list_was_edited(
     rendered: Render, small: Path, tmp_path: Path, part: str

@@ -69,12 +69,14 @@ def _new(folder: Path, *program: str, **variables: str) -> dict[str, bytes]:
     return files
 
 
+@pytest.mark.slow
 def test_the_wheel_makes_what_the_checkout_makes(copy: Path, tmp_path: Path) -> None:
     module = (sys.executable, "-m", "create_12_factor_agent")
     checkout = _new(tmp_path / "checkout", *module, PYTHONPATH=str(copy / "src"))
     assert _new(tmp_path / "wheel", "uvx", "--from", str(copy), source.NAME) == checkout
 
 
+@pytest.mark.slow
 def test_uvx_renders_today_s_template(copy: Path, tmp_path: Path) -> None:
     uvx = ("uvx", "--from", str(copy), source.NAME)
     before = _new(tmp_path / "before", *uvx)
