@@ -336,7 +336,7 @@ def test_an_owner_who_replaced_the_sample_updates_as_if_there_had_been_none(
     (newer / "template/src/agent/deploy/rollback.py").write_text('"""Go back."""\n', "utf-8")
     past = history(tmp_path / "history", first, newer)
     path = owned(past, variants.DEFAULT, tmp_path / "mine")
-    git(path, "rm", "--quiet", "-r", *sample)
+    git(path, "rm", "--quiet", "-r", "--ignore-unmatch", *sample)
     mine = ("README.md", "src/agent/app.py", "src/agent/invoices/tools.py",
             "src/agent/invoices/prompts/system.md", "tests/invoices/test_tools.py")  # fmt: skip
     commit(path, dict.fromkeys(mine, "mine\n"))
