@@ -11,7 +11,8 @@ from agent.engine.http.service import Tokens
 
 ANA = "0f1e2d3c4b5a69788796"
 
-api = create_app(application.build("scripted:sample/deploy/demo.jsonl"), Tokens.parse(f"ana:{ANA}"))
+app = application.build(lambda _: "scripted:sample/deploy/demo.jsonl")
+api = create_app(app, Tokens.parse(f"ana:{ANA}"))
 schema = schemathesis.openapi.from_asgi("/openapi.json", api)
 
 

@@ -170,7 +170,7 @@ def test_an_approval_comes_and_goes_without_a_reload(site: Site) -> None:
 
 
 def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> None:
-    path = site.thread("shows", said("deploy"), *deployment())
+    path = site.thread("shows", said("deploy", "bob"), *deployment())
     ana, bob = site.visitor("ana"), site.visitor("bob")
     ana.goto(path)
     ana.evaluate("window.same = true")
@@ -186,7 +186,7 @@ def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> No
 
 
 def test_what_somebody_types_is_not_taken_away(site: Site) -> None:
-    path = site.thread("typing", said("deploy"), *deployment())
+    path = site.thread("typing", said("deploy", "bob"), *deployment())
     ana, bob = site.visitor("ana"), site.visitor("bob")
     ana.goto(path)
     ana.get_by_label("Comment (needed to reject)").fill("because of")

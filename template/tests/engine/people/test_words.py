@@ -178,3 +178,8 @@ def test_a_title_is_how_a_thread_began() -> None:
     assert format_title(past(prefetched, said(" a\nb "))) == "a b"
     assert len(format_title(past(said("x" * 500)))) == 120
     assert format_title(Thread("t")) == "t"
+
+
+def test_a_verdict_of_a_later_version_is_shown_as_it_is() -> None:
+    thread = past(said(), paused("limit"), resumed(2, "{0.display}"))
+    assert describe_event(thread, thread.event(3)).did == "{0.display}"

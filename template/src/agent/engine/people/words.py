@@ -161,8 +161,9 @@ def _describe_answer(thread: Thread, event: Event) -> Sentence:
     data, wait = event.data, _find(thread, event.data["wait"]).data
     intent = (wait.get("call") or {}).get("intent", "the call")
     ends = data["verdict"] == "done" and wait.get("kind") == "timer"
-    did = "ended the timer" if ends else _ANSWERS.get(data["verdict"], data["verdict"])
-    did = did.format(intent=intent, noun=_NOUNS.get(wait.get("kind", ""), "question"))
+    known = "ended the timer" if ends else _ANSWERS.get(data["verdict"], "")
+    noun = _NOUNS.get(wait.get("kind", ""), "question")
+    did = known.format(intent=intent, noun=noun) if known else str(data["verdict"])
     return Sentence(event.actor, did, data.get("text", ""), data.get("call"))
 
 
