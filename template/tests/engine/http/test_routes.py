@@ -544,8 +544,8 @@ async def test_a_thread_is_for_the_agent_that_its_request_names(
 
 async def test_an_unknown_agent_is_refused(ana: Caller, store: MemoryStore) -> None:
     answer = await begin(ana, agent="third")
-    assert answer.status_code == 422
-    assert "agent: none of test" in answer.json()["detail"]
+    assert answer.status_code == 404
+    assert "there is no agent 'third'; the agents are test" in answer.json()["detail"]
     assert await store.threads() == []
 
 

@@ -21,7 +21,7 @@ STATUSES = {ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
     401: "No token, or nobody's.",
-    404: "No such thread.",
+    404: "No such thread, or no such agent.",
     409: "Refused; the thread is as it was.",
     413: f"The body has more than {MAX_BODY} bytes.",
     422: "The request does not fit, or its Idempotency-Key came with another text before.",

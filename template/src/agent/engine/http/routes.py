@@ -32,14 +32,15 @@ _RECORDED: dict[str, Any] = {
 _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": header()}}}
 
 
-@router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 409, 413))
+@router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 404, 409, 413))
 async def launch(
     body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
 ) -> wire.Recorded:
     """Begin a thread with a message, or go on with the `conversation` it belongs to."""
     ports = service.app.ports
     if body.agent and body.agent not in ports.agents:
-        raise HTTPException(422, f"agent: none of {', '.join(ports.agents)}")
+        known = ", ".join(ports.agents)
+        raise HTTPException(404, f"there is no agent {body.agent!r}; the agents are {known}")
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
     thread = await api.launch(
         ports,
