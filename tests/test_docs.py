@@ -117,7 +117,7 @@ def test_the_flags_and_files_it_names_exist(document: Path, help_: str) -> None:
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in help_, flag
     for path in re.findall(r"`((?:src|template|tests|docs)/[\w./-]+)`", text):
-        places = (ROOT / path, ROOT / "template" / path)
+        places = (ROOT / path, ROOT / "template" / path, ROOT / f"template/{path}.jinja")
         assert any(place.exists() for place in places) or "redis" in path, path
 
 
