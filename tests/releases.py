@@ -61,16 +61,17 @@ def _another_module(folder: Path) -> None:
 
 LOOP = "template/src/agent/engine/loop/advance.py"
 SCHEMA = "template/src/agent/engine/stores/sqlite/schema.py"
+STATEMENTS = "template/src/agent/engine/stores/sqlite/statements.py"
 
 RELEASES = (
     Release("v90.2.0", "Deliveries are tried more often.", _all(
         _swap(LOOP, "MAX_DELIVERIES = 5\n", "MAX_DELIVERIES = 3\n"),
-        _swap(LOOP, '        case "escalate":\n', '        case "escalate" | "limit":\n'),
+        _swap(LOOP, '                    case "escalate":\n', '                    case "escalate" | "limit":\n'),
         _another_module,
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
         _swap(SCHEMA, ", crashes INTEGER NOT NULL DEFAULT 0\n", "\n"),
-        _swap(SCHEMA, "wake_at), crashes = 0,\n", "wake_at),\n"),
+        _swap(STATEMENTS, "wake_at), crashes = 0,\n", "wake_at),\n"),
     )),
     Release("v90.4.0", "A new part: `ci`.", _no_checks),
     Release("v90.5.0", "A newer Rich.", _swap(

@@ -369,7 +369,7 @@ def test_a_second_agent_is_added_and_takes_the_place_of_the_sample_as_it_says(
     checks(extended, *make.removeprefix("make ").split())
     in_shell(extended, "uv run pytest -q tests/engine/test_*.py tests/engine/runners")
     ran = in_shell(
-        extended, "uv run agent run milk", given={"MODEL": "scripted:sample/notes/script.jsonl"}
+        extended, "uv run agent run milk", given={"MODEL": "scripted:sample/notes/demo.jsonl"}
     )
     assert "I will remember the milk." in ran
 
