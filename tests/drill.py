@@ -7,12 +7,22 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from create_12_factor_agent import catalog
+
 from .templates import commit, git
+from .variants import SUITE
 
 MARK = "owner's line"
 
 _COMMENT = {".py": "#", ".toml": "#", ".yaml": "#", ".yml": "#", ".example": "#", ".md": "",
             "Makefile": "#", "Dockerfile": "#", ".gitignore": "#"}  # fmt: skip
+
+
+def extras(template: Path) -> list[str]:
+    """Return what each repository has: the default, and the engine's tests, to be edited too."""
+    questions = catalog.questions((template / "copier.yml").read_text("utf-8"))
+    default = next(question.default for question in questions if question.name == "extra")
+    return [*default.split(","), SUITE]
 
 
 def insert(project: Path, files: list[str]) -> None:

@@ -66,7 +66,7 @@ STATEMENTS = "template/src/agent/engine/stores/sqlite/statements.py"
 RELEASES = (
     Release("v90.2.0", "Deliveries are tried more often.", _all(
         _swap(LOOP, "MAX_DELIVERIES = 5\n", "MAX_DELIVERIES = 3\n"),
-        _swap(LOOP, '                    case "escalate":\n', '                    case "escalate" | "limit":\n'),
+        _swap(LOOP, 'case "escalate":\n', 'case "escalate" | "limit":\n'),
         _another_module,
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(

@@ -113,6 +113,7 @@ def test_the_answers_of_a_repository_make_another(run: Run) -> None:
     assert "two" in Path("two/.copier-answers.yml").read_text()
 
 
+@pytest.mark.slow
 def test_answers_come_from_standard_input(tmp_path: Path) -> None:
     ran = subprocess.run(
         [*PROGRAM, "my-agent", "--answers", "-", "--json", *QUICK],
@@ -335,6 +336,7 @@ class Screen:
         return bool(more)
 
 
+@pytest.mark.slow
 def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     screen = Screen(tmp_path, "--extra", "none", "--no-install", "--no-git", TERM="xterm")
     screen.until("Folder to make")
@@ -357,6 +359,7 @@ def test_a_person_is_asked_what_no_flag_answered(tmp_path: Path) -> None:
     assert "factors. Really." in answers
 
 
+@pytest.mark.slow
 def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
     given = ("--project-name", "x", "--description", "d", "--llm", "none", "--store", "sqlite")
     screen = Screen(
@@ -370,6 +373,7 @@ def test_what_does_not_go_together_is_not_offered(tmp_path: Path) -> None:
     assert "runner: local" in (tmp_path / "x/.copier-answers.yml").read_text()
 
 
+@pytest.mark.slow
 def test_without_the_web_no_trigger_is_asked_for(tmp_path: Path) -> None:
     screen = Screen(
         tmp_path, "x", "--project-name", "x", "--description", "d", "--llm", "none", "--store",
@@ -386,6 +390,7 @@ def test_without_the_web_no_trigger_is_asked_for(tmp_path: Path) -> None:
     assert "trigger: []\n" in answers
 
 
+@pytest.mark.slow
 def test_minimal_asks_only_what_it_does_not_decide(tmp_path: Path) -> None:
     screen = Screen(tmp_path, "x", "--minimal", "--no-install", "--no-git", TERM="xterm")
     for question in ("Name of the project", "in one line", "it starts with"):
@@ -417,6 +422,7 @@ def test_ctrl_c_at_a_question_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variables",
     [{"CI": "true"}, {"AI_AGENT": "1"}, {"CLAUDECODE": "1"}, {"TERM": "dumb"}],
@@ -430,6 +436,7 @@ def test_nobody_is_asked_where_nobody_would_answer(
     assert Screen(tmp_path, **variables).ended() == 2
 
 
+@pytest.mark.slow
 def test_json_is_never_mixed_with_questions(tmp_path: Path) -> None:
     screen = Screen(tmp_path, "my-agent", "--json", "--no-install", "--no-git", TERM="xterm")
     assert screen.ended() == 0
@@ -451,6 +458,7 @@ def test_a_variable_that_says_no_is_no(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not terminal.somebody_is_there()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "colours"),
     [
@@ -467,6 +475,7 @@ def test_colours_only_where_they_are_welcome(
     assert ("\x1b" in screen.text) is colours
 
 
+@pytest.mark.slow
 def test_a_narrow_terminal_gets_every_command_in_one_piece(tmp_path: Path) -> None:
     ran = program("my-agent", *QUICK, cwd=tmp_path, COLUMNS="30")
     assert '  uv run agent run "Deploy the latest tag to staging"\n' in ran.stderr

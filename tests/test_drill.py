@@ -20,8 +20,11 @@ from .templates import commit, git
 
 pytestmark = pytest.mark.slow
 
-TESTS = ("deploy", *(f"engine/{name}" for name in ("log", "context", "loop", "stores", "runners")))
-"""What is run of the agent's own tests, as far as it is there: most of what the edits meet."""
+TESTS = [
+    "tests/deploy",
+    *(f"tests/engine/{name}" for name in ("log", "context", "loop", "stores", "runners")),
+]
+"""What is run of the agent's own tests: most of what the edits meet."""
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +47,8 @@ def updated(
     def update(tag: str, kind: str) -> tuple[Path, dict[str, str], dict[str, Any]]:
         monkeypatch.setattr(source, "_CHECKOUT", template)
         git(template, "checkout", "--quiet", "--force", tag)
-        assert run("my-agent", "--yes", "--no-install").code == 0
+        extra = ",".join(drill.extras(template))
+        assert run("my-agent", "--yes", "--no-install", "--extra", extra).code == 0
         project = tmp_path / "my-agent"
         edited = drill.edit(project, kind)
         git(template, "checkout", "--quiet", "--force", tags[-1])
@@ -95,9 +99,8 @@ def test_its_own_tests_pass_after_the_longest_way(updated: Updated, full: Agent,
     drill.merge(project, told["conflicts"])
     commit(project, {})
     environment = os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
-    tests = [f"tests/{name}" for name in TESTS if (project / "tests" / name).exists()]
     ran = subprocess.run(
-        [full.path / ".venv/bin/python", "-m", "pytest", *tests, "-qx", "-p", "no:cacheprovider"],
+        [full.path / ".venv/bin/python", "-m", "pytest", *TESTS, "-qx", "-p", "no:cacheprovider"],
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stdout[-4000:]

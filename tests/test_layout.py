@@ -24,10 +24,7 @@ Edit = Callable[[list[str], list[str], str], list[str]]
 """The lines of a list, the items among them that stay, and the owner's own item in; lines out."""
 
 LOOP = "src/agent/engine/loop/advance.py"
-SAMPLE = (
-    "README.md", "evals/deploy/", "people.toml", "sample/", "src/agent/app.py",
-    "src/agent/deploy/", "tests/deploy/",
-)  # fmt: skip
+SAMPLE = catalog.seeds((ROOT / "copier.yml").read_text("utf-8"))
 """What owners replace, and no update touches."""
 
 AROUND = {"the smallest": variants.SMALLEST, "a full one": variants.FULL}
@@ -336,7 +333,7 @@ def test_an_owner_who_replaced_the_sample_updates_as_if_there_had_been_none(
     (newer / "template/src/agent/deploy/rollback.py").write_text('"""Go back."""\n', "utf-8")
     past = history(tmp_path / "history", first, newer)
     path = owned(past, variants.DEFAULT, tmp_path / "mine")
-    git(path, "rm", "--quiet", "-r", "--ignore-unmatch", *sample)
+    git(path, "rm", "--quiet", "-r", *replaced(read(path)))
     mine = ("README.md", "src/agent/app.py", "src/agent/invoices/tools.py",
             "src/agent/invoices/prompts/system.md", "tests/invoices/test_tools.py")  # fmt: skip
     commit(path, dict.fromkeys(mine, "mine\n"))

@@ -23,7 +23,7 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners"}
 BESIDE = {
     "cron": ["schedules.toml"],
     "webhook": ["webhooks.toml"],
-    "docker": [".dockerignore", "Dockerfile", "compose.yaml"],
+    "docker": ["Dockerfile", ".dockerignore", "compose.yaml"],
     "ci": [".github/workflows/check.yml"],
     "engine-tests": ["tests/engine/"],
 }

@@ -18,7 +18,7 @@ from pathlib import Path
 from create_12_factor_agent import generate
 
 HERE = Path(__file__).parent
-WANTED = {"llm": [], "store": "postgres", "runner": "procrastinate", "extra": []}
+WANTED = {"llm": [], "store": "postgres", "runner": "procrastinate", "extra": ["engine-tests"]}
 PLUGGED = """
 from dataclasses import replace
 

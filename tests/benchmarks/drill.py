@@ -21,7 +21,9 @@ def main() -> None:
         print("|---|--:|--:|--:|--:|")
         for kind, edit in drill.EDITS.items():
             git(template, "checkout", "--quiet", "--force", tags[0])
-            made = generate.new(Path(folder, kind), {}, ask=False).path
+            made = generate.new(
+                Path(folder, kind), {"extra": drill.extras(template)}, ask=False
+            ).path
             commit(made, {})
             git(template, "checkout", "--quiet", "--force", tags[-1])
             drill.edit(made, kind)
