@@ -155,7 +155,7 @@ def _no_complaint(site: Site) -> Iterator[None]:
 def begin(page: Page, text: str = "deploy the latest backend") -> None:
     page.goto("/")
     page.get_by_label("What should the agent do?").fill(text)
-    page.get_by_role("button", name="Begin a thread").click()
+    page.get_by_role("button", name="Start a thread").click()
 
 
 def test_an_approval_comes_and_goes_without_a_reload(site: Site) -> None:

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from agent.engine.http import routes
+from agent.engine.http import stream
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Service, Tokens
 from agent.engine.log.thread import Thread
@@ -153,7 +153,7 @@ Follow = Callable[..., AbstractAsyncContextManager[tuple[Follower, asyncio.Task[
 
 def following_of(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
     """`async with follow("t") as (follower, request)`: ana reads the stream of a thread."""
-    monkeypatch.setattr(routes, "POLL_S", 0.01)
+    monkeypatch.setattr(stream, "POLL_S", 0.01)
 
     @asynccontextmanager
     async def following(

@@ -33,7 +33,7 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 
 
 async def inbox(ctx: typer.Context) -> None:
-    """List what waits for an answer, from whom, and how to give it."""
+    """List the open questions, and how to answer them."""
     store, actor, screen = ctx.obj(no_model).ports.store, find_local_user(), Screen()
     now, rows = await store.now(), await store.threads(waiting=True)
     for row in reversed(rows):

@@ -1,26 +1,20 @@
 """The routes: each is one call of `api` and one line of HTTP."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..log.errors import Unavailable
 from ..log.events import event
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Store
 from . import wire
 from .problems import documented, header
 from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, actor
+from .stream import stream_events
 
 SOURCE = "http"
-POLL_S = 0.3
-"""How long a stream that has told everything waits before it looks again."""
 
 router = APIRouter(dependencies=[Depends(actor)], responses=documented(401, 422, 503))
 
@@ -36,7 +30,7 @@ _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": head
 async def launch(
     body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
 ) -> wire.Recorded:
-    """Begin a thread with a message, or go on with the `conversation` it belongs to."""
+    """Start a thread with a message, or continue the one of its `conversation`."""
     ports = service.app.ports
     if body.agent and body.agent not in ports.agents:
         known = ", ".join(ports.agents)
@@ -132,26 +126,8 @@ async def follow(
     The stream stays open while the thread rests, because a message may open it again; `paused`,
     `finished` and `cancelled` tell you when to leave.
     """
-    seen = max(query.after, last_event_id)
-    while True:
-        for told in thread.events[seen:]:
-            # In ASCII: many clients take U+2028 and its like for the end of a line.
-            data = json.dumps(wire.EventView.model_validate(told).model_dump(mode="json"))
-            yield ServerSentEvent(id=str(told.seq), raw_data=data)
-        seen = max(seen, thread.state.version)
-        if service.closing:
-            return
-        await asyncio.sleep(POLL_S)
-        with suppress(Unavailable):
-            thread = await _newest(service.app.ports.store, thread)
-
-
-async def _newest(store: Store, thread: Thread) -> Thread:
-    """Load the thread again if it has grown: to ask costs the same however long it is."""
-    for summary in await store.threads(limit=1, prefix=thread.id):
-        if summary.version == thread.state.version:
-            return thread
-    return await store.load(thread.id)
+    async for sent in stream_events(service, thread, max(query.after, last_event_id)):
+        yield sent
 
 
 def _message(service: Service, thread: Thread, delivery: str, text: str) -> wire.Recorded:

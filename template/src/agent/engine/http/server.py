@@ -28,7 +28,7 @@ _UNHEALTHY: dict[int | str, dict[str, Any]] = {503: documented(503)[503] | {"mod
 log = logging.getLogger(__name__)
 
 _DESCRIPTION = """\
-A message begins a **thread** or goes on with one; what happens in it is a list of **events**.
+A message starts a **thread** or continues one; what happens in it is a list of **events**.
 Where a person has to decide, the thread opens a **wait** and rests until somebody answers it.
 
 202 means recorded, not done. Follow `/threads/{thread_id}/events`, or read the thread again with

@@ -52,7 +52,7 @@ class NewMessage(_Request):
 class NewThread(NewMessage):
     conversation: Annotated[Name | None, Field(examples=["ticket-42"])] = None
     """Your name for the thread: what you send under it later goes on with the same thread.
-    Without it each Idempotency-Key begins a thread of its own."""
+    Without it each Idempotency-Key starts a thread of its own."""
     agent: Annotated[Name | None, Field(examples=["deploy"])] = None
     """Whom a new thread is for; the default agent without it."""
 

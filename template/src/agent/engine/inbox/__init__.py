@@ -1,4 +1,4 @@
-"""Factor 7: contact humans with tools, here on pages: what waits, what happened, and answers."""
+"""Factor 7: contact humans with tools, here on pages: open questions, answers, what happened."""
 
 from ..runners.app import App, Served
 

@@ -1,6 +1,6 @@
-"""Factor 7: contact humans with tools, here on a page: what waits, what happened, and answers.
+"""Factor 7: contact humans with tools, here on pages: open questions, what happened, and answers.
 
-    /                              what waits for whom, and the threads; a message begins one
+    /                              open questions, and the threads; a message starts one
     /inbox/{thread}                the log as a conversation, and what may be answered
     /inbox/{thread}/events/{seq}   one event whole, and the exact prompt of a step
     /inbox/{thread}/stream         its events as they happen, for the page
@@ -19,9 +19,10 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..context.window import render_prompt
-from ..http import answers, pages, routes, wire
+from ..http import answers, pages, wire
 from ..http.service import LastEventId, Loaded, Running, Service
 from ..http.sessions import Person, Sent, person
+from ..http.stream import stream_events
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
@@ -115,8 +116,8 @@ async def stream(
     query: Annotated[wire.After, Query()],
     last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    async for told in routes.follow(thread, service, query, last_event_id):
-        yield told
+    async for sent in stream_events(service, thread, max(query.after, last_event_id)):
+        yield sent
 
 
 def path_of(thread_id: str) -> str:

@@ -39,7 +39,7 @@ class Limits:
     tokens: int = 500_000
     """In and out."""
     context: int = 100_000
-    """Tokens of one prompt; beyond it nobody is asked, and the older half is told in short."""
+    """Tokens of one prompt; a longer one is shortened by a summary of its older half."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +85,11 @@ class State:
     owner: str = ""
     """Who started the thread."""
     reply_to: str = "poll:"
-    """Where its people are told things: `channel:address`."""
+    """Where its people are notified: `channel:address`."""
     step: OpenStep | None = None
     wait: OpenWait | None = None
     outbox: tuple[int, ...] = ()
-    """Events that somebody still has to be shown."""
+    """Events that people have not been notified of yet."""
     steps: int = 0
     errors: int = 0
     tokens: int = 0

@@ -81,19 +81,19 @@ class Thread:
 
 def reduce(state: State, event: Event) -> State:
     """Return the state after `event`; who was shown a wait will be shown what closed it."""
-    after = _after(state, event)
+    after = _apply(state, event)
     closed = state.wait and state.wait.shown and not after.wait
     return replace(after, outbox=(*after.outbox, event.seq)) if closed else after
 
 
-def _after(state: State, event: Event) -> State:
+def _apply(state: State, event: Event) -> State:
     data = event.data
     mine = state.step and state.step.seq == data.get("step") and not data.get("late")
     spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
     state = replace(state, version=event.seq, tokens=state.tokens + spent)
     match event.type:
         case "message":
-            return _message(state, event)
+            return _apply_message(state, event)
         case "step":
             return replace(state, step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
         case "invalid_step":
@@ -108,12 +108,12 @@ def _after(state: State, event: Event) -> State:
         case "paused":
             audience = tuple(data.get("audience", ()))
             wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
-            outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox
+            outbox = _remove(state.outbox, state.wait.seq) if state.wait else state.outbox
             return replace(state, wait=wait, outbox=(*outbox, event.seq))
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
-            return _resumed(state, state.wait, event)
+            return _apply_answer(state, state.wait, event)
         case "delivered":
-            return _told(state, data["ref"], data.get("receipt"))
+            return _apply_delivery(state, data["ref"], data.get("receipt"))
         case "finished":
             ended = _close(state)
             return replace(ended, ended="finished", outbox=(*ended.outbox, event.seq))
@@ -125,7 +125,7 @@ def _after(state: State, event: Event) -> State:
     return state
 
 
-def _message(state: State, event: Event) -> State:
+def _apply_message(state: State, event: Event) -> State:
     wait, step, first = state.wait, state.step, not state.owner
     if wait:
         keeps = wait.kind in ("job", "in_doubt") or (
@@ -137,12 +137,14 @@ def _message(state: State, event: Event) -> State:
     if first:
         agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
         state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
-    return replace(_heard(state, event), ended=None)
+    return replace(_reset_counts(state, event), ended=None)
 
 
-def _resumed(state: State, wait: OpenWait, event: Event) -> State:
+def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
     step, verdict = state.step, event.data["verdict"]
-    answered = replace(_heard(state, event), wait=None, outbox=_without(state.outbox, wait.seq))
+    answered = replace(
+        _reset_counts(state, event), wait=None, outbox=_remove(state.outbox, wait.seq)
+    )
     match verdict:
         case "approve" if step:
             return replace(answered, step=replace(step, approved_by=event.actor))
@@ -162,14 +164,14 @@ def _resumed(state: State, wait: OpenWait, event: Event) -> State:
     return _close(answered)
 
 
-def _told(state: State, ref: int, receipt: object) -> State:
-    told = replace(state, outbox=_without(state.outbox, ref))
-    if receipt and told.wait and told.wait.seq == ref:
-        return replace(told, wait=replace(told.wait, shown=True))
-    return told
+def _apply_delivery(state: State, ref: int, receipt: object) -> State:
+    delivered = replace(state, outbox=_remove(state.outbox, ref))
+    if receipt and delivered.wait and delivered.wait.seq == ref:
+        return replace(delivered, wait=replace(delivered.wait, shown=True))
+    return delivered
 
 
-def _heard(state: State, event: Event) -> State:
+def _reset_counts(state: State, event: Event) -> State:
     return replace(state, steps=0, errors=0, tokens=0) if is_person(event.actor) else state
 
 
@@ -179,7 +181,7 @@ def _settle(state: State) -> State:
 
 
 def _close(state: State) -> State:
-    outbox = _without(state.outbox, state.wait.seq) if state.wait else state.outbox
+    outbox = _remove(state.outbox, state.wait.seq) if state.wait else state.outbox
     return replace(state, step=None, wait=None, outbox=outbox)
 
 
@@ -190,7 +192,7 @@ def _drop(state: State) -> State:
     return replace(_close(state), step=started)
 
 
-def _without(outbox: tuple[int, ...], ref: int) -> tuple[int, ...]:
+def _remove(outbox: tuple[int, ...], ref: int) -> tuple[int, ...]:
     return tuple(other for other in outbox if other != ref)
 
 

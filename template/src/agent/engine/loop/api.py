@@ -50,8 +50,8 @@ async def launch(
     said = event("message", actor, f"in:{delivery}", text=text, **where)
 
     def start(thread: Thread) -> Event:
-        known = thread.events and (thread.state.agent or ports.default.name)
-        if strict and known and known != name:
+        known = thread.state.agent or ports.default.name
+        if strict and thread.events and known != name:
             raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
         return said
 

@@ -37,11 +37,10 @@ def check_edit(
     intent = wait.data["call"]["intent"]
     if call is None or call.get("intent", intent) != intent:
         raise Refused(f"an edit changes the arguments of {intent}, nothing else")
+    before = thread.before(thread.state.step.seq) if thread.state.step else thread
     try:
         step = agent.steps.validate({**call, "intent": intent})
-        action = agent.decide(
-            step, thread.before(thread.state.step.seq if thread.state.step else 1)
-        )
+        action = agent.decide(step, before)
     except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
     needed = resolve_audience(thread, action.approvers) if isinstance(action, Run) else ()

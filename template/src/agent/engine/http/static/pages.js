@@ -43,7 +43,7 @@ function take(fresh) {
     const old = document.getElementById(part.id);
     const html = part.outerHTML;
     if (served.get(part.id) === html) continue;
-    if (part.id === "waiting" && old) news.push("What waits has changed.");
+    if (part.id === "waiting" && old) news.push("The open questions have changed.");
     if (old && isBusy(old)) {
       if (!old.dataset.stale) news.push(STALE); // somebody is at it: take nothing away
       old.dataset.stale = STALE;
