@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
-from .domain import World
+from .domain import Asleep, Says, World, ports_of
 
 
 class Clock:
@@ -35,3 +36,13 @@ def store(clock: Clock) -> MemoryStore:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return World(tmp_path / "world.db")
+
+
+@pytest.fixture
+def runner() -> Asleep:
+    return Asleep()
+
+
+@pytest.fixture
+def ports(store: MemoryStore, world: World) -> Ports:
+    return ports_of(store, Says(), world)

@@ -243,6 +243,24 @@ class Shown:
         return {"shown": event.seq} if self.receipts else {}
 
 
+class Asleep:
+    """A runner that never runs anything and remembers whom it should have looked at."""
+
+    elsewhere = False
+
+    def __init__(self) -> None:
+        self.woken: list[str] = []
+
+    def wake(self, thread_id: str) -> None:
+        self.woken.append(thread_id)
+
+    async def finish(self, thread_id: str) -> Thread:
+        raise NotImplementedError
+
+    async def work(self, concurrency: int = 1) -> None:
+        await asyncio.Event().wait()
+
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 

@@ -28,8 +28,8 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, ports_of
-from ..http.conftest import TOKENS, Asleep
+from ..domain import Asleep, Says, World, ports_of
+from ..http.conftest import TOKENS
 from .test_schedules import make_schedule, parse_utc
 
 ROOT = Path(__file__).parents[3]

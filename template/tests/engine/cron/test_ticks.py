@@ -27,23 +27,12 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, Shown, World, ports_of, types
-from ..http.conftest import Asleep
+from ..domain import Asleep, Says, Shown, World, ports_of, types
 from .test_schedules import make_schedule, parse_utc
 
 TICK = parse_utc("2026-03-02 09:00")
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def runner() -> Asleep:
-    return Asleep()
-
-
-@pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ from agent.engine.email.senders import Senders
 from agent.engine.email.stamp import Stamp
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
-from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of
-from ..http.conftest import Asleep
+from ..domain import Asleep
 from .mail_servers import Outbox, configure, listen
 
 ADDRESS = "agent@example.org"
@@ -32,16 +30,6 @@ async def outbox(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
     async with listen(Outbox()) as outbox:
         monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
         yield outbox
-
-
-@pytest.fixture
-def runner() -> Asleep:
-    return Asleep()
-
-
-@pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
 
 
 @pytest.fixture

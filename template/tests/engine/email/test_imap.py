@@ -15,7 +15,7 @@ from agent.engine.email.intake import Intake
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Ports
 
-from ..http.conftest import Asleep
+from ..domain import Asleep
 from .conftest import read_logs, wait_until, write_mail
 from .imap_servers import Mailbox, run_dovecot, run_pymap
 

@@ -23,8 +23,7 @@ from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, advance, chose, paused, ports_of, said, stored
-from ..http.conftest import Asleep
+from ..domain import Asleep, Says, World, advance, chose, paused, ports_of, said, stored
 from .conftest import ADDRESS, read_logs, write_mail
 from .mail_servers import SECRET, Outbox
 

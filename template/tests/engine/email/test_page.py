@@ -22,8 +22,8 @@ from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import chose, paused, said, stored, types
-from ..http.conftest import TOKENS, Asleep, Caller, bearer, caller
+from ..domain import Asleep, chose, paused, said, stored, types
+from ..http.conftest import TOKENS, Caller, bearer, caller
 from .conftest import write_mail
 from .mail_servers import Outbox
 

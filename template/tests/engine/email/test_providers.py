@@ -23,7 +23,8 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 
-from ..http.conftest import TOKENS, Asleep, Caller, caller
+from ..domain import Asleep
+from ..http.conftest import TOKENS, Caller, caller
 from .conftest import read_logs, write_mail
 from .imap_servers import run_pymap
 

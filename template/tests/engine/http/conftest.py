@@ -14,12 +14,11 @@ from fastapi import FastAPI
 from agent.engine.http import stream
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Service, Tokens
-from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.runners.app import App, Trigger
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of
+from ..domain import Asleep, Says, World, ports_of
 
 TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
 
@@ -56,34 +55,6 @@ def caller(api: FastAPI, name: str | None = None) -> Caller:
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     headers = bearer(name) if name else {}
     return Caller(transport=transport, base_url="http://agent", headers=headers)
-
-
-class Asleep:
-    """A runner that never runs anything and remembers whom it should have looked at."""
-
-    elsewhere = False
-
-    def __init__(self) -> None:
-        self.woken: list[str] = []
-
-    def wake(self, thread_id: str) -> None:
-        self.woken.append(thread_id)
-
-    async def finish(self, thread_id: str) -> Thread:
-        raise NotImplementedError
-
-    async def work(self, concurrency: int = 1) -> None:
-        await asyncio.Event().wait()
-
-
-@pytest.fixture
-def runner() -> Asleep:
-    return Asleep()
-
-
-@pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
 
 
 @pytest.fixture

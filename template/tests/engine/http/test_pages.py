@@ -14,7 +14,8 @@ from agent.engine.log.errors import Conflict, ThreadNotFound, Unavailable
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 
-from .conftest import TOKENS, Asleep, Caller, api_of, caller
+from ..domain import Asleep
+from .conftest import TOKENS, Caller, api_of, caller
 
 HOSTILE = "</p><script>alert(1)</script>\" onload='x' \x1b[31m \u202e {{ 7 * 7 }}"
 SHOWN = (

@@ -22,8 +22,8 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Direct, Says, World, agent_of, chose, paused, ports_of, said, stored
-from .conftest import TOKENS, Asleep, Caller, api_of, begin, caller, until
+from ..domain import Asleep, Direct, Says, World, agent_of, chose, paused, ports_of, said, stored
+from .conftest import TOKENS, Caller, api_of, begin, caller, until
 
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
 APPROVE = {"verdict": "approve", "digest": digest(CHARGE)}

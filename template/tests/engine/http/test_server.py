@@ -32,8 +32,8 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Charge, World, decide_in, ports_of
-from .conftest import TOKENS, Asleep, api_of, bearer, begin, caller
+from ..domain import Asleep, Charge, World, decide_in, ports_of
+from .conftest import TOKENS, api_of, bearer, begin, caller
 
 ROOT = Path(__file__).parents[3]
 GOOD = "0f1e2d3c4b5a69788796"

@@ -16,8 +16,8 @@ from agent.engine.runners.app import Served
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import chose, paused, resumed, returned, said, started, stored, types
-from .conftest import TOKENS, Asleep, Caller, api_of, caller
+from ..domain import Asleep, chose, paused, resumed, returned, said, started, stored, types
+from .conftest import TOKENS, Caller, api_of, caller
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
 APPROVE = {"do": "approve", "digest": digest(CALL)}

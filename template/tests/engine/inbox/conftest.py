@@ -5,20 +5,9 @@ from fastapi import FastAPI
 
 from agent.engine import inbox
 from agent.engine.loop.ports import Ports
-from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of
-from ..http.conftest import Asleep, Follow, following_of, reused_api_of
-
-
-@pytest.fixture
-def runner() -> Asleep:
-    return Asleep()
-
-
-@pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
+from ..domain import Asleep
+from ..http.conftest import Follow, following_of, reused_api_of
 
 
 @pytest.fixture

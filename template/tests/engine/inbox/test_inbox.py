@@ -22,6 +22,7 @@ from agent.engine.stores.memory import MemoryStore
 from ..conftest import Clock
 from ..domain import (
     EVERY_EVENT,
+    Asleep,
     Says,
     World,
     advance,
@@ -33,7 +34,7 @@ from ..domain import (
     stored,
     types,
 )
-from ..http.conftest import TOKENS, Asleep, Caller, api_of, caller
+from ..http.conftest import TOKENS, Caller, api_of, caller
 
 HOSTILE = (
     "</p></textarea></script><script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -31,8 +31,21 @@ from agent.engine.webhook.channel import Receiver, WebhookChannel
 from agent.engine.webhook.routes import verify_delivery
 
 from ..conftest import Clock
-from ..domain import Charge, Done, Says, Shown, World, advance, chose, ports_of, said, stored, types
-from ..http.conftest import TOKENS, Asleep, bearer
+from ..domain import (
+    Asleep,
+    Charge,
+    Done,
+    Says,
+    Shown,
+    World,
+    advance,
+    chose,
+    ports_of,
+    said,
+    stored,
+    types,
+)
+from ..http.conftest import TOKENS, bearer
 from .receiver import run_system
 from .senders import GITHUB_SECRET, KEY, SECRET, Request, change, sign_github, sign_standard
 
@@ -84,21 +97,11 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-@pytest.fixture
-def runner() -> Asleep:
-    return Asleep()
-
-
 def open_sender(ports: Ports, runner: Runner) -> Sender:
     tokens = ",".join(f"{name}:{token}" for name, token in TOKENS.items())
     api = create_app(App(ports, runner, [serve]), Tokens.parse(tokens))
     transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
     return Sender(transport=transport, base_url="http://agent")
-
-
-@pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
 
 
 @pytest.fixture
