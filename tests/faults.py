@@ -833,6 +833,13 @@ FAULTS = [
     ),
     # -- Slack --
     Fault(
+        "Slack's library sets the level of the whole agent's log",
+        "slack/bolt.py",
+        "            name=quiet.name,",
+        '            name="agent",',
+        "slack/test_bolt.py::test_slack_does_not_turn_off_what_the_agent_logs",
+    ),
+    Fault(
         "what Slack did not sign is taken",
         "slack/bolt.py",
         "            if not _is_signed(verifier, await request.body(), request):",

@@ -45,8 +45,10 @@ async def played(ports: Ports) -> tuple[Event, ...]:
     """Play one thread, a person saying yes to everything, but not for ever."""
     thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
     for _ in range(4):
-        thread = await advance(ports, thread)
-        if not (wait := thread.state.wait):
+        advanced = await advance(ports, thread)
+        if advanced.problem:
+            raise advanced.problem
+        if not (wait := advanced.thread.state.wait):
             break
         said = {"text": "yes", "digest": wait.data.get("digest", "")}
         with suppress(Refused):  # a nap of no seconds is over already

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import time
 from typing import Any
 
@@ -15,11 +16,7 @@ from agent.engine.slack import background, serve
 from agent.engine.slack.client import Slack
 from agent.engine.stores.memory import MemoryStore
 
-from .office import (
-    Open,
-    build_event,
-    sign,
-)
+from .office import Open, build_event, sign
 from .server import APP_TOKEN, Message, SlackServer, build_rate_limit
 
 VERIFICATION = {"type": "url_verification", "challenge": "c7"}
@@ -161,3 +158,8 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_reconnects(
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     assert working.cancelled()
+
+
+def test_slack_does_not_turn_off_what_the_agent_logs(open_office: Open) -> None:
+    open_office()
+    assert logging.getLogger("agent").isEnabledFor(logging.WARNING)

@@ -38,7 +38,7 @@ class Bolt:
         quiet = log.getChild("bolt")
         quiet.setLevel(logging.ERROR)  # it warns about settings that do not apply here
         self._bolt = AsyncApp(
-            name="agent",  # else it searches the whole stack for one
+            name=quiet.name,  # Bolt sets the level of the logger of this name
             authorize=_make_authorize(slack, background),
             process_before_response=True,
             request_verification_enabled=False,  # the route does it, before anything is parsed
