@@ -160,6 +160,6 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_reconnects(
     assert working.cancelled()
 
 
-def test_slack_does_not_turn_off_what_the_agent_logs(open_office: Open) -> None:
+async def test_slack_does_not_turn_off_what_the_agent_logs(open_office: Open) -> None:
     open_office()
     assert logging.getLogger("agent").isEnabledFor(logging.WARNING)
