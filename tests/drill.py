@@ -51,7 +51,7 @@ def rename(project: Path, files: list[str]) -> None:
     """A module, with everything that imports it, and a test."""
     folder = "src/agent/engine/context"
     git(project, "mv", f"{folder}/rendering.py", f"{folder}/passages.py")
-    git(project, "mv", "tests/engine/stores/test_memory.py", "tests/engine/stores/test_ours.py")
+    git(project, "mv", "tests/engine/test_contracts.py", "tests/engine/test_adapters.py")
     for name in files:
         path = project / name
         if path.is_file() and path.suffix == ".py":

@@ -28,8 +28,8 @@ class Fault:
         return "distributed" if distributed else "full"
 
 
-SQLITE = "stores/test_sqlite.py::TestSqliteStore"
-MEMORY = "stores/test_memory.py::TestMemoryStore"
+SQLITE = "test_contracts.py::TestSqliteStore"
+MEMORY = "test_contracts.py::TestMemoryStore"
 ANTHROPIC = "llms/test_anthropic.py::TestAnthropic"
 GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
@@ -421,7 +421,7 @@ FAULTS = [
         "runners/local.py",
         "                stopping.set()\n",
         "                pass\n",
-        "runners/test_local.py::TestLocalRunner::"
+        "test_contracts.py::TestLocalRunner::"
         "test_a_stop_lets_the_current_step_end_and_starts_no_other",
     ),
     Fault(

@@ -10,11 +10,11 @@ from create_12_factor_agent import answers, generate
 
 from .conftest import FULL, ROOT
 
-HARNESS = {"README.md", "conftest.py", "domain.py", "sweep.py"}
+HARNESS = {"README.md", "conftest.py", "domain.py", "sweep.py", "test_contracts.py"}
 CONTRACTS = {
-    "llms": {"contract.py", "test_recorded.py", "test_scripted.py"},
-    "runners": {"contract.py", "test_local.py"},
-    "stores": {"contract.py", "test_memory.py", "test_sqlite.py"},
+    "llms": {"contract.py"},
+    "runners": {"contract.py"},
+    "stores": {"contract.py"},
 }
 FEW = ["docker", "ci"]
 

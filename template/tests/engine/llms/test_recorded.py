@@ -5,20 +5,13 @@ from pathlib import Path
 import pytest
 
 from agent.engine.llms.recorded import RecordedLLM
-from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Reply
 
 from ..domain import Says
-from .contract import PROMPT, SEARCH, SERVE, STEPS, LLMContract, say
+from .contract import PROMPT, SERVE, STEPS, say
 
 REPLY = Reply(say(SERVE), {"input": 100, "output": 9, "cached": 40}, model="some-model")
-
-
-class TestContract(LLMContract):
-    @pytest.fixture
-    def llm(self, tmp_path: Path) -> RecordedLLM:
-        return RecordedLLM(ScriptedLLM.of(SEARCH, SERVE), tmp_path / "replies.jsonl")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from agent.engine.loop.api import fork, launch
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import World, advance, ports_of
-from .contract import COOK, SEARCH, SERVE, STEPS, LLMContract
+from .contract import COOK, SEARCH, SERVE, STEPS
 
 
 def make_prompt(*blocks: str) -> Prompt:
@@ -23,12 +23,6 @@ def make_prompt(*blocks: str) -> Prompt:
 USER = block("user_message", "soup, please")
 SEARCHED = block("search", {"title": "leek soup"})
 FOUND = block("search_result", {"minutes": 25})
-
-
-class TestContract(LLMContract):
-    @pytest.fixture
-    def llm(self) -> ScriptedLLM:
-        return ScriptedLLM.of(SEARCH, SERVE)
 
 
 async def test_a_reply_names_the_script_as_its_model() -> None:

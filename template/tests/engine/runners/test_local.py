@@ -24,7 +24,6 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import Done, Says, Shown, World, chose, paused, ports_of, rebind, said, stored, types
-from .contract import Pass, RunnerContract
 
 DONE = {"intent": "done", "message": "bye"}
 CALL = {"intent": "charge", "amount": 5}
@@ -105,22 +104,6 @@ def make_finishing_model() -> Any:
 
 def status(store: MemoryStore, thread_id: str = "t") -> str:
     return store._rows[thread_id].thread.state.status
-
-
-class TestLocalRunner(RunnerContract):
-    @pytest.fixture
-    def store(self, clock: Clock) -> MemoryStore:
-        return MemoryStore(clock)
-
-    @pytest.fixture
-    def passes(self, clock: Clock) -> Pass:
-        async def passed(seconds: float) -> None:
-            clock.tick(seconds)
-
-        return passed
-
-    def runner(self, ports: Ports) -> LocalRunner:
-        return LocalRunner(ports, poll_s=0.01)
 
 
 # One thread

@@ -1,7 +1,7 @@
 """The store in one SQLite file."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,17 +10,7 @@ from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.stores.sqlite import SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..conftest import Clock
 from ..domain import said, stored, types
-from .contract import StoreContract
-
-
-class TestSqliteStore(StoreContract):
-    @pytest.fixture
-    async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-        store = SqliteStore(tmp_path / "threads.db", clock)
-        yield store
-        await store.close()
 
 
 @pytest.fixture
