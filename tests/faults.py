@@ -492,7 +492,7 @@ FAULTS = [
     Fault(
         "a job's wait is not the result of its tool",
         "loop/tool_calls.py",
-        "        elif wait and not late and _runs(newest.state, step):\n",
+        "        elif wait and not late and _is_running(newest.state, step):\n",
         "        elif False:\n",
         "loop/test_tool_calls.py::test_a_tool_may_wait_for_what_becomes_its_result",
     ),
@@ -654,8 +654,8 @@ FAULTS = [
     Fault(
         "sources share their conversations",
         "webhook/routes.py",
-        "api.thread_of(SOURCE, name, conversation)",
-        'api.thread_of(SOURCE, "", conversation)',
+        "api.name_thread(SOURCE, name, conversation)",
+        'api.name_thread(SOURCE, "", conversation)',
         f"{WEBHOOK}::test_each_source_has_its_own_conversations",
     ),
     Fault(
@@ -726,7 +726,7 @@ FAULTS = [
     Fault(
         "anybody may look into a thread",
         "inbox/routes.py",
-        ", dependencies=[Depends(person)]",
+        ", dependencies=[Depends(require_person)]",
         "",
         "inbox/test_inbox.py::test_nobody_looks_in_without_signing_in[/inbox/t/events/1]",
     ),
@@ -740,7 +740,7 @@ FAULTS = [
     Fault(
         "a stranger learns which waits there are",
         "http/waits.py",
-        ", dependencies=[Depends(person)]",
+        ", dependencies=[Depends(require_person)]",
         "",
         "http/test_waits.py::test_nobody_sees_a_wait_without_signing_in",
     ),

@@ -17,12 +17,12 @@ import pytest
 
 from agent.app import application
 from agent.engine import settings
-from agent.engine.evals.cases import STALE, Case, cases, is_scripted, missed, replayed
+from agent.engine.evals.cases import STALE, Case, find_miss, is_scripted, read_cases, replay
 from agent.engine.log.errors import AgentError, Misconfigured
 from agent.engine.runners.app import no_model
 
 HERE = Path(__file__).parent
-ALL = [(path.name, case) for path in sorted(HERE.glob("*/")) for case in cases(path)]
+ALL = [(path.name, case) for path in sorted(HERE.glob("*/")) for case in read_cases(path)]
 
 __test__ = bool(ALL)  # without a case there is no test, rather than one that is skipped
 
@@ -44,7 +44,7 @@ def test_the_next_step_is_as_expected(agent: str, case: Case) -> None:
 
 async def offline(agent: str, case: Case) -> str:
     recordings = HERE / agent / "recordings.jsonl"
-    answer = await replayed(application.build(no_model).ports.agents[agent], case, recordings)
+    answer = await replay(application.build(no_model).ports.agents[agent], case, recordings)
     if answer is None and is_scripted(recordings):
         pytest.skip(STALE)
     return STALE if answer is None else answer
@@ -54,7 +54,7 @@ async def live(agent: str, case: Case, model: str) -> str:
     rate, samples = number("EVAL_PASS_RATE", 0, 1), int(number("EVAL_SAMPLES", 1, 1000))
     settings.load()
     one = application.build(lambda _: model).ports.agents[agent]
-    answers = [await missed(one, case, one.llm) for _ in range(samples)]
+    answers = [await find_miss(one, case, one.llm) for _ in range(samples)]
     passed = answers.count("") / samples
     told = [f"{passed:.0%} as expected, {rate:.0%} should be", *sorted({*answers} - {""})]
     return "\n".join(told) if passed < rate else ""

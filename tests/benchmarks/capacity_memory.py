@@ -11,7 +11,7 @@ from typing import Any
 
 import capacity_lab as lab
 from agent.app import application
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.stores.postgres.schema import CLAIM_DUE
 from capacity_meter import payload
@@ -55,16 +55,16 @@ def looked(url: str) -> float:
 
 async def long_thread() -> None:
     """Store a thread that ended after so many steps."""
-    events = [event("message", "ana", text="hello", source="capacity")]
+    events = [make_event("message", "ana", text="hello", source="capacity")]
     for step in range(2, 3 * STEPS + 2, 3):
         result = {"step": step, "output": payload(step)}
         events += [
-            event("step", call={"intent": "list_git_tags"}, tokens={"input": 1, "output": 1}),
-            event("tool_started", step=step, key="k"),
-            event("tool_finished", "agent", f"result:{step}", **result),
+            make_event("step", call={"intent": "list_git_tags"}, tokens={"input": 1, "output": 1}),
+            make_event("tool_started", step=step, key="k"),
+            make_event("tool_finished", "agent", f"result:{step}", **result),
         ]
     store: Any = application.build("").ports.store
-    await store.append(Thread("long"), *events, event("finished", message="ok"))
+    await store.append(Thread("long"), *events, make_event("finished", message="ok"))
     await store.close()
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import ToolError, Unavailable
-from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import advance as advance_
@@ -271,46 +271,48 @@ def past(*events: Event, thread_id: str = "t") -> Thread:
 
 
 def said(text: str = "hello", actor: str = "ana", **data: Any) -> Event:
-    return event("message", actor, **{"text": text, "source": "user", **data})
+    return make_event("message", actor, **{"text": text, "source": "user", **data})
 
 
 def chose(intent: str, **arguments: Any) -> Event:
-    return event("step", call={"intent": intent, **arguments}, tokens={"input": 10, "output": 5})
+    return make_event(
+        "step", call={"intent": intent, **arguments}, tokens={"input": 10, "output": 5}
+    )
 
 
 def started(step: int) -> Event:
-    return event("tool_started", step=step, idempotency_key="k")
+    return make_event("tool_started", step=step, idempotency_key="k")
 
 
 def returned(step: int, output: Any = "ok") -> Event:
-    return event("tool_finished", "agent", f"result:{step}", step=step, output=output)
+    return make_event("tool_finished", "agent", f"result:{step}", step=step, output=output)
 
 
 def failed(step: int, error: str = "broken", definite: bool = True) -> Event:
     key = f"result:{step}"
-    return event("tool_failed", "agent", key, step=step, error=error, definite=definite)
+    return make_event("tool_failed", "agent", key, step=step, error=error, definite=definite)
 
 
 def paused(kind: str, *audience: str, call: CallJson | None = None, **data: Any) -> Event:
     """Open a wait for `audience`, the owner `ana` if nobody is named."""
-    about = {"call": call, "digest": digest(call)} if call else {}
+    about = {"call": call, "digest": compute_digest(call)} if call else {}
     named = list(audience or ("ana",))
-    return event("paused", kind=kind, text=f"{kind}?", audience=named, **about, **data)
+    return make_event("paused", kind=kind, text=f"{kind}?", audience=named, **about, **data)
 
 
 def resumed(wait: int, verdict: str, actor: str = "ana", **data: Any) -> Event:
-    return event("resumed", actor, f"answer:{wait}", wait=wait, verdict=verdict, **data)
+    return make_event("resumed", actor, f"answer:{wait}", wait=wait, verdict=verdict, **data)
 
 
 def told(ref: int, **data: Any) -> Event:
-    return event("delivered", "agent", f"delivered:{ref}", ref=ref, **data)
+    return make_event("delivered", "agent", f"delivered:{ref}", ref=ref, **data)
 
 
 _CHARGE: CallJson = {"intent": "charge", "amount": 500}
 
 EVERY_EVENT = (
     said("Hi"),
-    event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
+    make_event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
     chose("charge", amount=500),
     paused("approval", call=_CHARGE),
     told(4),
@@ -318,20 +320,20 @@ EVERY_EVENT = (
     started(3),
     started(3),
     returned(3, {"charged": 5}),
-    event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
-    event("invalid_step", error="no intent", output="hm"),
-    event("discarded", tokens={}),
+    make_event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
+    make_event("invalid_step", error="no intent", output="hm"),
+    make_event("discarded", tokens={}),
     chose("look", at="x"),
     started(13),
     failed(13, "broken", definite=False),
-    event("compacted", upto=3, text="in short"),
+    make_event("compacted", upto=3, text="in short"),
     paused("limit"),
     said("go on", "bob"),
-    event("delivered", "agent", "told:17", ref=17, error="no channel"),
-    event("finished", message="done it"),
-    event("forked", "ana", thread="origin", seq=20),
-    event("cancelled", "ana", reason="enough"),
-    event("from_tomorrow", what="who knows"),
+    make_event("delivered", "agent", "told:17", ref=17, error="no channel"),
+    make_event("finished", message="done it"),
+    make_event("forked", "ana", thread="origin", seq=20),
+    make_event("cancelled", "ana", reason="enough"),
+    make_event("from_tomorrow", what="who knows"),
 )
 """A log, if not a likely one, in which everything happens."""
 

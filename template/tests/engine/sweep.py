@@ -41,7 +41,7 @@ if not hasattr(os, "fork"):
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
-THREAD = api.thread_of("test", "", "one")
+THREAD = api.name_thread("test", "", "one")
 LEASE_S = 15.0
 PATIENCE_S = 60.0
 AT_ONCE = 8

@@ -5,14 +5,14 @@ Return a block of your own for the events you want to read differently. A block 
 was sent, so what you return may depend on the event and on what came before it, never on a clock.
 """
 
-from ..engine import Event, Thread, block
+from ..engine import Event, Thread, render_block
 
 
 def render(event: Event, thread: Thread) -> str | None:
     """Return the block of an event, None to leave it to the engine, "" to leave it out."""
     match event.type, event.data:
         case "message", {"facts": {"git_tags": [*tags]}}:
-            return block(
+            return render_block(
                 "git_tags", "\n".join(f"{tag['name']} of {tag['date'][:10]}" for tag in tags)
             )
     return None

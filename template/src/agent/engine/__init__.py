@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .context.blocks import block
+    from .context.blocks import render_block
     from .log.errors import ToolError
     from .log.events import Event
     from .log.state import Limits
@@ -28,7 +28,7 @@ __all__ = [
     "Thread",
     "ToolError",
     "Wait",
-    "block",
+    "render_block",
 ]
 
 _HOMES = {
@@ -44,7 +44,7 @@ _HOMES = {
     "Thread": "log.thread",
     "ToolError": "log.errors",
     "Wait": "loop.actions",
-    "block": "context.blocks",
+    "render_block": "context.blocks",
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import Event, event
+from agent.engine.log.events import Event, make_event
 
 from ..conftest import Clock
 from ..domain import chose, paused, resumed, returned, said, started, types
@@ -380,7 +380,7 @@ def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None
 
 
 def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
-    desk.happened(said(), said("more"), event("finished", message="bye"))
+    desk.happened(said(), said("more"), make_event("finished", message="bye"))
     ran = desk.agent("fork", "t", "--at", "2")
     forked = desk.thread(ran.stdout.strip())
     assert [each.type for each in forked.events] == ["message", "message", "forked"]
@@ -408,7 +408,7 @@ def test_cancelling_is_said_by_whom_and_why_and_the_thread_ends_in_code_1(desk: 
 def test_a_thread_that_is_not_there_or_over_ends_in_one_plain_line(
     desk: Desk, words: tuple[str, ...], problem: str
 ) -> None:
-    desk.happened(said(), event("finished", message="bye"))
+    desk.happened(said(), make_event("finished", message="bye"))
     ran = desk.agent(*words)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr.startswith("agent: ")
@@ -472,8 +472,8 @@ def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
 ) -> None:
     call = {"intent": "put", "value": HOSTILE}
     about = {"call": call, "digest": "x", "options": {"choices": [HOSTILE]}}
-    wait = event("paused", kind="approval", text=HOSTILE, audience=[HOSTILE], **about)
-    desk.happened(said(HOSTILE), event("step", call=call), wait)
+    wait = make_event("paused", kind="approval", text=HOSTILE, audience=[HOSTILE], **about)
+    desk.happened(said(HOSTILE), make_event("step", call=call), wait)
     ran = desk.agent(*words)
     assert ran.exit_code == 0
     shown = ran.stdout + ran.stderr

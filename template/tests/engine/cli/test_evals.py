@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from agent.engine.cli import build_commands
 from agent.engine.cli.evals import FOLDER, mount
 from agent.engine.context.window import Prompts
-from agent.engine.evals.cases import Case, cases, is_scripted, missed, replayed
+from agent.engine.evals.cases import Case, find_miss, is_scripted, read_cases, replay
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Misconfigured, Unavailable
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
@@ -97,7 +97,7 @@ def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
 def test_an_answer_is_held_to_the_arguments_that_are_named(
     expect: list[Any], says: Any, miss: str, ports: Ports
 ) -> None:
-    seen = asyncio.run(missed(ports.default, Case("a", past(said()), tuple(expect)), Says(says)))
+    seen = asyncio.run(find_miss(ports.default, Case("a", past(said()), tuple(expect)), Says(says)))
     assert miss in seen
     assert bool(miss) == bool(seen)
 
@@ -120,7 +120,7 @@ def test_an_answer_is_held_to_the_arguments_that_are_named(
 def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Ports) -> None:
     written(*lines)
     with pytest.raises(Misconfigured) as raised:
-        cases(HERE)
+        read_cases(HERE)
     assert problem in str(raised.value)
 
 
@@ -129,11 +129,11 @@ def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Po
 
 def step_of(ports: Ports, **changes: Any) -> Any:
     cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.default.prompts.sha}
-    return event("step", **{"call": LOOK, **cost, **changes})
+    return make_event("step", **{"call": LOOK, **cost, **changes})
 
 
 async def held(ports: Ports) -> list[str | None]:
-    return [await replayed(ports.default, each, RECORDINGS) for each in cases(HERE)]
+    return [await replay(ports.default, each, RECORDINGS) for each in read_cases(HERE)]
 
 
 def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, evals: Evals) -> None:
@@ -141,7 +141,7 @@ def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, eval
     thread = asyncio.run(stored(ports.store, *log, thread_id="0123456789"))
     done = evals("capture", "0123", "--at", "2")
     assert (done.exit_code, done.stdout) == (0, "evals/test/captured.jsonl: 01234567-2\n")
-    (captured,) = cases(HERE)
+    (captured,) = read_cases(HERE)
     assert captured.expect == (LOOK,)
     assert [each.data for each in captured.thread.events] == [thread.events[0].data]
     assert captured.thread.state.owner == "bob"

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.engine.cli.prompts import ESTIMATED
-from agent.engine.log.events import Event, event
+from agent.engine.log.events import Event, make_event
 
 from ..domain import chose, returned, said, started
 from .conftest import Desk
@@ -45,7 +45,7 @@ def test_of_a_prompt_that_is_too_long_the_question_for_a_summary_comes_first(des
 
 
 def stepped(sha: str, event_type: str = "step") -> Event:
-    return event(
+    return make_event(
         event_type, call={"intent": "look", "at": "x"}, error="", output="", prompt_sha=sha
     )
 
@@ -70,6 +70,6 @@ def test_the_log_says_where_the_prompts_changed(desk: Desk) -> None:
 def test_a_thread_is_listed_with_what_it_cost(
     desk: Desk, costs: list[dict[str, int]], cell: str
 ) -> None:
-    desk.happened(said("hi"), *(event("discarded", tokens=cost) for cost in costs))
+    desk.happened(said("hi"), *(make_event("discarded", tokens=cost) for cost in costs))
     (row,) = desk.agent("threads").stdout.splitlines()[1:]
     assert cell in row.split("  ")

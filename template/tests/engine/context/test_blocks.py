@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.context.blocks import MAX_BLOCK, block
-from agent.engine.log.events import safe
+from agent.engine.context.blocks import MAX_BLOCK, render_block
+from agent.engine.log.events import make_safe
 
 from ..examples import given, st
 
@@ -31,7 +31,7 @@ data = st.recursive(
     st.none() | st.booleans() | st.integers() | text,
     lambda inner: st.lists(inner) | st.dictionaries(text, inner),
     max_leaves=10,
-).map(safe)
+).map(make_safe)
 
 
 def is_invisible(char: str) -> bool:
@@ -48,25 +48,27 @@ def inside(rendered: str, tag: str) -> str:
 
 @given(data)
 def test_nothing_in_the_data_opens_or_closes_a_tag(value: Any) -> None:
-    assert not re.search(r"<\s*[/!?\w]", inside(block("user_message", value), "user_message"))
+    assert not re.search(
+        r"<\s*[/!?\w]", inside(render_block("user_message", value), "user_message")
+    )
 
 
 @pytest.mark.parametrize("forged", FORGED)
 def test_a_forged_tag_is_text(forged: str) -> None:
     for value in (forged, [forged], {"text": forged}, {forged: 1}, {"a": [f"x\n{forged}\ny"]}):
-        assert not re.search(r"<\s*[/!?\w]", inside(block("t", value), "t"))
+        assert not re.search(r"<\s*[/!?\w]", inside(render_block("t", value), "t"))
 
 
 @given(data)
 def test_every_line_of_the_data_is_indented_and_has_no_control_characters(value: Any) -> None:
-    lines = block("x", value).split("\n")
+    lines = render_block("x", value).split("\n")
     assert all(line.startswith("    ") for line in lines[1:-1])
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", block("x", value))
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029]", render_block("x", value))
 
 
 @given(st.text())
 def test_a_tag_is_a_name_whatever_it_was_made_from(tag: str) -> None:
-    assert re.fullmatch(r"<\w*>\n    null\n</\w*>", block(tag, None))
+    assert re.fullmatch(r"<\w*>\n    null\n</\w*>", render_block(tag, None))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_a_tag_is_a_name_whatever_it_was_made_from(tag: str) -> None:
     ],
 )
 def test_data_is_compact_yaml(value: Any, body: str) -> None:
-    assert block("t", value) == f"<t>\n    {body}\n</t>"
+    assert render_block("t", value) == f"<t>\n    {body}\n</t>"
 
 
 @pytest.mark.parametrize(
@@ -98,14 +100,14 @@ def test_data_is_compact_yaml(value: Any, body: str) -> None:
     ids=["text", "empty lines", "tags", "a list", "lines"],
 )
 def test_a_long_block_is_cut_in_the_middle_and_says_so(value: Any) -> None:
-    rendered = block("t", value)
+    rendered = render_block("t", value)
     assert " cut …]" in rendered
     assert len(rendered) < 6 * MAX_BLOCK
     assert not re.search(r"<\s*[/!?\w]", inside(rendered, "t"))
 
 
 def test_a_cut_says_how_many_lines_are_missing() -> None:
-    rendered = block("t", [*range(1500)])
+    rendered = render_block("t", [*range(1500)])
     missing = 1500 - len(rendered.splitlines()) + 3
     assert f"\n    [… {missing} lines cut …]\n" in rendered
     assert rendered.startswith("<t>\n    - 0\n")

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import pytest
 
-from agent.engine import Call, block
+from agent.engine import Call, render_block
 from agent.engine.context.window import Prompt, Prompts, render_prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, event
+from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, make_event
 from agent.engine.log.state import VERDICTS, State, plan
 from agent.engine.log.thread import Thread, reduce
 from agent.engine.loop.actions import Action, Ask, Run, Step
@@ -149,7 +149,7 @@ SHOWN: dict[str, tuple[list[Event], str]] = {
         '<user_message>\n    from: "ana"\n    text: |\n      a\n      b\n</user_message>',
     ),
     "prefetched facts": (
-        [said(), event("message", "system", facts={"tags": ["v1"], "on_call": "bob"})],
+        [said(), make_event("message", "system", facts={"tags": ["v1"], "on_call": "bob"})],
         '<tags>\n    - "v1"\n</tags>\n\n<on_call>\n    bob\n</on_call>',
     ),
     "step": (
@@ -157,7 +157,7 @@ SHOWN: dict[str, tuple[list[Event], str]] = {
         '<charge>\n    intent: "charge"\n    amount: 500\n</charge>',
     ),
     "invalid_step": (
-        [event("invalid_step", error="not JSON", output="<step>")],
+        [make_event("invalid_step", error="not JSON", output="<step>")],
         '<invalid_step>\n    error: "not JSON"\n    output: "&lt;step>"\n</invalid_step>',
     ),
     "tool_finished": (
@@ -169,11 +169,11 @@ SHOWN: dict[str, tuple[list[Event], str]] = {
         "<error>\n    error running charge: no money\n</error>",
     ),
     "cancelled": (
-        [said(), event("cancelled", "ana", reason="enough")],
+        [said(), make_event("cancelled", "ana", reason="enough")],
         '<cancelled>\n    by: "ana"\n    reason: "enough"\n</cancelled>',
     ),
     "compacted": (
-        [said(), event("compacted", upto=1, text="user_message: hello")],
+        [said(), make_event("compacted", upto=1, text="user_message: hello")],
         "<earlier_events>\n    user_message: hello\n</earlier_events>",
     ),
     "superseded": (
@@ -204,7 +204,7 @@ SILENT = {
 @pytest.mark.parametrize("silent", [*SILENT.keys() - {"resumed"}])
 def test_what_the_model_need_not_know_has_no_block(silent: str) -> None:
     data: dict[str, Any] = {"step": 2, "kind": "question", "ref": 2, "message": "bye"}
-    assert len(blocks(said(), chose(**CALL), event(silent, **data))) == 2
+    assert len(blocks(said(), chose(**CALL), make_event(silent, **data))) == 2
 
 
 def test_every_event_has_a_block_or_a_reason_to_have_none() -> None:
@@ -261,7 +261,7 @@ def test_an_answer_without_a_word_is_no_empty_block(kind: str, verdict: str) -> 
 
 @pytest.mark.parametrize(
     "between",
-    [[], [told(5)], [event("discarded", tokens={})], [returned(2)]],
+    [[], [told(5)], [make_event("discarded", tokens={})], [returned(2)]],
     ids=["nothing", "delivered", "discarded", "a late result"],
 )
 def test_an_edit_replaces_the_call_whatever_was_recorded_meanwhile(between: list[Event]) -> None:
@@ -275,7 +275,7 @@ def test_an_edit_replaces_the_call_whatever_was_recorded_meanwhile(between: list
 
 @pytest.mark.parametrize(
     "between",
-    [[], [told(5)], [event("discarded", tokens={})], [returned(2)]],
+    [[], [told(5)], [make_event("discarded", tokens={})], [returned(2)]],
     ids=["nothing", "delivered", "discarded", "a late result"],
 )
 def test_an_overtaken_call_is_said_not_to_have_run_whatever_was_recorded_meanwhile(
@@ -302,10 +302,10 @@ EVIL = (
         lambda evil: said(source=evil),
         lambda evil: chose("look", at=evil),
         lambda evil: chose("look", **{"at": {evil: [evil]}}),
-        lambda evil: event("invalid_step", error=evil, output=evil),
-        lambda evil: event("cancelled", evil, reason=evil),
-        lambda evil: event("message", "system", facts={evil: evil}),
-        lambda evil: event("compacted", upto=2, text=evil),
+        lambda evil: make_event("invalid_step", error=evil, output=evil),
+        lambda evil: make_event("cancelled", evil, reason=evil),
+        lambda evil: make_event("message", "system", facts={evil: evil}),
+        lambda evil: make_event("compacted", upto=2, text=evil),
     ],
     ids="text actor source argument name invalid cancelled facts compacted".split(),
 )
@@ -431,7 +431,7 @@ def shout(event: Event, thread: Thread) -> str | None:
     """Render a message in capitals, leave answers out, and everything else to the engine."""
     match event.type:
         case "message":
-            return block("shout", event.data["text"].upper())
+            return render_block("shout", event.data["text"].upper())
         case "resumed":
             return ""
     return None
@@ -451,7 +451,7 @@ def test_a_call_that_a_message_overtook_is_said_to_be_not_run_whoever_renders_th
 
 def test_an_owner_s_block_may_depend_on_what_came_before_it() -> None:
     def count(event: Event, thread: Thread) -> str | None:
-        return block("at", thread.before(event.seq + 1).state.version)
+        return render_block("at", thread.before(event.seq + 1).state.version)
 
     assert render_prompt(past(said(), said()), PROMPTS, count).blocks == (
         "<at>\n    1\n</at>", "<at>\n    2\n</at>",
@@ -470,8 +470,8 @@ async def test_a_run_is_rendered_by_its_owner_step_by_step(
 
 
 def test_a_prompt_knows_how_many_decisions_came_before_even_behind_a_summary() -> None:
-    invalid = event("invalid_step", error="?", output="?")
+    invalid = make_event("invalid_step", error="?", output="?")
     events = [said(), chose("look", at="sky"), returned(2), invalid, chose("look", at="sea")]
     assert render_prompt(past(*events), PROMPTS).decisions == 3
-    summary = event("compacted", upto=4, text="looked")
+    summary = make_event("compacted", upto=4, text="looked")
     assert render_prompt(past(*events, summary), PROMPTS).decisions == 3

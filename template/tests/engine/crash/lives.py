@@ -36,7 +36,7 @@ from .moments import (
 
 T = TypeVar("T")
 
-THREAD = api.thread_of("test", "", "one")
+THREAD = api.name_thread("test", "", "one")
 VERDICT = {"approval": "approve", "limit": "continue", "question": "answer"}
 PROMPTS = Prompts("You are a test.", "What next?")
 

@@ -98,7 +98,7 @@ def test_a_lease_is_renewed_while_a_tool_takes_longer_than_it(lab: Labs) -> None
 
 def test_workers_that_die_all_the_time_lose_no_message_and_run_no_tool_twice(lab: Labs) -> None:
     run, chance = lab("charge"), random.Random(12)
-    threads = [api.thread_of("test", "", str(number)) for number in range(6)]
+    threads = [api.name_thread("test", "", str(number)) for number in range(6)]
     workers = [run.start(lives.worker, lease_s=1.0) for _ in range(4)]
     for kill in range(12):
         if kill % 4 == 0:

@@ -16,7 +16,7 @@ from agent.engine.email.letters import UNREAD
 from agent.engine.email.server import Server
 from agent.engine.email.stamp import Link, Stamp
 from agent.engine.log.errors import Misconfigured, Unavailable
-from agent.engine.log.events import Event, event
+from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.ports import Ports
@@ -46,7 +46,7 @@ def make_mail(text: str = "please", number: int = 1, **data: str) -> Event:
     """Return a message that came by mail."""
     key = f"in:email:<m{number}@example.org>"
     about = {"text": text, "source": "email", "reply_to": HOME, **data}
-    return event("message", "ana", key, **about)
+    return make_event("message", "ana", key, **about)
 
 
 def read_text(mail: EmailMessage) -> str:
@@ -69,7 +69,7 @@ async def test_a_result_answers_the_mail_it_came_from(outbox: Outbox) -> None:
         make_mail(),
         make_mail("more", 2),
         chose("done"),
-        event("finished", message="all <b>done</b>"),
+        make_event("finished", message="all <b>done</b>"),
     ]
     (mail,) = await send_last(outbox, *log)
     assert outbox.receivers == ["ana@example.org"]
@@ -149,7 +149,7 @@ async def test_a_question_says_how_to_answer_it(
 
 
 async def test_a_person_without_a_name_gets_no_link_and_is_told_what_to_do(outbox: Outbox) -> None:
-    first = event("message", "email:x@y.example", text="hi", reply_to="email:x@y.example")
+    first = make_event("message", "email:x@y.example", text="hi", reply_to="email:x@y.example")
     (mail,) = await send_last(outbox, first, paused("approval", "email:x@y.example", call=CALL))
     assert "https://" not in read_text(mail)
     assert "people.toml" in read_text(mail)
@@ -164,10 +164,10 @@ async def test_attachments_are_declined_once_and_only_to_whoever_sent_them(outbo
     log = [make_mail(f"look\n\n{note}"), paused("question", "bob")]
     (others,) = await send_last(outbox, *log)
     assert "plan.pdf" not in others.as_string()
-    log += [told(2), event("finished", message="done")]
+    log += [told(2), make_event("finished", message="done")]
     mail = (await send_last(outbox, *log))[-1]
     assert "Attachments are not read: plan.pdf, x.png." in read_text(mail)
-    log += [told(4), make_mail("and?", 2), event("finished", message="done")]
+    log += [told(4), make_mail("and?", 2), make_event("finished", message="done")]
     assert "plan.pdf" not in (await send_last(outbox, *log))[-1].as_string()
 
 
@@ -179,7 +179,7 @@ async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) ->
     first = make_mail(HOSTILE, reply_to=home)
     call = {"intent": "charge", HOSTILE: HOSTILE}
     for wait in (paused("approval", "ana", call=call), paused("approval", "bob", call=call)):
-        await send_last(outbox, first, event("paused", **wait.data | {"text": HOSTILE}))
+        await send_last(outbox, first, make_event("paused", **wait.data | {"text": HOSTILE}))
     assert outbox.receivers == ["ana@example.org", "bob@example.org"]
     for mail in outbox.mails:
         assert mail["Bcc"] is None
@@ -189,7 +189,7 @@ async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) ->
 
 async def test_a_long_text_is_cut_and_keeps_its_characters(outbox: Outbox) -> None:
     (mail,) = await send_last(
-        outbox, make_mail(), event("finished", message="ä漢🚀" + "x" * 90_000)
+        outbox, make_mail(), make_event("finished", message="ä漢🚀" + "x" * 90_000)
     )
     assert read_text(mail).startswith("ä漢🚀x")
     assert len(mail.as_bytes()) < 100_000
@@ -228,7 +228,7 @@ async def test_an_unreachable_server_gets_the_same_mail_later(
 async def test_a_mail_is_given_up_if_the_server_stays_unreachable(
     store: MemoryStore, ports: Ports
 ) -> None:
-    thread = await stored(store, make_mail(), chose("done"), event("finished", message="bye"))
+    thread = await stored(store, make_mail(), chose("done"), make_event("finished", message="bye"))
     thread = await advance(ports, thread, attempts=MAX_DELIVERIES)
     assert "mail cannot be sent" in thread.events[-1].data["error"]
 
@@ -262,11 +262,11 @@ async def test_the_password_is_sent_to_the_server_and_never_shown(
         url = f"smtp://agent%40example.org:{password}@127.0.0.1:{outbox.port}"
         monkeypatch.setenv("EMAIL_SMTP_URL", url)
         if taken:
-            await send_last(outbox, make_mail(), event("finished", message="bye"))
+            await send_last(outbox, make_mail(), make_event("finished", message="bye"))
             assert outbox.logins == [(b"agent@example.org", b"se/cret")]
         else:
             with pytest.raises(Unavailable) as refused:
-                await send_last(outbox, make_mail(), event("finished", message="bye"))
+                await send_last(outbox, make_mail(), make_event("finished", message="bye"))
             assert "wrong" not in str(refused.value)
         assert len(outbox.taken) == taken
 
@@ -300,9 +300,9 @@ async def test_mail_goes_over_tls_to_a_server_with_a_trusted_certificate(
         monkeypatch.setenv("EMAIL_SMTP_URL", f"{scheme}://u:se%2Fcret@127.0.0.2:{outbox.port}")
         if not trusted:
             with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
-                await send_last(outbox, make_mail(), event("finished", message="bye"))
+                await send_last(outbox, make_mail(), make_event("finished", message="bye"))
         else:
-            assert await send_last(outbox, make_mail(), event("finished", message="bye"))
+            assert await send_last(outbox, make_mail(), make_event("finished", message="bye"))
     assert outbox.logins == ([(b"u", b"se/cret")] if trusted else [])
 
 

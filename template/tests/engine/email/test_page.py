@@ -15,7 +15,7 @@ from agent.engine.email.intake import Intake
 from agent.engine.email.stamp import Link, Stamp
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
-from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
@@ -44,7 +44,9 @@ async def browser(api: FastAPI) -> AsyncIterator[Caller]:
 
 
 def make_link(wait: int = 3, call: CallJson = CALL, person: str = "bob") -> str:
-    return f"/email/wait/{Stamp.from_env().seal_link(Link('t', wait, digest(call), person))}"
+    return (
+        f"/email/wait/{Stamp.from_env().seal_link(Link('t', wait, compute_digest(call), person))}"
+    )
 
 
 async def store_approval(store: MemoryStore, *more: Event, audience: str = "bob") -> Thread:
@@ -141,7 +143,7 @@ async def test_a_second_answer_is_told_who_was_first(browser: Caller, store: Mem
 @pytest.mark.parametrize(
     ("changed", "status", "says"),
     [
-        ({"digest": digest(OTHER)}, 409, "not the call you were shown"),
+        ({"digest": compute_digest(OTHER)}, 409, "not the call you were shown"),
         ({"wait": 1}, 404, "no question 1."),
         ({"wait": 99}, 404, "no question 99."),
         ({"person": "ana"}, 403, "sent to ana"),
@@ -155,10 +157,15 @@ async def test_a_link_is_valid_for_one_call_and_one_person(
     """Scenario 10; whatever else the form says."""
     await store_approval(store)
     await sign_in(browser, "bob")
-    made: dict[str, Any] = {"thread": "t", "wait": 3, "digest": digest(CALL), "person": "bob"}
+    made: dict[str, Any] = {
+        "thread": "t",
+        "wait": 3,
+        "digest": compute_digest(CALL),
+        "person": "bob",
+    }
     path = f"/email/wait/{Stamp.from_env().seal_link(Link(**made | (changed or {})))}"
     path = path if changed else f"{path}x"
-    typed = {"wait": "3", "digest": digest(CALL)}
+    typed = {"wait": "3", "digest": compute_digest(CALL)}
     refused, page = await send(browser, path, do="approve", **typed)
     assert (refused, says in page) == (status, True)
     assert (await store.load("t")).state.wait
@@ -175,7 +182,8 @@ async def test_an_answer_to_a_closed_wait_is_refused_with_the_reason(
         await stored(store, *first, thread_id=thread_id)
     stamp = Stamp.from_env()
     paths = {
-        name: f"/email/wait/{stamp.seal_link(Link(name, 3, digest(CALL), 'bob'))}" for name in "tuv"
+        name: f"/email/wait/{stamp.seal_link(Link(name, 3, compute_digest(CALL), 'bob'))}"
+        for name in "tuv"
     }
     body = {"verdict": "reject", "text": "not now"}
     await browser.post("/threads/u/waits/3", json=body, headers=bearer("bob"))
@@ -199,7 +207,7 @@ async def test_of_answers_over_http_and_from_a_mail_the_first_counts(
     thread = await store_approval(store, audience="anyone")
     assert thread.state.wait
     await sign_in(browser, "bob")
-    approve = {"verdict": "approve", "digest": digest(CALL)}
+    approve = {"verdict": "approve", "digest": compute_digest(CALL)}
     async with caller(api, "ana") as ana:
         by_http, by_mail = await asyncio.gather(
             ana.post("/threads/t/waits/3", json=approve), send(browser, make_link(), do="approve")
@@ -259,7 +267,7 @@ async def test_hostile_data_is_shown_but_not_interpreted(
 ) -> None:
     """Scenario 17."""
     hostile = "</h1><script>alert(1)</script>\x1b[31m\u202e"
-    wait = event("paused", kind="question", text=hostile, audience=["bob"])
+    wait = make_event("paused", kind="question", text=hostile, audience=["bob"])
     await stored(store, said(hostile), chose(**CALL), wait)
     await sign_in(browser, "bob")
     shown = await browser.get(_make_plain_link())

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from agent.engine.http.edits import Field, edited, fields
+from agent.engine.http.edits import Field, apply_edit, list_fields
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused
 from agent.engine.log.events import CallJson
@@ -54,7 +54,7 @@ CALL: CallJson = {
 
 
 def shown(call: CallJson = CALL, typed: dict[str, str] | None = None) -> dict[str, Field]:
-    return {field.name: field for field in fields(STEPS.schema, call, typed or {})}
+    return {field.name: field for field in list_fields(STEPS.schema, call, typed or {})}
 
 
 def as_sent(call: CallJson = CALL) -> dict[str, str]:
@@ -87,8 +87,8 @@ def test_each_argument_has_a_field_of_its_kind() -> None:
 
 @pytest.mark.parametrize("call", [CALL, CALL | {"what": "x" * 99_000, "tags": ["\x1b" * 50_000]}])
 def test_what_was_not_touched_stays_exactly_what_it_was(call: CallJson) -> None:
-    assert edited(STEPS.schema, call, as_sent(call)) == call
-    assert edited(STEPS.schema, call, {}) == call
+    assert apply_edit(STEPS.schema, call, as_sent(call)) == call
+    assert apply_edit(STEPS.schema, call, {}) == call
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_what_was_not_touched_stays_exactly_what_it_was(call: CallJson) -> None:
     ],
 )
 def test_what_was_typed_takes_its_place(name: str, typed: str, value: Any) -> None:
-    changed = edited(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
+    changed = apply_edit(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
     assert changed == CALL | {name: value}
     assert type(changed[name]) is type(value)
 
@@ -117,10 +117,10 @@ def test_what_was_typed_takes_its_place(name: str, typed: str, value: Any) -> No
 def test_a_text_may_be_there_and_empty_or_not_there() -> None:
     sent = as_sent()
     assert sent.pop("null.note") == "on"
-    assert edited(STEPS.schema, CALL, sent)["note"] == ""
+    assert apply_edit(STEPS.schema, CALL, sent)["note"] == ""
     there = CALL | {"note": "x"}
     nothing = as_sent(there) | {"null.note": "on"}
-    assert edited(STEPS.schema, there, nothing)["note"] is None
+    assert apply_edit(STEPS.schema, there, nothing)["note"] is None
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_text_may_be_there_and_empty_or_not_there() -> None:
 )
 def test_what_cannot_be_read_is_refused_by_name(name: str, typed: str, why: str) -> None:
     with pytest.raises(Refused, match=why):
-        edited(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
+        apply_edit(STEPS.schema, CALL, as_sent() | {f"argument.{name}": typed})
 
 
 def test_a_form_that_comes_back_shows_what_was_typed() -> None:
@@ -154,4 +154,4 @@ def test_a_form_that_comes_back_shows_what_was_typed() -> None:
 )
 def test_a_call_of_yesterday_s_schema_is_shown_as_json(call: CallJson) -> None:
     assert {field.kind for field in shown(call).values()} == {"json"}
-    assert edited(STEPS.schema, call, as_sent(call)) == call
+    assert apply_edit(STEPS.schema, call, as_sent(call)) == call

@@ -52,7 +52,7 @@ def _add_pages(api: FastAPI) -> None:
 
     @router.get("/mine")
     async def mine(request: Request, name: sessions.Person) -> Response:
-        return pages.page(request, "problem.html", title=name, detail=HOSTILE)
+        return pages.render_page(request, "problem.html", title=name, detail=HOSTILE)
 
     @router.post("/mine")
     async def take(name: sessions.Person, fields: sessions.Sent) -> dict[str, str]:

@@ -13,7 +13,7 @@ from agent.engine.http import wire
 from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.wire import MAX_TEXT, Verdict
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import CallJson, Event, digest
+from agent.engine.log.events import CallJson, Event, compute_digest
 from agent.engine.log.state import VERDICTS
 from agent.engine.loop import record
 from agent.engine.loop.ports import Ports, Summary
@@ -26,7 +26,7 @@ from ..domain import Asleep, Direct, Says, World, agent_of, chose, paused, ports
 from .conftest import TOKENS, Caller, api_of, begin, caller, until
 
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
-APPROVE = {"verdict": "approve", "digest": digest(CHARGE)}
+APPROVE = {"verdict": "approve", "digest": compute_digest(CHARGE)}
 
 
 async def test_202_means_recorded_and_the_runner_woken_never_done(
@@ -229,7 +229,7 @@ async def test_a_wait_is_listed_with_everything_needed_to_answer(
         "audience": ["ana", "bob"],
         "options": None,
         "call": CHARGE,
-        "digest": digest(CHARGE),
+        "digest": compute_digest(CHARGE),
         "expires_at": "2027-01-01T12:00:00Z",
     }
     assert (await ana.get("/threads/t")).json()["wait"] == listed["t"]
@@ -269,7 +269,7 @@ async def test_two_people_approve_at_once_and_the_second_reads_who_was_first(
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("ana", {"verdict": "approve"}, "not the call you were shown"),
-    ("ana", {"verdict": "approve", "digest": digest({"intent": "charge"})}, "not the call"),
+    ("ana", {"verdict": "approve", "digest": compute_digest({"intent": "charge"})}, "not the call"),
     ("ana", {"verdict": "answer"}, "does not answer this approval"),
     ("bob", APPROVE, "bob is not asked; ana may answer"),
     ("ana", {**APPROVE, "verdict": "edit"}, "an edit changes the arguments"),

@@ -48,13 +48,13 @@ server = pytest.mark.server
 
 def test_a_token_names_its_actor() -> None:
     known = Tokens.parse(f" ana:{GOOD} , ana:new-{GOOD},bob:a:{GOOD},")
-    assert known.name(GOOD) == known.name(f"new-{GOOD}") == "ana"
-    assert known.name(f"a:{GOOD}") == "bob"
+    assert known.find_name(GOOD) == known.find_name(f"new-{GOOD}") == "ana"
+    assert known.find_name(f"a:{GOOD}") == "bob"
 
 
 @pytest.mark.parametrize("given", ["", GOOD[:-1], GOOD + "x", GOOD.upper(), "ana", "\xe9" * 20])
 def test_nobody_else_has_a_name(given: str) -> None:
-    assert Tokens.parse(f"ana:{GOOD}").name(given) is None
+    assert Tokens.parse(f"ana:{GOOD}").find_name(given) is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(service, "compare_digest", counted)
     known = Tokens.parse(f"ana:{GOOD},bob:b{GOOD},eve:e{GOOD}")
     for given in (GOOD, f"e{GOOD}", "x"):
-        known.name(given)
+        known.find_name(given)
     assert compared == [32] * 9
 
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 from fastapi import FastAPI
 
-from agent.engine.http import wait_path
-from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.http import build_wait_path
+from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import Served
 from agent.engine.stores.memory import MemoryStore
@@ -20,7 +20,7 @@ from ..domain import Asleep, chose, paused, resumed, returned, said, started, st
 from .conftest import TOKENS, Caller, api_of, caller
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
-APPROVE = {"do": "approve", "digest": digest(CALL)}
+APPROVE = {"do": "approve", "digest": compute_digest(CALL)}
 PAGE = "/waits/t/3"
 
 
@@ -185,7 +185,7 @@ async def test_a_button_that_is_pressed_twice_answers_once(
     [
         (APPROVAL, said("wait", "bob"), "bob wrote a message instead."),
         (paused("question"), said("blue", "ana"), "You answered."),
-        (APPROVAL, event("cancelled", "bob", reason="enough"), "bob cancelled the thread."),
+        (APPROVAL, make_event("cancelled", "bob", reason="enough"), "bob cancelled the thread."),
         (APPROVAL, resumed(3, "expired", "system"), "nobody answered in time."),
         (paused("in_doubt", call=CALL), returned(2), "charge returned."),
     ],
@@ -222,14 +222,16 @@ async def test_a_wait_of_a_thread_of_any_name_has_an_address(
     browser: Caller, store: MemoryStore
 ) -> None:
     await stored(store, said("odd"), paused("question"), thread_id="a?b#c %2e é")
-    path = wait_path("a?b#c %2e é", 2)
+    path = build_wait_path("a?b#c %2e é", 2)
     assert await send(browser, path, do="answer", text="me") == (303, path)
 
 
 async def test_hostile_data_is_shown_and_not_obeyed(browser: Caller, store: MemoryStore) -> None:
     hostile = "</h1><script>alert(1)</script>\x1b[31m\u202e"
     call: CallJson = {"intent": hostile, hostile: hostile}
-    wait = event("paused", kind="approval", text=hostile, audience=["ana"], call=call, digest="x")
+    wait = make_event(
+        "paused", kind="approval", text=hostile, audience=["ana"], call=call, digest="x"
+    )
     await stored(store, said(hostile), started(1), wait)
     pages = [(await browser.get(PAGE)).text]
     await store.append(await store.load("t"), said(hostile, hostile))

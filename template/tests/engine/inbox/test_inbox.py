@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from agent.engine import inbox
 from agent.engine.context.window import Prompts
 from agent.engine.inbox.lines import LINES
-from agent.engine.inbox.routes import path_of
-from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.inbox.routes import build_thread_path
+from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
@@ -41,7 +41,7 @@ HOSTILE = (
     '" onfocus="alert(1)\' \x1b[31m \u202e javascript:alert(1) {{ 7 * 7 }}'
 )
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
-RIGHT = {"digest": digest(CHARGE)}
+RIGHT = {"digest": compute_digest(CHARGE)}
 CHOICES = {"options": {"format": "multiple_choice", "choices": ["red", "blue"]}}
 YES_NO = {"options": {"format": "yes_no", "choices": []}}
 
@@ -215,7 +215,7 @@ async def test_a_message_begins_a_thread_once(
     assert [answer.status_code for answer in answers] == [303] * 3
     assert places[0] == places[1] != places[2]
     thread = await store.load(runner.woken[0])
-    assert path_of(thread.id) == places[0]
+    assert build_thread_path(thread.id) == places[0]
     assert [(one.actor, one.data["text"]) for one in thread.events] == [("ana", "deploy")]
 
 
@@ -440,7 +440,7 @@ HOSTILE_LOGS = {
     "everything": [_hostile(one) for one in EVERY_EVENT],
     "approval": [
         said(HOSTILE),
-        event("step", call=HOSTILE_CALL, tokens={}, model=HOSTILE, prompt_sha=HOSTILE),
+        make_event("step", call=HOSTILE_CALL, tokens={}, model=HOSTILE, prompt_sha=HOSTILE),
         replace(paused("approval", "ana", HOSTILE, call=HOSTILE_CALL), actor=HOSTILE),
     ],
     "odd names": [
@@ -458,7 +458,7 @@ async def test_nothing_in_a_log_is_obeyed(ana: Browser, store: MemoryStore, log:
     thread_id = f'"><script>{HOSTILE}'.replace("/", "")
     events = HOSTILE_LOGS[log]
     await stored(store, *events, thread_id=thread_id)
-    path = path_of(thread_id)
+    path = build_thread_path(thread_id)
     sent = {"wait": str(len(events)), "digest": HOSTILE, "choice": HOSTILE, "key": HOSTILE}
     typed = {f"argument.{HOSTILE}": HOSTILE, "argument.value": HOSTILE, "text": HOSTILE}
     pages = [await ana.get("/"), await ana.get(path)]

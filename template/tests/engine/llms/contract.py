@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, Field
 
-from agent.engine.context.blocks import block
+from agent.engine.context.blocks import render_block
 from agent.engine.context.window import Prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.loop.actions import Step
@@ -60,9 +60,9 @@ COOK: dict[str, Any] = {
 PROMPT = Prompt(
     system="You cook.",
     blocks=(
-        block("user_message", {"from": "ana", "text": "soup, please"}),
-        block("search", {"intent": "search", "title": "soup"}),
-        block("search_result", ["leek soup", "pea soup"]),
+        render_block("user_message", {"from": "ana", "text": "soup, please"}),
+        render_block("search", {"intent": "search", "title": "soup"}),
+        render_block("search_result", ["leek soup", "pea soup"]),
     ),
     seen=2,
     ask="What is the next step?",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.context.blocks import block
+from agent.engine.context.blocks import render_block
 from agent.engine.context.window import Prompt
 from agent.engine.llms.scripted import Line, ScriptedLLM
 from agent.engine.log.errors import Misconfigured
@@ -20,9 +20,9 @@ def make_prompt(*blocks: str) -> Prompt:
     return Prompt("You cook.", blocks, 0, "What next?", decisions=blocks.count(SEARCHED))
 
 
-USER = block("user_message", "soup, please")
-SEARCHED = block("search", {"title": "leek soup"})
-FOUND = block("search_result", {"minutes": 25})
+USER = render_block("user_message", "soup, please")
+SEARCHED = render_block("search", {"title": "leek soup"})
+FOUND = render_block("search_result", {"minutes": 25})
 
 
 async def test_a_reply_names_the_script_as_its_model() -> None:

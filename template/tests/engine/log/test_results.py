@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from agent.engine import Event, Step, Thread
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 
 from ..domain import Charge, Put, chose, failed, past, paused, resumed, returned, said, started
 
@@ -49,7 +49,7 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
         [(7, "green", "done")],
     ),
     "a job that was cancelled meanwhile": (
-        [said(), charge(7), started(2), event("cancelled", "ana"), returned(2, "ok")],
+        [said(), charge(7), started(2), make_event("cancelled", "ana"), returned(2, "ok")],
         [(7, "ok", "tool")],
     ),
     "a late result after a failure": (
@@ -58,7 +58,7 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
             charge(7),
             started(2),
             failed(2, definite=False),
-            event("tool_finished", "agent", "late:3", step=2, start=3, late=True, output="ok"),
+            make_event("tool_finished", "agent", "late:3", step=2, start=3, late=True, output="ok"),
         ],
         [(7, "ok", "tool")],
     ),
@@ -68,7 +68,9 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
             charge(7),
             started(2),
             returned(2, "first"),
-            event("tool_finished", "agent", "late:3", step=2, start=3, late=True, output="late"),
+            make_event(
+                "tool_finished", "agent", "late:3", step=2, start=3, late=True, output="late"
+            ),
         ],
         [(7, "first", "tool")],
     ),
@@ -110,7 +112,7 @@ def test_a_thread_before_an_event_knows_nothing_of_it() -> None:
         ([], "", ""),
         ([said("hi")], "ana", "hi"),
         ([said("hi"), said("and?", "bob"), charge(1)], "bob", "and?"),
-        ([said("hi"), event("message", "system", facts={"a": 1})], "ana", "hi"),
+        ([said("hi"), make_event("message", "system", facts={"a": 1})], "ana", "hi"),
         ([said("hi"), paused("question"), resumed(2, "answer", "bob", text="no")], "bob", "no"),
         ([said("hi"), paused("limit"), resumed(2, "continue", "bob")], "ana", "hi"),
     ],
@@ -123,5 +125,5 @@ def test_a_thread_knows_who_spoke_last_and_what_they_said(
 
 
 def test_a_fork_belongs_to_whoever_made_it() -> None:
-    thread = past(said(), event("forked", "bob", thread="o", seq=1))
+    thread = past(said(), make_event("forked", "bob", thread="o", seq=1))
     assert thread.owner == "bob"

@@ -17,10 +17,10 @@ from agent.engine.log.events import (
     MAX_TEXT,
     CallJson,
     Event,
+    compute_digest,
     cut,
-    digest,
-    event,
-    safe,
+    make_event,
+    make_safe,
 )
 from agent.engine.log.state import (
     VERDICTS,
@@ -91,15 +91,15 @@ def test_no_event_is_both_a_fact_and_a_decision() -> None:
     ],
 )
 def test_data_becomes_json(value: Any, kept: Any) -> None:
-    assert safe(value) == kept
+    assert make_safe(value) == kept
 
 
 @given(anything)
 def test_what_is_safe_is_json_and_stays_as_it_is(value: Any) -> None:
-    kept = safe(value)
+    kept = make_safe(value)
     assert json.loads(json.dumps(kept, allow_nan=False)) == kept
-    assert safe(kept) == kept
-    kept_in_event = event("message", text=value).data
+    assert make_safe(kept) == kept
+    kept_in_event = make_event("message", text=value).data
     json.dumps(kept_in_event, ensure_ascii=False, allow_nan=False).encode()
 
 
@@ -116,22 +116,22 @@ def test_what_is_safe_is_json_and_stays_as_it_is(value: Any) -> None:
     ids=["text", "text inside", "name", "deep", "very deep", "a number of 5000 digits"],
 )
 def test_what_is_too_big_is_cut_once_and_then_stays_as_it_is(value: Any) -> None:
-    kept = safe(value)
+    kept = make_safe(value)
     assert len(json.dumps(kept)) < MAX_TEXT + 1000
-    assert safe(kept) == kept
+    assert make_safe(kept) == kept
 
 
 def test_an_event_has_a_bound_whatever_it_is_given() -> None:
-    many = event("tool_finished", output=["x" * 1000] * 10_000)
+    many = make_event("tool_finished", output=["x" * 1000] * 10_000)
     assert len(json.dumps(many.data)) <= 2 * MAX_TEXT + 1000
     assert "characters cut" in json.dumps(many.data, ensure_ascii=False)
 
 
 def test_who_did_it_and_the_key_are_made_safe_as_well() -> None:
-    odd = event("message", "slack:\ud800", "in:\0\udcff", text="")
+    odd = make_event("message", "slack:\ud800", "in:\0\udcff", text="")
     assert odd.actor == "slack:\ufffd"
     assert odd.key == "in:\ufffd\ufffd"
-    assert event("message", text="").key is None
+    assert make_event("message", text="").key is None
 
 
 @pytest.mark.parametrize("size", [101, 1000, 1_000_000])
@@ -157,8 +157,8 @@ def test_a_cut_keeps_both_ends_and_says_how_much_is_missing(size: int) -> None:
 )
 def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
     call = {"intent": "charge", "amount": 1}
-    assert digest(call) == digest({"amount": 1, "intent": "charge"})
-    assert digest(call) != digest(other)
+    assert compute_digest(call) == compute_digest({"amount": 1, "intent": "charge"})
+    assert compute_digest(call) != compute_digest(other)
 
 
 # -- the fold --
@@ -199,10 +199,10 @@ SUPERSEDED: dict[str, tuple[list[Event], str, str]] = {
         "ana",
         "act",
     ),
-    "the end": ([chose("done"), event("finished", message="bye")], "ana", "think"),
-    "a cancelled thread": ([event("cancelled", "ana")], "ana", "think"),
+    "the end": ([chose("done"), make_event("finished", message="bye")], "ana", "think"),
+    "a cancelled thread": ([make_event("cancelled", "ana")], "ana", "think"),
     "a thread cancelled while a tool ran": (
-        [STEP, started(2), event("cancelled", "ana")],
+        [STEP, started(2), make_event("cancelled", "ana")],
         "ana",
         "recover",
     ),
@@ -230,7 +230,7 @@ def test_a_superseded_wait_leaves_the_outbox(kind: str) -> None:
 def waiting(kind: str) -> list[Event]:
     before = [said(), STEP, started(2)] if kind == "in_doubt" else [said(), STEP]
     if kind == "limit":
-        before = [said(), *[event("invalid_step", error="?", output="?")] * 3]
+        before = [said(), *[make_event("invalid_step", error="?", output="?")] * 3]
     return [*before, paused(kind, call=CHARGE)]
 
 
@@ -275,7 +275,7 @@ def test_an_answer_to_another_wait_closes_nothing() -> None:
 
 
 def test_an_answer_never_reopens_a_thread() -> None:
-    events = [said(), STEP, paused("approval", call=CHARGE), event("cancelled", "ana")]
+    events = [said(), STEP, paused("approval", call=CHARGE), make_event("cancelled", "ana")]
     assert word_after(*events, resumed(3, "approve")) == "idle"
 
 
@@ -303,7 +303,7 @@ def test_stop_ends_the_thread_until_the_next_message() -> None:
         ([STEP, started(2), failed(2)], "think"),
         ([STEP, started(2), started(2), returned(2)], "think"),
         ([STEP, started(2), paused("in_doubt", call=CHARGE), returned(2)], "think"),
-        ([STEP, started(2), event("cancelled", "ana"), returned(2)], "idle"),
+        ([STEP, started(2), make_event("cancelled", "ana"), returned(2)], "idle"),
         ([STEP, started(2), said(), returned(2)], "think"),
         ([STEP, returned(1)], "act"),
         ([STEP, started(7)], "act"),
@@ -323,8 +323,8 @@ def test_a_late_result_answers_the_open_doubt() -> None:
 
 # Budgets.
 
-INVALID = event("invalid_step", error="?", output="?", tokens={"input": 100, "output": 1})
-DISCARDED = event("discarded", tokens={"input": 100, "output": 1})
+INVALID = make_event("invalid_step", error="?", output="?", tokens={"input": 100, "output": 1})
+DISCARDED = make_event("discarded", tokens={"input": 100, "output": 1})
 
 
 @pytest.mark.parametrize(
@@ -341,10 +341,10 @@ DISCARDED = event("discarded", tokens={"input": 100, "output": 1})
         ([INVALID, said(actor="cron:nightly")], (1, 1, 101)),
         ([INVALID, paused("limit"), resumed(3, "continue")], (0, 0, 0)),
         ([INVALID, paused("timer"), resumed(3, "done", "system")], (1, 1, 101)),
-        ([INVALID, event("compacted", upto=1, text="")], (1, 1, 101)),
-        ([chose("done"), event("finished", message="bye"), said()], (0, 0, 0)),
-        ([event("step", call=CHARGE)], (1, 0, 0)),
-        ([event("step", call=CHARGE, tokens={"input": 7, "cached": 5})], (1, 0, 7)),
+        ([INVALID, make_event("compacted", upto=1, text="")], (1, 1, 101)),
+        ([chose("done"), make_event("finished", message="bye"), said()], (0, 0, 0)),
+        ([make_event("step", call=CHARGE)], (1, 0, 0)),
+        ([make_event("step", call=CHARGE, tokens={"input": 7, "cached": 5})], (1, 0, 7)),
     ],
 )
 def test_budgets_count_since_the_last_word_of_a_person(
@@ -368,8 +368,8 @@ def test_the_first_message_says_who_owns_the_thread_and_where_it_is_answered() -
 
 
 def test_a_fork_belongs_to_whoever_made_it_and_answers_nobody_in_the_original() -> None:
-    events = [said(reply_to="slack:C1"), chose("done"), event("finished", message="bye")]
-    fork = past(*events, event("forked", "bob", thread="t", seq=3)).state
+    events = [said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye")]
+    fork = past(*events, make_event("forked", "bob", thread="t", seq=3)).state
     assert (fork.owner, fork.reply_to, fork.outbox) == ("bob", "poll:", ())
     assert past(*events).state.outbox == (3,)
 
@@ -382,8 +382,8 @@ RECEIPT = {"receipt": {"slack": "1"}}
     [
         (RECEIPT, resumed(2, "stop"), (4,)),
         (RECEIPT, said("never mind"), (4,)),
-        (RECEIPT, event("cancelled", "ana", reason=""), (4,)),
-        (RECEIPT, event("discarded"), ()),
+        (RECEIPT, make_event("cancelled", "ana", reason=""), (4,)),
+        (RECEIPT, make_event("discarded"), ()),
         ({}, resumed(2, "stop"), ()),
         ({"error": "away"}, resumed(2, "stop"), ()),
     ],
@@ -397,7 +397,12 @@ def test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it(
 
 
 def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> None:
-    log = [said(), paused("limit"), told(2, **RECEIPT), event("forked", "bob", thread="t", seq=3)]
+    log = [
+        said(),
+        paused("limit"),
+        told(2, **RECEIPT),
+        make_event("forked", "bob", thread="t", seq=3),
+    ]
     assert past(*log, resumed(2, "continue", "bob")).state.outbox == ()
 
 
@@ -407,13 +412,13 @@ def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> Non
         ([paused("question")], (2,)),
         ([paused("question"), told(2)], ()),
         ([paused("question"), resumed(2, "answer")], ()),
-        ([paused("question"), event("cancelled", "ana")], ()),
-        ([paused("question"), event("finished", message="bye")], (3,)),
-        ([event("finished", message="bye")], (2,)),
-        ([event("finished", message="bye"), told(2, error="gone")], ()),
-        ([event("finished", message="bye"), said()], (2,)),
-        ([event("finished", message="bye"), said(), paused("question")], (2, 4)),
-        ([event("finished", message="bye"), said(), paused("question"), told(4)], (2,)),
+        ([paused("question"), make_event("cancelled", "ana")], ()),
+        ([paused("question"), make_event("finished", message="bye")], (3,)),
+        ([make_event("finished", message="bye")], (2,)),
+        ([make_event("finished", message="bye"), told(2, error="gone")], ()),
+        ([make_event("finished", message="bye"), said()], (2,)),
+        ([make_event("finished", message="bye"), said(), paused("question")], (2, 4)),
+        ([make_event("finished", message="bye"), said(), paused("question"), told(4)], (2,)),
     ],
 )
 def test_the_outbox_is_what_is_finished_and_the_open_wait(
@@ -465,7 +470,7 @@ def test_an_effect_keeps_its_name_until_its_outcome_is_certain(
 def test_an_edited_call_that_ran_settles_itself_and_not_what_the_model_proposed() -> None:
     edited = [STEP, paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED)]
     done = past(said(), *edited, started(2), returned(2))
-    assert done.state.settled == (digest(EDITED),)
+    assert done.state.settled == (compute_digest(EDITED),)
 
 
 def test_two_threads_never_share_an_effect() -> None:

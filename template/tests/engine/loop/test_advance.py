@@ -7,11 +7,11 @@ import pytest
 
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.log.errors import Conflict, ToolError, Unavailable
-from agent.engine.log.events import CallJson, Event, event
+from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import MAX_DELIVERIES
-from agent.engine.loop.api import cancel, launch, message, resume
+from agent.engine.loop.api import append_message, cancel, launch, resume
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
 
@@ -124,7 +124,7 @@ async def test_an_exhausted_budget_stays_so_whatever_a_machine_says(
 ) -> None:
     ports = ports_of(store, Says(LOOK), world, limits=Limits(steps=1))
     await advance(ports, await stored(store, said()))
-    await message(ports, "t", "ping", actor="hook:x", delivery="1", source="webhook")
+    await append_message(ports, "t", "ping", actor="hook:x", delivery="1", source="webhook")
     thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "waiting:limit"
 
@@ -301,7 +301,7 @@ async def test_a_person_is_told_before_anything_else_happens(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown()
-    ended = [chose("done"), event("finished", message="bye")]
+    ended = [chose("done"), make_event("finished", message="bye")]
     await stored(store, said(), *ended, said("and now?"))
     ports = ports_of(store, Says(), world, channel=shown)
     with pytest.raises(AssertionError, match="once too often"):
@@ -321,7 +321,7 @@ async def test_a_closed_wait_is_not_shown_any_more(store: MemoryStore, world: Wo
 
 async def test_a_delivery_that_fails_blocks_no_step(store: MemoryStore, world: World) -> None:
     shown = Shown(fails=lambda event: event.seq == 3)
-    ended = [chose("done"), event("finished", message="bye")]
+    ended = [chose("done"), make_event("finished", message="bye")]
     await stored(store, said(), *ended, said("now charge"))
     charge = {"intent": "charge", "amount": 5}
     ports = ports_of(store, Says(charge, LOOK, ASK), world, channel=shown)
@@ -335,7 +335,7 @@ async def test_a_delivery_that_fails_blocks_no_other_delivery(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.seq == 3)
-    ended = [chose("done"), event("finished", message="bye")]
+    ended = [chose("done"), make_event("finished", message="bye")]
     await stored(store, said(), *ended, said("again"))
     ports = ports_of(store, Says(ASK), world, channel=shown)
     with pytest.raises(Unavailable):

@@ -44,7 +44,7 @@ async def test_a_thread_that_names_none_is_the_default_agent_s(
 ) -> None:
     done = (await advance(ports, await stored(store, said()))).thread
     assert done.state.status == "finished"
-    assert ports.agent_of(done).name == "first"
+    assert ports.get_agent(done).name == "first"
 
 
 async def test_a_conversation_stays_with_its_agent(ports: Ports, store: MemoryStore) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from agent.engine.log.errors import Conflict, Refused, ThreadNotFound, Unavailable
-from agent.engine.log.events import CallJson, Event, digest, event
+from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
-from agent.engine.loop.api import cancel, expire, fork, launch, message, resume, thread_of
+from agent.engine.loop.api import append_message, cancel, expire, fork, launch, name_thread, resume
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.record import MAX_PAUSE_S, append_fact, pause, resolve_responsible
 from agent.engine.stores.memory import MemoryStore
@@ -182,11 +182,11 @@ def test_where_nobody_is_named_whoever_started_the_thread_is_resolve_responsible
 
 def test_an_event_of_a_pause_carries_what_it_is_about() -> None:
     about: dict[str, Any] = {"options": {"urgency": "high"}}
-    assert past(said(), event("paused", kind="question", **about)).state.wait
+    assert past(said(), make_event("paused", kind="question", **about)).state.wait
 
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
-DIGEST = digest(CALL)
+DIGEST = compute_digest(CALL)
 
 
 @pytest.fixture
@@ -247,16 +247,20 @@ async def test_a_message_that_was_lost_on_its_first_try_is_taken_on_its_second(
 
 @pytest.mark.parametrize("status", ["finished", "cancelled"])
 async def test_a_message_reopens_a_thread(status: str, ports: Ports, store: MemoryStore) -> None:
-    end = event("finished", message="bye") if status == "finished" else event("cancelled", "ana")
+    end = (
+        make_event("finished", message="bye")
+        if status == "finished"
+        else make_event("cancelled", "ana")
+    )
     await stored(store, said(), end)
-    thread = await message(ports, "t", "more", actor="bob", delivery="2", source="user")
+    thread = await append_message(ports, "t", "more", actor="bob", delivery="2", source="user")
     assert thread.state.status == "running"
     assert thread.state.owner == "ana"
 
 
 async def test_a_message_by_id_needs_a_thread(ports: Ports) -> None:
     with pytest.raises(ThreadNotFound):
-        await message(ports, "nobody", "hi", actor="ana", delivery="1", source="user")
+        await append_message(ports, "nobody", "hi", actor="ana", delivery="1", source="user")
 
 
 async def test_a_delivery_of_any_bytes_is_stored_once(ports: Ports) -> None:
@@ -268,12 +272,12 @@ async def test_a_delivery_of_any_bytes_is_stored_once(ports: Ports) -> None:
     [("http", "a", "b"), ("slack", "a:b", ""), ("slack", "", "a:b"), ("slack", 'a", "b', "")],
 )
 def test_no_conversation_can_name_the_thread_of_another(other: tuple[str, str, str]) -> None:
-    assert thread_of("slack", "a", "b") == thread_of("slack", "a", "b")
-    assert thread_of(*other) != thread_of("slack", "a", "b")
+    assert name_thread("slack", "a", "b") == name_thread("slack", "a", "b")
+    assert name_thread(*other) != name_thread("slack", "a", "b")
 
 
 def test_a_conversation_has_the_same_thread_in_every_version_of_the_code() -> None:
-    assert thread_of("slack", "T1:C1", "1.2") == "af9ed409-4c6a-5994-9b37-1797ab4bf4b4"
+    assert name_thread("slack", "T1:C1", "1.2") == "af9ed409-4c6a-5994-9b37-1797ab4bf4b4"
 
 
 # Answers.
@@ -331,7 +335,7 @@ async def test_only_whom_the_wait_names_may_answer(
     [
         ("approve", DIGEST, True),
         ("approve", "", False),
-        ("approve", digest({**CALL, "amount": 5}), False),
+        ("approve", compute_digest({**CALL, "amount": 5}), False),
         ("edit", DIGEST, True),
         ("edit", "", False),
         ("edit", DIGEST[:-1], False),
@@ -386,14 +390,14 @@ async def test_an_edit_that_would_be_cut_is_refused(ports: Ports, store: MemoryS
     await stored(store, said(), chose(**call), paused("approval", call=call))
     long = {"value": "x" * 150_000}
     with pytest.raises(Refused):
-        await resume(ports, "t", 3, "edit", actor="ana", digest=digest(call), call=long)
+        await resume(ports, "t", 3, "edit", actor="ana", digest=compute_digest(call), call=long)
 
 
 CLOSED: dict[str, tuple[list[Event], str]] = {
     "answered": ([resumed(3, "approve", "bob")], "already closed: approve by bob"),
     "expired": ([resumed(3, "expired", "system")], "already closed: expired by system"),
     "superseded": ([said("no")], "not waiting"),
-    "cancelled": ([event("cancelled", "ana")], "not waiting"),
+    "cancelled": ([make_event("cancelled", "ana")], "not waiting"),
     "replaced": ([said("no"), chose(**CALL), paused("approval", call=CALL)], "not waiting"),
 }
 
@@ -511,7 +515,7 @@ async def test_a_clock_that_jumps_back_closes_nothing_and_reorders_nothing(
 ) -> None:
     await expiring(store)
     clock.tick(-3600)
-    thread = await message(ports, "t", "hm", actor="ana", delivery="2", source="user")
+    thread = await append_message(ports, "t", "hm", actor="ana", delivery="2", source="user")
     assert [each.seq for each in thread.events] == [1, 2, 3, 4]
 
 
@@ -531,12 +535,12 @@ async def test_a_thread_that_was_reopened_can_be_cancelled_again(
 ) -> None:
     await stored(store, said())
     await cancel(ports, "t", actor="ana")
-    await message(ports, "t", "go on", actor="ana", delivery="2", source="user")
+    await append_message(ports, "t", "go on", actor="ana", delivery="2", source="user")
     assert (await cancel(ports, "t", actor="ana")).state.status == "cancelled"
 
 
 async def test_a_finished_thread_has_nothing_to_cancel(ports: Ports, store: MemoryStore) -> None:
-    await stored(store, said(), chose("done"), event("finished", message="bye"))
+    await stored(store, said(), chose("done"), make_event("finished", message="bye"))
     with pytest.raises(Refused, match="finished already"):
         await cancel(ports, "t", actor="ana")
 
@@ -556,8 +560,8 @@ OPEN = [chose(**CALL), paused("approval", call=CALL), told(6)]
         ([*DONE_ONCE, *OPEN, resumed(6, "approve")], 8, 4),
         ([*DONE_ONCE, *OPEN, resumed(6, "reject")], 8, 8),
         ([*DONE_ONCE, chose(**CALL), started(5), said("and?")], 7, 4),
-        ([*DONE_ONCE, chose(**CALL), started(5), event("cancelled", "ana")], 7, 4),
-        ([*DONE_ONCE, chose("done"), event("finished", message="bye")], 6, 6),
+        ([*DONE_ONCE, chose(**CALL), started(5), make_event("cancelled", "ana")], 7, 4),
+        ([*DONE_ONCE, chose("done"), make_event("finished", message="bye")], 6, 6),
         ([said(), paused("limit")], 2, 2),
     ],
 )
@@ -588,7 +592,9 @@ async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
 ) -> None:
     await stored(store, said(), paused("limit"))
     copy = await fork(ports, "t", 2, actor="bob")
-    said_on = await message(ports, copy.id, "go on", actor="bob", delivery="1", source="user")
+    said_on = await append_message(
+        ports, copy.id, "go on", actor="bob", delivery="1", source="user"
+    )
     assert said_on.state.status == "running"
 
 

@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 from agent.engine import Call
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavailable
-from agent.engine.log.events import CallJson, event
+from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.thread import Thread, idempotency_key
 from agent.engine.loop.actions import Action, Ask, Effect, Finish, Run, Step, Wait
-from agent.engine.loop.api import cancel, expire, launch, message, report, resume
+from agent.engine.loop.api import append_message, cancel, expire, launch, report, resume
 from agent.engine.loop.outcome import attempt
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.tool_calls import MAX_STARTS
@@ -299,7 +299,7 @@ async def test_a_tool_that_waited_is_not_run_again_by_what_is_said_next(
     await advance(ports, await stored(store, said(), chose(**CALL)))
     if kind == "job":  # a message alone waits its turn
         await cancel(ports, "t", actor="ana")
-    await message(ports, "t", "go on", actor="ana", delivery="2", source="user")
+    await append_message(ports, "t", "go on", actor="ana", delivery="2", source="user")
     ended = await advance(ports, await store.load("t"))
     assert ended.state.status == "finished"
     assert len(tool.keys) == 1
@@ -704,8 +704,8 @@ async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unkno
 ) -> None:
     tool = Tool()
     ports = agent_with(store, world, tool)
-    await stored(store, said(), chose(**CALL), started(2), event("cancelled", "ana"))
-    await message(ports, "t", "do it", actor="ana", delivery="2", source="user")
+    await stored(store, said(), chose(**CALL), started(2), make_event("cancelled", "ana"))
+    await append_message(ports, "t", "do it", actor="ana", delivery="2", source="user")
     thread = await advance(ports, await store.load("t"))
     assert tool.keys == []
     assert thread.state.status == "waiting:in_doubt"

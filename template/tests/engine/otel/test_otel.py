@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanContext, SpanKind, StatusCode
 
 from agent.engine.log.errors import Misconfigured
-from agent.engine.log.events import Event, digest, event
+from agent.engine.log.events import Event, compute_digest, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import fork, launch, resume
 from agent.engine.loop.ports import Reply
@@ -93,10 +93,10 @@ def draw_spans(thread: Thread) -> str:
     )
 
 
-DONE = (chose("done"), event("finished", message=""))
+DONE = (chose("done"), make_event("finished", message=""))
 DOUBT = paused("in_doubt", call=CHARGE, step=2)
-INVALID = event("invalid_step", error="", output="", tokens={})
-OVERTAKEN = event("discarded", tokens={"input": 5})
+INVALID = make_event("invalid_step", error="", output="", tokens={})
+OVERTAKEN = make_event("discarded", tokens={"input": 5})
 CHARGED = (said(), chose("charge"), started(2), started(2))
 
 
@@ -133,7 +133,7 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
             id="a message during a job does not",
         ),
         pytest.param(
-            (said(), paused("limit"), resumed(2, "stop"), said(), event("cancelled")),
+            (said(), paused("limit"), resumed(2, "stop"), said(), make_event("cancelled")),
             "invoke_agent 1-2 of 1 (waiting:limit), invoke_agent 3-3 of 3 after 1 (cancelled), "
             "invoke_agent 4-5 of 4 after 3 (cancelled)",
             id="a thread that was stopped",
@@ -151,18 +151,24 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
             id="a doubt, then the result after all",
         ),
         pytest.param(
-            (*CHARGED, event("cancelled"), event("tool_finished", step=2, start=3, output="")),
+            (
+                *CHARGED,
+                make_event("cancelled"),
+                make_event("tool_finished", step=2, start=3, output=""),
+            ),
             "chat 1-2 of 1, invoke_agent 1-5 of 1 (cancelled), execute_tool 3-6 of 1",
             id="a result that comes too late",
         ),
         pytest.param(
-            (said(), said(), OVERTAKEN, event("compacted", upto=1, text="", tokens={})),
+            (said(), said(), OVERTAKEN, make_event("compacted", upto=1, text="", tokens={})),
             "chat 1-3 of 1, chat 3-4 of 1",
             id="other calls of a model",
         ),
-        pytest.param((said(), event("compacted", upto=1, text="")), "", id="no call of a model"),
         pytest.param(
-            (said(), event("cancelled"), OVERTAKEN, said(), event("cancelled")),
+            (said(), make_event("compacted", upto=1, text="")), "", id="no call of a model"
+        ),
+        pytest.param(
+            (said(), make_event("cancelled"), OVERTAKEN, said(), make_event("cancelled")),
             "invoke_agent 1-2 of 1 (cancelled), chat 1-3 of 1, "
             "invoke_agent 4-5 of 4 after 1 (cancelled)",
             id="a reply to a thread that was cancelled",
@@ -210,7 +216,7 @@ async def run(
     waiting = await advance(ports, await store.load("t"))
     assert waiting.state.wait
     clock.tick(600)
-    wait, shown = waiting.state.wait.seq, digest(CHARGE)
+    wait, shown = waiting.state.wait.seq, compute_digest(CHARGE)
     answered = await resume(ports, "t", wait, "approve", actor=SECRET, digest=shown, text=SECRET)
     clock.tick(1)
     await advance(ports, answered)
@@ -285,7 +291,7 @@ async def test_a_span_holds_no_text_of_the_log(run: Sequence[ReadableSpan]) -> N
 
 
 async def test_an_error_has_a_kind(store: MemoryStore, exporter: InMemorySpanExporter) -> None:
-    invalid = event("invalid_step", error=SECRET, output=SECRET, tokens={}, model="")
+    invalid = make_event("invalid_step", error=SECRET, output=SECRET, tokens={}, model="")
     await stored(store, said(), invalid)
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code == StatusCode.ERROR

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.people.routing import Routing, find_receipt, find_wait
 
 from ..domain import Shown, chose, past, paused, resumed, said, told
@@ -69,7 +69,7 @@ async def test_a_channel_is_told_of_those_whom_it_reaches() -> None:
 
 
 async def test_the_end_is_shown_where_the_thread_came_from() -> None:
-    log = [said(reply_to="slack:C1"), chose("done"), event("finished", message="bye")]
+    log = [said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye")]
     assert await shown_by(log) == {"slack"}
 
 
@@ -83,7 +83,7 @@ async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
 
 
 async def test_a_channel_that_is_not_here_is_named() -> None:
-    thread = past(said(reply_to="slack:C1"), chose("done"), event("finished", message="bye"))
+    thread = past(said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye"))
     delivery = await Routing({}).notify(thread, thread.events[-1])
     assert "no channel 'slack' here" in str(delivery.problem)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from agent.engine.log.events import Event, event
+from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.people.words import describe_event, format_call, format_title, shorten
 
@@ -82,7 +82,7 @@ def test_a_message_says_which_way_it_came(source: str, sentence: str) -> None:
     ],
 )
 def test_a_prefetch_names_its_facts(facts: dict[str, Any], sentence: str) -> None:
-    assert last_sentence(event("message", "system", facts=facts)) == sentence
+    assert last_sentence(make_event("message", "system", facts=facts)) == sentence
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,17 @@ def test_those_who_are_asked_are_named_unless_anyone_is() -> None:
             [said(actor="cron:daily"), paused("limit", "anyone"), told(2)],
             "notified people of the limit",
         ),
-        ([said(), event("finished", message="bye"), told(2)], "notified ana of the result"),
-        ([said(actor="cron:x"), event("finished", message="."), told(2)], "delivered the result"),
+        ([said(), make_event("finished", message="bye"), told(2)], "notified ana of the result"),
         (
-            [said(actor="cron:x"), event("finished", message="."), told(2, error="no channel")],
+            [said(actor="cron:x"), make_event("finished", message="."), told(2)],
+            "delivered the result",
+        ),
+        (
+            [
+                said(actor="cron:x"),
+                make_event("finished", message="."),
+                told(2, error="no channel"),
+            ],
             "could not deliver the result: no channel",
         ),
         (
@@ -174,7 +181,7 @@ def test_what_is_long_is_cut_at_its_end() -> None:
 
 
 def test_a_title_is_how_a_thread_began() -> None:
-    prefetched = event("message", "system", facts={})
+    prefetched = make_event("message", "system", facts={})
     assert format_title(past(prefetched, said(" a\nb "))) == "a b"
     assert len(format_title(past(said("x" * 500)))) == 120
     assert format_title(Thread("t")) == "t"

@@ -19,7 +19,7 @@ from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.api import thread_of
+from agent.engine.loop import api
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
@@ -141,7 +141,7 @@ def build_press(user: str, label: str, message: Message, team: str = TEAM) -> di
 
 def name_thread(ts: str) -> str:
     """Return the id of the agent's thread below a message in C1."""
-    return thread_of("slack", TEAM, f"C1:{ts}")
+    return api.name_thread("slack", TEAM, f"C1:{ts}")
 
 
 def build_event(message: Message, channel: str, kind: str, **outer: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from agent.engine.log.errors import Misconfigured, Unavailable
-from agent.engine.log.events import Event, event
+from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.slack.client import Slack, SlackRefused
@@ -125,7 +125,8 @@ HOSTILE = "<!channel> <@U2> @here & *x* ``` \x1b[31m \u202egnp.exe"
 
 
 @pytest.mark.parametrize(
-    "log", [[chose("done"), event("finished", message="The report.")], [paused("limit", "anyone")]]
+    "log",
+    [[chose("done"), make_event("finished", message="The report.")], [paused("limit", "anyone")]],
 )
 async def test_a_schedule_posts_to_the_channel_itself(
     log: list[Event], slack: SlackServer, channel: SlackChannel
@@ -146,8 +147,8 @@ async def test_a_schedule_posts_to_the_channel_itself(
             )
         ],
         [paused("question", options={"format": "multiple_choice", "choices": [HOSTILE, "b" * 90]})],
-        [event("paused", kind="limit", text=HOSTILE, audience=["<!channel>"])],
-        [chose("done"), event("finished", message=HOSTILE)],
+        [make_event("paused", kind="limit", text=HOSTILE, audience=["<!channel>"])],
+        [chose("done"), make_event("finished", message=HOSTILE)],
     ],
 )
 async def test_nothing_in_a_message_notifies_anybody_or_forges_anything(
@@ -188,7 +189,7 @@ async def test_long_text_is_cut_visibly(
     log = {
         "approval": [paused("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})],
         "question": [pause_with_question("multiple_choice", *[long] * 4)],
-        "finished": [event("finished", message=long)],
+        "finished": [make_event("finished", message=long)],
         "closed": [
             paused("question"),
             told(
@@ -207,7 +208,7 @@ async def test_long_text_is_cut_visibly(
 async def test_a_long_result_is_split_into_sections(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = home(slack, event("finished", message="**done** <b>\n" * 400))
+    thread = home(slack, make_event("finished", message="**done** <b>\n" * 400))
     assert await channel.send(thread, thread.events[-1]) == {}
     (message,) = slack.ours("C1")
     pieces = [block["text"]["text"] for block in message["blocks"]]
@@ -325,7 +326,7 @@ CLOSED: list[tuple[Event, Event, str]] = [
     (paused("question"), resumed(2, "answer", text="red"), "*Answered by <@U1>*\nred"),
     (
         paused("limit"),
-        event("cancelled", "cli:eve", reason="enough"),
+        make_event("cancelled", "cli:eve", reason="enough"),
         "Cancelled by cli:eve*\nenough",
     ),
     (paused("timer"), resumed(2, "done", "system"), "*The time has come*"),

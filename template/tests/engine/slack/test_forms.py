@@ -3,7 +3,7 @@
 import pytest
 from aiohttp import web
 
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.slack.forms import build_form
 
 from ..domain import World, paused, types
@@ -85,7 +85,9 @@ LONG = {"intent": "x", "text": "a" * 3001, "nested": {"a": [1, None]}, "note": "
 
 async def test_arguments_too_long_for_a_form_are_kept(open_office: Open) -> None:
     office = open_office()
-    shown = await store_waiting(office, event("step", call=LONG), paused("approval", call=LONG))
+    shown = await store_waiting(
+        office, make_event("step", call=LONG), paused("approval", call=LONG)
+    )
     await office.press("U1", "Edit…", shown)
     (view,) = office.slack.views
     fields = {b["label"]["text"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
@@ -107,7 +109,9 @@ def test_a_form_has_no_more_fields_than_slack_accepts() -> None:
 async def test_a_form_without_fields_explains_a_refusal_in_a_message(open_office: Open) -> None:
     office = open_office()
     long = {"intent": "x", "text": "a" * 3001}
-    shown = await store_waiting(office, event("step", call=long), paused("approval", call=long))
+    shown = await store_waiting(
+        office, make_event("step", call=long), paused("approval", call=long)
+    )
     await office.press("U1", "Edit…", shown)
     assert await office.fill_in("U1", office.slack.views[0]) == {}
     assert "not valid" in office.slack.whispers[0]["text"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.engine.log.errors import Misconfigured
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 
 from ..domain import World, paused, said, types
@@ -138,7 +138,7 @@ async def test_a_reply_is_a_message_and_never_approves(
 ) -> None:
     office = open_office()
     call = {"call": CHARGE} if kind in ("approval", "in_doubt") else {}
-    log = [event("step", call=CHARGE)] if call else []
+    log = [make_event("step", call=CHARGE)] if call else []
     shown = await store_waiting(office, *log, paused(kind, **call))
     reply = office.slack.says("C1", "yes, approve", thread_ts=shown["thread_ts"])
     for _ in range(2):

@@ -9,7 +9,7 @@ import pytest
 
 from agent.engine.cli.admin import add_thread, format_thread, parse_thread
 from agent.engine.log.errors import Conflict, ThreadNotFound
-from agent.engine.log.events import DECISIONS, FACTS, event
+from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Claim, Store, Summary
 from agent.engine.stores.memory import MemoryStore
@@ -112,7 +112,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("data", ODD, ids=["empty", "text", "numbers", "nested", "big"])
     async def test_data_is_loaded_unchanged(self, data: dict[str, Any], store: Store) -> None:
-        odd = event("message", "Zoë \U0001f600", "in:'\"\\ é", text="", **{"x": data})
+        odd = make_event("message", "Zoë \U0001f600", "in:'\"\\ é", text="", **{"x": data})
         await stored(store, odd, thread_id="odd ' id")
         loaded = (await store.load("odd ' id")).events[0]
         assert loaded.data == odd.data
@@ -121,7 +121,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("key", ["in:\0\udcff", "in:" + "k" * 10_000])
     async def test_any_delivery_key_is_unique(self, key: str, store: Store) -> None:
-        odd = event("message", "ana\0\ud800", key, text="")
+        odd = make_event("message", "ana\0\ud800", key, text="")
         thread = await stored(store, odd)
         assert (await store.load("t")).has(odd.key)
         with pytest.raises(Conflict):
@@ -139,7 +139,7 @@ class StoreContract:
     ) -> None:
         clock.tick(0.123456)
         before, after = MemoryStore(clock), MemoryStore()
-        odd = event("message", "Zoë \U0001f600", "in:é", text="", x=data)
+        odd = make_event("message", "Zoë \U0001f600", "in:é", text="", x=data)
         await stored(before, odd, chose("look"), paused("question"))
         for origin, target in ((before, store), (store, after)):
             assert await add_thread(target, parse_thread(format_thread(await origin.load("t"))))
@@ -179,13 +179,13 @@ class StoreContract:
             thread = await self.make_idle(store, fact)
             assert await self.claim_any(store) is None
             data = {"text": "", "wait": 1, "verdict": "x", "step": 1, "ref": 1, "error": ""}
-            await store.append(thread, event(fact, "ana", **data))
+            await store.append(thread, make_event(fact, "ana", **data))
             assert await self.claim_any(store) == fact
 
     async def test_no_decision_makes_a_thread_due(self, store: Store) -> None:
         data = {"call": {"intent": "x"}, "step": 1, "kind": "timer", "upto": 1}
         for decision in sorted(DECISIONS):
-            await store.append(await self.make_idle(store, decision), event(decision, **data))
+            await store.append(await self.make_idle(store, decision), make_event(decision, **data))
             assert await self.claim_any(store) is None
 
     async def make_idle(self, store: Store, thread_id: str = "t") -> Thread:
@@ -371,8 +371,8 @@ class StoreContract:
             "asks": [paused("approval")],
             "sleeps": [paused("timer")],
             "answered": [paused("approval"), resumed(2, "reject")],
-            "done": [event("finished", message="bye")],
-            "cancelled": [event("cancelled", "ana")],
+            "done": [make_event("finished", message="bye")],
+            "cancelled": [make_event("cancelled", "ana")],
         }
         for thread_id, events in threads.items():
             await stored(store, said(), *events, thread_id=thread_id)

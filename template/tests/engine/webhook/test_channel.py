@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import CallJson, Event, event
+from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.people.poll import PollChannel
@@ -57,7 +57,7 @@ def channel(crm: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web
 
 
 def make_finished(home: str = HOME) -> Thread:
-    return past(said(reply_to=home), chose("done"), event("finished", message="bye"))
+    return past(said(reply_to=home), chose("done"), make_event("finished", message="bye"))
 
 
 def make_waiting(*audience: str, home: str = HOME) -> Thread:

@@ -18,7 +18,7 @@ from typing import Annotated, Any, TextIO
 import typer
 
 from ..log.errors import AgentError, Conflict, ThreadNotFound
-from ..log.events import Event, event
+from ..log.events import Event, make_event
 from ..log.thread import Thread
 from ..loop.ports import Store
 from ..runners.app import Build, no_model
@@ -153,7 +153,9 @@ def _parse_events(events: list[dict[str, Any]]) -> Iterator[Event]:
         if at.tzinfo is None:
             raise ValueError("a time without its zone")
         key = each["key"] and _check_text(each["key"])
-        made = event(_check_text(each["type"]), _check_text(each["actor"]), key, **each["data"])
+        made = make_event(
+            _check_text(each["type"]), _check_text(each["actor"]), key, **each["data"]
+        )
         yield replace(made, seq=seq, at=at)
 
 

@@ -19,7 +19,7 @@ from ..llms.scripted import ScriptedLLM
 from ..log.errors import Misconfigured
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import launch, thread_of
+from ..loop.api import launch, name_thread
 from ..loop.ports import BoundAgent, Ports
 from ..people.poll import PollChannel
 from ..people.routing import Routing
@@ -124,7 +124,7 @@ async def _start(talk: Talk, script: Script, new: bool) -> Thread:
         "source": "cli",
         "agent": script.agent,
     }
-    thread_id = thread_of("cli", "demo", uuid4().hex)
+    thread_id = name_thread("cli", "demo", uuid4().hex)
     return await launch(talk.app.ports, thread_id, script.task, **sender)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from ..context.window import Prompt, render_prompt
-from ..evals.cases import STALE, cases, missed
+from ..evals.cases import STALE, find_miss, read_cases
 from ..llms.recorded import RecordedLLM
 from ..log.errors import InvalidStep, Misconfigured, Refused
 from ..log.events import Event
@@ -62,11 +62,11 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
 async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
     thread, screen = await find_thread(ports.store, thread_id), Screen()
-    agent = ports.agent_of(thread)
+    agent = ports.get_agent(thread)
     step = _find_step(agent, thread, at)
     name = name or f"{shorten_id(thread.id)}-{at}"
     folder = FOLDER / agent.name
-    if name in {case.name for case in cases(folder)}:
+    if name in {case.name for case in read_cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")
     past = Thread.of(name, thread.events[: at - 1])
     captured = folder / "captured.jsonl"
@@ -113,7 +113,7 @@ def _format_case(past: Thread, step: Event) -> str:
 
 
 async def _record_all(ports: Ports, everything: bool) -> None:
-    agents = [agent for agent in ports.agents.values() if cases(FOLDER / agent.name)]
+    agents = [agent for agent in ports.agents.values() if read_cases(FOLDER / agent.name)]
     if not agents:
         raise Misconfigured(f"no cases in {str(FOLDER)!r}; `agent eval capture` makes one")
     for agent in agents:
@@ -125,14 +125,14 @@ async def _record_all(ports: Ports, everything: bool) -> None:
 
 async def _record(agent: BoundAgent, everything: bool) -> None:
     folder, screen = FOLDER / agent.name, Screen()
-    found, recordings = cases(folder), folder / RECORDINGS
+    found, recordings = read_cases(folder), folder / RECORDINGS
     new = recordings.with_suffix(".new")
     asks_all = everything or not recordings.exists()
     asked = agent.llm if asks_all else _ask_missing(agent.llm, recordings)
     try:
         recording = RecordedLLM(asked, new)
         for case in found:
-            screen.say(f"{case.name}: {await missed(agent, case, recording) or 'as expected'}")
+            screen.say(f"{case.name}: {await find_miss(agent, case, recording) or 'as expected'}")
         new.replace(recordings)
     finally:
         new.unlink(missing_ok=True)

@@ -2,10 +2,10 @@
 
 from collections import Counter
 
-from ..context.window import estimate
+from ..context.window import estimate_tokens
 from ..log.events import Event
 from ..log.thread import Thread
-from ..loop.compaction import next_prompt
+from ..loop.compaction import render_next_prompt
 from ..loop.ports import Ports
 
 ESTIMATED = "[Tokens are estimated at four bytes each; the schema of the answer is not counted.]"
@@ -16,7 +16,7 @@ def format_prompt(ports: Ports, thread: Thread) -> str:
 
     The line says how long the part is; no block contains such a line.
     """
-    prompt = next_prompt(ports.agent_of(thread), thread)
+    prompt = render_next_prompt(ports.get_agent(thread), thread)
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],
@@ -46,4 +46,4 @@ def format_tokens(thread: Thread) -> str:
 
 def _format_part(name: str, *texts: str) -> str:
     text = "\n\n".join(text.strip("\n") for text in texts)
-    return f"{text}\n[{name}; about {estimate(*texts):,} tokens]"
+    return f"{text}\n[{name}; about {estimate_tokens(*texts):,} tokens]"

@@ -11,7 +11,7 @@ import typer
 from .. import settings
 from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
-from ..loop.api import thread_of
+from ..loop.api import name_thread
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
 from .format import format_command, shorten_id
@@ -51,7 +51,7 @@ async def run(
     actor, screen = find_local_user(), Screen()
     app = ctx.obj(lambda name: model or settings.optional_model(name))
     talk = Talk(app, actor, screen, ask_answer if screen.interactive else None, agent)
-    store, new = app.ports.store, Thread(thread_of("cli", actor, uuid4().hex))
+    store, new = app.ports.store, Thread(name_thread("cli", actor, uuid4().hex))
     started = await find_thread(store, thread) if thread else new
     _check_agent(app.ports, started, agent, screen)
     again = format_command(
@@ -102,7 +102,7 @@ async def worker(
 
 def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:
     """Refuse an agent that is not the thread's or has no model, before anything is recorded."""
-    agent = ports.agent_of(thread) if thread.events else ports.agent_named(name)
+    agent = ports.get_agent(thread) if thread.events else ports.get_agent_named(name)
     if name not in ("", agent.name):
         raise Refused(f"the thread is {agent.name!r}'s, not {name!r}'s; leave --agent out")
     if not agent.model:

@@ -16,7 +16,7 @@ from ..log.errors import Refused
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import launch, message
+from ..loop.api import append_message, launch
 from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
 from .screen import Screen
@@ -52,7 +52,7 @@ class Talk:
                 self.screen.say("Your message is kept. This has to be answered first:")
         sender: dict[str, Any] = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
         if thread.events:
-            return await message(self.app.ports, thread.id, text, **sender)
+            return await append_message(self.app.ports, thread.id, text, **sender)
         return await launch(self.app.ports, thread.id, text, agent=self.agent, **sender)
 
     async def go_on(self, thread: Thread) -> Thread:

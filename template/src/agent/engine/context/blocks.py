@@ -13,9 +13,9 @@ _PLAIN = re.compile(r"[\w.-]+")
 _CONTROL = re.compile(r"[\x00-\x08\t\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
+def render_block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
     """Render `value` between `<tag>` and `</tag>`; text as it is, everything else as YAML."""
-    lines = _text(value) if isinstance(value, str) else _yaml(value)
+    lines = _split_lines(value) if isinstance(value, str) else _render_yaml(value)
     if len(lines) > MAX_LINES:
         half = MAX_LINES // 2
         note = f"[… {len(lines) - 2 * half} lines cut …]"
@@ -26,31 +26,35 @@ def block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
     return f"<{name}>\n    {body}\n</{name}>"
 
 
-def _yaml(value: Any) -> list[str]:
+def _render_yaml(value: Any) -> list[str]:
     match value:
         case dict() if value:
-            return [line for name, item in value.items() for line in _entry(_name(name), item)]
+            return [
+                line
+                for name, item in value.items()
+                for line in _render_entry(_quote_name(name), item)
+            ]
         case list() | tuple() if value:
-            return [line for item in value for line in _indented("- ", _yaml(item))]
+            return [line for item in value for line in _indent("- ", _render_yaml(item))]
     return [as_json(value)]
 
 
-def _entry(name: str, item: Any) -> list[str]:
+def _render_entry(name: str, item: Any) -> list[str]:
     match item:
         case str() if "\n" in item:
-            return [f"{name}: |", *_indented("  ", _text(item))]
+            return [f"{name}: |", *_indent("  ", _split_lines(item))]
         case dict() | list() | tuple() if item:
-            return [f"{name}:", *_indented("  ", _yaml(item))]
+            return [f"{name}:", *_indent("  ", _render_yaml(item))]
     return [f"{name}: {as_json(item)}"]
 
 
-def _indented(first: str, lines: list[str]) -> list[str]:
+def _indent(first: str, lines: list[str]) -> list[str]:
     return [(first if place == 0 else "  ") + line for place, line in enumerate(lines)]
 
 
-def _text(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
 
 
-def _name(name: str) -> str:
+def _quote_name(name: str) -> str:
     return name if _PLAIN.fullmatch(name) else as_json(name)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ..log.events import MAX_TEXT, CallJson, Event
 from ..log.thread import Thread
-from .blocks import MAX_BLOCK, block
+from .blocks import MAX_BLOCK, render_block
 
 Render = Callable[[Event, Thread], str | None]
 """How an owner renders an event: its block, None to leave it to the engine, "" to leave it out."""
@@ -21,55 +21,61 @@ def render_event(thread: Thread, event: Event, render: Render | None = None) -> 
     own = render(event, thread) if render else None
     if own is not None:
         return [*before, own] if own else before
-    return [*before, *_blocks(thread, event)]
+    return [*before, *_render_blocks(thread, event)]
 
 
-def _blocks(thread: Thread, event: Event) -> list[str]:
+def _render_blocks(thread: Thread, event: Event) -> list[str]:
     data = event.data
     match event.type:
         case "message" if "facts" in data:
             limit = 4 * MAX_BLOCK // max(4, len(data["facts"]))
-            return [block(name, value, limit) for name, value in data["facts"].items()]
+            return [render_block(name, value, limit) for name, value in data["facts"].items()]
         case "message":
             said = {"from": event.actor, "text": data["text"]}
-            return [block(f"{data.get('source', 'user')}_message", said)]
+            return [render_block(f"{data.get('source', 'user')}_message", said)]
         case "step":
-            return [block(data["call"]["intent"], _call(thread, event))]
+            return [render_block(data["call"]["intent"], _find_call(thread, event))]
         case "invalid_step":
-            return [block("invalid_step", {"error": data["error"], "output": data["output"]})]
+            return [
+                render_block("invalid_step", {"error": data["error"], "output": data["output"]})
+            ]
         case "tool_finished":
-            return [block(f"{_intent(thread, data['step'])}_result", data["output"])]
+            return [render_block(f"{_find_intent(thread, data['step'])}_result", data["output"])]
         case "tool_failed":
-            intent = _intent(thread, data["step"])
-            return [block("error", f"error running {intent}: {data['error']}")]
+            intent = _find_intent(thread, data["step"])
+            return [render_block("error", f"error running {intent}: {data['error']}")]
         case "resumed" if data["verdict"] != "retry":
-            return [_answer(thread, event)]
+            return [_render_answer(thread, event)]
         case "cancelled":
-            return [block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})]
+            return [
+                render_block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})
+            ]
         case "compacted":
-            return [block("earlier_events", data["text"], 4 * MAX_TEXT)]
+            return [render_block("earlier_events", data["text"], 4 * MAX_TEXT)]
     return []
 
 
-def _answer(thread: Thread, event: Event) -> str:
+def _render_answer(thread: Thread, event: Event) -> str:
     data = event.data
     wait = thread.event(data["wait"]).data
     said = {"from": event.actor} | ({"response": data["text"]} if data.get("text") else {})
     match data["verdict"]:
         case "approve" | "edit":
-            return block("human_response", {"approved": True, **said})
+            return render_block("human_response", {"approved": True, **said})
         case "reject":
-            return block("human_response", {"approved": False, **said})
+            return render_block("human_response", {"approved": False, **said})
         case "expired":
-            return block("human_response", f"nobody answered in time: {wait.get('text', '')}")
+            return render_block(
+                "human_response", f"nobody answered in time: {wait.get('text', '')}"
+            )
         case "happened":
-            return block(f"{wait['call']['intent']}_result", {"confirmed": True, **said})
+            return render_block(f"{wait['call']['intent']}_result", {"confirmed": True, **said})
         case "abort":
-            return block("error", f"{wait['call']['intent']} was given up, outcome unknown")
+            return render_block("error", f"{wait['call']['intent']} was given up, outcome unknown")
         case "done":
             tag = f"{wait['call']['intent']}_result" if "call" in wait else "wait_result"
-            return block(tag, "the time has come" if event.actor == "system" else said)
-    return block("human_response", {"response": data["verdict"]} | said)
+            return render_block(tag, "the time has come" if event.actor == "system" else said)
+    return render_block("human_response", {"response": data["verdict"]} | said)
 
 
 def _not_run(thread: Thread, message: Event) -> list[str]:
@@ -81,17 +87,17 @@ def _not_run(thread: Thread, message: Event) -> list[str]:
             reported.add(event.data["step"])
         elif event.type == "step" and seq not in reported:
             intent = event.data["call"]["intent"]
-            return [block(f"{intent}_result", "not run: the next message came first")]
-        elif event.type not in ("paused", "delivered", "discarded") or _asks(event):
+            return [render_block(f"{intent}_result", "not run: the next message came first")]
+        elif event.type not in ("paused", "delivered", "discarded") or _is_question(event):
             break
     return []
 
 
-def _asks(event: Event) -> bool:
+def _is_question(event: Event) -> bool:
     return event.type == "paused" and event.data["kind"] != "approval"
 
 
-def _call(thread: Thread, step: Event) -> CallJson:
+def _find_call(thread: Thread, step: Event) -> CallJson:
     """Return the call of a step as a person left it: an edit replaces it everywhere."""
     for seq in range(step.seq + 1, len(thread.events) + 1):
         event = thread.event(seq)
@@ -102,5 +108,5 @@ def _call(thread: Thread, step: Event) -> CallJson:
     return dict(step.data["call"])
 
 
-def _intent(thread: Thread, seq: int) -> str:
+def _find_intent(thread: Thread, seq: int) -> str:
     return str(thread.event(seq).data["call"]["intent"])

@@ -66,7 +66,7 @@ class Window:
         self.decisions += sum(event.type in ("step", "invalid_step") for event in new)
         beginning = max((event.seq for event in new if event.type == "compacted"), default=0)
         if beginning:
-            self.blocks, self.seen, self.tokens, new = [], 0, 0, visible(thread)
+            self.blocks, self.seen, self.tokens, new = [], 0, 0, select_visible(thread)
         for event in new:
             # A `discarded` reply knew less than what stands here by now: it says nothing of it.
             if event.type in ("step", "invalid_step") and event.seq > beginning:
@@ -74,7 +74,7 @@ class Window:
                 self.tokens = max(self.tokens, event.tokens.get("input", 0))
             blocks = render_event(thread, event, self.render)
             self.blocks += blocks
-            self.tokens += estimate(*blocks)
+            self.tokens += estimate_tokens(*blocks)
         self.version, blocks = thread.state.version, self.blocks
         ask, decisions = prompts.next_step, self.decisions
         return Prompt(prompts.system, tuple(blocks), self.seen, ask, self.tokens, decisions)
@@ -85,7 +85,7 @@ def render_prompt(thread: Thread, prompts: Prompts, render: Render | None = None
     return Window(render).prompt(thread, prompts)
 
 
-def visible(thread: Thread) -> tuple[Event, ...]:
+def select_visible(thread: Thread) -> tuple[Event, ...]:
     """Return the events the model may still read, the last `compacted` first."""
     for event in reversed(thread.events):
         if event.type == "compacted":
@@ -94,6 +94,6 @@ def visible(thread: Thread) -> tuple[Event, ...]:
     return thread.events
 
 
-def estimate(*texts: str) -> int:
+def estimate_tokens(*texts: str) -> int:
     """Guess how many tokens texts have: a quarter of their bytes, whatever the language."""
     return sum(len(text.encode()) // 4 + 1 for text in texts)

@@ -104,7 +104,7 @@ async def find_last_thread(
 
 def name_thread(schedule: Schedule, tick: datetime) -> str:
     """Return the id of the thread of a tick."""
-    return api.thread_of("cron", schedule.name, _name_tick(tick))
+    return api.name_thread("cron", schedule.name, _name_tick(tick))
 
 
 async def _is_open(

@@ -65,7 +65,7 @@ class Intake:
         ids = [self.stamp.read_thread_id(reference) for reference in head.references]
         ours = [thread_id for thread_id in ids if thread_id]
         root = (*head.references, head.id)[0]
-        return ours[-1] if ours else api.thread_of("email", self.stamp.address, root)
+        return ours[-1] if ours else api.name_thread("email", self.stamp.address, root)
 
     async def _detect_loop(self, thread_id: str) -> str:
         try:

@@ -21,7 +21,7 @@ def build_router(stamp: Stamp) -> APIRouter:
     async def show(request: Request, token: str, service: Running, name: Person) -> Response:
         link = _open_link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
-        return waits.show(request, service, thread, link.wait, name)
+        return waits.render_wait(request, service, thread, link.wait, name)
 
     @routes.post(PATH)
     async def answer(

@@ -34,17 +34,17 @@ class Case:
     as `{"in": [values]}` or `{"matches": "a regular expression"}` says."""
 
 
-def cases(folder: Path) -> list[Case]:
+def read_cases(folder: Path) -> list[Case]:
     """Read every `*.jsonl` of a folder but `recordings.jsonl`. Raises Misconfigured."""
     files = sorted(set(folder.glob("*.jsonl")) - {folder / "recordings.jsonl"})
-    found = [_case(path, line) for path in files for line in read_lines(path)]
+    found = [_parse_case(path, line) for path in files for line in read_lines(path)]
     names = [case.name for case in found]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Misconfigured(f"several cases are called {twice[0]!r}; rename all but one")
     return found
 
 
-def _case(path: Path, line: dict[str, Any]) -> Case:
+def _parse_case(path: Path, line: dict[str, Any]) -> Case:
     name = str(line.get("name") or "without a name")
     try:
         events = [Event(**each, seq=seq) for seq, each in enumerate(line["thread"], 1)]
@@ -53,19 +53,19 @@ def _case(path: Path, line: dict[str, Any]) -> Case:
         thread = Thread.of(name, events)
         render_prompt(thread, Prompts("", ""))
         expect = line["expect"] if isinstance(line["expect"], list) else [line["expect"]]
-        return Case(line["name"], thread, tuple(map(_readable, expect)))
+        return Case(line["name"], thread, tuple(map(_check_readable, expect)))
     except (LookupError, TypeError, ValueError, AttributeError, re.error) as error:
         problem = f"{type(error).__name__}: {error}"
         raise Misconfigured(f"{str(path)!r}: case {name!r} cannot be read: {problem}") from None
 
 
-def _readable(expected: CallJson) -> CallJson:
+def _check_readable(expected: CallJson) -> CallJson:
     for wanted in (expected["intent"], *expected.values()):
         _fits("", wanted)
     return expected
 
 
-async def missed(agent: BoundAgent, case: Case, llm: LLM) -> str:
+async def find_miss(agent: BoundAgent, case: Case, llm: LLM) -> str:
     """Ask a model once for the next step; return what is not as expected, "" if all is."""
     reply = await llm(render_prompt(case.thread, agent.prompts, agent.render), agent.steps.schema)
     if reply.stop != "end":
@@ -74,11 +74,11 @@ async def missed(agent: BoundAgent, case: Case, llm: LLM) -> str:
         call = agent.steps.read(reply.text)
     except InvalidStep as error:
         return str(error)
-    misses = [_miss(call, expected) for expected in case.expect]
+    misses = [_compare(call, expected) for expected in case.expect]
     return "" if "" in misses else f"{' / '.join(misses)}: {json.dumps(call)}"
 
 
-def _miss(call: CallJson, expected: CallJson) -> str:
+def _compare(call: CallJson, expected: CallJson) -> str:
     for name, wanted in expected.items():
         if not _fits(call.get(name), wanted):
             return f"{name} is not {json.dumps(wanted)}"
@@ -94,11 +94,11 @@ def _fits(value: Any, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-async def replayed(agent: BoundAgent, case: Case, path: Path) -> str | None:
+async def replay(agent: BoundAgent, case: Case, path: Path) -> str | None:
     """Do what `missed` does, with what is recorded in a file; return None if nothing is."""
     recorded = RecordedLLM(ScriptedLLM.of(), path)
     with suppress(Misconfigured):
-        return await missed(agent, case, recorded)
+        return await find_miss(agent, case, recorded)
     return None
 
 

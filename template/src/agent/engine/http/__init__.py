@@ -28,7 +28,7 @@ Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is f
 Model = Annotated[str, typer.Option(help="Which model decides; MODEL if left out.")]
 
 
-def wait_path(thread_id: str, wait: int) -> str:
+def build_wait_path(thread_id: str, wait: int) -> str:
     """Return the address of the page of one wait."""
     return f"/waits/{quote(thread_id, safe='')}/{wait}"
 

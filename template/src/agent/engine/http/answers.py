@@ -8,7 +8,7 @@ from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.verdicts import open_wait
+from ..loop.verdicts import find_open_wait
 from . import edits
 from .wire import MAX_TEXT
 
@@ -32,7 +32,7 @@ _HINTS = {
 }
 
 
-def urgency(wait: OpenWait) -> str:
+def find_urgency(wait: OpenWait) -> str:
     given = (wait.data.get("options") or {}).get("urgency")
     return given if given in ("high", "low") else "medium"
 
@@ -62,25 +62,25 @@ class Form:
         return cls(
             wait,
             mine=wait.admits(name),
-            urgency=urgency(wait),
-            choices=_choices(wait),
+            urgency=find_urgency(wait),
+            choices=_list_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.fields(_schema(ports, thread), call, before) if call else [],
+            fields=edits.list_fields(_find_schema(ports, thread), call, before) if call else [],
             hint=_HINTS.get(wait.kind, ""),
         )
 
 
-async def give(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
+async def give_answer(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     """Close the wait that the form was about. Raises Refused."""
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
-    wait = open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
-    text = _text(wait, fields)
+    wait = find_open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
+    text = _join_answer(wait, fields)
     if len(text) > MAX_TEXT:
         raise Refused(f"an answer has at most {MAX_TEXT} characters")
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
     shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.edited(_schema(ports, thread), shown, fields) if shown else None
+    call = edits.apply_edit(_find_schema(ports, thread), shown, fields) if shown else None
     digest = fields.get("digest", "")
     given = {"actor": name, "text": text, "digest": digest}
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
@@ -96,13 +96,13 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
     )
 
 
-def _schema(ports: Ports, thread: Thread) -> edits.Schema:
+def _find_schema(ports: Ports, thread: Thread) -> edits.Schema:
     """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
     agent = ports.find_agent(thread)
     return agent.steps.schema if agent else {}
 
 
-def _choices(wait: OpenWait) -> tuple[str, ...]:
+def _list_choices(wait: OpenWait) -> tuple[str, ...]:
     options = wait.data.get("options") or {}
     match options.get("format"):
         case "yes_no":
@@ -112,8 +112,8 @@ def _choices(wait: OpenWait) -> tuple[str, ...]:
     return ()
 
 
-def _text(wait: OpenWait, fields: dict[str, str]) -> str:
+def _join_answer(wait: OpenWait, fields: dict[str, str]) -> str:
     """Return the choice and what was said beside it."""
-    choices = dict(zip(map(str, range(len(_choices(wait)))), _choices(wait), strict=True))
+    choices = dict(zip(map(str, range(len(_list_choices(wait)))), _list_choices(wait), strict=True))
     said = (choices.get(fields.get("choice", ""), ""), fields.get("text", "").strip())
     return "\n".join(filter(None, said))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..llms.schema import list_shapes
 from ..log.characters import clean
 from ..log.errors import Refused
-from ..log.events import CallJson, safe
+from ..log.events import CallJson, make_safe
 
 Schema = dict[str, Any]
 Kind = Literal["text", "number", "choice", "json"]
@@ -39,9 +39,9 @@ class Field:
         if self.kind in ("text", "number") and self.value is None:
             return ""
         if self.kind == "text":
-            return str(safe(clean(self.value)))
+            return str(make_safe(clean(self.value)))
         if self.kind == "json":
-            return str(safe(clean(json.dumps(self.value, ensure_ascii=False, indent=2))))
+            return str(make_safe(clean(json.dumps(self.value, ensure_ascii=False, indent=2))))
         return json.dumps(self.value)
 
     @property
@@ -74,7 +74,7 @@ class Field:
         return value
 
 
-def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]:
+def list_fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]:
     """Return a field for each argument of a call, with what was `typed` before."""
     known: Schema = next(
         (
@@ -86,7 +86,7 @@ def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]
     )
     return [
         replace(
-            _field(schema, name, known.get(name, {}), value),
+            _make_field(schema, name, known.get(name, {}), value),
             typed=typed.get(f"argument.{name}"),
             is_null=f"null.{name}" in typed if typed else value is None,
         )
@@ -95,22 +95,22 @@ def fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]
     ]
 
 
-def edited(schema: Schema, call: CallJson, form: dict[str, str]) -> CallJson:
+def apply_edit(schema: Schema, call: CallJson, form: dict[str, str]) -> CallJson:
     """Return a call with the arguments of a form. Raises Refused."""
     changed = dict(call)
-    for field in fields(schema, call, {}):
+    for field in list_fields(schema, call, {}):
         if (given := form.get(f"argument.{field.name}")) is not None:
             is_null = f"null.{field.name}" in form if field.kind == "text" else field.value is None
             changed[field.name] = field.read(given, is_null)
     return changed
 
 
-def _field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
-    options = [_resolved(schema, option) for option in known.get("anyOf", [known])]
+def _make_field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
+    options = [_resolve(schema, option) for option in known.get("anyOf", [known])]
     others = [option for option in options if option.get("type") != "null"]
     nullable = len(others) < len(options)
     only = others[0] if len(others) == 1 else {}
-    kind, choices = _kind(only)
+    kind, choices = _find_kind(only)
     choices += (None,) if choices and nullable else ()
     if not _fits(kind, choices, nullable, value):
         kind, choices = "json", ()
@@ -118,12 +118,12 @@ def _field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
     return Field(name, kind, about, choices, nullable, value)
 
 
-def _resolved(schema: Schema, option: Schema) -> Schema:
+def _resolve(schema: Schema, option: Schema) -> Schema:
     name = option.get("$ref", "").rpartition("/")[2]
     return schema.get("$defs", {}).get(name, {}) if name else option
 
 
-def _kind(schema: Schema) -> tuple[Kind, tuple[Any, ...]]:
+def _find_kind(schema: Schema) -> tuple[Kind, tuple[Any, ...]]:
     match schema:
         case {"enum": [*values]}:
             return "choice", tuple(values)

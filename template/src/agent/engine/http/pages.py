@@ -22,10 +22,10 @@ from starlette.staticfiles import StaticFiles
 
 from ..log.characters import clean
 from ..log.errors import AgentError
-from ..log.events import safe
+from ..log.events import make_safe
 from ..people.words import format_call, format_value
 from .problems import STATUSES
-from .service import service_of
+from .service import get_service
 
 OURS = __package__
 """Its `html/` has what all pages share."""
@@ -44,7 +44,7 @@ _HEADERS = {
 }
 
 
-def page(
+def render_page(
     request: Request, template: str, status: int = 200, *, home: str = OURS, **context: Any
 ) -> Response:
     """Render a template of `html/` in the package `home`.
@@ -53,9 +53,9 @@ def page(
     """
     known = {
         "session": getattr(request.state, "session", None),
-        "has_inbox": service_of(request).thread_page is not None,
+        "has_inbox": get_service(request).thread_page is not None,
     }
-    shown = _environment(home).get_template(template).render(**known, **context)
+    shown = _make_environment(home).get_template(template).render(**known, **context)
     return HTMLResponse(shown, status, _HEADERS)
 
 
@@ -64,7 +64,7 @@ def redirect(path: str) -> Response:
     return RedirectResponse(path, 303, _HEADERS)
 
 
-async def form(request: Request) -> dict[str, str]:
+async def read_form(request: Request) -> dict[str, str]:
     """Read a form: safe text by field.
 
     Raises:
@@ -82,10 +82,10 @@ async def form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise HTTPException(422, f"A form has at most {MAX_FIELDS} fields.") from None
-    return {name: safe(value.replace("\r\n", "\n")) for name, value in fields}
+    return {name: make_safe(value.replace("\r\n", "\n")) for name, value in fields}
 
 
-Form = Annotated[dict[str, str], Depends(form)]
+Form = Annotated[dict[str, str], Depends(read_form)]
 
 
 class PageRoute(APIRoute):
@@ -98,7 +98,7 @@ class PageRoute(APIRoute):
             try:
                 return await handle(request)
             except (AgentError, HTTPException, RequestValidationError) as error:
-                return _told(request, error)
+                return _render_problem(request, error)
 
         return handled
 
@@ -117,7 +117,9 @@ def install(api: FastAPI) -> None:
     api.mount("/static", Static(packages=[(__package__, "static")]), name="static")
 
 
-def _told(request: Request, error: AgentError | HTTPException | RequestValidationError) -> Response:
+def _render_problem(
+    request: Request, error: AgentError | HTTPException | RequestValidationError
+) -> Response:
     status, detail, headers = 422, "This address is not complete.", dict[str, str]()
     match error:
         case AgentError():
@@ -127,7 +129,7 @@ def _told(request: Request, error: AgentError | HTTPException | RequestValidatio
     if status < 400:
         return redirect(headers["Location"])
     title = HTTPStatus(status).phrase
-    response = page(request, "problem.html", status, title=title, detail=detail)
+    response = render_page(request, "problem.html", status, title=title, detail=detail)
     if status == 503:
         response.headers["Retry-After"] = "1"
     return response
@@ -142,11 +144,11 @@ def _is_from_here(request: Request) -> bool:
 
 
 @cache
-def _environment(home: str) -> Environment:
+def _make_environment(home: str) -> Environment:
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(one, "html") for one in (home, OURS)]),
         autoescape=True,
-        finalize=_shown,
+        finalize=_show_clean,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -154,5 +156,5 @@ def _environment(home: str) -> Environment:
     return environment
 
 
-def _shown(value: Any) -> Any:
+def _show_clean(value: Any) -> Any:
     return value if isinstance(value, Markup) else clean(str(value))

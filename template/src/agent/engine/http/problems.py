@@ -38,61 +38,63 @@ class Problem(BaseModel):
     """What is wrong and what to do now."""
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def document_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe the errors of a route for OpenAPI.
 
     By reference: FastAPI would give a model the media type of its route, wrong for a stream.
     """
     return {
         status: {"description": _MEANINGS[status], "content": {"application/json": _PROBLEM}}
-        | ({"headers": {name: header()}} if (name := _HEADERS.get(status)) else {})
+        | ({"headers": {name: describe_header()}} if (name := _HEADERS.get(status)) else {})
         for status in statuses
     }
 
 
-def header() -> dict[str, Any]:
+def describe_header() -> dict[str, Any]:
     return {"required": True, "schema": {"type": "string"}}
 
 
 def install(api: FastAPI, bodies: Mapping[str, int]) -> None:
     """Give every error its status, in one place; `bodies` are paths that take longer ones."""
     api.add_middleware(BodyLimit, bodies=bodies)
-    api.add_exception_handler(AgentError, _agent_error)
-    api.add_exception_handler(RequestValidationError, _invalid)
-    api.add_exception_handler(405, _not_allowed)
-    api.add_exception_handler(Exception, _unexpected)
+    api.add_exception_handler(AgentError, _answer_agent_error)
+    api.add_exception_handler(RequestValidationError, _answer_invalid)
+    api.add_exception_handler(405, _answer_not_allowed)
+    api.add_exception_handler(Exception, _answer_unexpected)
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+def make_problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     return JSONResponse({"detail": cut(detail, 1000)}, status, headers)
 
 
-async def _agent_error(_: Request, error: Exception) -> JSONResponse:
+async def _answer_agent_error(_: Request, error: Exception) -> JSONResponse:
     retry = {}
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(ceil(error.retry_after_s or 1))}
-    return problem(STATUSES.get(type(error), 500), str(error), retry)
+    return make_problem(STATUSES.get(type(error), 500), str(error), retry)
 
 
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError), "it is registered for this one alone"
     faults = error.errors()
     unreadable = any(fault["loc"][0] == "header" or "json" in fault["type"] for fault in faults)
     detail = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
-    return problem(400 if unreadable else 422, detail)
+    return make_problem(400 if unreadable else 422, detail)
 
 
-async def _not_allowed(request: Request, error: Exception) -> JSONResponse:
+async def _answer_not_allowed(request: Request, error: Exception) -> JSONResponse:
     """Name every method of the path; the router knows only those of the first route it met."""
     assert isinstance(error, HTTPException), "it is registered for 405 alone"
     path = getattr(request.scope.get("route"), "path", "")
     methods = ", ".join(request.app.openapi()["paths"].get(path, {})).upper()
     allowed = {"Allow": methods} if methods else error.headers
-    return problem(405, f"this path does not take {request.method}", allowed)
+    return make_problem(405, f"this path does not take {request.method}", allowed)
 
 
-async def _unexpected(_: Request, error: Exception) -> JSONResponse:
-    return problem(500, "something is broken here; the log of the server says what")
+async def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
+    return make_problem(500, "something is broken here; the log of the server says what")
 
 
 class BodyLimit:
@@ -109,7 +111,7 @@ class BodyLimit:
         too_long = f"The body has more than {limit} bytes."
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > limit:
-            return await problem(413, too_long)(scope, receive, send)
+            return await make_problem(413, too_long)(scope, receive, send)
 
         async def counted() -> Message:
             nonlocal left

@@ -6,27 +6,27 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..log.events import event
+from ..log.events import make_event
 from ..log.thread import Thread
 from ..loop import api
 from . import wire
-from .problems import documented, header
-from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, actor
+from .problems import describe_header, document_errors
+from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, authenticate
 from .stream import stream_events
 
 SOURCE = "http"
 
-router = APIRouter(dependencies=[Depends(actor)], responses=documented(401, 422, 503))
+router = APIRouter(dependencies=[Depends(authenticate)], responses=document_errors(401, 422, 503))
 
 Wait = Annotated[int, Path(ge=1, description="The `wait` of one of `GET /waits`.")]
 _RECORDED: dict[str, Any] = {
     "status_code": 202,
     "response_description": "Recorded, not done: follow the thread to see what comes of it.",
 }
-_LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": header()}}}
+_LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": describe_header()}}}
 
 
-@router.post("/threads", **_RECORDED, responses=_LOCATION | documented(400, 404, 409, 413))
+@router.post("/threads", **_RECORDED, responses=_LOCATION | document_errors(400, 404, 409, 413))
 async def launch(
     body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
 ) -> wire.Recorded:
@@ -38,7 +38,7 @@ async def launch(
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
     thread = await api.launch(
         ports,
-        api.thread_of(SOURCE, name, conversation),
+        api.name_thread(SOURCE, name, conversation),
         body.text,
         actor=name,
         delivery=delivery,
@@ -47,22 +47,22 @@ async def launch(
         strict=body.agent is not None,
     )
     response.headers["Location"] = f"/threads/{thread.id}"
-    return _message(service, thread, delivery, body.text)
+    return _find_message(service, thread, delivery, body.text)
 
 
-@router.post("/threads/{thread_id}/messages", **_RECORDED, responses=documented(400, 404, 413))
-async def message(
+@router.post("/threads/{thread_id}/messages", **_RECORDED, responses=document_errors(400, 404, 413))
+async def add_message(
     thread_id: str, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
 ) -> wire.Recorded:
     """Say something in a thread; it closes an open question and never approves."""
-    thread = await api.message(
+    thread = await api.append_message(
         service.app.ports, thread_id, body.text, actor=name, delivery=delivery, source=SOURCE
     )
-    return _message(service, thread, delivery, body.text)
+    return _find_message(service, thread, delivery, body.text)
 
 
 @router.get("/threads", response_description="The threads that changed last.")
-async def threads(
+async def list_threads(
     service: Running, query: Annotated[wire.Which, Query()]
 ) -> list[wire.SummaryView]:
     """List threads, last changed first; with `waiting` only those that wait for something."""
@@ -70,7 +70,9 @@ async def threads(
     return [wire.SummaryView.of(summary, service.app.ports.default.name) for summary in found]
 
 
-@router.get("/threads/{thread_id}", response_description="The thread.", responses=documented(404))
+@router.get(
+    "/threads/{thread_id}", response_description="The thread.", responses=document_errors(404)
+)
 async def read(
     thread_id: str, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
@@ -80,7 +82,7 @@ async def read(
 
 
 @router.get("/waits", response_description="The open waits.")
-async def waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
+async def list_waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
     """List what people are asked, in the threads that changed last."""
     store = service.app.ports.store
     asked = [await store.load(found.id) for found in await store.threads(True, query.limit)]
@@ -88,7 +90,7 @@ async def waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[
 
 
 @router.post(
-    "/threads/{thread_id}/waits/{wait}", **_RECORDED, responses=documented(400, 404, 409, 413)
+    "/threads/{thread_id}/waits/{wait}", **_RECORDED, responses=document_errors(400, 404, 409, 413)
 )
 async def answer(
     thread_id: str, wait: Wait, body: wire.Answer, service: Running, name: Actor
@@ -96,24 +98,26 @@ async def answer(
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
     thread = await api.resume(service.app.ports, thread_id, wait, actor=name, **given)
-    return _recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread, thread.state.version)
 
 
-@router.post("/threads/{thread_id}/cancel", **_RECORDED, responses=documented(400, 404, 409, 413))
+@router.post(
+    "/threads/{thread_id}/cancel", **_RECORDED, responses=document_errors(400, 404, 409, 413)
+)
 async def cancel(
     thread_id: str, service: Running, name: Actor, body: wire.Cancellation | None = None
 ) -> wire.Recorded:
     """End a thread; a tool that runs may still report, and a message opens it again."""
     reason = body.reason if body else ""
     thread = await api.cancel(service.app.ports, thread_id, actor=name, reason=reason)
-    return _recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread, thread.state.version)
 
 
 @router.get(
     "/threads/{thread_id}/events",
     response_class=EventSourceResponse,
     response_description="The events so far, then each new one, until you leave.",
-    responses=documented(400, 404),
+    responses=document_errors(400, 404),
 )
 async def follow(
     thread: Loaded,
@@ -130,14 +134,14 @@ async def follow(
         yield sent
 
 
-def _message(service: Service, thread: Thread, delivery: str, text: str) -> wire.Recorded:
+def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> wire.Recorded:
     """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
     said = next(past for past in thread.events if past.key == f"in:{delivery}")
-    if said.data["text"] != event("message", text=text).data["text"]:
+    if said.data["text"] != make_event("message", text=text).data["text"]:
         raise HTTPException(422, "this Idempotency-Key came with another text before")
-    return _recorded(service, thread, said.seq)
+    return _report_recorded(service, thread, said.seq)
 
 
-def _recorded(service: Service, thread: Thread, seq: int) -> wire.Recorded:
+def _report_recorded(service: Service, thread: Thread, seq: int) -> wire.Recorded:
     service.app.runner.wake(thread.id)
     return wire.Recorded(id=thread.id, seq=seq)

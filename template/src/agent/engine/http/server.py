@@ -17,13 +17,13 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from ..log.errors import AgentError
 from ..runners.app import App, Work
 from . import pages, problems, routes, sessions, waits
-from .problems import Problem, documented
+from .problems import Problem, document_errors
 from .service import Running, Service, Tokens
 
 DRAIN_S = 5
 """How long requests may take to end once the server stops."""
 
-_UNHEALTHY: dict[int | str, dict[str, Any]] = {503: documented(503)[503] | {"model": Problem}}
+_UNHEALTHY: dict[int | str, dict[str, Any]] = {503: document_errors(503)[503] | {"model": Problem}}
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with _working(service, works):
+        async with _run_works(service, works):
             yield
 
     api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
@@ -75,10 +75,10 @@ async def healthz(service: Running) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _working(service: Service, works: Sequence[Work]) -> AsyncIterator[None]:
+async def _run_works(service: Service, works: Sequence[Work]) -> AsyncIterator[None]:
     service.works = [asyncio.create_task(work()) for work in works]
     for task in service.works:
-        task.add_done_callback(_log)
+        task.add_done_callback(_log_failure)
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ async def _working(service: Service, works: Sequence[Work]) -> AsyncIterator[Non
         await asyncio.gather(*service.works, return_exceptions=True)
 
 
-def _log(work: asyncio.Task[None]) -> None:
+def _log_failure(work: asyncio.Task[None]) -> None:
     if not work.cancelled() and (error := work.exception()):
         trace = None if isinstance(error, AgentError) else error
         log.critical("the server cannot go on: %s", error, exc_info=trace)

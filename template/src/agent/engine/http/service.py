@@ -45,7 +45,7 @@ class Tokens:
         names: dict[bytes, str] = {}
         for place, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
             name, _, token = (part.strip() for part in entry.partition(":"))
-            if problem := _problem(name, token):
+            if problem := _find_problem(name, token):
                 raise Misconfigured(f"API_TOKENS, entry {place}: {problem}. {_HINT}")
             if names.setdefault(_hash(token), name) != name:
                 raise Misconfigured(f"API_TOKENS, entry {place}: another name has this token")
@@ -53,7 +53,7 @@ class Tokens:
             raise Misconfigured(f"API_TOKENS holds no token. {_HINT}")
         return cls(names)
 
-    def name(self, token: str) -> str | None:
+    def find_name(self, token: str) -> str | None:
         """Return whose token it is, in a time that says nothing about the others."""
         given, found = _hash(token), None
         for known, name in self.names.items():
@@ -85,29 +85,29 @@ class Service:
 _bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")
 
 
-def service_of(request: Request) -> Service:
+def get_service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-Running = Annotated[Service, Depends(service_of)]
+Running = Annotated[Service, Depends(get_service)]
 
 
-def actor(
+def authenticate(
     service: Running, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> str:
     if given is None:
         raise HTTPException(401, "send a bearer token", {"WWW-Authenticate": "Bearer"})
-    name = service.tokens.name(given.credentials)
+    name = service.tokens.find_name(given.credentials)
     if name is None:
         known = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
         raise HTTPException(401, "nobody has this token", known)
     return name
 
 
-Actor = Annotated[str, Depends(actor)]
+Actor = Annotated[str, Depends(authenticate)]
 
 
-def _delivery(
+def _name_delivery(
     name: Actor,
     idempotency_key: Annotated[
         str,
@@ -123,25 +123,25 @@ def _delivery(
     return f"http:{name}:{idempotency_key}"
 
 
-Delivery = Annotated[str, Depends(_delivery)]
+Delivery = Annotated[str, Depends(_name_delivery)]
 LastEventId = Annotated[
     int,
     Header(alias="Last-Event-ID", ge=0, description="What a client that comes back saw last."),
 ]
 
 
-async def _loaded(thread_id: str, service: Running) -> Thread:
+async def _load_thread(thread_id: str, service: Running) -> Thread:
     return await service.app.ports.store.load(thread_id)
 
 
-Loaded = Annotated[Thread, Depends(_loaded)]
+Loaded = Annotated[Thread, Depends(_load_thread)]
 
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def _problem(name: str, token: str) -> str:
+def _find_problem(name: str, token: str) -> str:
     if not (name and token):
         return "it is not name:token"
     if name in _WORDS or not is_person(name):

@@ -39,9 +39,9 @@ class Session:
     """What every form of the session has to carry."""
 
 
-def person(request: Request, service: Running) -> str:
+def require_person(request: Request, service: Running) -> str:
     """Return who is signed in; anybody else is sent to sign in, and told what was not sent."""
-    session = _session(service, request.cookies.get(COOKIE, ""))
+    session = _find_session(service, request.cookies.get(COOKIE, ""))
     if session is None:
         unsent = {} if request.method == "GET" else {"unsent": "1"}
         query = f"?{request.url.query}" if request.url.query else ""
@@ -51,10 +51,10 @@ def person(request: Request, service: Running) -> str:
     return session.name
 
 
-Person = Annotated[str, Depends(person)]
+Person = Annotated[str, Depends(require_person)]
 
 
-def sent(request: Request, _: Person, fields: pages.Form) -> dict[str, str]:
+def read_sent_form(request: Request, _: Person, fields: pages.Form) -> dict[str, str]:
     """Return the form that the signed-in person sent.
 
     Raises:
@@ -65,22 +65,22 @@ def sent(request: Request, _: Person, fields: pages.Form) -> dict[str, str]:
     return fields
 
 
-Sent = Annotated[dict[str, str], Depends(sent)]
+Sent = Annotated[dict[str, str], Depends(read_sent_form)]
 
 
 @router.get("/login")
-async def login(request: Request, wanted: Wanted = "/", unsent: bool = False) -> Response:
-    return pages.page(request, "login.html", next=wanted, unsent=unsent, wrong=False)
+async def show_login(request: Request, wanted: Wanted = "/", unsent: bool = False) -> Response:
+    return pages.render_page(request, "login.html", next=wanted, unsent=unsent, wrong=False)
 
 
 @router.post("/login")
 async def sign_in(request: Request, service: Running, fields: pages.Form) -> Response:
     token, wanted = fields.get("token", "").strip(), fields.get("next", "/")
-    if service.tokens.name(token) is None:
+    if service.tokens.find_name(token) is None:
         shown: dict[str, Any] = {"next": wanted, "unsent": False, "wrong": True}
-        return pages.page(request, "login.html", 401, **shown)
+        return pages.render_page(request, "login.html", 401, **shown)
     response = pages.redirect(wanted if _OWN_PATH.fullmatch(wanted) else "/")
-    cookie = str(_serializer(sha256(token.encode()).digest()).dumps(token_urlsafe(16)))
+    cookie = str(_make_serializer(sha256(token.encode()).digest()).dumps(token_urlsafe(16)))
     secure = request.url.scheme == "https"
     response.set_cookie(COOKIE, cookie, SESSION_S, httponly=True, samesite="lax", secure=secure)
     return response
@@ -93,10 +93,10 @@ async def sign_out(_: Sent) -> Response:
     return response
 
 
-def _session(service: Service, cookie: str) -> Session | None:
+def _find_session(service: Service, cookie: str) -> Session | None:
     for token, name in service.tokens.names.items():
         try:
-            csrf, signed = _serializer(token).loads(cookie, return_timestamp=True)
+            csrf, signed = _make_serializer(token).loads(cookie, return_timestamp=True)
         except BadData:
             continue
         # Not `max_age`: it refuses what another machine signed whose clock is ahead.
@@ -105,6 +105,6 @@ def _session(service: Service, cookie: str) -> Session | None:
     return None
 
 
-def _serializer(token: bytes) -> URLSafeTimedSerializer:
+def _make_serializer(token: bytes) -> URLSafeTimedSerializer:
     """Sign with a token, of which the server knows the SHA-256."""
     return URLSafeTimedSerializer(token, "session", signer_kwargs={"digest_method": sha256})

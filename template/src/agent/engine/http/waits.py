@@ -16,21 +16,21 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..people.routing import find_closing
 from ..people.words import describe_event, format_title
-from . import answers, pages, wait_path
+from . import answers, build_wait_path, pages
 from .service import Loaded, Running, Service
-from .sessions import Person, Sent, person
+from .sessions import Person, Sent, require_person
 
 router = APIRouter(
-    route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(person)]
+    route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(require_person)]
 )
 start = APIRouter(route_class=pages.PageRoute, include_in_schema=False)
 
 
 @router.get("/waits/{thread_id}/{wait}")
-async def page(
+async def show_wait(
     request: Request, thread: Loaded, wait: int, service: Running, name: Person
 ) -> Response:
-    return show(request, service, thread, wait, name)
+    return render_wait(request, service, thread, wait, name)
 
 
 @router.post("/waits/{thread_id}/{wait}")
@@ -41,11 +41,11 @@ async def act(
 
 
 @start.get("/")
-async def home(request: Request, name: Person) -> Response:
-    return pages.page(request, "start.html", name=name)
+async def show_start(request: Request, name: Person) -> Response:
+    return pages.render_page(request, "start.html", name=name)
 
 
-def show(
+def render_wait(
     request: Request,
     service: Service,
     thread: Thread,
@@ -59,16 +59,16 @@ def show(
     Raises:
         HTTPException: the thread never asked that.
     """
-    asked, is_open = _asked(thread, wait), thread.state.wait
+    asked, is_open = _find_question(thread, wait), thread.state.wait
     form = None
     if is_open and is_open.seq == wait:
         form = answers.Form.of(service.app.ports, thread, is_open, name, typed or {})
     shown: dict[str, Any] = {"typed": typed or {}, "refused": refused}
     shown |= {"asked": asked, "form": form, "title": format_title(thread)}
-    shown |= {} if form else _closed(thread, asked, name)
+    shown |= {} if form else _describe_closing(thread, asked, name)
     if service.thread_page:
         shown["thread_page"] = service.thread_page(thread.id)
-    return pages.page(request, "wait_page.html", 409 if refused else 200, **shown)
+    return pages.render_page(request, "wait_page.html", 409 if refused else 200, **shown)
 
 
 async def answer(
@@ -86,24 +86,24 @@ async def answer(
     """
     given, ports = fields | {"wait": str(wait)}, service.app.ports
     try:
-        await answers.give(ports, thread, name, given)
+        await answers.give_answer(ports, thread, name, given)
     except Refused as refused:
         thread = await ports.store.load(thread.id)
         if not answers.is_given(thread, name, given):
-            return show(request, service, thread, wait, name, given, str(refused))
+            return render_wait(request, service, thread, wait, name, given, str(refused))
     service.app.runner.wake(thread.id)
     if service.thread_page:
         return pages.redirect(service.thread_page(thread.id))
-    return pages.redirect(wait_path(thread.id, wait))
+    return pages.redirect(build_wait_path(thread.id, wait))
 
 
-def _asked(thread: Thread, wait: int) -> Event:
+def _find_question(thread: Thread, wait: int) -> Event:
     if 1 <= wait <= len(thread.events) and (past := thread.event(wait)).type == "paused":
         return past
     raise HTTPException(404, f"The thread has no question {wait}.")
 
 
-def _closed(thread: Thread, asked: Event, name: str) -> dict[str, Any]:
+def _describe_closing(thread: Thread, asked: Event, name: str) -> dict[str, Any]:
     """Return what is to be shown of the event that closed a wait: who did what, and when."""
     closing = find_closing(thread, asked.seq)
     if closing is None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from ..log.events import CallJson, safe
+from ..log.events import CallJson, make_safe
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from ..loop.ports import Summary
@@ -18,7 +18,7 @@ MAX_TEXT = 80_000
 PAGE = 500
 """Events in one answer."""
 
-Safe = BeforeValidator(safe)
+Safe = BeforeValidator(make_safe)
 Text = Annotated[str, Safe, Field(max_length=MAX_TEXT)]
 Said = Annotated[Text, Field(min_length=1, examples=["deploy the backend to staging"])]
 Name = Annotated[str, Safe, Field(min_length=1, max_length=255)]

@@ -5,6 +5,6 @@ from ..runners.app import App, Served
 
 def serve(_: App) -> Served:
     """Open the inbox beside the API; its tokens and sessions are those of HTTP."""
-    from .routes import path_of, router  # FastAPI would slow down every other command
+    from .routes import build_thread_path, router  # FastAPI would slow down every other command
 
-    return Served(router=router, thread_page=path_of)
+    return Served(router=router, thread_page=build_thread_path)

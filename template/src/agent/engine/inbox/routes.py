@@ -21,7 +21,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from ..context.window import render_prompt
 from ..http import answers, pages, wire
 from ..http.service import LastEventId, Loaded, Running, Service
-from ..http.sessions import Person, Sent, person
+from ..http.sessions import Person, Sent, require_person
 from ..http.stream import stream_events
 from ..log.errors import Refused
 from ..log.thread import Thread
@@ -29,53 +29,53 @@ from ..loop import api
 from ..loop.ports import Ports
 from ..people.words import format_title
 from .lines import LINES, format_short, list_lines
-from .waiting import asked
+from .waiting import list_questions
 
 SOURCE = "inbox"
 LISTED = 50
 """Threads on one page."""
 
 router = APIRouter(
-    route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(person)]
+    route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(require_person)]
 )
 
 
 @router.get("/")
-async def home(request: Request, service: Running, name: Person) -> Response:
+async def show_inbox(request: Request, service: Running, name: Person) -> Response:
     store = service.app.ports.store
     rows = await store.threads(limit=LISTED)
     found = {row.id for row in (*await store.threads(True, LISTED), *rows)}
     threads = {one.id: one for one in await asyncio.gather(*map(store.load, found))}
     shown: dict[str, Any] = {
         "key": token_urlsafe(8),
-        "path_of": path_of,
+        "path_of": build_thread_path,
         "format_title": format_title,
     }
-    shown |= {"asked": asked(threads.values(), name), "more": LISTED}
-    shown["agent_of"] = _agent_names(service)
+    shown |= {"asked": list_questions(threads.values(), name), "more": LISTED}
+    shown["agent_of"] = _make_agent_label(service)
     listed = [(row, format_title(threads[row.id])) for row in rows]
-    return pages.page(request, "inbox.html", home=__package__, rows=listed, **shown)
+    return pages.render_page(request, "inbox.html", home=__package__, rows=listed, **shown)
 
 
 @router.post("/")
-async def begin(service: Running, name: Person, fields: Sent) -> Response:
-    text, delivery = said(name, fields)
-    thread_id = api.thread_of(SOURCE, name, delivery)
+async def start_thread(service: Running, name: Person, fields: Sent) -> Response:
+    text, delivery = read_message(name, fields)
+    thread_id = api.name_thread(SOURCE, name, delivery)
     who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
     await api.launch(service.app.ports, thread_id, text, **who)
     service.app.runner.wake(thread_id)
-    return pages.redirect(path_of(thread_id))
+    return pages.redirect(build_thread_path(thread_id))
 
 
 @router.get("/inbox/{thread_id}")
-async def show(
+async def show_thread(
     request: Request,
     thread: Loaded,
     service: Running,
     name: Person,
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    return _page(request, service, thread, name, before, "", {})
+    return _render_page(request, service, thread, name, before, "", {})
 
 
 @router.post("/inbox/{thread_id}")
@@ -84,17 +84,17 @@ async def act(
 ) -> Response:
     """Do what a form of the page says; what is refused comes back with what was typed."""
     try:
-        await _do(service.app.ports, thread, name, fields)
+        await _answer(service.app.ports, thread, name, fields)
     except Refused as refused:
         thread = await service.app.ports.store.load(thread.id)
         if not answers.is_given(thread, name, fields):
-            return _page(request, service, thread, name, None, str(refused), fields)
+            return _render_page(request, service, thread, name, None, str(refused), fields)
     service.app.runner.wake(thread.id)
-    return pages.redirect(f"{path_of(thread.id)}#now")
+    return pages.redirect(f"{build_thread_path(thread.id)}#now")
 
 
 @router.get("/inbox/{thread_id}/events/{seq}")
-async def event(request: Request, thread: Loaded, seq: int, service: Running) -> Response:
+async def show_event(request: Request, thread: Loaded, seq: int, service: Running) -> Response:
     if not 1 <= seq <= len(thread.events):
         raise HTTPException(404, f"The thread has no event {seq}.")
     past, ports = thread.event(seq), service.app.ports
@@ -104,9 +104,11 @@ async def event(request: Request, thread: Loaded, seq: int, service: Running) ->
         prompt = render_prompt(thread.before(seq), agent.prompts, agent.render)
         edited = past.data.get("prompt_sha", "") != agent.prompts.sha
     around = seq + LINES // 2
-    back = path_of(thread.id) + (f"?before={around}" if around < len(thread.events) else "")
+    back = build_thread_path(thread.id) + (
+        f"?before={around}" if around < len(thread.events) else ""
+    )
     shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
-    return pages.page(request, "event.html", home=__package__, **shown)
+    return pages.render_page(request, "event.html", home=__package__, **shown)
 
 
 @router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)
@@ -120,12 +122,12 @@ async def stream(
         yield sent
 
 
-def path_of(thread_id: str) -> str:
+def build_thread_path(thread_id: str) -> str:
     """Return the address of a thread's page."""
     return f"/inbox/{quote(thread_id, safe='')}"
 
 
-def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
+def read_message(name: str, fields: dict[str, str]) -> tuple[str, str]:
     """Return what somebody says, and a name for it: sent twice it is said once."""
     text = fields.get("text", "").strip()
     if not 0 < len(text) <= wire.MAX_TEXT:
@@ -134,25 +136,25 @@ def said(name: str, fields: dict[str, str]) -> tuple[str, str]:
     return text, f"inbox:{name}:{fields.get('key', '')[:64]}:{digest}"
 
 
-def _agent_names(service: Service) -> Callable[[str], str]:
+def _make_agent_label(service: Service) -> Callable[[str], str]:
     """Return how a page names the agent of a thread: only where there are several."""
     ports = service.app.ports
     return lambda agent: (agent or ports.default.name) if len(ports.agents) > 1 else ""
 
 
-async def _do(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
+async def _answer(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
     match fields.get("do"):
         case "message":
-            text, delivery = said(name, fields)
+            text, delivery = read_message(name, fields)
             who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
-            await api.message(ports, thread.id, text, **who)
+            await api.append_message(ports, thread.id, text, **who)
         case "cancel":
             await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
         case _:
-            await answers.give(ports, thread, name, fields)
+            await answers.give_answer(ports, thread, name, fields)
 
 
-def _page(
+def _render_page(
     request: Request,
     service: Service,
     thread: Thread,
@@ -162,16 +164,16 @@ def _page(
     typed: dict[str, str],
 ) -> Response:
     wait = thread.state.wait
-    return pages.page(
+    return pages.render_page(
         request,
         "thread.html",
         409 if refused else 200,
         home=__package__,
         thread=thread,
-        agent=_agent_names(service)(thread.state.agent),
+        agent=_make_agent_label(service)(thread.state.agent),
         title=format_title(thread),
         name=name,
-        path=path_of(thread.id),
+        path=build_thread_path(thread.id),
         lines=list_lines(thread, before),
         newest=before is None,
         form=answers.Form.of(service.app.ports, thread, wait, name, typed) if wait else None,

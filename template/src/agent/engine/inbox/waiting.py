@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..http.answers import urgency
+from ..http.answers import find_urgency
 from ..log.state import OpenWait
 from ..log.thread import Thread
 
@@ -20,7 +20,7 @@ class Asked:
 
     @property
     def urgency(self) -> str:
-        return urgency(self.wait)
+        return find_urgency(self.wait)
 
     @property
     def place(self) -> tuple[Any, ...]:
@@ -29,7 +29,7 @@ class Asked:
         return not self.mine, ("high", "medium", "low").index(self.urgency), at
 
 
-def asked(threads: Iterable[Thread], name: str) -> list[Asked]:
+def list_questions(threads: Iterable[Thread], name: str) -> list[Asked]:
     """List the open waits of some threads, those that concern a person most first."""
     waiting = (
         Asked(thread, wait, wait.admits(name)) for thread in threads if (wait := thread.state.wait)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_origin
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ..log.errors import InvalidStep
-from ..log.events import CallJson, cut, event
+from ..log.events import CallJson, cut, make_event
 from ..loop.actions import Step
 from .objects import find_objects, load_object
 from .schema import list_intents, wrap_schema
@@ -58,7 +58,7 @@ class JsonSteps:
         calls: list[CallJson] = []
         for value in self._find_candidates(text):
             call = self._parse_step(value).model_dump(mode="json", by_alias=True)
-            if event("step", call=call).data["call"] != call:
+            if make_event("step", call=call).data["call"] != call:
                 raise InvalidStep("a value is too long, or has characters that cannot be stored")
             if call not in calls:
                 calls.append(call)

@@ -47,13 +47,15 @@ class Event:
         return self.data.get("tokens") or {}
 
 
-def event(event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any) -> Event:
+def make_event(
+    event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any
+) -> Event:
     """Make an event not yet stored, its data made safe JSON."""
-    small = {name: _small(safe(item)) for name, item in data.items()}
-    return Event(event_type, small, safe(actor), safe(key))
+    small = {name: _shorten(make_safe(item)) for name, item in data.items()}
+    return Event(event_type, small, make_safe(actor), make_safe(key))
 
 
-def safe(value: Any, depth: int = 0) -> Any:
+def make_safe(value: Any, depth: int = 0) -> Any:
     """Return `value` as JSON that every store keeps alike.
 
     NUL and lone surrogates become U+FFFD, NaN and infinities become text, and what is too
@@ -67,26 +69,28 @@ def safe(value: Any, depth: int = 0) -> Any:
         case dict() | list() | tuple() if depth == MAX_DEPTH:
             return "[cut: nested too deep]"
         case dict():
-            return {safe(str(name)): safe(item, depth + 1) for name, item in value.items()}
+            return {
+                make_safe(str(name)): make_safe(item, depth + 1) for name, item in value.items()
+            }
         case list() | tuple():
-            return [safe(item, depth + 1) for item in value]
+            return [make_safe(item, depth + 1) for item in value]
         case int() if value.bit_length() > MAX_BITS:
             return f"{value:#x}"
         case None | bool() | int() | float():
             return value
-    return safe(str(value))
+    return make_safe(str(value))
 
 
-def _small(value: Any) -> Any:
-    if len(text := _text(value)) <= 2 * MAX_TEXT:
+def _shorten(value: Any) -> Any:
+    if len(text := _to_text(value)) <= 2 * MAX_TEXT:
         return value
     if not isinstance(value, dict):
         return cut(text, MAX_TEXT)
-    entries = {name: cut(_text(item), MAX_TEXT // 10) for name, item in value.items()}
-    return entries if len(_text(entries)) <= 2 * MAX_TEXT else {"cut": cut(text, MAX_TEXT)}
+    entries = {name: cut(_to_text(item), MAX_TEXT // 10) for name, item in value.items()}
+    return entries if len(_to_text(entries)) <= 2 * MAX_TEXT else {"cut": cut(text, MAX_TEXT)}
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else as_json(value)
 
 
@@ -98,7 +102,7 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters cut …]\n{text[-half:]}"
 
 
-def digest(call: CallJson) -> str:
+def compute_digest(call: CallJson) -> str:
     """Fingerprint of exactly this call; what an approval is bound to."""
     canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

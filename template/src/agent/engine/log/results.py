@@ -23,7 +23,7 @@ class Result(Generic[S]):
     """The tool itself, a person who confirmed that it happened, or a report on a job."""
 
 
-def results(events: Iterable[Event], shape: type[S]) -> list[Result[S]]:
+def list_results(events: Iterable[Event], shape: type[S]) -> list[Result[S]]:
     intents = get_args(shape.model_fields["intent"].annotation)
     calls: dict[int, CallJson] = {}
     waits: dict[int, Event] = {}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
-from .events import Event, digest
-from .results import Result, S, results
+from .events import Event, compute_digest
+from .results import Result, S, list_results
 from .state import OpenStep, OpenWait, State, is_person
 
 
@@ -51,15 +51,15 @@ class Thread:
     @property
     def last_speaker(self) -> str:
         """Who said something last: the actor of the last message, or of the last answer."""
-        return self._last_words[0]
+        return self._find_last_words[0]
 
     @property
     def last_message(self) -> str:
         """What they said."""
-        return self._last_words[1]
+        return self._find_last_words[1]
 
     @cached_property
-    def _last_words(self) -> tuple[str, str]:
+    def _find_last_words(self) -> tuple[str, str]:
         for past in reversed(self.events):
             answers = past.type == "resumed" and past.data["verdict"] == "answer"
             if answers or (past.type == "message" and "text" in past.data):
@@ -73,7 +73,7 @@ class Thread:
         and what another system reported are among them, marked by `source`. A call that no longer
         fits the shape keeps its values as they were recorded, unchecked.
         """
-        return results(self.events, shape)
+        return list_results(self.events, shape)
 
     def has(self, key: str | None) -> bool:
         return key is not None and any(event.key == key for event in self.events)
@@ -176,7 +176,7 @@ def _reset_counts(state: State, event: Event) -> State:
 
 
 def _settle(state: State) -> State:
-    call = (digest(state.step.call),) if state.step else ()
+    call = (compute_digest(state.step.call),) if state.step else ()
     return replace(_close(state), settled=state.settled + call)
 
 
@@ -202,6 +202,6 @@ def idempotency_key(thread: Thread) -> str:
     The same when the same call is started again or proposed again after an unclear outcome;
     a new one after an outcome that is certain. Begins with the thread's id; 64 characters."""
     assert thread.state.step, "only an open step has an effect to name"
-    call = digest(thread.state.step.call)
+    call = compute_digest(thread.state.step.call)
     name = f"{thread.id}:{call}:{thread.state.settled.count(call)}"
     return f"{thread.id}.{hashlib.sha256(name.encode()).hexdigest()[:27]}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..context.window import Prompt, Window
 from ..log.errors import AgentError, Conflict, InvalidStep
-from ..log.events import MAX_TEXT, Event, event
+from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import plan
 from ..log.thread import Thread
 from .compaction import compact
@@ -44,7 +44,7 @@ async def advance(
     """
     first, postponed = thread.state.version, dict[int, AgentError]()
     try:
-        agent = ports.agent_of(thread)
+        agent = ports.get_agent(thread)
         window = Window(agent.render)
         while not (stopping and stopping.is_set()):
             try:
@@ -87,7 +87,7 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
         return await ports.store.append(thread, decision)
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
-        spent = event("discarded", tokens=decision.tokens)
+        spent = make_event("discarded", tokens=decision.tokens)
         return await append_fact(ports.store, thread, lambda _: spent)
 
 
@@ -98,9 +98,9 @@ async def _ask_model(agent: BoundAgent, prompt: Prompt) -> Event:
         if reply.stop != "end" or len(reply.text) > MAX_TEXT:
             stop = "too long" if reply.stop == "end" else reply.stop
             raise InvalidStep(f"the reply was {stop}; answer with one complete JSON object")
-        return event("step", call=agent.steps.read(reply.text), **cost)
+        return make_event("step", call=agent.steps.read(reply.text), **cost)
     except InvalidStep as error:
-        return event("invalid_step", error=str(error), output=reply.text, **cost)
+        return make_event("invalid_step", error=str(error), output=reply.text, **cost)
 
 
 async def _prefetch(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread | None:
@@ -111,7 +111,7 @@ async def _prefetch(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread |
     outcome = await attempt(agent.prefetch, thread, timeout_s=PREFETCH_S)
     facts = outcome.output if outcome.error is None else {"prefetch_error": outcome.error}
     by_name = facts if isinstance(facts, dict) else {"prefetched": facts} if facts else {}
-    found = event("message", "system", PREFETCH, source="prefetch", facts=by_name)
+    found = make_event("message", "system", PREFETCH, source="prefetch", facts=by_name)
     return await ports.store.append(thread, found)
 
 
@@ -132,5 +132,5 @@ async def _deliver(
 
 async def record_delivery(ports: Ports, thread: Thread, ref: int, **how: Any) -> Thread:
     """Record that people were notified of event `ref`, with the channels' `receipt`, or why not."""
-    delivered = event("delivered", "agent", f"delivered:{ref}", ref=ref, **how)
+    delivered = make_event("delivered", "agent", f"delivered:{ref}", ref=ref, **how)
     return await append_fact(ports.store, thread, lambda _: delivered)

@@ -8,16 +8,16 @@ import json
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from ..log.errors import Conflict, Refused, Unavailable
-from ..log.events import CallJson, Event, event
+from ..log.events import CallJson, Event, make_event
 from ..log.thread import Thread, idempotency_key
 from .ports import Ports
 from .record import append_fact
-from .verdicts import check, check_edit, open_wait
+from .verdicts import check_answer, check_edit, find_open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
 
-def thread_of(trigger: str, scope: str, conversation: str) -> str:
+def name_thread(trigger: str, scope: str, conversation: str) -> str:
     """Name the thread of a conversation: the same on every machine, and no trigger's own
     can name another's."""
     return str(uuid5(_NAMESPACE, json.dumps([trigger, scope, conversation])))
@@ -45,9 +45,9 @@ async def launch(
         AgentGone: there is no such agent.
         Refused: `strict`, and the thread is another agent's.
     """
-    name = ports.agent_named(agent).name
+    name = ports.get_agent_named(agent).name
     where = {"source": source, "reply_to": reply_to, "agent": name}
-    said = event("message", actor, f"in:{delivery}", text=text, **where)
+    said = make_event("message", actor, f"in:{delivery}", text=text, **where)
 
     def start(thread: Thread) -> Event:
         known = thread.state.agent or ports.default.name
@@ -58,11 +58,11 @@ async def launch(
     return await append_fact(ports.store, Thread(thread_id), start)
 
 
-async def message(
+async def append_message(
     ports: Ports, thread_id: str, text: str, *, actor: str, delivery: str, source: str
 ) -> Thread:
     """Append a message to a thread that exists. Raises ThreadNotFound."""
-    said = event("message", actor, f"in:{delivery}", text=text, source=source)
+    said = make_event("message", actor, f"in:{delivery}", text=text, source=source)
     return await append_fact(ports.store, await ports.store.load(thread_id), lambda _: said)
 
 
@@ -87,12 +87,12 @@ async def resume(
     """
 
     def answer(thread: Thread) -> Event:
-        waiting = open_wait(thread, wait)
-        check(waiting, verdict, actor, digest)
+        waiting = find_open_wait(thread, wait)
+        check_answer(waiting, verdict, actor, digest)
         data = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = check_edit(ports.agent_of(thread), thread, waiting, call, actor)
-        return event("resumed", actor, f"answer:{wait}", **data)
+            data["call"] = check_edit(ports.get_agent(thread), thread, waiting, call, actor)
+        return make_event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await expire(ports, await ports.store.load(thread_id))
     return await append_fact(ports.store, thread, answer)
@@ -120,7 +120,7 @@ async def expire(ports: Ports, thread: Thread) -> Thread:
     if not wait or not wait.expires_at or wait.expires_at > await ports.store.now():
         return thread
     verdict = "done" if wait.kind == "timer" else "expired"
-    over = event("resumed", "system", f"answer:{wait.seq}", wait=wait.seq, verdict=verdict)
+    over = make_event("resumed", "system", f"answer:{wait.seq}", wait=wait.seq, verdict=verdict)
     try:
         return await ports.store.append(thread, over)
     except Conflict:
@@ -138,7 +138,7 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
     def stop(thread: Thread) -> Event:
         if thread.state.ended:
             raise Refused(f"the thread is {thread.state.status} already")
-        return event("cancelled", actor, reason=reason)
+        return make_event("cancelled", actor, reason=reason)
 
     return await append_fact(ports.store, await ports.store.load(thread_id), stop)
 
@@ -161,5 +161,5 @@ async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:
         if not events or step is None or step.seq == 1:
             raise Refused(f"nothing is left of the thread before event {at}")
         events = events[: step.seq - 1]
-    note = event("forked", actor, thread=thread_id, seq=at)
+    note = make_event("forked", actor, thread=thread_id, seq=at)
     return await ports.store.append(Thread(str(uuid4())), *events, note)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from ..context.rendering import render_event
-from ..context.window import Prompt, estimate, render_prompt, visible
+from ..context.window import Prompt, estimate_tokens, render_prompt, select_visible
 from ..log.errors import InvalidStep, Misconfigured
-from ..log.events import Event, cut, event
+from ..log.events import Event, cut, make_event
 from ..log.thread import Thread
 from .actions import Step
 from .ports import BoundAgent
@@ -24,10 +24,14 @@ class Summarize(Step):
     summary: str
 
 
-def next_prompt(agent: BoundAgent, thread: Thread) -> Prompt:
+def render_next_prompt(agent: BoundAgent, thread: Thread) -> Prompt:
     """Return what the model would be asked next: for a step, or first for a summary."""
     prompt = render_prompt(thread, agent.prompts, agent.render)
-    return _question(agent, thread, prompt)[1] if prompt.exceeds(agent.limits.context) else prompt
+    return (
+        _render_question(agent, thread, prompt)[1]
+        if prompt.exceeds(agent.limits.context)
+        else prompt
+    )
 
 
 async def compact(agent: BoundAgent, thread: Thread, prompt: Prompt) -> Event:
@@ -36,27 +40,27 @@ async def compact(agent: BoundAgent, thread: Thread, prompt: Prompt) -> Event:
     Raises:
         Unavailable: the model cannot be asked now.
     """
-    upto, question = _question(agent, thread, prompt)
-    text, cost = "\n".join(_line(block) for block in question.blocks), dict[str, Any]()
+    upto, question = _render_question(agent, thread, prompt)
+    text, cost = "\n".join(_render_line(block) for block in question.blocks), dict[str, Any]()
     with suppress(InvalidStep, Misconfigured):  # a script has no line for it, a recording no reply
         reply = await agent.llm(question, agent.summaries.schema)
         cost = {"tokens": reply.tokens, "model": reply.model}
         if reply.stop == "end":
             text = agent.summaries.read(reply.text)["summary"].strip() or text
     shorter = cut(text, 200 + sum(map(len, question.blocks)) // 10)
-    return event("compacted", upto=upto, text=shorter, **cost)
+    return make_event("compacted", upto=upto, text=shorter, **cost)
 
 
-def _question(agent: BoundAgent, thread: Thread, prompt: Prompt) -> tuple[int, Prompt]:
+def _render_question(agent: BoundAgent, thread: Thread, prompt: Prompt) -> tuple[int, Prompt]:
     """Choose up to which event to summarize, and ask for that.
 
     What stays begins with a step, so none is split from its result.
     """
-    shown = [(past, render_event(thread, past, agent.render)) for past in visible(thread)]
-    room = sum(estimate(*blocks) for _, blocks in shown) // 2
+    shown = [(past, render_event(thread, past, agent.render)) for past in select_visible(thread)]
+    room = sum(estimate_tokens(*blocks) for _, blocks in shown) // 2
     upto = thread.state.version
     for past, blocks in reversed(shown):
-        room -= estimate(*blocks)
+        room -= estimate_tokens(*blocks)
         if room < 0:
             break
         upto = past.seq - 1 if past.type in ("step", "invalid_step") else upto
@@ -71,7 +75,7 @@ def _question(agent: BoundAgent, thread: Thread, prompt: Prompt) -> tuple[int, P
     return upto, replace(prompt, blocks=older, seen=0, ask=agent.prompts.compact)
 
 
-def _line(block: str) -> str:
+def _render_line(block: str) -> str:
     tag, _, rest = block.partition("\n")
     lines = [line.strip() for line in rest.splitlines()[:-1]]
     return "\n".join(lines) if tag == "<earlier_events>" else f"{tag[1:-1]}: {' '.join(lines)}"

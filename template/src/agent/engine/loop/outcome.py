@@ -34,9 +34,9 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
             if inspect.iscoroutinefunction(function):
                 output = await function(*args)
             else:
-                output = await _in_thread(function, args)
+                output = await _run_in_thread(function, args)
                 output = await output if inspect.isawaitable(output) else output
-        return Outcome(_json(output))
+        return Outcome(_to_json(output))
     except ToolError as error:
         return Outcome(error=str(error) or "ToolError")
     except Exception as error:
@@ -45,7 +45,7 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
         return Outcome(error=why, definite=False)
 
 
-def _in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
+def _run_in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
     """Like `asyncio.to_thread`, but a tool without end does not keep the process from ending."""
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
@@ -62,7 +62,7 @@ def _in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.F
     return asyncio.wrap_future(future)
 
 
-def _json(output: Any) -> Any:
+def _to_json(output: Any) -> Any:
     if isinstance(output, Wait):
         return output
     try:

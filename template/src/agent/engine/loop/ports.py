@@ -185,15 +185,15 @@ class Ports:
     def default(self) -> BoundAgent:
         return next(iter(self.agents.values()))
 
-    def agent_of(self, thread: Thread) -> BoundAgent:
+    def get_agent(self, thread: Thread) -> BoundAgent:
         """Return the agent of a thread. Raises AgentGone."""
-        return self.agent_named(thread.state.agent)
+        return self.get_agent_named(thread.state.agent)
 
     def find_agent(self, thread: Thread) -> BoundAgent | None:
         """Return the agent of a thread, None where it is gone."""
         return self.agents.get(thread.state.agent or self.default.name)
 
-    def agent_named(self, name: str) -> BoundAgent:
+    def get_agent_named(self, name: str) -> BoundAgent:
         """Return an agent by its name, the default for an empty one. Raises AgentGone."""
         if name and name not in self.agents:
             raise AgentGone(f"there is no agent {name!r} in app.py: {', '.join(self.agents)}")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from ..log.errors import Conflict, Unavailable
-from ..log.events import Event, event
+from ..log.events import Event, make_event
 from ..log.state import is_person
 from ..log.thread import Thread
 from .ports import Ports, Store
@@ -54,7 +54,7 @@ async def pause(
 ) -> Thread:
     """Open the wait that is the next event; who may answer is frozen with it."""
     data |= await compute_expiry(ports.store, expires_s)
-    asked = event(
+    asked = make_event(
         "paused", kind=kind, text=text, audience=resolve_audience(thread, audience), **data
     )
     return await ports.store.append(thread, asked)

@@ -6,7 +6,7 @@ same key; of what may not, a person is asked.
 """
 
 from ..log.errors import Conflict, InvalidStep, ToolError
-from ..log.events import Event, digest, event
+from ..log.events import Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Call, Finish, Run, Step, Wait
@@ -23,11 +23,11 @@ async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     try:
         typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:
-        nothing = event("tool_failed", step=step.seq, error=str(error), definite=True)
+        nothing = make_event("tool_failed", step=step.seq, error=str(error), definite=True)
         return await ports.store.append(thread, nothing)
     match action:
         case Finish(message):
-            return await ports.store.append(thread, event("finished", message=message))
+            return await ports.store.append(thread, make_event("finished", message=message))
         case Ask(question, urgency, form, choices, audience, expires_s):
             asked = {"urgency": urgency, "format": form, "choices": choices}
             return await pause(
@@ -36,7 +36,7 @@ async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
         case Wait(text, seconds, kind, audience):
             return await pause(ports, thread, kind, text, audience, seconds)
         case Run(approvers=approvers) if not _is_approved(thread, step, approvers):
-            call = {"call": step.call, "digest": digest(step.call)}
+            call = {"call": step.call, "digest": compute_digest(step.call)}
             text = f"May I run {step.call['intent']}?"
             return await pause(ports, thread, "approval", text, approvers, action.expires_s, **call)
         case Run():
@@ -89,7 +89,7 @@ def _is_approved(thread: Thread, step: OpenStep, approvers: tuple[str, ...]) -> 
 
 async def _run(ports: Ports, thread: Thread, action: Run, typed: Step) -> Thread:
     step, key = _open(thread), idempotency_key(thread)
-    started = event("tool_started", step=step.seq, idempotency_key=key)
+    started = make_event("tool_started", step=step.seq, idempotency_key=key)
     thread = await ports.store.append(thread, started)
     call = Call(key, step.approved_by, thread)
     outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)
@@ -110,17 +110,17 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         kind, data = "tool_finished", {"output": wait.text if wait else outcome.output}
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
-        elif wait and not late and _runs(newest.state, step):
+        elif wait and not late and _is_running(newest.state, step):
             asked = {"text": wait.text, "audience": resolve_audience(newest, wait.audience)}
             job = {"kind": wait.kind, "call": call, "job": idempotency_key(newest)}
             kind, data = "paused", asked | job | await compute_expiry(ports.store, wait.seconds)
         unique = f"late:{start}" if late else key
-        return event(kind, "agent", unique, step=step, start=start, late=late, **data)
+        return make_event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
     return await append_fact(ports.store, thread, result)
 
 
-def _runs(state: State, step: int) -> bool:
+def _is_running(state: State, step: int) -> bool:
     alive = state.status in ("running", "waiting:in_doubt")
     return alive and state.step is not None and state.step.seq == step
 

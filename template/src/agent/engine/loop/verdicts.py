@@ -1,7 +1,7 @@
 """Which answer may close which wait. Everything here raises `Refused`, with the reason."""
 
 from ..log.errors import InvalidStep, Refused, ToolError
-from ..log.events import CallJson, event
+from ..log.events import CallJson, make_event
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from .actions import Run
@@ -9,7 +9,7 @@ from .ports import BoundAgent
 from .record import resolve_audience
 
 
-def open_wait(thread: Thread, wait: int) -> OpenWait:
+def find_open_wait(thread: Thread, wait: int) -> OpenWait:
     """Return the wait `wait` if it is the open one."""
     if thread.state.wait and thread.state.wait.seq == wait:
         return thread.state.wait
@@ -19,7 +19,7 @@ def open_wait(thread: Thread, wait: int) -> OpenWait:
     raise Refused(f"{wait} is not waiting for an answer (any more)")
 
 
-def check(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
+def check_answer(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
     """Refuse a person who is not asked, a verdict that does not fit, approval of another call."""
     if not wait.admits(actor):
         raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
@@ -47,6 +47,6 @@ def check_edit(
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed: CallJson = step.model_dump(mode="json")
-    if event("resumed", call=changed).data["call"] != changed:
+    if make_event("resumed", call=changed).data["call"] != changed:
         raise Refused("the edited call is too long to be kept as it is")
     return changed

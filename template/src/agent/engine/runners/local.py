@@ -53,7 +53,7 @@ class LocalRunner:
                 if task := await self._claim(stopping, thread_id):
                     await _wait_for_end(task, stopping)
                 thread = await self._ports.store.load(thread_id)
-                if plan(thread.state, self._ports.agent_of(thread).limits) == "idle":
+                if plan(thread.state, self._ports.get_agent(thread).limits) == "idle":
                     return thread
                 if not task:
                     await asyncio.sleep(min(self._poll_s, 0.2))

@@ -13,7 +13,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import CallJson, Event
 from ..loop.api import expire, resume
-from ..loop.verdicts import check, open_wait
+from ..loop.verdicts import check_answer, find_open_wait
 from ..people.identity import resolve_person
 from ..people.routing import find_closing
 from ..runners.app import App
@@ -132,7 +132,9 @@ class Answers:
         ports = self._app.ports
         try:
             thread = await expire(ports, await ports.store.load(press.thread))
-            check(open_wait(thread, press.wait), press.verdict, press.actor, press.digest)
+            check_answer(
+                find_open_wait(thread, press.wait), press.verdict, press.actor, press.digest
+            )
         except (Refused, ThreadNotFound) as why:
             return await self._explain(press, why)
         view = build_form(thread.event(press.wait), press.verdict, asdict(press))

@@ -12,7 +12,7 @@ from ..log.errors import ThreadNotFound
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import launch, message, thread_of
+from ..loop.api import append_message, launch, name_thread
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .background import Background
@@ -57,15 +57,15 @@ class Messages:
     ) -> Thread | None:
         ports, direct = self._app.ports, event.get("channel_type") == "im"
         team = (await self._slack.get_bot()).team
-        ours = thread_of("slack", team, f"{place.channel}:{place.ts}")
+        ours = name_thread("slack", team, f"{place.channel}:{place.ts}")
         reply = event["type"] == "message" and place.ts != event["ts"]
         with suppress(ThreadNotFound):
             if reply:
-                return await message(ports, ours, **given)
+                return await append_message(ports, ours, **given)
         with suppress(ThreadNotFound):
             # Somebody who is asked about a thread from elsewhere replies to the question.
             if reply and direct and (mark := await find_first_mark(self._slack, place)):
-                return await message(ports, str(mark["thread"]), **given)
+                return await append_message(ports, str(mark["thread"]), **given)
         starts = direct or event["type"] == "app_mention"
         if not starts:
             return None

@@ -14,7 +14,7 @@ from fastapi import APIRouter, HTTPException, Request
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ..log.errors import Refused
-from ..log.events import safe
+from ..log.events import make_safe
 from ..log.thread import Thread
 from ..loop import api
 from ..runners.app import App
@@ -70,7 +70,7 @@ class Webhooks:
         key = f"webhook:{name}:{signed}"
         thread = await api.launch(
             self._app.ports,
-            api.thread_of(SOURCE, name, conversation),
+            api.name_thread(SOURCE, name, conversation),
             text,
             actor=f"hook:{name}",
             delivery=key,
@@ -143,7 +143,7 @@ _SCHEMES = {"standard": _verify_standard, "github": _verify_github}
 
 def _parse_body(body: bytes) -> dict[str, Any]:
     try:
-        payload = safe(json.loads(body))
+        payload = make_safe(json.loads(body))
     except (ValueError, RecursionError):
         raise HTTPException(400, "The body is not JSON.") from None
     if not isinstance(payload, dict):

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE
@@ -79,10 +79,10 @@ async def test_processes_that_start_at_once_create_the_tables_once(
 async def test_a_key_too_long_for_an_index_is_unique(length: int, stores: Stores) -> None:
     chance, store = random.Random(length), stores()
     key = "".join(chance.choices("\\é日😀abcdefghij0123456789", k=length))
-    thread = await stored(store, event("message", "ana", key, text=""))
+    thread = await stored(store, make_event("message", "ana", key, text=""))
     with pytest.raises(Conflict):
-        await store.append(thread, event("message", "ana", key, text=""))
-    other = event("message", "ana", f"{key[:-1]}!", text="")
+        await store.append(thread, make_event("message", "ana", key, text=""))
+    other = make_event("message", "ana", f"{key[:-1]}!", text="")
     assert len((await store.append(thread, other)).events) == 2
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 from psycopg import AsyncConnection
 
 from ...log.errors import Conflict, ThreadNotFound
-from ...log.events import FACTS, Event, safe
+from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary
 from ...settings import optional
@@ -37,7 +37,7 @@ class PostgresStore:
         return cls(optional("DATABASE_URL"))
 
     async def load(self, thread_id: str) -> Thread:
-        rows = await self.database.fetch_rows(sql.LOAD, [safe(thread_id)])
+        rows = await self.database.fetch_rows(sql.LOAD, [make_safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return Thread.of(
@@ -71,7 +71,7 @@ class PostgresStore:
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
-        first = safe(prefix)
+        first = make_safe(prefix)
         values = [f"{first}\U0010ffff", first, "waiting:%" if waiting else "%", limit]
         rows = await self.database.fetch_rows(sql.LIST, values)
         return [
