@@ -27,7 +27,7 @@ from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.sqlite import SqliteStore
 from capacity_lab import heads, postgres, row
 from capacity_meter import STEPS, WINDOWS, Files, Wal, payload
-from tests.engine.domain import Done, Look, World, ports_of
+from tests.engine.domain import Done, Look, World, build_ports
 
 Meter = Wal | Files
 Row = dict[str, Any]
@@ -48,7 +48,7 @@ async def ours(name: str, store: Any, meter: Meter, folder: str) -> Row:
             return Finish(step.message)
         return Run(lambda *_: payload(growth.steps), effect="read")
 
-    ports = ports_of(
+    ports = build_ports(
         store, say, World(Path(folder, "world")), steps=JsonSteps(Look | Done), decide=decide,
         limits=Limits(10**9, 10**9, 10**9, 10**9),
     )  # fmt: skip

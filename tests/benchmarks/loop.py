@@ -24,7 +24,7 @@ from agent.engine.loop.ports import Reply, Store
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 from pydantic import BaseModel
-from tests.engine.domain import Done, Look, World, ports_of
+from tests.engine.domain import Done, Look, World, build_ports
 
 ROUNDS = 7
 STEPS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -79,7 +79,7 @@ async def by_hand(path: str) -> None:
 async def ours(path: str) -> None:
     store: Store = MemoryStore() if path == ":memory:" else SqliteStore(path)
     limits = Limits(10**9, 10**9, 10**9, 10**9)
-    ports = ports_of(store, model(), WORLD, limits=limits, steps=TYPES)
+    ports = build_ports(store, model(), WORLD, limits=limits, steps=TYPES)
     await advance(ports, await launch(ports, "t", "hello", actor="a", delivery="1", source="cli"))
 
 

@@ -20,7 +20,7 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from bpe_openai import get_encoding
-from tests.engine.domain import chose, failed, past, paused, resumed, returned, said, started
+from tests.engine.domain import make_step, make_failure, make_thread, make_pause, make_answer, make_result, make_message, make_start
 
 READ, WRITE = 0.1, 1.25
 ASKED = "Can you deploy the latest backend to production? Staging first, as always."
@@ -46,29 +46,29 @@ def story(steps: int) -> Thread:
 
     def call(intent: str, output: Any = None, **arguments: Any) -> None:
         step = len(events) + 1
-        events.append(chose(intent, **arguments))
+        events.append(make_step(intent, **arguments))
         if arguments.get("environment") == "production":
-            events.append(paused("approval", call=events[-1].data["call"]))
-            events.append(resumed(step + 1, "approve"))
+            events.append(make_pause("approval", call=events[-1].data["call"]))
+            events.append(make_answer(step + 1, "approve"))
         if intent == "request_more_information":
-            events.append(paused("question"))
-            events.append(resumed(step + 1, "answer", text=output))
+            events.append(make_pause("question"))
+            events.append(make_answer(step + 1, "answer", text=output))
             return
-        error = failed(step, "ConnectionError: no answer")
-        events.extend([started(step), returned(step, output) if output else error])
+        error = make_failure(step, "ConnectionError: no answer")
+        events.extend([make_start(step), make_result(step, output) if output else error])
 
     for turn in range(steps // 5):
         names = [f"v1.2.{turn + number}" for number in (3, 2, 1)]
         tags = [{"name": name, "commit": sha256(name.encode()).hexdigest()[:7]} for name in names]
         staging = {"tag": names[0], "environment": "staging"}
         production = {"tag": names[0], "environment": "production"}
-        events.append(said(ASKED, source="slack"))
+        events.append(make_message(ASKED, source="slack"))
         call("list_git_tags", tags)
         call("deploy_backend", {"deployed": names[0], "environment": "staging"}, **staging)
         call("deploy_backend", **production)
         call("request_more_information", "It was restarted just now, try again.", question=QUESTION)
         call("deploy_backend", {"deployed": names[0], "environment": "production"}, **production)
-    return past(*events)
+    return make_thread(*events)
 
 
 def ours(thread: Thread) -> list[Call]:

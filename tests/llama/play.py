@@ -17,11 +17,10 @@ from agent.engine import Action, Finish, Limits, Run
 from agent.engine.llms.openai import OpenaiLLM
 from agent.engine.log.errors import Refused
 from agent.engine.log.events import Event
-from agent.engine.loop.advance import advance
 from agent.engine.loop.api import launch, resume
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
-from tests.engine.domain import World, ports_of
+from tests.engine.domain import World, advance, build_ports
 from tests.engine.llms.contract import STEPS, Serve
 
 LIMITS = Limits(steps=8, errors=3, tokens=10**9)
@@ -34,7 +33,7 @@ YES = {
 }
 
 
-def kitchen(step: Any) -> Action:
+def kitchen(step: Any, _: Any) -> Action:
     match step:
         case Serve():
             return Finish(step.message)
@@ -45,10 +44,8 @@ async def played(ports: Ports) -> tuple[Event, ...]:
     """Play one thread, a person saying yes to everything, but not for ever."""
     thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
     for _ in range(4):
-        advanced = await advance(ports, thread)
-        if advanced.problem:
-            raise advanced.problem
-        if not (wait := advanced.thread.state.wait):
+        thread = await advance(ports, thread)
+        if not (wait := thread.state.wait):
             break
         said = {"text": "yes", "digest": wait.data.get("digest", "")}
         with suppress(Refused):  # a nap of no seconds is over already
@@ -64,7 +61,7 @@ async def main(replies: int) -> None:
     while sum(event.type in ("step", "invalid_step") for event in events) < replies:
         world = World(Path(tempfile.mkdtemp()) / "world.db")
         for changes in ({}, kitchens):
-            events += await played(ports_of(MemoryStore(), llm, world, limits=LIMITS, **changes))
+            events += await played(build_ports(MemoryStore(), llm, world, limits=LIMITS, **changes))
     tokens = [event.data["tokens"] for event in events if "tokens" in event.data]
     result = {
         "replies": len(tokens),

@@ -7,7 +7,7 @@ import pytest
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
-from .domain import Asleep, Says, World, ports_of
+from .domain import Asleep, Says, World, build_ports
 
 
 class Clock:
@@ -45,4 +45,4 @@ def runner() -> Asleep:
 
 @pytest.fixture
 def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says(), world)
+    return build_ports(store, Says(), world)

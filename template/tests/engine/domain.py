@@ -116,7 +116,7 @@ class World:
             return [value for (value,) in rows.fetchall()]
 
 
-def decide_in(world: World) -> Any:
+def make_decide(world: World) -> Any:
     """Return the switch of this domain, its effects going to `world`."""
 
     def decide(step: Any, thread: Thread) -> Action | None:
@@ -153,17 +153,17 @@ class Direct:
             return Delivery(problem=problem)
 
 
-def ports_of(
+def build_ports(
     store: Store, llm: LLM, world: World, *, channel: Channel | None = None, **changes: Any
 ) -> Ports:
     """Plug an agent of this domain together, called `test`; `also` names others like it."""
     notifier = changes.pop("notifier", None) or Direct(channel or PollChannel())
     names = ("test", *changes.pop("also", ()))
-    agents = {name: agent_of(llm, world, **changes | {"name": name}) for name in names}
+    agents = {name: build_agent(llm, world, **changes | {"name": name}) for name in names}
     return Ports(store, notifier, agents)
 
 
-def agent_of(llm: LLM, world: World, **changes: Any) -> BoundAgent:
+def build_agent(llm: LLM, world: World, **changes: Any) -> BoundAgent:
     """Bind the agent of this domain to a model."""
     declared: dict[str, Any] = {
         "name": "test",
@@ -171,7 +171,7 @@ def agent_of(llm: LLM, world: World, **changes: Any) -> BoundAgent:
         "llm": llm,
         "steps": STEPS,
         "summaries": SUMMARIES,
-        "decide": decide_in(world),
+        "decide": make_decide(world),
         "prompts": Prompts("You are a test.", "What next?", "In short?"),
         "limits": Limits(steps=20, errors=3, tokens=10_000),
     }
@@ -264,71 +264,71 @@ class Asleep:
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def past(*events: Event, thread_id: str = "t") -> Thread:
+def make_thread(*events: Event, thread_id: str = "t") -> Thread:
     """Return a thread to which these events happened."""
     numbered = (replace(each, seq=seq, at=NOON) for seq, each in enumerate(events, 1))
     return Thread.of(thread_id, numbered)
 
 
-def said(text: str = "hello", actor: str = "ana", **data: Any) -> Event:
+def make_message(text: str = "hello", actor: str = "ana", **data: Any) -> Event:
     return make_event("message", actor, **{"text": text, "source": "user", **data})
 
 
-def chose(intent: str, **arguments: Any) -> Event:
+def make_step(intent: str, **arguments: Any) -> Event:
     return make_event(
         "step", call={"intent": intent, **arguments}, tokens={"input": 10, "output": 5}
     )
 
 
-def started(step: int) -> Event:
+def make_start(step: int) -> Event:
     return make_event("tool_started", step=step, idempotency_key="k")
 
 
-def returned(step: int, output: Any = "ok") -> Event:
+def make_result(step: int, output: Any = "ok") -> Event:
     return make_event("tool_finished", "agent", f"result:{step}", step=step, output=output)
 
 
-def failed(step: int, error: str = "broken", definite: bool = True) -> Event:
+def make_failure(step: int, error: str = "broken", definite: bool = True) -> Event:
     key = f"result:{step}"
     return make_event("tool_failed", "agent", key, step=step, error=error, definite=definite)
 
 
-def paused(kind: str, *audience: str, call: CallJson | None = None, **data: Any) -> Event:
+def make_pause(kind: str, *audience: str, call: CallJson | None = None, **data: Any) -> Event:
     """Open a wait for `audience`, the owner `ana` if nobody is named."""
     about = {"call": call, "digest": compute_digest(call)} if call else {}
     named = list(audience or ("ana",))
     return make_event("paused", kind=kind, text=f"{kind}?", audience=named, **about, **data)
 
 
-def resumed(wait: int, verdict: str, actor: str = "ana", **data: Any) -> Event:
+def make_answer(wait: int, verdict: str, actor: str = "ana", **data: Any) -> Event:
     return make_event("resumed", actor, f"answer:{wait}", wait=wait, verdict=verdict, **data)
 
 
-def told(ref: int, **data: Any) -> Event:
+def make_delivery(ref: int, **data: Any) -> Event:
     return make_event("delivered", "agent", f"delivered:{ref}", ref=ref, **data)
 
 
 _CHARGE: CallJson = {"intent": "charge", "amount": 500}
 
 EVERY_EVENT = (
-    said("Hi"),
+    make_message("Hi"),
     make_event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
-    chose("charge", amount=500),
-    paused("approval", call=_CHARGE),
-    told(4),
-    resumed(4, "edit", "bob", call={**_CHARGE, "amount": 5}, text="less"),
-    started(3),
-    started(3),
-    returned(3, {"charged": 5}),
+    make_step("charge", amount=500),
+    make_pause("approval", call=_CHARGE),
+    make_delivery(4),
+    make_answer(4, "edit", "bob", call={**_CHARGE, "amount": 5}, text="less"),
+    make_start(3),
+    make_start(3),
+    make_result(3, {"charged": 5}),
     make_event("tool_finished", "agent", "late:7", step=3, output="late", late=True),
     make_event("invalid_step", error="no intent", output="hm"),
     make_event("discarded", tokens={}),
-    chose("look", at="x"),
-    started(13),
-    failed(13, "broken", definite=False),
+    make_step("look", at="x"),
+    make_start(13),
+    make_failure(13, "broken", definite=False),
     make_event("compacted", upto=3, text="in short"),
-    paused("limit"),
-    said("go on", "bob"),
+    make_pause("limit"),
+    make_message("go on", "bob"),
     make_event("delivered", "agent", "told:17", ref=17, error="no channel"),
     make_event("finished", message="done it"),
     make_event("forked", "ana", thread="origin", seq=20),
@@ -338,10 +338,10 @@ EVERY_EVENT = (
 """A log, if not a likely one, in which everything happens."""
 
 
-async def stored(store: Store, *events: Event, thread_id: str = "t") -> Thread:
+async def store_thread(store: Store, *events: Event, thread_id: str = "t") -> Thread:
     """Store a thread to which these events happened."""
     return await store.append(Thread(thread_id), *events)
 
 
-def types(thread: Thread) -> list[str]:
+def list_types(thread: Thread) -> list[str]:
     return [each.type for each in thread.events]

@@ -14,7 +14,7 @@ from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from .domain import Done, said, stored
+from .domain import Done, make_message, store_thread
 
 SYSTEM = "You are a test.\n"
 
@@ -51,7 +51,7 @@ async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path)
     built = Application({"least": least(folder)}, llms=says).build(lambda _: "mine:x").ports
     store = MemoryStore()
     ports = replace(built, store=store)
-    await stored(store, said())
+    await store_thread(store, make_message())
     assert (await LocalRunner(ports).finish("t")).state.status == "finished"
     prompts = ports.default.prompts
     assert prompts.system == SYSTEM

@@ -23,7 +23,7 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Direct, Says, World, agent_of, stored
+from ..domain import Direct, Says, World, build_agent, store_thread
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ class Desk:
 
     def bind(self, model_of: ModelOf) -> Ports:
         agents = {
-            name: agent_of(self.llm, self.world, name=name, model=model_of(name))
+            name: build_agent(self.llm, self.world, name=name, model=model_of(name))
             for name in self.names
         }
         return Ports(self.store, Direct(PollChannel()), agents)
@@ -66,7 +66,7 @@ class Desk:
         self.llm.replies += replies
 
     def happened(self, *events: Event, thread_id: str = "t") -> Thread:
-        return now(stored(self.store, *events, thread_id=thread_id))
+        return now(store_thread(self.store, *events, thread_id=thread_id))
 
     def thread(self, thread_id: str = "t") -> Thread:
         return now(self.store.load(thread_id))

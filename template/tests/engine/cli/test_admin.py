@@ -19,7 +19,18 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, chose, past, paused, ports_of, said, stored, told, types
+from ..domain import (
+    Says,
+    World,
+    build_ports,
+    list_types,
+    make_delivery,
+    make_message,
+    make_pause,
+    make_step,
+    make_thread,
+    store_thread,
+)
 
 T = TypeVar("T")
 
@@ -32,7 +43,7 @@ class House:
 
     def __init__(self, path: Path, world: World) -> None:
         self.store = SqliteStore(path)
-        self.ports = ports_of(self.store, Says(DONE), world)
+        self.ports = build_ports(self.store, Says(DONE), world)
 
     def does(self, *words: str, stdin: str | bytes = "", code: int = 0) -> Result:
         cli = build_commands(lambda _: App(self.ports, LocalRunner(self.ports)), mount)
@@ -46,7 +57,7 @@ class House:
     def keeps(self, *threads: Thread) -> None:
         async def kept() -> None:
             for thread in threads:
-                await stored(self.store, *thread.events, thread_id=thread.id)
+                await store_thread(self.store, *thread.events, thread_id=thread.id)
 
         self.now(kept)
 
@@ -67,10 +78,16 @@ def new(tmp_path: Path, world: World) -> House:
     return House(tmp_path / "new.db", world)
 
 
-ASKED = past(
-    said(), chose("charge", amount=500), paused("approval", call=RISKY), told(3), thread_id="asked"
+ASKED = make_thread(
+    make_message(),
+    make_step("charge", amount=500),
+    make_pause("approval", call=RISKY),
+    make_delivery(3),
+    thread_id="asked",
 )
-BEGUN = past(said("naïve 😀 \x1b[31m", x=[{"": None}, 2**70, 0.1]), thread_id="begun")
+BEGUN = make_thread(
+    make_message("naïve 😀 \x1b[31m", x=[{"": None}, 2**70, 0.1]), thread_id="begun"
+)
 
 
 def lines(*threads: Thread) -> str:
@@ -104,7 +121,7 @@ def test_a_question_asked_before_is_answered_after(old: House, new: House, world
             await resume(new.ports, "asked", 3, "approve", **approve)
         return await LocalRunner(new.ports).finish("asked")
 
-    assert types(new.now(answered))[-2:] == ["finished", "delivered"]
+    assert list_types(new.now(answered))[-2:] == ["finished", "delivered"]
     assert world.effects("charge") == ["500"]
 
 
@@ -117,7 +134,7 @@ def test_what_is_there_already_is_not_repeated(old: House, new: House) -> None:
 
 
 def test_what_went_on_where_it_was_is_added(new: House) -> None:
-    grown = past(*ASKED.events, said("and?"), thread_id="asked")
+    grown = make_thread(*ASKED.events, make_message("and?"), thread_id="asked")
     new.does("import", stdin=lines(ASKED))
     new.does("import", stdin=lines(grown))
     new.does("import", stdin=lines(ASKED))
@@ -125,8 +142,8 @@ def test_what_went_on_where_it_was_is_added(new: House) -> None:
 
 
 def test_what_went_on_in_both_places_is_left_as_it_is(new: House) -> None:
-    here = past(*ASKED.events, said("here"), thread_id="asked")
-    there = past(*ASKED.events, said("there"), thread_id="asked")
+    here = make_thread(*ASKED.events, make_message("here"), thread_id="asked")
+    there = make_thread(*ASKED.events, make_message("there"), thread_id="asked")
     new.keeps(here)
     refused = new.does("import", stdin=lines(BEGUN, there), code=1)
     assert "line 2: thread asked continued differently here" in refused.stderr

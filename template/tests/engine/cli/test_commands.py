@@ -12,7 +12,15 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import Event, make_event
 
 from ..conftest import Clock
-from ..domain import chose, paused, resumed, returned, said, started, types
+from ..domain import (
+    list_types,
+    make_answer,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+)
 from .conftest import Desk, now, piped
 
 CALL = {"intent": "charge", "amount": 500}
@@ -97,7 +105,7 @@ def test_a_message_takes_the_place_of_an_approval(desk: Desk) -> None:
 
 
 def test_a_message_during_doubt_is_kept_and_the_doubt_asked_first(desk: Desk) -> None:
-    desk.happened(said(), chose("charge", amount=1), paused("in_doubt", call=CALL))
+    desk.happened(make_message(), make_step("charge", amount=1), make_pause("in_doubt", call=CALL))
     ran = desk.agent("run", "--thread", "t", "well?")
     assert ran.exit_code == 3
     assert "Your message is kept" in ran.stderr
@@ -122,15 +130,15 @@ def test_a_script_never_passes_for_a_model(desk: Desk) -> None:
 
 def test_what_others_do_to_the_thread_is_shown(desk: Desk) -> None:
     async def interrupt() -> str:
-        await desk.store.append(await desk.store.load("t"), said("me too", "bob"))
+        await desk.store.append(await desk.store.load("t"), make_message("me too", "bob"))
         return "never read"
 
-    desk.happened(said())
+    desk.happened(make_message())
     desk.says(interrupt, DONE)
     ran = desk.agent("run", "--thread", "t")
     assert "· bob said: me too" in ran.stderr
     assert "discarded a reply because the thread changed meanwhile" in ran.stderr
-    assert types(desk.thread())[-2:] == ["finished", "delivered"]
+    assert list_types(desk.thread())[-2:] == ["finished", "delivered"]
 
 
 @pytest.mark.parametrize(
@@ -173,7 +181,7 @@ def test_an_unknown_agent_starts_nothing(several: Desk) -> None:
 
 
 def test_a_thread_whose_agent_is_gone_says_so(desk: Desk) -> None:
-    desk.happened(said("hi", agent="second"))
+    desk.happened(make_message("hi", agent="second"))
     assert "stalled: no agent 'second'" in desk.agent("threads").stdout
     ran = desk.agent("run", "--thread", "t")
     assert ran.exit_code == 1
@@ -194,7 +202,9 @@ def test_without_a_model_it_says_where_to_name_one(
 @pytest.fixture
 def waiting(desk: Desk) -> Desk:
     """Thread `t` waits at 3 for `ana` to allow a charge."""
-    desk.happened(said(), chose("charge", amount=500), paused("approval", call=CALL))
+    desk.happened(
+        make_message(), make_step("charge", amount=500), make_pause("approval", call=CALL)
+    )
     return desk
 
 
@@ -221,7 +231,7 @@ def test_an_edit_replaces_the_arguments(waiting: Desk, words: tuple[str, ...]) -
 
 
 def question(**options: Any) -> Event:
-    return paused("question", options=options)
+    return make_pause("question", options=options)
 
 
 @pytest.mark.parametrize(
@@ -234,17 +244,17 @@ def question(**options: Any) -> Event:
         (question(format="multiple_choice", choices=["a", "b"]), ["2"], "answer", "b"),
         (question(format="multiple_choice", choices=["a", "b"]), ["3"], "answer", "3"),
         (question(format="multiple_choice", choices=["2", "1"]), ["2"], "answer", "2"),
-        (paused("limit"), ["continue"], "continue", ""),
-        (paused("limit"), ["stop", "it's", "late"], "stop", "it's late"),
-        (paused("in_doubt", call=CALL), ["happened"], "happened", ""),
-        (paused("job"), ["done", "12", "rows"], "done", "12 rows"),
-        (paused("timer"), ["done"], "done", ""),
+        (make_pause("limit"), ["continue"], "continue", ""),
+        (make_pause("limit"), ["stop", "it's", "late"], "stop", "it's late"),
+        (make_pause("in_doubt", call=CALL), ["happened"], "happened", ""),
+        (make_pause("job"), ["done", "12", "rows"], "done", "12 rows"),
+        (make_pause("timer"), ["done"], "done", ""),
     ],
 )
 def test_everything_else_is_answered_in_words(
     desk: Desk, wait: Event, words: list[str], verdict: str, text: str
 ) -> None:
-    desk.happened(said(), chose("charge", amount=500), wait)
+    desk.happened(make_message(), make_step("charge", amount=500), wait)
     assert desk.agent("answer", "t:3", *words).exit_code == 0
     assert desk.thread().events[-1].data == {"wait": 3, "verdict": verdict, "text": text}
 
@@ -277,13 +287,13 @@ def test_a_mistake_ends_in_one_plain_line_and_the_wait_stays_open(
 
 def test_who_was_slower_reads_who_was_first(waiting: Desk) -> None:
     waiting.happened(
-        said(),
-        chose("charge", amount=500),
-        paused("approval", call=CALL),
-        resumed(3, "reject", "bob"),
-        chose("charge", amount=900),
-        paused("approval", call=CALL | {"amount": 900}),
-        resumed(6, "approve", "eve"),
+        make_message(),
+        make_step("charge", amount=500),
+        make_pause("approval", call=CALL),
+        make_answer(3, "reject", "bob"),
+        make_step("charge", amount=900),
+        make_pause("approval", call=CALL | {"amount": 900}),
+        make_answer(6, "approve", "eve"),
         thread_id="u",
     )
     ran = waiting.agent("approve", "u:3")
@@ -297,8 +307,8 @@ def test_only_who_is_asked_may_answer(waiting: Desk, monkeypatch: pytest.MonkeyP
 
 
 def test_the_beginning_of_two_ids_names_none(desk: Desk) -> None:
-    desk.happened(said(), thread_id="abc1")
-    desk.happened(said(), thread_id="abc2")
+    desk.happened(make_message(), thread_id="abc1")
+    desk.happened(make_message(), thread_id="abc2")
     ran = desk.agent("approve", "abc")
     assert (ran.exit_code, "several threads begin with 'abc': abc" in ran.stderr) == (1, True)
 
@@ -320,7 +330,7 @@ def test_it_is_silent_where_somebody_goes_on(
 
 
 def test_after_a_verdict_that_leaves_nothing_to_do_nobody_is_missed(desk: Desk) -> None:
-    desk.happened(said(), paused("limit"))
+    desk.happened(make_message(), make_pause("limit"))
     assert "No process" not in desk.agent("answer", "t:2", "stop").stderr
 
 
@@ -329,7 +339,9 @@ def test_the_inbox_says_what_waits_for_whom_since_when_and_how_to_answer(
 ) -> None:
     soon = (datetime.fromtimestamp(clock(), UTC) + timedelta(minutes=42)).isoformat()
     desk.happened(
-        said(), chose("charge", amount=500), paused("approval", call=CALL, expires_at=soon)
+        make_message(),
+        make_step("charge", amount=500),
+        make_pause("approval", call=CALL, expires_at=soon),
     )
     clock.tick(300)
     ran = desk.agent("inbox")
@@ -345,7 +357,7 @@ def test_the_inbox_says_what_waits_for_whom_since_when_and_how_to_answer(
 
 def test_what_waits_for_others_is_shown_without_commands(desk: Desk) -> None:
     options = {"urgency": "high", "format": "multiple_choice", "choices": ["red", "blue"]}
-    desk.happened(said(), paused("question", "bob", "cli:eve", options=options))
+    desk.happened(make_message(), make_pause("question", "bob", "cli:eve", options=options))
     ran = desk.agent("inbox")
     assert "Question (for bob or cli:eve, high urgency): question?" in ran.stdout
     assert "  1. red\n" in ran.stdout
@@ -353,9 +365,9 @@ def test_what_waits_for_others_is_shown_without_commands(desk: Desk) -> None:
 
 
 def test_what_waits_longest_comes_first(desk: Desk, clock: Clock) -> None:
-    desk.happened(said(), paused("question"), thread_id="older")
+    desk.happened(make_message(), make_pause("question"), thread_id="older")
     clock.tick(60)
-    desk.happened(said(), paused("question"), thread_id="newer")
+    desk.happened(make_message(), make_pause("question"), thread_id="newer")
     shown = desk.agent("inbox").stdout
     assert shown.index("older:2") < shown.index("newer:2")
 
@@ -368,9 +380,11 @@ def test_a_broken_people_file_is_named(desk: Desk) -> None:
 
 
 def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None:
-    desk.happened(said("the first"), paused("in_doubt", call=CALL), thread_id="first-of-all")
+    desk.happened(
+        make_message("the first"), make_pause("in_doubt", call=CALL), thread_id="first-of-all"
+    )
     clock.tick(120)
-    desk.happened(said("the second", "bob"), thread_id="second")
+    desk.happened(make_message("the second", "bob"), thread_id="second")
     ran = desk.agent("threads")
     assert ran.stdout == (
         "ID        STATUS           CHANGED    TOKENS  FROM  ABOUT\n"
@@ -380,7 +394,7 @@ def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None
 
 
 def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
-    desk.happened(said(), said("more"), make_event("finished", message="bye"))
+    desk.happened(make_message(), make_message("more"), make_event("finished", message="bye"))
     ran = desk.agent("fork", "t", "--at", "2")
     forked = desk.thread(ran.stdout.strip())
     assert [each.type for each in forked.events] == ["message", "message", "forked"]
@@ -388,7 +402,7 @@ def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
 
 
 def test_cancelling_is_said_by_whom_and_why_and_the_thread_ends_in_code_1(desk: Desk) -> None:
-    desk.happened(said(), paused("question"))
+    desk.happened(make_message(), make_pause("question"))
     assert desk.agent("cancel", "t", "--reason", "enough").stderr == "Cancelled t.\n"
     last = desk.thread().events[-1]
     assert (last.type, last.actor, last.data) == ("cancelled", "ana", {"reason": "enough"})
@@ -408,7 +422,7 @@ def test_cancelling_is_said_by_whom_and_why_and_the_thread_ends_in_code_1(desk: 
 def test_a_thread_that_is_not_there_or_over_ends_in_one_plain_line(
     desk: Desk, words: tuple[str, ...], problem: str
 ) -> None:
-    desk.happened(said(), make_event("finished", message="bye"))
+    desk.happened(make_message(), make_event("finished", message="bye"))
     ran = desk.agent(*words)
     assert (ran.exit_code, ran.stdout) == (1, "")
     assert ran.stderr.startswith("agent: ")
@@ -417,7 +431,10 @@ def test_a_thread_that_is_not_there_or_over_ends_in_one_plain_line(
 
 def test_the_log_is_one_line_an_event(desk: Desk) -> None:
     desk.happened(
-        said("hi\nthere"), chose("look", at="x"), started(2), returned(2, {"sky": "blue"})
+        make_message("hi\nthere"),
+        make_step("look", at="x"),
+        make_start(2),
+        make_result(2, {"sky": "blue"}),
     )
     ran = desk.agent("show", "t")
     assert [" ".join(line.split()[1:]) for line in ran.stdout.splitlines()] == [
@@ -446,14 +463,14 @@ def test_nothing_is_there_and_that_is_said(desk: Desk, words: str, problem: str)
 def test_no_id_means_the_thread_that_changed_last_and_its_wait_is_shown_with_the_way_to_answer(
     desk: Desk,
 ) -> None:
-    desk.happened(said("only one"), paused("question"))
+    desk.happened(make_message("only one"), make_pause("question"))
     ran = desk.agent("show")
     assert "only one" in ran.stdout
     assert ran.stderr.endswith("agent answer t:2 'TEXT'\n")
 
 
 def test_as_json_every_event_is_complete_and_on_a_line(desk: Desk) -> None:
-    thread = desk.happened(said("caf\u00e9\n\x1b[2J"), paused("question"))
+    thread = desk.happened(make_message("caf\u00e9\n\x1b[2J"), make_pause("question"))
     ran = desk.agent("show", "t", "--json")
     assert ran.stdout.isascii()
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
@@ -473,7 +490,7 @@ def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
     call = {"intent": "put", "value": HOSTILE}
     about = {"call": call, "digest": "x", "options": {"choices": [HOSTILE]}}
     wait = make_event("paused", kind="approval", text=HOSTILE, audience=[HOSTILE], **about)
-    desk.happened(said(HOSTILE), make_event("step", call=call), wait)
+    desk.happened(make_message(HOSTILE), make_event("step", call=call), wait)
     ran = desk.agent(*words)
     assert ran.exit_code == 0
     shown = ran.stdout + ran.stderr

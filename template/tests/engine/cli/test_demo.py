@@ -20,7 +20,7 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Charge, Done, Says, Shown, World, decide_in, ports_of
+from ..domain import Charge, Done, Says, Shown, World, build_ports, make_decide
 from .conftest import Desk, Typist, now
 
 pytestmark = pytest.mark.usefixtures("desk")
@@ -53,9 +53,9 @@ def play(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Play:
         def decide(step: Any, thread: Thread) -> Any:
             if action and not isinstance(step, Done):
                 return action
-            return decide_in(desk.world)(step, thread)
+            return make_decide(desk.world)(step, thread)
 
-        ports = ports_of(desk.store, Says(), desk.world, **{"decide": decide, **changes})
+        ports = build_ports(desk.store, Says(), desk.world, **{"decide": decide, **changes})
         cli = build_commands(lambda _: App(ports, LocalRunner(ports, poll_s=0.01)))
         return CliRunner().invoke(cli, ["demo", *words], catch_exceptions=False)
 
@@ -222,7 +222,7 @@ def test_a_person_answers_for_themselves_and_the_demo_for_others(
 ) -> None:
     def decide(step: Any, thread: Thread) -> Any:
         small = step == Charge(intent="charge", amount=9)
-        return FOR_BOB if small else decide_in(world)(step, thread)
+        return FOR_BOB if small else make_decide(world)(step, thread)
 
     write(CHARGE, SMALL, SLEEP, DONE)
     typist.lines.append("a")
@@ -308,7 +308,7 @@ def test_the_script_is_that_of_the_agent_or_is_named(
 
 
 def test_of_several_agents_the_first_that_has_a_script_plays(desk: Desk) -> None:
-    ports = ports_of(desk.store, Says(), desk.world)
+    ports = build_ports(desk.store, Says(), desk.world)
     agents = {name: replace(ports.default, name=name) for name in ("none", "two", "one")}
     app = App(replace(ports, agents=agents), LocalRunner(ports))
     cli = build_commands(lambda _: app)
@@ -348,7 +348,7 @@ def test_the_script_of_a_demo_is_one_of_a_scripted_model_too(desk: Desk) -> None
     from agent.engine.llms.scripted import ScriptedLLM
 
     write(CHARGE | {"answers": [{"verdict": "approve"}]}, DONE)
-    ports = ports_of(desk.store, ScriptedLLM.from_env(str(SCRIPT)), desk.world)
+    ports = build_ports(desk.store, ScriptedLLM.from_env(str(SCRIPT)), desk.world)
     cli = build_commands(lambda _: App(ports, LocalRunner(ports, poll_s=0.01)))
     ran = CliRunner().invoke(cli, ["run", "charge"], catch_exceptions=False)
     assert (ran.exit_code, desk.only().state.status) == (3, "waiting:approval")

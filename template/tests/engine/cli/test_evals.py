@@ -21,7 +21,17 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Done, Says, World, past, ports_of, rebind, said, started, stored
+from ..domain import (
+    Done,
+    Says,
+    World,
+    build_ports,
+    make_message,
+    make_start,
+    make_thread,
+    rebind,
+    store_thread,
+)
 
 Evals = Callable[..., Any]
 HERE = FOLDER / "test"
@@ -40,7 +50,7 @@ def ports(
     store: MemoryStore, world: World, llm: Says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Ports:
     monkeypatch.chdir(tmp_path)
-    return ports_of(store, llm, world)
+    return build_ports(store, llm, world)
 
 
 @pytest.fixture
@@ -97,7 +107,9 @@ def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
 def test_an_answer_is_held_to_the_arguments_that_are_named(
     expect: list[Any], says: Any, miss: str, ports: Ports
 ) -> None:
-    seen = asyncio.run(find_miss(ports.default, Case("a", past(said()), tuple(expect)), Says(says)))
+    seen = asyncio.run(
+        find_miss(ports.default, Case("a", make_thread(make_message()), tuple(expect)), Says(says))
+    )
     assert miss in seen
     assert bool(miss) == bool(seen)
 
@@ -137,8 +149,8 @@ async def held(ports: Ports) -> list[str | None]:
 
 
 def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, evals: Evals) -> None:
-    log = said("naïve \u2028", "bob"), step_of(ports), started(2)
-    thread = asyncio.run(stored(ports.store, *log, thread_id="0123456789"))
+    log = make_message("naïve \u2028", "bob"), step_of(ports), make_start(2)
+    thread = asyncio.run(store_thread(ports.store, *log, thread_id="0123456789"))
     done = evals("capture", "0123", "--at", "2")
     assert (done.exit_code, done.stdout) == (0, "evals/test/captured.jsonl: 01234567-2\n")
     (captured,) = read_cases(HERE)
@@ -150,7 +162,7 @@ def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, eval
 
 
 def test_what_was_said_to_other_prompts_is_not_recorded(ports: Ports, evals: Evals) -> None:
-    asyncio.run(stored(ports.store, said(), step_of(ports, prompt_sha="other")))
+    asyncio.run(store_thread(ports.store, make_message(), step_of(ports, prompt_sha="other")))
     done = evals("capture", "t", "--at", "2", "--name", "a")
     assert "Re-record: uv run agent eval record" in done.stderr
     assert asyncio.run(held(ports)) == [None]
@@ -170,7 +182,7 @@ def test_what_cannot_be_captured_changes_nothing(
 ) -> None:
     written(case())
     gone = step_of(ports, call={"intent": "gone"})
-    asyncio.run(stored(ports.store, said(), step_of(ports), gone))
+    asyncio.run(store_thread(ports.store, make_message(), step_of(ports), gone))
     done = evals("capture", *words)
     assert done.exit_code == 1
     assert reason in done.stderr

@@ -5,7 +5,7 @@ import pytest
 from agent.engine.cli.prompts import ESTIMATED
 from agent.engine.log.events import Event, make_event
 
-from ..domain import chose, returned, said, started
+from ..domain import make_message, make_result, make_start, make_step
 from .conftest import Desk
 
 
@@ -18,8 +18,8 @@ def shown(desk: Desk) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize("steps", [0, 1])
 def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
-    looked = [chose("look", at="x"), started(2), returned(2)]
-    desk.happened(said("look up"), *(looked * steps))
+    looked = [make_step("look", at="x"), make_start(2), make_result(2)]
+    desk.happened(make_message("look up"), *(looked * steps))
     text, notes = shown(desk)
     desk.says({"intent": "done", "message": "bye"})
     desk.agent("run", "--thread", "t")
@@ -37,7 +37,7 @@ def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
 
 
 def test_of_a_prompt_that_is_too_long_the_question_for_a_summary_comes_first(desk: Desk) -> None:
-    desk.happened(*(said(f"message {number} " + "x" * 9000) for number in range(60)))
+    desk.happened(*(make_message(f"message {number} " + "x" * 9000) for number in range(60)))
     text, _ = shown(desk)
     assert text.endswith("\n\nIn short?")
     assert "message 0 " in text
@@ -52,7 +52,12 @@ def stepped(sha: str, event_type: str = "step") -> Event:
 
 def test_the_log_says_where_the_prompts_changed(desk: Desk) -> None:
     desk.happened(
-        said(), stepped("a"), said(), stepped("a"), stepped("b", "invalid_step"), stepped("b")
+        make_message(),
+        stepped("a"),
+        make_message(),
+        stepped("a"),
+        stepped("b", "invalid_step"),
+        stepped("b"),
     )
     lines = desk.agent("show", "t").stdout.splitlines()[1:]
     assert [line.partition(" (prompts changed, now ")[2] for line in lines] == [*[""] * 4, "b)", ""]
@@ -70,6 +75,6 @@ def test_the_log_says_where_the_prompts_changed(desk: Desk) -> None:
 def test_a_thread_is_listed_with_what_it_cost(
     desk: Desk, costs: list[dict[str, int]], cell: str
 ) -> None:
-    desk.happened(said("hi"), *(make_event("discarded", tokens=cost) for cost in costs))
+    desk.happened(make_message("hi"), *(make_event("discarded", tokens=cost) for cost in costs))
     (row,) = desk.agent("threads").stdout.splitlines()[1:]
     assert cell in row.split("  ")

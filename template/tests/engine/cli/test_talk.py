@@ -17,7 +17,7 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 
 from ..conftest import Clock
-from ..domain import chose, past, paused, said, started
+from ..domain import make_message, make_pause, make_start, make_step, make_thread
 from ..examples import given, settings, st
 from ..play import logs
 from .conftest import Desk, Typist, now
@@ -38,7 +38,7 @@ def verdicts(thread: Thread) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def charging(desk: Desk) -> Desk:
-    desk.happened(said())
+    desk.happened(make_message())
     desk.says(CALL, DONE)
     return desk
 
@@ -98,7 +98,9 @@ def test_a_question_is_answered_at_the_terminal(
     desk: Desk, options: dict[str, Any], asked: str, typed: str, text: str
 ) -> None:
     desk.happened(
-        said(), chose("ask_person", question="which?"), paused("question", options=options)
+        make_message(),
+        make_step("ask_person", question="which?"),
+        make_pause("question", options=options),
     )
     desk.says(DONE)
     typist = Typist(typed)
@@ -118,7 +120,7 @@ def test_a_question_is_answered_at_the_terminal(
 def test_every_kind_of_wait_has_its_words(
     desk: Desk, kind: str, menu: str, typed: str, status: str
 ) -> None:
-    desk.happened(said(), chose("charge", amount=5), paused(kind, call=CALL))
+    desk.happened(make_message(), make_step("charge", amount=5), make_pause(kind, call=CALL))
     desk.says(DONE)
     typist = Typist(typed)
     assert talk(desk, typist).state.status == status
@@ -167,7 +169,9 @@ def test_a_question_ends_when_its_time_is_over(
 
 
 def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
-    desk.happened(said(), chose("ask_person", question="?"), paused("question", "bob"))
+    desk.happened(
+        make_message(), make_step("ask_person", question="?"), make_pause("question", "bob")
+    )
     desk.says(DONE)
     typist = Typist("never asked")
 
@@ -184,7 +188,7 @@ def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
 
 
 def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
-    desk.happened(said())
+    desk.happened(make_message())
     desk.says({"intent": "sleep", "seconds": 60}, DONE)
 
     async def both() -> Thread:
@@ -203,7 +207,7 @@ def test_a_thread_that_somebody_holds_is_waited_for_and_that_is_said(
     desk: Desk, capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
-    desk.happened(said())
+    desk.happened(make_message())
     desk.says(DONE)
     now(desk.store.claim("somebody", 15, "t"))
 
@@ -224,7 +228,7 @@ def test_a_slow_step_is_no_other_process(
         return DONE
 
     monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
-    desk.happened(said())
+    desk.happened(make_message())
     desk.says({"intent": "look", "at": "x"}, lambda: _as_text(slow()))
     talk(desk, Typist())
     assert "Another process" not in capsys.readouterr().err
@@ -260,7 +264,7 @@ def test_whatever_is_shown_steers_nothing(text: str) -> None:
 
 
 def test_the_person_at_the_terminal_is_you() -> None:
-    wait = past(said(), paused("question", "ana", "bob", "anyone")).state.wait
+    wait = make_thread(make_message(), make_pause("question", "ana", "bob", "anyone")).state.wait
     assert wait
     assert describe_wait(wait, "ana", NOON) == ["Question (for you or bob or anyone): question?"]
 
@@ -275,9 +279,9 @@ def test_every_log_can_be_followed(thread: Thread) -> None:
 
 
 def test_a_second_start_is_named_as_one() -> None:
-    first = past(said(), chose("look", at="x"), started(2))
+    first = make_thread(make_message(), make_step("look", at="x"), make_start(2))
     assert format_news(first, first.events[-1], "ana")[0] == '  ▸ look(at="x")'
-    again = past(said(), chose("look", at="x"), started(2), started(2))
+    again = make_thread(make_message(), make_step("look", at="x"), make_start(2), make_start(2))
     assert format_news(again, again.events[-1], "ana")[0].endswith(
         "(again: the last run reported no result)"
     )

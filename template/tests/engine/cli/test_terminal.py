@@ -21,7 +21,7 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, ports_of
+from ..domain import Says, World, build_ports
 from .conftest import PATIENCE_S, PROGRAM, environment, piped
 
 CHARGE = {"intent": "charge", "amount": 500}
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.server
 def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests, a real database, and a model that says what SAYS holds."""
     replies: list[Any] = json.loads(os.environ.get("SAYS", "[]"))
-    ports = ports_of(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
+    ports = build_ports(SqliteStore.from_env(), Says(*map(_slow, replies)), World("world.db"))
     return App(ports, LocalRunner(ports, lease_s=0.5, poll_s=0.05))
 
 

@@ -22,7 +22,7 @@ from agent.engine.runners import local
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import STEPS, SUMMARIES, Direct, World, advance, decide_in
+from ..domain import STEPS, SUMMARIES, Direct, World, advance, make_decide
 from ..sweep import WatchedModel
 from .moments import (
     Ledger,
@@ -40,7 +40,7 @@ THREAD = api.name_thread("test", "", "one")
 VERDICT = {"approval": "approve", "limit": "continue", "question": "answer"}
 PROMPTS = Prompts("You are a test.", "What next?")
 
-_decide = decide_in(World(":memory:"))
+_decide = make_decide(World(":memory:"))
 
 
 def _broken(step: Any, thread: Thread) -> Action:

@@ -14,7 +14,7 @@ from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import ModelOf
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Put, World, decide_in, ports_of
+from ..domain import Put, World, build_ports, make_decide
 from ..sweep import Scenario, sweep
 
 pytestmark = pytest.mark.crash
@@ -54,7 +54,7 @@ def puts() -> list[str]:
 
 
 def careful(model_of: ModelOf) -> Ports:
-    return _ports(model_of, decide_in(world()))
+    return _ports(model_of, make_decide(world()))
 
 
 def careless(model_of: ModelOf) -> Ports:
@@ -82,7 +82,7 @@ def forgetful(model_of: ModelOf) -> Ports:
 
 def _ports(model_of: ModelOf, decide: Any) -> Ports:
     script = ScriptedLLM.from_env(model_of("test").removeprefix("scripted:"))
-    return ports_of(MemoryStore(), script, world(), decide=decide)
+    return build_ports(MemoryStore(), script, world(), decide=decide)
 
 
 def scenario(folder: Path, script: str, effects: Any, plug: Any = careful) -> Scenario:

@@ -28,7 +28,7 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Asleep, Says, World, ports_of
+from ..domain import Asleep, Says, World, build_ports
 from ..http.conftest import TOKENS
 from .test_schedules import make_schedule, parse_utc
 
@@ -50,7 +50,7 @@ message = "Clean up."
 def app(tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch) -> App:
     monkeypatch.setenv("SCHEDULES_FILE", str(tmp_path / "schedules.toml"))
     (tmp_path / "schedules.toml").write_text(FILE)
-    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    ports = build_ports(SqliteStore(tmp_path / "threads.db"), Says(), world)
     return App(ports, Asleep(), (serve,))
 
 
@@ -152,7 +152,7 @@ def build(model_of: ModelOf) -> App:
     """Build an app in the domain of the tests, a second before the tick."""
     folder, started = Path(os.environ["FOLDER"]), time.monotonic()
     store = SqliteStore(folder / "threads.db")
-    ports = ports_of(
+    ports = build_ports(
         store, ScriptedLLM.of({"intent": "done", "message": "bye"}), World(folder / "w.db")
     )
 

@@ -16,13 +16,13 @@ from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, Shown, World, agent_of
+from ..domain import Says, Shown, World, build_agent
 
 ROOT = Path(__file__).parents[3]
 PORTS = Ports(
     MemoryStore(),
     Routing({"poll": PollChannel(), "slack": Shown()}),
-    {name: agent_of(Says(), World(":memory:"), name=name) for name in ("test", "second")},
+    {name: build_agent(Says(), World(":memory:"), name=name) for name in ("test", "second")},
 )
 GOOD = 'cron = "0 9 * * mon-fri"\nmessage = "Report."\n'
 

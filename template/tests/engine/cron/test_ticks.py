@@ -27,7 +27,7 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Asleep, Says, Shown, World, ports_of, types
+from ..domain import Asleep, Says, Shown, World, build_ports, list_types
 from .test_schedules import make_schedule, parse_utc
 
 TICK = parse_utc("2026-03-02 09:00")
@@ -48,7 +48,7 @@ async def list_days(app: App, daily: Schedule) -> list[int]:
             thread = await app.ports.store.load(name_thread(daily, TICK - days * DAY))
         except ThreadNotFound:
             continue
-        assert types(thread) == ["message"]
+        assert list_types(thread) == ["message"]
         found.append(days)
     return found
 
@@ -133,7 +133,7 @@ async def test_a_missed_tick_is_logged(app: App, caplog: pytest.LogCaptureFixtur
 async def fleet(tmp_path: Path, world: World) -> AsyncIterator[list[App]]:
     """Servers with one database, each with a connection of its own."""
     stores = [SqliteStore(tmp_path / "threads.db") for _ in range(4)]
-    yield [App(ports_of(store, Says(), world), Asleep()) for store in stores]
+    yield [App(build_ports(store, Says(), world), Asleep()) for store in stores]
     for store in stores:
         await store.close()
 
@@ -219,7 +219,7 @@ async def test_a_tick_prefetches_facts_and_notifies_as_the_schedule_says(
         return {"facts": "x"}
 
     model = Says({"intent": "done", "message": "bye"})
-    ports = ports_of(store, model, world, channel=slack, prefetch=fetch)
+    ports = build_ports(store, model, world, channel=slack, prefetch=fetch)
     report = make_schedule(message="Report of {date}.", notify="slack:C1")
     await start_thread(App(ports, Asleep()), report, TICK)
     ended = await LocalRunner(ports).finish(name_thread(report, TICK))

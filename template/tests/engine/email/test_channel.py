@@ -22,7 +22,19 @@ from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, told, types
+from ..domain import (
+    Says,
+    World,
+    advance,
+    build_ports,
+    list_types,
+    make_delivery,
+    make_message,
+    make_pause,
+    make_step,
+    make_thread,
+    store_thread,
+)
 from .mail_servers import SECRET, Outbox, configure, listen
 
 CALL = {"intent": "charge", "amount": 500}
@@ -59,7 +71,7 @@ async def send_last(outbox: Outbox, *log: Event) -> list[EmailMessage]:
     """Send the last event of a log, and return all mails so far."""
     channel = EmailChannel.from_env()
     assert channel
-    thread = past(*log, thread_id="t-1")
+    thread = make_thread(*log, thread_id="t-1")
     assert await channel.send(thread, thread.events[-1]) == {}
     return outbox.mails
 
@@ -68,7 +80,7 @@ async def test_a_result_answers_the_mail_it_came_from(outbox: Outbox) -> None:
     log = [
         make_mail(),
         make_mail("more", 2),
-        chose("done"),
+        make_step("done"),
         make_event("finished", message="all <b>done</b>"),
     ]
     (mail,) = await send_last(outbox, *log)
@@ -100,7 +112,9 @@ async def test_a_result_answers_the_mail_it_came_from(outbox: Outbox) -> None:
 async def test_a_question_goes_to_the_writer_unless_others_are_asked(
     reply_to: str, audience: list[str], receivers: list[str], outbox: Outbox
 ) -> None:
-    mails = await send_last(outbox, said(reply_to=reply_to), paused("question", *audience))
+    mails = await send_last(
+        outbox, make_message(reply_to=reply_to), make_pause("question", *audience)
+    )
     assert outbox.receivers == receivers
     for mail, receiver in zip(mails, receivers, strict=True):
         assert mail["To"] == receiver
@@ -111,19 +125,24 @@ async def test_a_question_goes_to_the_writer_unless_others_are_asked(
 @pytest.mark.parametrize(
     ("settings", "wait", "says", "link"),
     [
-        ({}, paused("approval", "ana", call=CALL), "A reply does not approve", True),
-        ({}, paused("approval", "ana", call=CALL), "charge\n  amount: 500", True),
-        ({}, paused("question", "ana"), "Reply to this mail", True),
-        ({}, paused("question", "ana", options={"format": "yes_no"}), "  1. yes\n  2. no", True),
-        ({}, paused("limit", "anyone"), "Decide here", True),
-        ({}, paused("in_doubt", "ana", call=CALL), "Check what happened", True),
-        ({}, paused("approval", "nobody", call=CALL), "waits for nobody", False),
-        ({"PUBLIC_URL": ""}, paused("approval", "ana", call=CALL), "agent inbox", False),
-        ({"PUBLIC_URL": ""}, paused("question", "ana"), "Reply to this mail", False),
-        ({"EMAIL_MAILGUN_KEY": ""}, paused("question", "ana"), "Answer here", True),
+        ({}, make_pause("approval", "ana", call=CALL), "A reply does not approve", True),
+        ({}, make_pause("approval", "ana", call=CALL), "charge\n  amount: 500", True),
+        ({}, make_pause("question", "ana"), "Reply to this mail", True),
+        (
+            {},
+            make_pause("question", "ana", options={"format": "yes_no"}),
+            "  1. yes\n  2. no",
+            True,
+        ),
+        ({}, make_pause("limit", "anyone"), "Decide here", True),
+        ({}, make_pause("in_doubt", "ana", call=CALL), "Check what happened", True),
+        ({}, make_pause("approval", "nobody", call=CALL), "waits for nobody", False),
+        ({"PUBLIC_URL": ""}, make_pause("approval", "ana", call=CALL), "agent inbox", False),
+        ({"PUBLIC_URL": ""}, make_pause("question", "ana"), "Reply to this mail", False),
+        ({"EMAIL_MAILGUN_KEY": ""}, make_pause("question", "ana"), "Answer here", True),
         (
             {"EMAIL_MAILGUN_KEY": "", "PUBLIC_URL": ""},
-            paused("question", "ana"),
+            make_pause("question", "ana"),
             "cannot be answered by mail",
             False,
         ),
@@ -150,24 +169,24 @@ async def test_a_question_says_how_to_answer_it(
 
 async def test_a_person_without_a_name_gets_no_link_and_is_told_what_to_do(outbox: Outbox) -> None:
     first = make_event("message", "email:x@y.example", text="hi", reply_to="email:x@y.example")
-    (mail,) = await send_last(outbox, first, paused("approval", "email:x@y.example", call=CALL))
+    (mail,) = await send_last(outbox, first, make_pause("approval", "email:x@y.example", call=CALL))
     assert "https://" not in read_text(mail)
     assert "people.toml" in read_text(mail)
 
 
 async def test_a_timer_sends_no_mail(outbox: Outbox) -> None:
-    assert await send_last(outbox, make_mail(), paused("timer", "anyone")) == []
+    assert await send_last(outbox, make_mail(), make_pause("timer", "anyone")) == []
 
 
 async def test_attachments_are_declined_once_and_only_to_whoever_sent_them(outbox: Outbox) -> None:
     note = UNREAD.format("plan.pdf, x.png")
-    log = [make_mail(f"look\n\n{note}"), paused("question", "bob")]
+    log = [make_mail(f"look\n\n{note}"), make_pause("question", "bob")]
     (others,) = await send_last(outbox, *log)
     assert "plan.pdf" not in others.as_string()
-    log += [told(2), make_event("finished", message="done")]
+    log += [make_delivery(2), make_event("finished", message="done")]
     mail = (await send_last(outbox, *log))[-1]
     assert "Attachments are not read: plan.pdf, x.png." in read_text(mail)
-    log += [told(4), make_mail("and?", 2), make_event("finished", message="done")]
+    log += [make_delivery(4), make_mail("and?", 2), make_event("finished", message="done")]
     assert "plan.pdf" not in (await send_last(outbox, *log))[-1].as_string()
 
 
@@ -178,7 +197,10 @@ async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) ->
     home = "email:ana@example.org?subject=" + "Hi%0D%0ABcc%3A+eve%40evil.example"
     first = make_mail(HOSTILE, reply_to=home)
     call = {"intent": "charge", HOSTILE: HOSTILE}
-    for wait in (paused("approval", "ana", call=call), paused("approval", "bob", call=call)):
+    for wait in (
+        make_pause("approval", "ana", call=call),
+        make_pause("approval", "bob", call=call),
+    ):
         await send_last(outbox, first, make_event("paused", **wait.data | {"text": HOSTILE}))
     assert outbox.receivers == ["ana@example.org", "bob@example.org"]
     for mail in outbox.mails:
@@ -200,7 +222,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
     done = [{"intent": "done", "message": "bye"}] * 2
     channel = EmailChannel.from_env()
     assert channel
-    return ports_of(store, Says(*done), world, channel=channel)
+    return build_ports(store, Says(*done), world, channel=channel)
 
 
 async def test_an_unreachable_server_gets_the_same_mail_later(
@@ -211,13 +233,13 @@ async def test_an_unreachable_server_gets_the_same_mail_later(
         pass
     monkeypatch.setenv("EMAIL_SMTP_URL", f"smtp://127.0.0.1:{outbox.port}")
     says = Says({"intent": "done", "message": "bye"})
-    ports = ports_of(store, says, world, channel=EmailChannel.from_env())
-    thread = await stored(store, make_mail())
+    ports = build_ports(store, says, world, channel=EmailChannel.from_env())
+    thread = await store_thread(store, make_mail())
     with pytest.raises(Unavailable, match="mail cannot be sent"):
         await advance(ports, thread)
     async with listen(outbox):
         thread = await advance(ports, await store.load(thread.id), attempts=1)
-        assert types(thread)[-2:] == ["finished", "delivered"]
+        assert list_types(thread)[-2:] == ["finished", "delivered"]
         # After a crash before `delivered` it is sent again, and mail programs recognize it.
         before = Thread.of(thread.id, thread.events[:-1])
         await ports.notifier.notify(before, before.events[-1])
@@ -228,7 +250,9 @@ async def test_an_unreachable_server_gets_the_same_mail_later(
 async def test_a_mail_is_given_up_if_the_server_stays_unreachable(
     store: MemoryStore, ports: Ports
 ) -> None:
-    thread = await stored(store, make_mail(), chose("done"), make_event("finished", message="bye"))
+    thread = await store_thread(
+        store, make_mail(), make_step("done"), make_event("finished", message="bye")
+    )
     thread = await advance(ports, thread, attempts=MAX_DELIVERIES)
     assert "mail cannot be sent" in thread.events[-1].data["error"]
 
@@ -245,7 +269,7 @@ async def test_a_refused_address_does_not_keep_others_from_their_mail(
     refuses: dict[str, str], receivers: list[str], error: str | None, outbox: Outbox
 ) -> None:
     outbox.refuses = refuses
-    log = [said(), paused("question", "bob", "email:eve@x.example")]
+    log = [make_message(), make_pause("question", "bob", "email:eve@x.example")]
     if error:
         with pytest.raises(Unavailable, match=error):
             await send_last(outbox, *log)

@@ -15,7 +15,7 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Says, World, ports_of
+from ..domain import Says, World, build_ports
 from ..http.conftest import TOKENS, caller
 from .conftest import wait_until, write_mail
 from .imap_servers import Mailbox, run_pymap
@@ -54,7 +54,7 @@ async def test_a_request_a_question_and_an_approval_by_mail(
     channel = EmailChannel.from_env()
     assert channel
     store = SqliteStore(tmp_path / "threads.db")
-    ports = ports_of(store, says, world, notifier=Routing({"email": channel}))
+    ports = build_ports(store, says, world, notifier=Routing({"email": channel}))
     app = App(ports, LocalRunner(ports, poll_s=0.05), (email.serve,))
     api = create_app(app, Tokens.parse(f"ana:{TOKENS['ana']}"))
     async with api.router.lifespan_context(api), caller(api) as browser:

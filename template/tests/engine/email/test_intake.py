@@ -23,7 +23,17 @@ from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Asleep, Says, World, advance, chose, paused, ports_of, said, stored
+from ..domain import (
+    Asleep,
+    Says,
+    World,
+    advance,
+    build_ports,
+    make_message,
+    make_pause,
+    make_step,
+    store_thread,
+)
 from .conftest import ADDRESS, read_logs, write_mail
 from .mail_servers import SECRET, Outbox
 
@@ -63,7 +73,7 @@ async def test_the_same_mail_delivered_many_times_is_one_message(
 async def test_our_message_ids_lead_to_their_thread_and_forged_ones_do_not(
     intake: Intake, ports: Ports, store: MemoryStore
 ) -> None:
-    await stored(store, said("from elsewhere"), paused("question", "bob"))
+    await store_thread(store, make_message("from elsewhere"), make_pause("question", "bob"))
     ours = Stamp.from_env().make_message_id("t", 2)
     forged = ours.replace(".2.", ".3.")
     await intake.take_mail(write_mail("blue", "bob@example.org", 1, references=f"<else@x> {ours}"))
@@ -77,7 +87,9 @@ async def test_our_message_ids_lead_to_their_thread_and_forged_ones_do_not(
 
 async def test_a_reply_never_approves(intake: Intake, store: MemoryStore) -> None:
     call = {"intent": "charge", "amount": 500}
-    await stored(store, said(), chose("charge", amount=500), paused("approval", call=call))
+    await store_thread(
+        store, make_message(), make_step("charge", amount=500), make_pause("approval", call=call)
+    )
     ours = Stamp.from_env().make_message_id("t", 3)
     await intake.take_mail(write_mail("yes, approve!", in_reply_to=ours))
     state = (await store.load("t")).state
@@ -87,7 +99,7 @@ async def test_a_reply_never_approves(intake: Intake, store: MemoryStore) -> Non
 async def test_a_reply_from_outside_the_audience_does_not_answer(
     intake: Intake, store: MemoryStore
 ) -> None:
-    await stored(store, said(actor="bob"), paused("question", "bob"))
+    await store_thread(store, make_message(actor="bob"), make_pause("question", "bob"))
     await intake.take_mail(write_mail("blue", in_reply_to=Stamp.from_env().make_message_id("t", 2)))
     assert (await store.load("t")).state.wait
 
@@ -164,7 +176,7 @@ async def test_an_agent_ignores_the_answers_of_another_agent(
     await intake.take_mail(write_mail(sender="agent@partner.example"))
     (row,) = await store.threads()
     await advance(
-        ports_of(store, says, world, channel=EmailChannel.from_env()), await store.load(row.id)
+        build_ports(store, says, world, channel=EmailChannel.from_env()), await store.load(row.id)
     )
     (answer,) = outbox.mails
     monkeypatch.setenv("EMAIL_FROM", "agent@partner.example")
@@ -181,7 +193,7 @@ async def test_no_mail_is_taken_while_the_store_is_unavailable(
         async def load(self, thread_id: str) -> Thread:
             raise Unavailable("the store is unavailable")
 
-    app = App(ports_of(Away(), Says(), world), runner)
+    app = App(build_ports(Away(), Says(), world), runner)
     with pytest.raises(Unavailable):
         await Intake(app, Stamp.from_env(), Senders.from_env()).take_mail(write_mail())
     assert runner.woken == []
@@ -193,7 +205,9 @@ async def test_a_mail_answers_a_question_from_elsewhere(
     """The reply finds its thread by References alone: some providers replace Message-IDs."""
     channel = EmailChannel.from_env()
     assert channel
-    thread = await stored(store, said(reply_to="poll:"), paused("question", "bob"))
+    thread = await store_thread(
+        store, make_message(reply_to="poll:"), make_pause("question", "bob")
+    )
     await channel.send(thread, thread.events[-1])
     (mail,) = outbox.mails
     answer = {

@@ -22,7 +22,7 @@ from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Asleep, chose, paused, said, stored, types
+from ..domain import Asleep, list_types, make_message, make_pause, make_step, store_thread
 from ..http.conftest import TOKENS, Caller, bearer, caller
 from .conftest import write_mail
 from .mail_servers import Outbox
@@ -51,9 +51,9 @@ def make_link(wait: int = 3, call: CallJson = CALL, person: str = "bob") -> str:
 
 async def store_approval(store: MemoryStore, *more: Event, audience: str = "bob") -> Thread:
     """Store a thread of ana's that asks for an approval to charge."""
-    first = said(reply_to="email:ana@example.org?subject=Charge")
-    wait = paused("approval", audience, call=CALL)
-    return await stored(store, first, chose(**CALL), wait, *more)
+    first = make_message(reply_to="email:ana@example.org?subject=Charge")
+    wait = make_pause("approval", audience, call=CALL)
+    return await store_thread(store, first, make_step(**CALL), wait, *more)
 
 
 async def sign_in(browser: Caller, name: str) -> None:
@@ -137,7 +137,7 @@ async def test_a_second_answer_is_told_who_was_first(browser: Caller, store: Mem
     assert (status, "already closed: approve by bob" in page) == (409, True)
     shown = await browser.get(make_link())
     assert (shown.status_code, "</strong> You approved charge." in shown.text) == (200, True)
-    assert types(await store.load("t")).count("resumed") == 1
+    assert list_types(await store.load("t")).count("resumed") == 1
 
 
 @pytest.mark.parametrize(
@@ -177,9 +177,13 @@ async def test_an_answer_to_a_closed_wait_is_refused_with_the_reason(
     """Scenario 10: expired, superseded, answered by the same person elsewhere."""
     await sign_in(browser, "bob")
     soon = (await store.now() + timedelta(hours=1)).isoformat()
-    first = [said(), chose(**CALL), paused("approval", "bob", call=CALL, expires_at=soon)]
+    first = [
+        make_message(),
+        make_step(**CALL),
+        make_pause("approval", "bob", call=CALL, expires_at=soon),
+    ]
     for thread_id in ("t", "u", "v"):
-        await stored(store, *first, thread_id=thread_id)
+        await store_thread(store, *first, thread_id=thread_id)
     stamp = Stamp.from_env()
     paths = {
         name: f"/email/wait/{stamp.seal_link(Link(name, 3, compute_digest(CALL), 'bob'))}"
@@ -213,7 +217,7 @@ async def test_of_answers_over_http_and_from_a_mail_the_first_counts(
             ana.post("/threads/t/waits/3", json=approve), send(browser, make_link(), do="approve")
         )
     assert sorted([by_http.status_code, by_mail[0]]) in ([202, 409], [303, 409])
-    assert types(await store.load("t")).count("resumed") == 1
+    assert list_types(await store.load("t")).count("resumed") == 1
 
 
 async def test_a_form_from_another_site_changes_nothing(
@@ -232,19 +236,23 @@ async def test_a_form_from_another_site_changes_nothing(
     ("wait", "fields", "said_"),
     [
         (
-            paused("question", "bob", options={"format": "yes_no"}),
+            make_pause("question", "bob", options={"format": "yes_no"}),
             {"do": "answer", "choice": "0"},
             "yes",
         ),
-        (paused("question", "bob"), {"do": "answer", "text": "blue"}, "blue"),
-        (paused("approval", "bob", call=CALL), {"do": "reject", "text": "too much"}, "too much"),
-        (paused("limit", "bob"), {"do": "stop"}, ""),
+        (make_pause("question", "bob"), {"do": "answer", "text": "blue"}, "blue"),
+        (
+            make_pause("approval", "bob", call=CALL),
+            {"do": "reject", "text": "too much"},
+            "too much",
+        ),
+        (make_pause("limit", "bob"), {"do": "stop"}, ""),
     ],
 )
 async def test_the_page_answers_every_kind_of_wait(
     wait: Event, fields: dict[str, str], said_: str, browser: Caller, store: MemoryStore
 ) -> None:
-    await stored(store, said(), chose(**CALL), wait)
+    await store_thread(store, make_message(), make_step(**CALL), wait)
     await sign_in(browser, "bob")
     path = make_link() if "call" in wait.data else _make_plain_link()
     assert f'value="{fields["do"]}"' in (await browser.get(path)).text
@@ -268,7 +276,7 @@ async def test_hostile_data_is_shown_but_not_interpreted(
     """Scenario 17."""
     hostile = "</h1><script>alert(1)</script>\x1b[31m\u202e"
     wait = make_event("paused", kind="question", text=hostile, audience=["bob"])
-    await stored(store, said(hostile), chose(**CALL), wait)
+    await store_thread(store, make_message(hostile), make_step(**CALL), wait)
     await sign_in(browser, "bob")
     shown = await browser.get(_make_plain_link())
     assert "<script>alert" not in shown.text

@@ -18,7 +18,7 @@ from agent.engine.loop.ports import Ports, Runner
 from agent.engine.runners.app import App, Trigger
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Asleep, Says, World, ports_of
+from ..domain import Asleep, Says, World, build_ports
 
 TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
 
@@ -36,7 +36,7 @@ def api_of(ports: Ports, runner: Runner, *triggers: Trigger) -> FastAPI:
 
 @cache
 def _routes(*triggers: Trigger) -> FastAPI:
-    return api_of(ports_of(MemoryStore(), Says(), World(":memory:")), Asleep(), *triggers)
+    return api_of(build_ports(MemoryStore(), Says(), World(":memory:")), Asleep(), *triggers)
 
 
 def reused_api_of(ports: Ports, runner: Runner, *triggers: Trigger) -> FastAPI:

@@ -22,7 +22,18 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Asleep, Direct, Says, World, agent_of, chose, paused, ports_of, said, stored
+from ..domain import (
+    Asleep,
+    Direct,
+    Says,
+    World,
+    build_agent,
+    build_ports,
+    make_message,
+    make_pause,
+    make_step,
+    store_thread,
+)
 from .conftest import TOKENS, Caller, api_of, begin, caller, until
 
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
@@ -46,7 +57,7 @@ async def test_202_means_recorded_and_the_runner_woken_never_done(
 async def test_one_key_sent_eight_times_at_once_and_again_later_is_one_message(
     tmp_path: Path, world: World
 ) -> None:
-    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    ports = build_ports(SqliteStore(tmp_path / "threads.db"), Says(), world)
     async with caller(api_of(ports, Asleep()), "ana") as ana:
         answers = await asyncio.gather(*(begin(ana) for _ in range(8)))
         thread_id = answers[0].json()["id"]
@@ -89,7 +100,7 @@ async def test_a_conversation_or_a_key_names_the_thread_of_its_actor(
 async def test_a_message_goes_to_the_thread_it_names(
     ana: Caller, bob: Caller, store: MemoryStore, runner: Asleep
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     sent = [(bob, "more", 202), (bob, "more", 202), (bob, "else", 422), (ana, "mine", 202)]
     for who, text, status in sent:
         assert (await begin(who, text, path="/threads/t/messages")).status_code == status
@@ -102,7 +113,7 @@ async def test_a_message_goes_to_the_thread_it_names(
 async def test_no_message_without_a_usable_key(
     ana: Caller, store: MemoryStore, path: str, key: str | None
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     headers = {} if key is None else {"Idempotency-Key": key}
     answer = await ana.post(path, json={"text": "hello"}, headers=headers)
     assert answer.status_code == 400
@@ -132,7 +143,7 @@ async def test_text_survives_whatever_it_holds(
 async def test_a_thread_shows_its_status_its_wait_and_its_events(
     ana: Caller, store: MemoryStore
 ) -> None:
-    await stored(store, said("hi"))
+    await store_thread(store, make_message("hi"))
     read = (await ana.get("/threads/t")).json()
     at = (await store.load("t")).events[0].at
     assert at is not None
@@ -153,7 +164,7 @@ async def test_a_long_thread_is_read_page_by_page(
     ana: Caller, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "PAGE", 3)
-    await stored(store, *(said(str(number)) for number in range(7)))
+    await store_thread(store, *(make_message(str(number)) for number in range(7)))
     pages: list[list[int]] = []
     after: int | None = 0
     while after is not None:
@@ -169,9 +180,13 @@ async def test_threads_are_listed_last_changed_first(
     ana: Caller, store: MemoryStore, clock: Any
 ) -> None:
     waiting = Event("paused", {"kind": "question", "text": "?", "audience": ["ana"]})
-    for thread_id, events in (("old", [said()]), ("asks", [said(), waiting]), ("new", [said()])):
+    for thread_id, events in (
+        ("old", [make_message()]),
+        ("asks", [make_message(), waiting]),
+        ("new", [make_message()]),
+    ):
         clock.tick(1)
-        await stored(store, *events, thread_id=thread_id)
+        await store_thread(store, *events, thread_id=thread_id)
     listed = (await ana.get("/threads")).json()
     assert [(each["id"], each["status"]) for each in listed] == [
         ("new", "running"),
@@ -184,7 +199,7 @@ async def test_threads_are_listed_last_changed_first(
 
 
 async def test_cancel_ends_a_thread_once(bob: Caller, store: MemoryStore, runner: Asleep) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     first = await bob.post("/threads/t/cancel", json={"reason": "enough"})
     second = await bob.post("/threads/t/cancel")
     assert (first.status_code, first.json()) == (202, {"id": "t", "seq": 2})
@@ -205,8 +220,8 @@ async def test_the_health_of_store_and_runner_needs_no_token(api: FastAPI) -> No
 
 async def asking(store: MemoryStore, *audience: str, **data: Any) -> None:
     """Store a thread `t` whose wait 3 asks for leave to charge."""
-    pause = paused("approval", *audience, call=CHARGE, **data)
-    await stored(store, said(), chose(**CHARGE), pause)
+    pause = make_pause("approval", *audience, call=CHARGE, **data)
+    await store_thread(store, make_message(), make_step(**CHARGE), pause)
 
 
 async def test_a_wait_is_listed_with_everything_needed_to_answer(
@@ -214,9 +229,9 @@ async def test_a_wait_is_listed_with_everything_needed_to_answer(
 ) -> None:
     await asking(store, "ana", "bob", expires_at="2027-01-01T12:00:00+00:00")
     options = {"urgency": "high", "format": "multiple_choice", "choices": ["red", "blue"]}
-    asks = paused("question", "anyone", options=options)
-    await stored(store, said(), asks, thread_id="asks")
-    await stored(store, said(), thread_id="runs")
+    asks = make_pause("question", "anyone", options=options)
+    await store_thread(store, make_message(), asks, thread_id="asks")
+    await store_thread(store, make_message(), thread_id="runs")
     listed = {wait["thread"]: wait for wait in (await ana.get("/waits")).json()}
     assert listed.keys() == {"t", "asks"}
     assert listed["asks"]["options"] == options
@@ -253,8 +268,13 @@ async def test_two_people_approve_at_once_and_the_second_reads_who_was_first(
     tmp_path: Path, world: World
 ) -> None:
     store = SqliteStore(tmp_path / "threads.db")
-    api = api_of(ports_of(store, Says(), world), runner := Asleep())
-    await stored(store, said(), chose(**CHARGE), paused("approval", "ana", "bob", call=CHARGE))
+    api = api_of(build_ports(store, Says(), world), runner := Asleep())
+    await store_thread(
+        store,
+        make_message(),
+        make_step(**CHARGE),
+        make_pause("approval", "ana", "bob", call=CHARGE),
+    )
     async with caller(api, "ana") as ana, caller(api, "bob") as bob:
         answers = await asyncio.gather(
             *(who.post("/threads/t/waits/3", json=APPROVE) for who in (ana, bob, ana, bob))
@@ -299,7 +319,13 @@ async def test_an_answer_to_an_expired_or_superseded_wait_is_refused(
         409,
         "already closed: expired by system",
     )
-    await stored(store, said(), paused("question"), said("never mind"), thread_id="superseded")
+    await store_thread(
+        store,
+        make_message(),
+        make_pause("question"),
+        make_message("never mind"),
+        thread_id="superseded",
+    )
     late = await ana.post("/threads/superseded/waits/2", json={"verdict": "answer"})
     assert late.status_code == 409
     assert "not waiting for an answer" in late.json()["detail"]
@@ -317,7 +343,7 @@ async def test_every_verdict_can_be_said() -> None:
 
 
 def opened(folder: Path, world: World, *replies: Any) -> Ports:
-    return ports_of(SqliteStore(folder / "threads.db"), Says(*replies), world)
+    return build_ports(SqliteStore(folder / "threads.db"), Says(*replies), world)
 
 
 @pytest.mark.parametrize(
@@ -552,7 +578,7 @@ async def test_an_unknown_agent_is_refused(ana: Caller, store: MemoryStore) -> N
 async def test_a_conversation_that_has_an_agent_is_not_given_to_another(
     store: MemoryStore, world: World
 ) -> None:
-    agents = {name: agent_of(Says(), world, name=name) for name in ("first", "second")}
+    agents = {name: build_agent(Says(), world, name=name) for name in ("first", "second")}
     ports = Ports(store, Direct(PollChannel()), agents)
     async with caller(api_of(ports, Asleep()), "ana") as ana:
         assert (await begin(ana, agent="second", conversation="c")).status_code == 202

@@ -32,7 +32,7 @@ from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import Asleep, Charge, World, decide_in, ports_of
+from ..domain import Asleep, Charge, World, build_ports, make_decide
 from .conftest import TOKENS, api_of, bearer, begin, caller
 
 ROOT = Path(__file__).parents[3]
@@ -137,7 +137,7 @@ def build(model_of: ModelOf) -> App:
     """Plug in the domain of the tests; charging 7 takes a second."""
     folder = Path(os.environ["FOLDER"])
     world = World(folder / "world.db")
-    decide = decide_in(world)
+    decide = make_decide(world)
 
     def slowly(step: Charge, call: Call) -> str:
         time.sleep(1)
@@ -147,7 +147,7 @@ def build(model_of: ModelOf) -> App:
         return Run(slowly) if step == Charge(intent="charge", amount=7) else decide(step, thread)
 
     store = SqliteStore(folder / "threads.db")
-    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, decide=decide_slowly)
+    ports = build_ports(store, ScriptedLLM.of(*SCRIPT), world, decide=decide_slowly)
     return App(ports, LocalRunner(ports, poll_s=0.1))
 
 

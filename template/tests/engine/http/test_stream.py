@@ -9,17 +9,17 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import said, stored
+from ..domain import make_message, store_thread
 from .conftest import Caller, Follow
 
 
 async def test_what_happened_comes_first_then_what_happens(
     store: MemoryStore, follow: Follow
 ) -> None:
-    thread = await stored(store, said("one"), said("two"))
+    thread = await store_thread(store, make_message("one"), make_message("two"))
     async with follow("t") as (follower, _):
         told = [await follower.next() for _ in range(2)]
-        await store.append(thread, said("three"))
+        await store.append(thread, make_message("three"))
         told.append(await follower.next())
     assert [(each["id"], each["seq"], each["data"]["text"]) for each in told] == [
         (1, 1, "one"),
@@ -29,13 +29,13 @@ async def test_what_happened_comes_first_then_what_happens(
 
 
 async def test_last_event_id_loses_and_doubles_nothing(store: MemoryStore, follow: Follow) -> None:
-    thread = await stored(store, said("0"))
+    thread = await store_thread(store, make_message("0"))
     seen: list[int] = []
     for number in range(1, 6):
         last = {"Last_Event_ID": str(seen[-1])} if seen else {}
         async with follow("t", **last) as (follower, _):
             seen.append((await follower.next())["id"])
-            thread = await store.append(thread, said(str(number)), said("more"))
+            thread = await store.append(thread, make_message(str(number)), make_message("more"))
             seen.append((await follower.next())["id"])
     assert seen == list(range(1, 11))
 
@@ -43,7 +43,7 @@ async def test_last_event_id_loses_and_doubles_nothing(store: MemoryStore, follo
 async def test_after_skips_what_a_reader_of_the_thread_knows(
     store: MemoryStore, follow: Follow
 ) -> None:
-    await stored(store, said("one"), said("two"))
+    await store_thread(store, make_message("one"), make_message("two"))
     async with follow("t", "after=1") as (follower, _):
         assert (await follower.next())["id"] == 2
 
@@ -51,7 +51,7 @@ async def test_after_skips_what_a_reader_of_the_thread_knows(
 async def test_the_stream_of_a_resting_thread_stays_open_and_quiet(
     store: MemoryStore, follow: Follow
 ) -> None:
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     async with follow("t") as (follower, request):
         await follower.next()
         await asyncio.sleep(0.05)
@@ -71,7 +71,7 @@ async def test_a_resting_thread_costs_no_more_than_a_look_at_the_list(
         return await load(thread_id)
 
     monkeypatch.setattr(store, "load", counted)
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     async with follow("t") as (follower, _):
         await follower.next()
         await asyncio.sleep(0.1)
@@ -82,7 +82,7 @@ async def test_a_quiet_stream_is_kept_open_by_pings(
     store: MemoryStore, follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.01)
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     async with follow("t") as (follower, _):
         assert (await follower.next())["id"] == 1
         assert await follower.next() == {"": "ping"}
@@ -95,16 +95,16 @@ async def test_a_thread_below_a_hundred_busier_ones_is_followed_too(
     quiet = MemoryStore(lambda: float(next(clock)))
     store.threads = quiet.threads  # type: ignore[method-assign]  # a list it never stands in
     for number in range(100):
-        await stored(quiet, said(), thread_id=f"busy {number}")
-    thread = await stored(store, said("one"))
+        await store_thread(quiet, make_message(), thread_id=f"busy {number}")
+    thread = await store_thread(store, make_message("one"))
     async with follow("t") as (follower, _):
         await follower.next()
-        await store.append(thread, said("two"))
+        await store.append(thread, make_message("two"))
         assert (await follower.next())["id"] == 2
 
 
 async def test_who_leaves_is_not_served_on(store: MemoryStore, follow: Follow) -> None:
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     async with follow("t") as (follower, request):
         await follower.next()
         follower.gone.set()
@@ -114,7 +114,7 @@ async def test_who_leaves_is_not_served_on(store: MemoryStore, follow: Follow) -
 async def test_a_server_that_closes_ends_its_streams(
     api: FastAPI, store: MemoryStore, follow: Follow
 ) -> None:
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     async with follow("t") as (follower, request):
         await follower.next()
         api.state.service.closing = True
@@ -130,13 +130,13 @@ async def test_a_stream_outlives_a_store_that_is_away(
         asked.set()
         raise Unavailable("the disk is gone")
 
-    thread = await stored(store, said("one"))
+    thread = await store_thread(store, make_message("one"))
     async with follow("t") as (follower, _):
         await follower.next()
         with monkeypatch.context() as patch:
             patch.setattr(store, "threads", away)
             await asyncio.wait_for(asked.wait(), 5)
-        await store.append(thread, said("two"))
+        await store.append(thread, make_message("two"))
         assert (await follower.next())["id"] == 2
 
 
@@ -147,7 +147,7 @@ async def test_a_stream_outlives_a_store_that_is_away(
 async def test_no_stream_begins_with_an_error_in_it(
     store: MemoryStore, follow: Follow, headers: dict[str, str], status: int
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     async with follow("t" if headers else "none", **headers) as (follower, request):
         await asyncio.wait_for(request, 5)
         assert follower.status == status
@@ -156,7 +156,7 @@ async def test_no_stream_begins_with_an_error_in_it(
 async def test_the_stream_says_what_the_thread_says(
     ana: Caller, store: MemoryStore, follow: Follow
 ) -> None:
-    await stored(store, said("one\r\n\ndata: two\u2028"))
+    await store_thread(store, make_message("one\r\n\ndata: two\u2028"))
     (listed,) = (await ana.get("/threads/t")).json()["events"]
     async with follow("t") as (follower, _):
         assert await follower.next() == {"id": 1, **listed}

@@ -16,7 +16,17 @@ from agent.engine.runners.app import Served
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Asleep, chose, paused, resumed, returned, said, started, stored, types
+from ..domain import (
+    Asleep,
+    list_types,
+    make_answer,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    store_thread,
+)
 from .conftest import TOKENS, Caller, api_of, caller
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
@@ -37,7 +47,7 @@ async def sign_in(browser: Caller, name: str) -> None:
 
 
 async def asks(store: MemoryStore, wait: Event, *more: Event) -> None:
-    await stored(store, said("Charge them"), chose(**CALL), wait, *more)
+    await store_thread(store, make_message("Charge them"), make_step(**CALL), wait, *more)
 
 
 async def send(browser: Caller, path: str = PAGE, **fields: str) -> tuple[int, str]:
@@ -48,7 +58,7 @@ async def send(browser: Caller, path: str = PAGE, **fields: str) -> tuple[int, s
     return answer.status_code, answer.headers.get("location") or unescape(answer.text)
 
 
-APPROVAL = paused("approval", call=CALL)
+APPROVAL = make_pause("approval", call=CALL)
 
 
 @pytest.mark.parametrize(
@@ -62,15 +72,20 @@ APPROVAL = paused("approval", call=CALL)
             ("edit", "", {**CALL, "amount": 50}),
             "You edited and approved.",
         ),
-        (paused("question"), {"do": "answer", "text": "blue"}, ("answer", "blue", None), "blue"),
-        (paused("limit"), {"do": "stop"}, ("stop", "", None), "You decided to stop."),
         (
-            paused("in_doubt", call=CALL),
+            make_pause("question"),
+            {"do": "answer", "text": "blue"},
+            ("answer", "blue", None),
+            "blue",
+        ),
+        (make_pause("limit"), {"do": "stop"}, ("stop", "", None), "You decided to stop."),
+        (
+            make_pause("in_doubt", call=CALL),
             {"do": "happened"},
             ("happened", "", None),
             "You confirmed that charge went through.",
         ),
-        (paused("job"), {"do": "done", "text": "built"}, ("done", "built", None), "built"),
+        (make_pause("job"), {"do": "done", "text": "built"}, ("done", "built", None), "built"),
     ],
 )
 async def test_a_wait_is_answered_on_its_page_which_then_says_what_was_recorded(
@@ -127,7 +142,7 @@ async def test_a_form_without_the_word_of_the_session_answers_nothing(
 async def test_whoever_is_not_asked_sees_no_form_and_cannot_answer(
     browser: Caller, store: MemoryStore
 ) -> None:
-    await asks(store, paused("approval", "bob", call=CALL))
+    await asks(store, make_pause("approval", "bob", call=CALL))
     shown = await browser.get(PAGE)
     assert "Only bob may answer." in shown.text
     assert 'name="do"' not in shown.text
@@ -152,22 +167,22 @@ async def test_what_is_refused_comes_back_with_the_reason_and_what_was_typed(
     status, page = await send(browser, **fields)
     assert (status, reason in page) == (409, True)
     assert all(fields[name] in page for name in ("text", "argument.amount") if name in fields)
-    assert types(await store.load("t"))[-1] == "paused"
+    assert list_types(await store.load("t"))[-1] == "paused"
 
 
 async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
     browser: Caller, store: MemoryStore
 ) -> None:
-    await asks(store, paused("approval", "anyone", call=CALL))
+    await asks(store, make_pause("approval", "anyone", call=CALL))
     csrf = (await browser.get(PAGE)).text.partition('name="csrf" value="')[2].partition('"')[0]
     thread = await store.load("t")
-    await store.append(thread, resumed(3, "approve", "bob"))
+    await store.append(thread, make_answer(3, "approve", "bob"))
     late = {"csrf": csrf, "do": "reject", "text": "too much"}
     answer = await browser.post(PAGE, data=late)
     assert answer.status_code == 409
     for words in ("already closed: approve by bob", "bob approved", "You wrote:", "too much"):
         assert words in answer.text
-    assert types(await store.load("t")).count("resumed") == 1
+    assert list_types(await store.load("t")).count("resumed") == 1
 
 
 async def test_a_button_that_is_pressed_twice_answers_once(
@@ -177,17 +192,17 @@ async def test_a_button_that_is_pressed_twice_answers_once(
     csrf = (await browser.get(PAGE)).text.partition('name="csrf" value="')[2].partition('"')[0]
     answers = [await browser.post(PAGE, data={"csrf": csrf, **APPROVE}) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [303, 303]
-    assert types(await store.load("t")).count("resumed") == 1
+    assert list_types(await store.load("t")).count("resumed") == 1
 
 
 @pytest.mark.parametrize(
     ("wait", "closing", "says"),
     [
-        (APPROVAL, said("wait", "bob"), "bob wrote a message instead."),
-        (paused("question"), said("blue", "ana"), "You answered."),
+        (APPROVAL, make_message("wait", "bob"), "bob wrote a message instead."),
+        (make_pause("question"), make_message("blue", "ana"), "You answered."),
         (APPROVAL, make_event("cancelled", "bob", reason="enough"), "bob cancelled the thread."),
-        (APPROVAL, resumed(3, "expired", "system"), "nobody answered in time."),
-        (paused("in_doubt", call=CALL), returned(2), "charge returned."),
+        (APPROVAL, make_answer(3, "expired", "system"), "nobody answered in time."),
+        (make_pause("in_doubt", call=CALL), make_result(2), "charge returned."),
     ],
 )
 async def test_the_page_says_what_else_closed_a_wait(
@@ -202,7 +217,7 @@ async def test_after_its_time_a_wait_takes_no_answer(
     browser: Caller, store: MemoryStore, clock: Clock
 ) -> None:
     soon = (await store.now() + timedelta(hours=1)).isoformat()
-    await asks(store, paused("approval", call=CALL, expires_at=soon))
+    await asks(store, make_pause("approval", call=CALL, expires_at=soon))
     clock.tick(3601)
     status, page = await send(browser, **APPROVE)
     assert (status, "already closed: expired by system" in page) == (409, True)
@@ -221,7 +236,7 @@ async def test_what_was_never_asked_has_no_page(
 async def test_a_wait_of_a_thread_of_any_name_has_an_address(
     browser: Caller, store: MemoryStore
 ) -> None:
-    await stored(store, said("odd"), paused("question"), thread_id="a?b#c %2e é")
+    await store_thread(store, make_message("odd"), make_pause("question"), thread_id="a?b#c %2e é")
     path = build_wait_path("a?b#c %2e é", 2)
     assert await send(browser, path, do="answer", text="me") == (303, path)
 
@@ -232,9 +247,9 @@ async def test_hostile_data_is_shown_and_not_obeyed(browser: Caller, store: Memo
     wait = make_event(
         "paused", kind="approval", text=hostile, audience=["ana"], call=call, digest="x"
     )
-    await stored(store, said(hostile), started(1), wait)
+    await store_thread(store, make_message(hostile), make_start(1), wait)
     pages = [(await browser.get(PAGE)).text]
-    await store.append(await store.load("t"), said(hostile, hostile))
+    await store.append(await store.load("t"), make_message(hostile, hostile))
     pages.append((await browser.get(PAGE)).text)
     for page in pages:
         assert "<script>alert" not in page

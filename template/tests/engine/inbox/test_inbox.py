@@ -26,13 +26,13 @@ from ..domain import (
     Says,
     World,
     advance,
-    chose,
-    paused,
-    ports_of,
+    build_ports,
+    list_types,
+    make_message,
+    make_pause,
+    make_step,
     rebind,
-    said,
-    stored,
-    types,
+    store_thread,
 )
 from ..http.conftest import TOKENS, Caller, api_of, caller
 
@@ -96,10 +96,10 @@ async def test_what_waits_for_me_comes_first_then_what_is_urgent_then_what_waits
         ("e", "ana", "high"),
     ]:
         clock.tick(1)
-        asks = paused("question", audience, options={"urgency": level})
-        await stored(store, said(f"thread {thread_id}"), asks, thread_id=thread_id)
+        asks = make_pause("question", audience, options={"urgency": level})
+        await store_thread(store, make_message(f"thread {thread_id}"), asks, thread_id=thread_id)
     clock.tick(1)
-    await stored(store, said("runs"), thread_id="f")
+    await store_thread(store, make_message("runs"), thread_id="f")
     waiting, _, threads = (await ana.get("/")).partition('id="threads"')
     assert re.findall(r'href="/inbox/(\w)#now"', waiting) == ["e", "c", "d", "b", "a"]
     assert re.findall(r'href="/inbox/(\w)"', threads) == ["f", "e", "d", "c", "b", "a"]
@@ -136,7 +136,7 @@ async def test_an_empty_inbox_says_so(ana: Browser) -> None:
 async def test_each_event_reads_as_a_sentence_with_its_text_below(
     ana: Browser, store: MemoryStore, seq: int, words: str
 ) -> None:
-    await stored(store, *EVERY_EVENT)
+    await store_thread(store, *EVERY_EVENT)
     line = (await ana.get()).partition(f'id="e{seq}" ')[2].partition("</li>")[0]
     shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC (prompt of )?event #\d+ ?", "", seen(f"<{line}"))
     assert shown.strip() == words
@@ -145,7 +145,7 @@ async def test_each_event_reads_as_a_sentence_with_its_text_below(
 async def test_what_is_long_is_folded_and_cut_and_whole_on_its_own_page(
     ana: Browser, store: MemoryStore
 ) -> None:
-    await stored(store, said("a" * 50_000 + "MIDDLE" + "b" * 40_000))
+    await store_thread(store, make_message("a" * 50_000 + "MIDDLE" + "b" * 40_000))
     page = await ana.get()
     assert "<details><summary>" in page
     assert "90,006 characters" in page
@@ -157,7 +157,7 @@ async def test_what_is_long_is_folded_and_cut_and_whole_on_its_own_page(
 async def test_a_page_of_ten_thousand_events_is_as_long_as_one_of_a_hundred(
     ana: Browser, store: MemoryStore
 ) -> None:
-    await stored(store, *(said("x" * 9_000) for _ in range(10_000)))
+    await store_thread(store, *(make_message("x" * 9_000) for _ in range(10_000)))
     path, numbers = "/inbox/t", list[int]()
     for _ in range(3):
         page = await ana.get(path)
@@ -174,7 +174,9 @@ async def test_a_step_has_the_exact_prompt_that_led_to_it(
 ) -> None:
     replies = {"intent": "look", "at": "x"}, "no step", {"intent": "done", "message": "bye"}
     model = Says(*replies)
-    thread = await advance(ports_of(store, model, world), await stored(store, said(HOSTILE)))
+    thread = await advance(
+        build_ports(store, model, world), await store_thread(store, make_message(HOSTILE))
+    )
     asked = [past for past in thread.events if past.type in ("step", "invalid_step")]
     assert len(asked) == len(model.prompts) == 3
     for decision, prompt in zip(asked, model.prompts, strict=True):
@@ -189,7 +191,7 @@ async def test_a_step_of_older_prompts_says_so(
     store: MemoryStore, world: World, ports: Ports
 ) -> None:
     model = Says({"intent": "done", "message": "bye"})
-    await advance(ports_of(store, model, world), await stored(store, said()))
+    await advance(build_ports(store, model, world), await store_thread(store, make_message()))
     edited = rebind(ports, prompts=Prompts("You are another.", "What next?", ""))
     async with caller(api_of(edited, Asleep(), inbox.serve)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
@@ -199,7 +201,7 @@ async def test_a_step_of_older_prompts_says_so(
 
 @pytest.mark.parametrize("path", ["/inbox/none", "/inbox/t/events/0", "/inbox/t/events/2"])
 async def test_what_is_not_there_is_a_page(ana: Browser, store: MemoryStore, path: str) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     assert "Not Found" in await ana.get(path, 404)
 
 
@@ -222,7 +224,7 @@ async def test_a_message_begins_a_thread_once(
 async def test_a_message_in_a_thread_is_said_once(
     ana: Browser, bob: Browser, store: MemoryStore, runner: Asleep
 ) -> None:
-    await stored(store, said("one"))
+    await store_thread(store, make_message("one"))
     for who, text in [(ana, "two"), (ana, "two"), (ana, "three"), (bob, "two")]:
         answer = await who.send(do="message", text=text, key="k")
         assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/t#now")
@@ -235,43 +237,47 @@ async def test_a_message_in_a_thread_is_said_once(
 async def test_a_message_says_something_and_not_everything(
     ana: Browser, store: MemoryStore, text: str
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     for path in ("/", "/inbox/t"):
         assert (await ana.send(path, do="message", text=text)).status_code == 422
-    assert types(await store.load("t")) == ["message"]
+    assert list_types(await store.load("t")) == ["message"]
 
 
 @pytest.mark.parametrize(
     ("wait", "sent", "answer"),
     [
-        (paused("approval", call=CHARGE), {"do": "approve", **RIGHT}, ("approve", "")),
+        (make_pause("approval", call=CHARGE), {"do": "approve", **RIGHT}, ("approve", "")),
         (
-            paused("approval", call=CHARGE),
+            make_pause("approval", call=CHARGE),
             {"do": "approve", "text": "ok", **RIGHT},
             ("approve", "ok"),
         ),
-        (paused("approval", call=CHARGE), {"do": "reject", "text": "no"}, ("reject", "no")),
+        (make_pause("approval", call=CHARGE), {"do": "reject", "text": "no"}, ("reject", "no")),
         (
-            paused("approval", call=CHARGE),
+            make_pause("approval", call=CHARGE),
             {"do": "edit", "argument.amount": "400", "text": "less", **RIGHT},
             ("edit", "less", {"intent": "charge", "amount": 400}),
         ),
-        (paused("question"), {"do": "answer", "text": " blue\r\n"}, ("answer", "blue")),
-        (paused("question", **CHOICES), {"do": "answer", "choice": "1"}, ("answer", "blue")),
+        (make_pause("question"), {"do": "answer", "text": " blue\r\n"}, ("answer", "blue")),
+        (make_pause("question", **CHOICES), {"do": "answer", "choice": "1"}, ("answer", "blue")),
         (
-            paused("question", **CHOICES),
+            make_pause("question", **CHOICES),
             {"do": "answer", "choice": "0", "text": "or not"},
             ("answer", "red\nor not"),
         ),
-        (paused("question", **YES_NO), {"do": "answer", "choice": "0"}, ("answer", "yes")),
-        (paused("question", **YES_NO), {"do": "answer", "text": "ask bob"}, ("answer", "ask bob")),
-        (paused("limit"), {"do": "continue"}, ("continue", "")),
-        (paused("limit"), {"do": "stop", "text": "enough"}, ("stop", "enough")),
-        (paused("in_doubt", call=CHARGE), {"do": "happened"}, ("happened", "")),
-        (paused("in_doubt", call=CHARGE), {"do": "retry"}, ("retry", "")),
-        (paused("in_doubt", call=CHARGE), {"do": "abort"}, ("abort", "")),
-        (paused("job"), {"do": "done", "text": "it is built"}, ("done", "it is built")),
-        (paused("timer"), {"do": "done"}, ("done", "")),
+        (make_pause("question", **YES_NO), {"do": "answer", "choice": "0"}, ("answer", "yes")),
+        (
+            make_pause("question", **YES_NO),
+            {"do": "answer", "text": "ask bob"},
+            ("answer", "ask bob"),
+        ),
+        (make_pause("limit"), {"do": "continue"}, ("continue", "")),
+        (make_pause("limit"), {"do": "stop", "text": "enough"}, ("stop", "enough")),
+        (make_pause("in_doubt", call=CHARGE), {"do": "happened"}, ("happened", "")),
+        (make_pause("in_doubt", call=CHARGE), {"do": "retry"}, ("retry", "")),
+        (make_pause("in_doubt", call=CHARGE), {"do": "abort"}, ("abort", "")),
+        (make_pause("job"), {"do": "done", "text": "it is built"}, ("done", "it is built")),
+        (make_pause("timer"), {"do": "done"}, ("done", "")),
     ],
 )
 async def test_every_wait_takes_its_verdicts(
@@ -282,7 +288,7 @@ async def test_every_wait_takes_its_verdicts(
     sent: dict[str, str],
     answer: tuple[Any, ...],
 ) -> None:
-    await stored(store, said(), chose("charge", amount=500), wait)
+    await store_thread(store, make_message(), make_step("charge", amount=500), wait)
     form = (await ana.get()).partition('class="card wait"')[2].partition("</section>")[0]
     assert f'name="do" value="{sent["do"]}"' in form
     assert (await ana.send(wait="3", **sent)).status_code == 303
@@ -296,40 +302,44 @@ async def test_every_wait_takes_its_verdicts(
 @pytest.mark.parametrize(
     ("wait", "sent", "why"),
     [
-        (paused("approval", call=CHARGE), {"do": "reject"}, "write something"),
-        (paused("approval", call=CHARGE), {"do": "approve", "digest": "x"}, "not the call you"),
-        (paused("approval", call=CHARGE), {"do": "approve"}, "not the call you"),
-        (paused("approval", "bob", call=CHARGE), {"do": "approve", **RIGHT}, "ana is not asked"),
-        (paused("approval", call=CHARGE), {"do": "approve", "wait": "2", **RIGHT}, "2 is not"),
-        (paused("approval", call=CHARGE), {"do": "approve", "wait": "9" * 5000}, "0 is not"),
-        (paused("approval", call=CHARGE), {"do": "answer", "text": "yes"}, "does not answer"),
-        (paused("approval", call=CHARGE), {"do": "", **RIGHT}, "does not answer"),
+        (make_pause("approval", call=CHARGE), {"do": "reject"}, "write something"),
+        (make_pause("approval", call=CHARGE), {"do": "approve", "digest": "x"}, "not the call you"),
+        (make_pause("approval", call=CHARGE), {"do": "approve"}, "not the call you"),
         (
-            paused("approval", call=CHARGE),
+            make_pause("approval", "bob", call=CHARGE),
+            {"do": "approve", **RIGHT},
+            "ana is not asked",
+        ),
+        (make_pause("approval", call=CHARGE), {"do": "approve", "wait": "2", **RIGHT}, "2 is not"),
+        (make_pause("approval", call=CHARGE), {"do": "approve", "wait": "9" * 5000}, "0 is not"),
+        (make_pause("approval", call=CHARGE), {"do": "answer", "text": "yes"}, "does not answer"),
+        (make_pause("approval", call=CHARGE), {"do": "", **RIGHT}, "does not answer"),
+        (
+            make_pause("approval", call=CHARGE),
             {"do": "edit", "argument.amount": "many", **RIGHT},
             "amount: this is no number",
         ),
         (
-            paused("approval", call=CHARGE),
+            make_pause("approval", call=CHARGE),
             {"do": "edit", "argument.amount": "1.5", **RIGHT},
             "the edited call is not valid",
         ),
-        (paused("question"), {"do": "answer", "text": " "}, "write something"),
-        (paused("question", **CHOICES), {"do": "answer", "choice": "7"}, "write something"),
-        (paused("question"), {"do": "answer", "text": "x" * 80_001}, "at most 80000"),
-        (paused("question"), {"do": "edit", "text": "x"}, "does not answer"),
-        (paused("limit"), {"do": "approve"}, "does not answer"),
+        (make_pause("question"), {"do": "answer", "text": " "}, "write something"),
+        (make_pause("question", **CHOICES), {"do": "answer", "choice": "7"}, "write something"),
+        (make_pause("question"), {"do": "answer", "text": "x" * 80_001}, "at most 80000"),
+        (make_pause("question"), {"do": "edit", "text": "x"}, "does not answer"),
+        (make_pause("limit"), {"do": "approve"}, "does not answer"),
     ],
 )
 async def test_what_is_refused_comes_back_with_the_reason_and_what_was_typed(
     ana: Browser, store: MemoryStore, wait: Event, sent: dict[str, str], why: str
 ) -> None:
-    await stored(store, said(), chose("charge", amount=500), wait)
+    await store_thread(store, make_message(), make_step("charge", amount=500), wait)
     answer = await ana.send(**{"wait": "3", "text": "", **sent})
     assert answer.status_code == 409
     assert "Not done." in answer.text
     assert why in seen(answer.text)
-    assert types(await store.load("t")) == ["message", "step", "paused"]
+    assert list_types(await store.load("t")) == ["message", "step", "paused"]
     if "argument.amount" in sent:
         assert f'value="{sent["argument.amount"]}"' in answer.text
         assert "<details open>" in answer.text
@@ -338,22 +348,22 @@ async def test_what_is_refused_comes_back_with_the_reason_and_what_was_typed(
 async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
     ana: Browser, bob: Browser, store: MemoryStore
 ) -> None:
-    await stored(store, said(), chose("charge", amount=500))
-    await store.append(await store.load("t"), paused("approval", "ana", "bob", call=CHARGE))
+    await store_thread(store, make_message(), make_step("charge", amount=500))
+    await store.append(await store.load("t"), make_pause("approval", "ana", "bob", call=CHARGE))
     first = await ana.send(do="approve", wait="3", **RIGHT)
     second = await bob.send(do="reject", wait="3", text="too much")
     third = await bob.send(do="approve", wait="3", **RIGHT)
     again = await ana.send(do="approve", wait="3", **RIGHT)
     assert [one.status_code for one in (first, second, third, again)] == [303, 409, 409, 303]
     assert "already closed: approve by ana You wrote: too much" in seen(second.text)
-    assert types(await store.load("t")).count("resumed") == 1
+    assert list_types(await store.load("t")).count("resumed") == 1
 
 
 async def test_after_its_time_a_wait_takes_no_answer(
     ana: Browser, store: MemoryStore, clock: Clock
 ) -> None:
     over = (await store.now()).isoformat()
-    await stored(store, said(), paused("question", expires_at=over))
+    await store_thread(store, make_message(), make_pause("question", expires_at=over))
     clock.tick(1)
     answer = await ana.send(do="answer", wait="2", text="me")
     assert answer.status_code == 409
@@ -363,14 +373,16 @@ async def test_after_its_time_a_wait_takes_no_answer(
 async def test_whoever_is_not_asked_sees_the_wait_and_no_form(
     bob: Browser, store: MemoryStore
 ) -> None:
-    await stored(store, said(), chose("charge", amount=500), paused("approval", call=CHARGE))
+    await store_thread(
+        store, make_message(), make_step("charge", amount=500), make_pause("approval", call=CHARGE)
+    )
     page = await bob.get()
     assert "Only ana may answer." in seen(page)
     assert 'value="approve"' not in page
 
 
 async def test_cancel_ends_a_thread_once(ana: Browser, store: MemoryStore) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     first = await ana.send(do="cancel", reason="enough")
     second = await ana.send(do="cancel")
     assert (first.status_code, second.status_code) == (303, 409)
@@ -387,7 +399,7 @@ async def test_cancel_ends_a_thread_once(ana: Browser, store: MemoryStore) -> No
 async def test_nobody_looks_in_without_signing_in(
     api: FastAPI, store: MemoryStore, path: str
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     async with caller(api, "ana") as client:  # a bearer token is for the API alone
         answer = await client.get(path)
     assert (answer.status_code, answer.text) == (303, "")
@@ -399,10 +411,10 @@ async def test_nobody_looks_in_without_signing_in(
 async def test_nothing_is_done_without_the_word_of_the_session(
     ana: Browser, store: MemoryStore, path: str, forged: dict[str, str]
 ) -> None:
-    await stored(store, said(), paused("limit"))
+    await store_thread(store, make_message(), make_pause("limit"))
     for do in ("message", "cancel", "continue"):
         assert (await ana.send(path, do=do, wait="2", text="x", **forged)).status_code == 403
-    assert types(await store.load("t")) == ["message", "paused"]
+    assert list_types(await store.load("t")) == ["message", "paused"]
     assert len(await store.threads()) == 1
 
 
@@ -439,17 +451,20 @@ HOSTILE_OPTIONS = {"urgency": HOSTILE, "format": "multiple_choice", "choices": [
 HOSTILE_LOGS = {
     "everything": [_hostile(one) for one in EVERY_EVENT],
     "approval": [
-        said(HOSTILE),
+        make_message(HOSTILE),
         make_event("step", call=HOSTILE_CALL, tokens={}, model=HOSTILE, prompt_sha=HOSTILE),
-        replace(paused("approval", "ana", HOSTILE, call=HOSTILE_CALL), actor=HOSTILE),
+        replace(make_pause("approval", "ana", HOSTILE, call=HOSTILE_CALL), actor=HOSTILE),
     ],
     "odd names": [
-        said(),
-        paused("approval", call={"intent": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}}),
+        make_message(),
+        make_pause("approval", call={"intent": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}}),
     ],
-    "question": [said(), paused("question", options=HOSTILE_OPTIONS)],
-    "not mine": [said(), replace(paused("question", HOSTILE), data=paused("job").data)],
-    "of a kind nobody knows": [said(), paused(HOSTILE)],
+    "question": [make_message(), make_pause("question", options=HOSTILE_OPTIONS)],
+    "not mine": [
+        make_message(),
+        replace(make_pause("question", HOSTILE), data=make_pause("job").data),
+    ],
+    "of a kind nobody knows": [make_message(), make_pause(HOSTILE)],
 }
 
 
@@ -457,7 +472,7 @@ HOSTILE_LOGS = {
 async def test_nothing_in_a_log_is_obeyed(ana: Browser, store: MemoryStore, log: str) -> None:
     thread_id = f'"><script>{HOSTILE}'.replace("/", "")
     events = HOSTILE_LOGS[log]
-    await stored(store, *events, thread_id=thread_id)
+    await store_thread(store, *events, thread_id=thread_id)
     path = build_thread_path(thread_id)
     sent = {"wait": str(len(events)), "digest": HOSTILE, "choice": HOSTILE, "key": HOSTILE}
     typed = {f"argument.{HOSTILE}": HOSTILE, "argument.value": HOSTILE, "text": HOSTILE}
@@ -481,7 +496,7 @@ KNOWN_TAGS = set(
 async def test_the_page_of_a_wait_leads_to_the_page_of_its_thread(
     ana: Browser, store: MemoryStore
 ) -> None:
-    await stored(store, said(), paused("limit"))
+    await store_thread(store, make_message(), make_pause("limit"))
     assert 'href="/inbox/t"' in await ana.get("/waits/t/2")
     answer = await ana.send("/waits/t/2", do="continue")
     assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/t")
@@ -489,7 +504,7 @@ async def test_the_page_of_a_wait_leads_to_the_page_of_its_thread(
 
 
 async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemoryStore) -> None:
-    await stored(store, said("odd"), thread_id="a?b#c %2e é")
+    await store_thread(store, make_message("odd"), thread_id="a?b#c %2e é")
     (path,) = re.findall(r'<li><a href="([^"]+)"', await ana.get("/"))
     assert "odd" in await ana.get(unescape(path))
 
@@ -498,8 +513,8 @@ async def test_a_thread_of_any_name_has_an_address(ana: Browser, store: MemorySt
 async def test_pages_name_the_agent_where_there_are_several(
     also: tuple[str, ...], shown: bool, store: MemoryStore, world: World
 ) -> None:
-    await stored(store, said(agent="test"), paused("question"))
-    ports = ports_of(store, Says(), world, also=also)
+    await store_thread(store, make_message(agent="test"), make_pause("question"))
+    ports = build_ports(store, Says(), world, also=also)
     async with caller(api_of(ports, Asleep(), inbox.serve)) as client:
         browser = await Browser(client).sign_in("ana")
         for page in ("/", "/inbox/t"):

@@ -11,7 +11,7 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.loop.api import fork, launch
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import World, advance, ports_of
+from ..domain import World, advance, build_ports
 from .contract import COOK, SEARCH, SERVE, STEPS
 
 
@@ -110,12 +110,12 @@ async def test_another_process_and_a_fork_continue_at_the_right_place(
         {"intent": "ask_person", "question": "Which one?"},
         {"intent": "done", "message": "bye"},
     )
-    ports = ports_of(store, ScriptedLLM.of(*story), world)
+    ports = build_ports(store, ScriptedLLM.of(*story), world)
     thread = await launch(ports, "t", "go", actor="ana", delivery="1", source="user")
     thread = await advance(ports, thread)
     assert thread.state.status == "waiting:question"
 
-    other = ports_of(store, ScriptedLLM.of(*story), world)
+    other = build_ports(store, ScriptedLLM.of(*story), world)
     ended = await launch(other, "t", "that one", actor="ana", delivery="2", source="user")
     ended = await advance(other, ended)
     branch = await advance(other, await fork(other, "t", len(thread.events), actor="ana"))

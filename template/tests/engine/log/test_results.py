@@ -7,67 +7,99 @@ import pytest
 from agent.engine import Event, Step, Thread
 from agent.engine.log.events import make_event
 
-from ..domain import Charge, Put, chose, failed, past, paused, resumed, returned, said, started
+from ..domain import (
+    Charge,
+    Put,
+    make_answer,
+    make_failure,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    make_thread,
+)
 
 
 def charge(amount: int) -> Event:
-    return chose("charge", amount=amount)
+    return make_step("charge", amount=amount)
 
 
 DOUBT: dict[str, Any] = {"call": {"intent": "charge", "amount": 7}, "step": 2}
 BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
-    "a tool": ([said(), charge(7), started(2), returned(2, "ok")], [(7, "ok", "tool")]),
-    "a tool that failed": ([said(), charge(7), started(2), failed(2)], []),
-    "a call that is still open": ([said(), charge(7), started(2)], []),
-    "a call of another shape": ([said(), chose("put", value="x"), returned(2)], []),
+    "a tool": (
+        [make_message(), charge(7), make_start(2), make_result(2, "ok")],
+        [(7, "ok", "tool")],
+    ),
+    "a tool that failed": ([make_message(), charge(7), make_start(2), make_failure(2)], []),
+    "a call that is still open": ([make_message(), charge(7), make_start(2)], []),
+    "a call of another shape": ([make_message(), make_step("put", value="x"), make_result(2)], []),
     "an edited call": (
         [
-            said(),
+            make_message(),
             charge(7),
-            paused("approval", call={"intent": "charge", "amount": 7}),
-            resumed(3, "edit", call={"intent": "charge", "amount": 5}),
-            returned(2, "ok"),
+            make_pause("approval", call={"intent": "charge", "amount": 7}),
+            make_answer(3, "edit", call={"intent": "charge", "amount": 5}),
+            make_result(2, "ok"),
         ],
         [(5, "ok", "tool")],
     ),
     "a person who confirms it": (
-        [said(), charge(7), started(2), paused("in_doubt", **DOUBT), resumed(4, "happened")],
+        [
+            make_message(),
+            charge(7),
+            make_start(2),
+            make_pause("in_doubt", **DOUBT),
+            make_answer(4, "happened"),
+        ],
         [(7, "", "happened")],
     ),
     "a person who gives it up": (
-        [said(), charge(7), started(2), paused("in_doubt", **DOUBT), resumed(4, "abort")],
+        [
+            make_message(),
+            charge(7),
+            make_start(2),
+            make_pause("in_doubt", **DOUBT),
+            make_answer(4, "abort"),
+        ],
         [],
     ),
     "a report on a job": (
         [
-            said(),
+            make_message(),
             charge(7),
-            started(2),
-            paused("job", call=DOUBT["call"], step=2, job="key"),
-            resumed(4, "done", "hook:ci", text="green"),
+            make_start(2),
+            make_pause("job", call=DOUBT["call"], step=2, job="key"),
+            make_answer(4, "done", "hook:ci", text="green"),
         ],
         [(7, "green", "done")],
     ),
     "a job that was cancelled meanwhile": (
-        [said(), charge(7), started(2), make_event("cancelled", "ana"), returned(2, "ok")],
+        [
+            make_message(),
+            charge(7),
+            make_start(2),
+            make_event("cancelled", "ana"),
+            make_result(2, "ok"),
+        ],
         [(7, "ok", "tool")],
     ),
     "a late result after a failure": (
         [
-            said(),
+            make_message(),
             charge(7),
-            started(2),
-            failed(2, definite=False),
+            make_start(2),
+            make_failure(2, definite=False),
             make_event("tool_finished", "agent", "late:3", step=2, start=3, late=True, output="ok"),
         ],
         [(7, "ok", "tool")],
     ),
     "a late result after a result": (
         [
-            said(),
+            make_message(),
             charge(7),
-            started(2),
-            returned(2, "first"),
+            make_start(2),
+            make_result(2, "first"),
             make_event(
                 "tool_finished", "agent", "late:3", step=2, start=3, late=True, output="late"
             ),
@@ -75,7 +107,7 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
         [(7, "first", "tool")],
     ),
     "two calls": (
-        [said(), charge(7), returned(2, "a"), charge(8), returned(4, "b")],
+        [make_message(), charge(7), make_result(2, "a"), charge(8), make_result(4, "b")],
         [(7, "a", "tool"), (8, "b", "tool")],
     ),
 }
@@ -84,7 +116,7 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
 @pytest.mark.parametrize("case", BROUGHT)
 def test_results_are_what_the_calls_of_a_shape_brought(case: str) -> None:
     events, wanted = BROUGHT[case]
-    found = past(*events).results(Charge)
+    found = make_thread(*events).results(Charge)
     assert [(one.step.amount, one.output, one.source) for one in found] == wanted
 
 
@@ -94,13 +126,13 @@ def test_a_call_that_no_longer_fits_its_shape_keeps_its_values() -> None:
         amount: int
         currency: str
 
-    thread = past(said(), charge(7), returned(2))
+    thread = make_thread(make_message(), charge(7), make_result(2))
     assert thread.results(Refund)[0].step.amount == 7
     assert thread.results(Put) == []
 
 
 def test_a_thread_before_an_event_knows_nothing_of_it() -> None:
-    thread = past(said("one"), charge(7), returned(2))
+    thread = make_thread(make_message("one"), charge(7), make_result(2))
     assert [each.type for each in thread.before(3).events] == ["message", "step"]
     assert thread.before(3).state.step is not None
     assert thread.before(1) == Thread("t")
@@ -110,20 +142,28 @@ def test_a_thread_before_an_event_knows_nothing_of_it() -> None:
     ("events", "speaker", "words"),
     [
         ([], "", ""),
-        ([said("hi")], "ana", "hi"),
-        ([said("hi"), said("and?", "bob"), charge(1)], "bob", "and?"),
-        ([said("hi"), make_event("message", "system", facts={"a": 1})], "ana", "hi"),
-        ([said("hi"), paused("question"), resumed(2, "answer", "bob", text="no")], "bob", "no"),
-        ([said("hi"), paused("limit"), resumed(2, "continue", "bob")], "ana", "hi"),
+        ([make_message("hi")], "ana", "hi"),
+        ([make_message("hi"), make_message("and?", "bob"), charge(1)], "bob", "and?"),
+        ([make_message("hi"), make_event("message", "system", facts={"a": 1})], "ana", "hi"),
+        (
+            [
+                make_message("hi"),
+                make_pause("question"),
+                make_answer(2, "answer", "bob", text="no"),
+            ],
+            "bob",
+            "no",
+        ),
+        ([make_message("hi"), make_pause("limit"), make_answer(2, "continue", "bob")], "ana", "hi"),
     ],
 )
 def test_a_thread_knows_who_spoke_last_and_what_they_said(
     events: list[Event], speaker: str, words: str
 ) -> None:
-    thread = past(*events)
+    thread = make_thread(*events)
     assert (thread.last_speaker, thread.last_message) == (speaker, words)
 
 
 def test_a_fork_belongs_to_whoever_made_it() -> None:
-    thread = past(said(), make_event("forked", "bob", thread="o", seq=1))
+    thread = make_thread(make_message(), make_event("forked", "bob", thread="o", seq=1))
     assert thread.owner == "bob"

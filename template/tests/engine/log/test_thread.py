@@ -35,7 +35,17 @@ from agent.engine.log.state import (
 from agent.engine.log.thread import Thread, idempotency_key, reduce
 from agent.engine.loop.actions import Wait
 
-from ..domain import chose, failed, past, paused, resumed, returned, said, started, told
+from ..domain import (
+    make_answer,
+    make_delivery,
+    make_failure,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    make_thread,
+)
 from ..examples import given, st
 from ..play import logs
 
@@ -167,11 +177,11 @@ def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
 LIMITS = Limits(steps=10, errors=3, tokens=1000)
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
 EDITED: CallJson = {"intent": "charge", "amount": 400}
-STEP = chose(**CHARGE)
+STEP = make_step(**CHARGE)
 
 
 def word_after(*events: Event) -> str:
-    return plan(replace(past(*events).state, outbox=()), LIMITS)
+    return plan(replace(make_thread(*events).state, outbox=()), LIMITS)
 
 
 # A message, whatever the thread was doing.
@@ -180,29 +190,37 @@ SUPERSEDED: dict[str, tuple[list[Event], str, str]] = {
     "thinking": ([], "ana", "think"),
     "a call not started": ([STEP], "ana", "think"),
     "a call approved and not started": (
-        [STEP, paused("approval", call=CHARGE), resumed(3, "approve")],
+        [STEP, make_pause("approval", call=CHARGE), make_answer(3, "approve")],
         "ana",
         "act",
     ),
-    "a call that is running": ([STEP, started(2)], "ana", "recover"),
-    "an approval": ([STEP, paused("approval", call=CHARGE)], "ana", "think"),
-    "an approval, by somebody else": ([STEP, paused("approval", call=CHARGE)], "bob", "think"),
-    "a question, by whom it asks": ([chose("ask_person"), paused("question")], "ana", "think"),
-    "a question to anyone": ([chose("ask_person"), paused("question", "anyone")], "bob", "think"),
-    "a question, by a stranger": ([chose("ask_person"), paused("question")], "bob", "idle"),
-    "a limit": ([paused("limit")], "ana", "think"),
-    "a timer": ([chose("sleep"), paused("timer")], "ana", "think"),
-    "a job": ([chose("train"), paused("job")], "ana", "idle"),
-    "a doubt": ([STEP, started(2), paused("in_doubt", call=CHARGE)], "ana", "idle"),
+    "a call that is running": ([STEP, make_start(2)], "ana", "recover"),
+    "an approval": ([STEP, make_pause("approval", call=CHARGE)], "ana", "think"),
+    "an approval, by somebody else": ([STEP, make_pause("approval", call=CHARGE)], "bob", "think"),
+    "a question, by whom it asks": (
+        [make_step("ask_person"), make_pause("question")],
+        "ana",
+        "think",
+    ),
+    "a question to anyone": (
+        [make_step("ask_person"), make_pause("question", "anyone")],
+        "bob",
+        "think",
+    ),
+    "a question, by a stranger": ([make_step("ask_person"), make_pause("question")], "bob", "idle"),
+    "a limit": ([make_pause("limit")], "ana", "think"),
+    "a timer": ([make_step("sleep"), make_pause("timer")], "ana", "think"),
+    "a job": ([make_step("train"), make_pause("job")], "ana", "idle"),
+    "a doubt": ([STEP, make_start(2), make_pause("in_doubt", call=CHARGE)], "ana", "idle"),
     "a doubt answered with retry": (
-        [STEP, started(2), paused("in_doubt", call=CHARGE), resumed(4, "retry")],
+        [STEP, make_start(2), make_pause("in_doubt", call=CHARGE), make_answer(4, "retry")],
         "ana",
         "act",
     ),
-    "the end": ([chose("done"), make_event("finished", message="bye")], "ana", "think"),
+    "the end": ([make_step("done"), make_event("finished", message="bye")], "ana", "think"),
     "a cancelled thread": ([make_event("cancelled", "ana")], "ana", "think"),
     "a thread cancelled while a tool ran": (
-        [STEP, started(2), make_event("cancelled", "ana")],
+        [STEP, make_start(2), make_event("cancelled", "ana")],
         "ana",
         "recover",
     ),
@@ -214,24 +232,24 @@ def test_a_message_supersedes_what_a_person_may_change_their_mind_about(
     case: tuple[list[Event], str, str],
 ) -> None:
     before, actor, word = case
-    assert word_after(said(), *before, said("wait!", actor)) == word
+    assert word_after(make_message(), *before, make_message("wait!", actor)) == word
 
 
 @pytest.mark.parametrize("kind", ["approval", "limit", "timer", "question"])
 def test_a_superseded_wait_leaves_the_outbox(kind: str) -> None:
-    waiting = past(said(), chose("x"), paused(kind, call=CHARGE))
+    waiting = make_thread(make_message(), make_step("x"), make_pause(kind, call=CHARGE))
     assert waiting.state.outbox == (3,)
-    assert waiting.plus(said()).state.outbox == ()
+    assert waiting.plus(make_message()).state.outbox == ()
 
 
 # A verdict, whatever kind of wait it closes.
 
 
 def waiting(kind: str) -> list[Event]:
-    before = [said(), STEP, started(2)] if kind == "in_doubt" else [said(), STEP]
+    before = [make_message(), STEP, make_start(2)] if kind == "in_doubt" else [make_message(), STEP]
     if kind == "limit":
-        before = [said(), *[make_event("invalid_step", error="?", output="?")] * 3]
-    return [*before, paused(kind, call=CHARGE)]
+        before = [make_message(), *[make_event("invalid_step", error="?", output="?")] * 3]
+    return [*before, make_pause(kind, call=CHARGE)]
 
 
 AFTER: dict[tuple[str, str], str] = {
@@ -261,35 +279,48 @@ def test_every_verdict_on_every_kind_of_wait_is_in_the_table() -> None:
 def test_a_verdict_closes_the_wait_and_says_how_it_goes_on(kind: str, verdict: str) -> None:
     events = waiting(kind)
     wait = len(events)
-    assert past(*events).state.status == f"waiting:{kind}"
-    after = past(*events, resumed(wait, verdict, call=EDITED))
+    assert make_thread(*events).state.status == f"waiting:{kind}"
+    after = make_thread(*events, make_answer(wait, verdict, call=EDITED))
     assert plan(after.state, LIMITS) == AFTER[kind, verdict]
     assert after.state.wait is None
     assert after.state.outbox == ()
 
 
 def test_an_answer_to_another_wait_closes_nothing() -> None:
-    open_wait = past(said(), STEP, paused("approval", call=CHARGE))
-    assert open_wait.plus(replace(resumed(2, "approve"), seq=4)).state.wait is not None
-    assert past(said(), STEP, resumed(2, "approve")).state.step == past(said(), STEP).state.step
+    open_wait = make_thread(make_message(), STEP, make_pause("approval", call=CHARGE))
+    assert open_wait.plus(replace(make_answer(2, "approve"), seq=4)).state.wait is not None
+    assert (
+        make_thread(make_message(), STEP, make_answer(2, "approve")).state.step
+        == make_thread(make_message(), STEP).state.step
+    )
 
 
 def test_an_answer_never_reopens_a_thread() -> None:
-    events = [said(), STEP, paused("approval", call=CHARGE), make_event("cancelled", "ana")]
-    assert word_after(*events, resumed(3, "approve")) == "idle"
+    events = [
+        make_message(),
+        STEP,
+        make_pause("approval", call=CHARGE),
+        make_event("cancelled", "ana"),
+    ]
+    assert word_after(*events, make_answer(3, "approve")) == "idle"
 
 
 def test_an_edit_replaces_the_call() -> None:
-    thread = past(said(), STEP, paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED))
+    thread = make_thread(
+        make_message(),
+        STEP,
+        make_pause("approval", call=CHARGE),
+        make_answer(3, "edit", call=EDITED),
+    )
     assert thread.state.step is not None
     assert thread.state.step.call == EDITED
     assert thread.state.step.approved_by == "ana"
 
 
 def test_stop_ends_the_thread_until_the_next_message() -> None:
-    stopped = past(*waiting("limit"), resumed(5, "stop"))
+    stopped = make_thread(*waiting("limit"), make_answer(5, "stop"))
     assert stopped.state.status == "cancelled"
-    assert stopped.plus(said()).state.status == "running"
+    assert stopped.plus(make_message()).state.status == "running"
 
 
 # Tools and their results.
@@ -298,26 +329,26 @@ def test_stop_ends_the_thread_until_the_next_message() -> None:
 @pytest.mark.parametrize(
     ("before", "word"),
     [
-        ([STEP, started(2)], "recover"),
-        ([STEP, started(2), returned(2)], "think"),
-        ([STEP, started(2), failed(2)], "think"),
-        ([STEP, started(2), started(2), returned(2)], "think"),
-        ([STEP, started(2), paused("in_doubt", call=CHARGE), returned(2)], "think"),
-        ([STEP, started(2), make_event("cancelled", "ana"), returned(2)], "idle"),
-        ([STEP, started(2), said(), returned(2)], "think"),
-        ([STEP, returned(1)], "act"),
-        ([STEP, started(7)], "act"),
-        ([STEP, failed(7)], "act"),
-        ([STEP, started(2), returned(2), chose("look"), failed(2)], "act"),
+        ([STEP, make_start(2)], "recover"),
+        ([STEP, make_start(2), make_result(2)], "think"),
+        ([STEP, make_start(2), make_failure(2)], "think"),
+        ([STEP, make_start(2), make_start(2), make_result(2)], "think"),
+        ([STEP, make_start(2), make_pause("in_doubt", call=CHARGE), make_result(2)], "think"),
+        ([STEP, make_start(2), make_event("cancelled", "ana"), make_result(2)], "idle"),
+        ([STEP, make_start(2), make_message(), make_result(2)], "think"),
+        ([STEP, make_result(1)], "act"),
+        ([STEP, make_start(7)], "act"),
+        ([STEP, make_failure(7)], "act"),
+        ([STEP, make_start(2), make_result(2), make_step("look"), make_failure(2)], "act"),
     ],
 )
 def test_the_first_result_of_the_open_call_counts(before: list[Event], word: str) -> None:
-    assert word_after(said(), *before) == word
+    assert word_after(make_message(), *before) == word
 
 
 def test_a_late_result_answers_the_open_doubt() -> None:
-    doubt = past(said(), STEP, started(2), paused("in_doubt", call=CHARGE))
-    settled = doubt.plus(replace(returned(2), seq=5))
+    doubt = make_thread(make_message(), STEP, make_start(2), make_pause("in_doubt", call=CHARGE))
+    settled = doubt.plus(replace(make_result(2), seq=5))
     assert (settled.state.wait, settled.state.step, settled.state.outbox) == (None, None, ())
 
 
@@ -330,19 +361,19 @@ DISCARDED = make_event("discarded", tokens={"input": 100, "output": 1})
 @pytest.mark.parametrize(
     ("events", "counted"),
     [
-        ([chose("look")], (1, 0, 15)),
-        ([chose("look"), started(2), returned(2)], (1, 0, 15)),
+        ([make_step("look")], (1, 0, 15)),
+        ([make_step("look"), make_start(2), make_result(2)], (1, 0, 15)),
         ([INVALID, INVALID], (2, 2, 202)),
         ([DISCARDED], (0, 0, 101)),
-        ([chose("look"), failed(2)], (1, 1, 15)),
-        ([chose("look"), failed(2), chose("look"), returned(4)], (2, 0, 30)),
-        ([INVALID, said()], (0, 0, 0)),
-        ([INVALID, said(actor="hook:github")], (1, 1, 101)),
-        ([INVALID, said(actor="cron:nightly")], (1, 1, 101)),
-        ([INVALID, paused("limit"), resumed(3, "continue")], (0, 0, 0)),
-        ([INVALID, paused("timer"), resumed(3, "done", "system")], (1, 1, 101)),
+        ([make_step("look"), make_failure(2)], (1, 1, 15)),
+        ([make_step("look"), make_failure(2), make_step("look"), make_result(4)], (2, 0, 30)),
+        ([INVALID, make_message()], (0, 0, 0)),
+        ([INVALID, make_message(actor="hook:github")], (1, 1, 101)),
+        ([INVALID, make_message(actor="cron:nightly")], (1, 1, 101)),
+        ([INVALID, make_pause("limit"), make_answer(3, "continue")], (0, 0, 0)),
+        ([INVALID, make_pause("timer"), make_answer(3, "done", "system")], (1, 1, 101)),
         ([INVALID, make_event("compacted", upto=1, text="")], (1, 1, 101)),
-        ([chose("done"), make_event("finished", message="bye"), said()], (0, 0, 0)),
+        ([make_step("done"), make_event("finished", message="bye"), make_message()], (0, 0, 0)),
         ([make_event("step", call=CHARGE)], (1, 0, 0)),
         ([make_event("step", call=CHARGE, tokens={"input": 7, "cached": 5})], (1, 0, 7)),
     ],
@@ -350,7 +381,7 @@ DISCARDED = make_event("discarded", tokens={"input": 100, "output": 1})
 def test_budgets_count_since_the_last_word_of_a_person(
     events: list[Event], counted: tuple[int, int, int]
 ) -> None:
-    state = past(said(), *events).state
+    state = make_thread(make_message(), *events).state
     assert (state.steps, state.errors, state.tokens) == counted
 
 
@@ -358,20 +389,26 @@ def test_budgets_count_since_the_last_word_of_a_person(
 
 
 def test_a_thread_begins_with_nothing_spent() -> None:
-    state = past(said(actor="cron:nightly")).state
+    state = make_thread(make_message(actor="cron:nightly")).state
     assert (state.steps, state.errors, state.tokens) == (0, 0, 0)
 
 
 def test_the_first_message_says_who_owns_the_thread_and_where_it_is_answered() -> None:
-    thread = past(said(reply_to="slack:C1"), said(actor="bob", reply_to="email:x"))
+    thread = make_thread(
+        make_message(reply_to="slack:C1"), make_message(actor="bob", reply_to="email:x")
+    )
     assert (thread.state.owner, thread.state.reply_to) == ("ana", "slack:C1")
 
 
 def test_a_fork_belongs_to_whoever_made_it_and_answers_nobody_in_the_original() -> None:
-    events = [said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye")]
-    fork = past(*events, make_event("forked", "bob", thread="t", seq=3)).state
+    events = [
+        make_message(reply_to="slack:C1"),
+        make_step("done"),
+        make_event("finished", message="bye"),
+    ]
+    fork = make_thread(*events, make_event("forked", "bob", thread="t", seq=3)).state
     assert (fork.owner, fork.reply_to, fork.outbox) == ("bob", "poll:", ())
-    assert past(*events).state.outbox == (3,)
+    assert make_thread(*events).state.outbox == (3,)
 
 
 RECEIPT = {"receipt": {"slack": "1"}}
@@ -380,79 +417,100 @@ RECEIPT = {"receipt": {"slack": "1"}}
 @pytest.mark.parametrize(
     ("shown", "closing", "outbox"),
     [
-        (RECEIPT, resumed(2, "stop"), (4,)),
-        (RECEIPT, said("never mind"), (4,)),
+        (RECEIPT, make_answer(2, "stop"), (4,)),
+        (RECEIPT, make_message("never mind"), (4,)),
         (RECEIPT, make_event("cancelled", "ana", reason=""), (4,)),
         (RECEIPT, make_event("discarded"), ()),
-        ({}, resumed(2, "stop"), ()),
-        ({"error": "away"}, resumed(2, "stop"), ()),
+        ({}, make_answer(2, "stop"), ()),
+        ({"error": "away"}, make_answer(2, "stop"), ()),
     ],
 )
 def test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it(
     shown: dict[str, Any], closing: Event, outbox: tuple[int, ...]
 ) -> None:
-    log = [said(), paused("limit"), told(2, **shown), closing]
-    assert past(*log).state.outbox == outbox
-    assert past(*log, told(4)).state.outbox == ()
+    log = [make_message(), make_pause("limit"), make_delivery(2, **shown), closing]
+    assert make_thread(*log).state.outbox == outbox
+    assert make_thread(*log, make_delivery(4)).state.outbox == ()
 
 
 def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> None:
     log = [
-        said(),
-        paused("limit"),
-        told(2, **RECEIPT),
+        make_message(),
+        make_pause("limit"),
+        make_delivery(2, **RECEIPT),
         make_event("forked", "bob", thread="t", seq=3),
     ]
-    assert past(*log, resumed(2, "continue", "bob")).state.outbox == ()
+    assert make_thread(*log, make_answer(2, "continue", "bob")).state.outbox == ()
 
 
 @pytest.mark.parametrize(
     ("events", "outbox"),
     [
-        ([paused("question")], (2,)),
-        ([paused("question"), told(2)], ()),
-        ([paused("question"), resumed(2, "answer")], ()),
-        ([paused("question"), make_event("cancelled", "ana")], ()),
-        ([paused("question"), make_event("finished", message="bye")], (3,)),
+        ([make_pause("question")], (2,)),
+        ([make_pause("question"), make_delivery(2)], ()),
+        ([make_pause("question"), make_answer(2, "answer")], ()),
+        ([make_pause("question"), make_event("cancelled", "ana")], ()),
+        ([make_pause("question"), make_event("finished", message="bye")], (3,)),
         ([make_event("finished", message="bye")], (2,)),
-        ([make_event("finished", message="bye"), told(2, error="gone")], ()),
-        ([make_event("finished", message="bye"), said()], (2,)),
-        ([make_event("finished", message="bye"), said(), paused("question")], (2, 4)),
-        ([make_event("finished", message="bye"), said(), paused("question"), told(4)], (2,)),
+        ([make_event("finished", message="bye"), make_delivery(2, error="gone")], ()),
+        ([make_event("finished", message="bye"), make_message()], (2,)),
+        ([make_event("finished", message="bye"), make_message(), make_pause("question")], (2, 4)),
+        (
+            [
+                make_event("finished", message="bye"),
+                make_message(),
+                make_pause("question"),
+                make_delivery(4),
+            ],
+            (2,),
+        ),
     ],
 )
 def test_the_outbox_is_what_is_finished_and_the_open_wait(
     events: list[Event], outbox: tuple[int, ...]
 ) -> None:
-    assert past(said(), *events).state.outbox == outbox
+    assert make_thread(make_message(), *events).state.outbox == outbox
 
 
 # The name of an effect.
 
 AGAIN: dict[str, tuple[list[Event], bool]] = {
-    "a crash": ([started(2)], True),
-    "a timeout": ([started(2), failed(2, definite=False), chose(**CHARGE)], True),
+    "a crash": ([make_start(2)], True),
+    "a timeout": ([make_start(2), make_failure(2, definite=False), make_step(**CHARGE)], True),
     "a retry": (
-        [started(2), paused("in_doubt", call=CHARGE), resumed(4, "retry")],
+        [make_start(2), make_pause("in_doubt", call=CHARGE), make_answer(4, "retry")],
         True,
     ),
     "given up": (
-        [started(2), paused("in_doubt", call=CHARGE), resumed(4, "abort"), chose(**CHARGE)],
+        [
+            make_start(2),
+            make_pause("in_doubt", call=CHARGE),
+            make_answer(4, "abort"),
+            make_step(**CHARGE),
+        ],
         True,
     ),
-    "rejected": ([paused("approval", call=CHARGE), resumed(3, "reject"), chose(**CHARGE)], True),
+    "rejected": (
+        [make_pause("approval", call=CHARGE), make_answer(3, "reject"), make_step(**CHARGE)],
+        True,
+    ),
     "another call's success": (
-        [said(), chose("look"), returned(4), chose(**CHARGE)],
+        [make_message(), make_step("look"), make_result(4), make_step(**CHARGE)],
         True,
     ),
-    "a success": ([started(2), returned(2), chose(**CHARGE)], False),
-    "a definite failure": ([started(2), failed(2), chose(**CHARGE)], False),
+    "a success": ([make_start(2), make_result(2), make_step(**CHARGE)], False),
+    "a definite failure": ([make_start(2), make_failure(2), make_step(**CHARGE)], False),
     "confirmed by a person": (
-        [started(2), paused("in_doubt", call=CHARGE), resumed(4, "happened"), chose(**CHARGE)],
+        [
+            make_start(2),
+            make_pause("in_doubt", call=CHARGE),
+            make_answer(4, "happened"),
+            make_step(**CHARGE),
+        ],
         False,
     ),
     "edited into another": (
-        [paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED)],
+        [make_pause("approval", call=CHARGE), make_answer(3, "edit", call=EDITED)],
         False,
     ),
 }
@@ -463,18 +521,18 @@ def test_an_effect_keeps_its_name_until_its_outcome_is_certain(
     case: tuple[list[Event], bool],
 ) -> None:
     later, same = case
-    first = idempotency_key(past(said(), STEP))
-    assert (idempotency_key(past(said(), STEP, *later)) == first) is same
+    first = idempotency_key(make_thread(make_message(), STEP))
+    assert (idempotency_key(make_thread(make_message(), STEP, *later)) == first) is same
 
 
 def test_an_edited_call_that_ran_settles_itself_and_not_what_the_model_proposed() -> None:
-    edited = [STEP, paused("approval", call=CHARGE), resumed(3, "edit", call=EDITED)]
-    done = past(said(), *edited, started(2), returned(2))
+    edited = [STEP, make_pause("approval", call=CHARGE), make_answer(3, "edit", call=EDITED)]
+    done = make_thread(make_message(), *edited, make_start(2), make_result(2))
     assert done.state.settled == (compute_digest(EDITED),)
 
 
 def test_two_threads_never_share_an_effect() -> None:
-    one, other = past(said(), STEP), past(said(), STEP, thread_id="u")
+    one, other = make_thread(make_message(), STEP), make_thread(make_message(), STEP, thread_id="u")
     assert idempotency_key(one) != idempotency_key(other)
 
 
@@ -530,7 +588,7 @@ def test_nothing_to_do_means_waiting_or_ended(thread: Thread) -> None:
 
 @pytest.mark.parametrize("event_type", ["", "a_type_of_next_year"])
 def test_an_event_of_another_version_changes_nothing_but_the_version(event_type: str) -> None:
-    thread = past(said(), STEP)
+    thread = make_thread(make_message(), STEP)
     later = thread.plus(Event(event_type, {"odd": 1}, seq=3))
     assert later.state == replace(thread.state, version=3)
 

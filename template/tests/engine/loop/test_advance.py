@@ -15,7 +15,18 @@ from agent.engine.loop.api import append_message, cancel, launch, resume
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, Shown, World, advance, chose, ports_of, rebind, said, stored, types
+from ..domain import (
+    Says,
+    Shown,
+    World,
+    advance,
+    build_ports,
+    list_types,
+    make_message,
+    make_step,
+    rebind,
+    store_thread,
+)
 
 DONE = {"intent": "done", "message": "bye"}
 LOOK = {"intent": "look", "at": "x"}
@@ -26,9 +37,9 @@ RISKY: CallJson = {"intent": "charge", "amount": 500}
 async def test_it_goes_on_until_there_is_nothing_to_do_but_wait(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(LOOK, DONE), world)
-    thread = await advance(ports, await stored(store, said()))
-    assert types(thread)[1:] == [
+    ports = build_ports(store, Says(LOOK, DONE), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread)[1:] == [
         "step",
         "tool_started",
         "tool_finished",
@@ -40,15 +51,17 @@ async def test_it_goes_on_until_there_is_nothing_to_do_but_wait(
 
 
 async def test_what_it_returns_is_what_is_stored(store: MemoryStore, world: World) -> None:
-    thread = await advance(ports_of(store, Says(LOOK, ASK), world), await stored(store, said()))
+    thread = await advance(
+        build_ports(store, Says(LOOK, ASK), world), await store_thread(store, make_message())
+    )
     assert await store.load("t") == thread
 
 
 async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(DONE), world)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(DONE), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.event(2).data == {
         "call": DONE,
         "tokens": {"input": 10, "output": 5},
@@ -61,8 +74,8 @@ async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
     store: MemoryStore, world: World
 ) -> None:
     model = Says(ASK, DONE)
-    ports = ports_of(store, model, world)
-    asked = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, model, world)
+    asked = await advance(ports, await store_thread(store, make_message()))
     today = rebind(ports, prompts=Prompts("You are new.", "And now?"))
     await resume(today, "t", 3, "answer", actor="ana", text="this one")
     thread = await advance(today, await store.load("t"))
@@ -91,9 +104,9 @@ async def test_three_invalid_outputs_in_a_row_are_three_events_and_then_a_questi
     nonsense: str | Reply, store: MemoryStore, world: World
 ) -> None:
     model = Says(nonsense, nonsense, nonsense, DONE)
-    ports = ports_of(store, model, world)
-    thread = await advance(ports, await stored(store, said()))
-    assert types(thread)[1:] == [*["invalid_step"] * 3, "paused", "delivered"]
+    ports = build_ports(store, model, world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread)[1:] == [*["invalid_step"] * 3, "paused", "delivered"]
     assert thread.state.status == "waiting:limit"
     assert "3 errors in a row" in thread.event(5).data["text"]
     assert all("invalid_step" in block for block in model.prompts[-1].blocks[1:])
@@ -111,8 +124,8 @@ async def test_a_loop_that_never_ends_is_put_to_a_person(
 ) -> None:
     call = {"intent": "unhandled"} if limits.errors == 1 else LOOK
     model = Says(*[call] * 10)
-    ports = ports_of(store, model, world, limits=limits)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, model, world, limits=limits)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "waiting:limit"
     assert len(model.prompts) == (1 if limits.errors == 1 else 4)
     assert thread.state.wait is not None
@@ -122,8 +135,8 @@ async def test_a_loop_that_never_ends_is_put_to_a_person(
 async def test_an_exhausted_budget_stays_so_whatever_a_machine_says(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(LOOK), world, limits=Limits(steps=1))
-    await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(LOOK), world, limits=Limits(steps=1))
+    await advance(ports, await store_thread(store, make_message()))
     await append_message(ports, "t", "ping", actor="hook:x", delivery="1", source="webhook")
     thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "waiting:limit"
@@ -132,8 +145,8 @@ async def test_an_exhausted_budget_stays_so_whatever_a_machine_says(
 async def test_where_a_machine_started_the_thread_anyone_may_decide(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(), world, limits=Limits(steps=0))
-    thread = await advance(ports, await stored(store, said(actor="cron:nightly")))
+    ports = build_ports(store, Says(), world, limits=Limits(steps=0))
+    thread = await advance(ports, await store_thread(store, make_message(actor="cron:nightly")))
     assert thread.state.wait is not None
     assert thread.state.wait.audience == ("anyone",)
 
@@ -149,9 +162,9 @@ async def test_a_message_that_comes_while_the_model_thinks_makes_it_think_again(
         return RISKY
 
     model = Says(overtaken, DONE)
-    ports = ports_of(store, model, world)
-    thread = await advance(ports, await stored(store, said()))
-    assert types(thread)[1:5] == ["message", "discarded", "step", "finished"]
+    ports = build_ports(store, model, world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread)[1:5] == ["message", "discarded", "step", "finished"]
     assert "stop, not now" in model.prompts[1].blocks[1]
     assert thread.event(3).data == {"tokens": {"input": 10, "output": 5}}
     assert thread.state.tokens == 30
@@ -165,9 +178,9 @@ async def test_a_cancel_that_comes_while_the_model_thinks_is_the_end(
         await cancel(ports, "t", actor="ana", reason="enough")
         return {"intent": "charge", "amount": 5}
 
-    ports = ports_of(store, Says(overtaken), world)
-    thread = await advance(ports, await stored(store, said()))
-    assert types(thread)[1:] == ["cancelled", "discarded"]
+    ports = build_ports(store, Says(overtaken), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread)[1:] == ["cancelled", "discarded"]
     assert thread.state.status == "cancelled"
     assert world.effects("charge") == []
 
@@ -175,11 +188,11 @@ async def test_a_cancel_that_comes_while_the_model_thinks_is_the_end(
 async def test_an_old_version_is_looked_at_again_before_anything_is_decided(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(ASK), world)
-    old = await stored(store, said(), chose(**RISKY))
+    ports = build_ports(store, Says(ASK), world)
+    old = await store_thread(store, make_message(), make_step(**RISKY))
     await launch(ports, "t", "do not", actor="ana", delivery="2", source="user")
     thread = await advance(ports, old)
-    assert types(thread)[:4] == ["message", "step", "message", "step"]
+    assert list_types(thread)[:4] == ["message", "step", "message", "step"]
     assert thread.state.status == "waiting:question"
 
 
@@ -187,8 +200,10 @@ async def test_the_model_is_told_that_a_call_it_chose_was_overtaken_and_never_ra
     store: MemoryStore, world: World
 ) -> None:
     model = Says(DONE)
-    ports = ports_of(store, model, world)
-    await stored(store, said(), chose(intent="charge", amount=5), said("wait"))
+    ports = build_ports(store, model, world)
+    await store_thread(
+        store, make_message(), make_step(intent="charge", amount=5), make_message("wait")
+    )
     await advance(ports, await store.load("t"))
     assert "not run" in "".join(model.prompts[0].blocks)
 
@@ -199,8 +214,8 @@ async def test_the_model_is_told_that_a_call_it_chose_was_overtaken_and_never_ra
 async def test_a_model_that_is_away_costs_nothing_and_counts_as_no_error(
     store: MemoryStore, world: World
 ) -> None:
-    before = await stored(store, said())
-    ports = ports_of(store, Says(Unavailable("429", 30.0), DONE), world)
+    before = await store_thread(store, make_message())
+    ports = build_ports(store, Says(Unavailable("429", 30.0), DONE), world)
     with pytest.raises(Unavailable) as away:
         await advance(ports, before)
     assert away.value.retry_after_s == 30.0
@@ -221,8 +236,8 @@ async def test_facts_are_fetched_once_before_the_first_decision(
         return {"tags": ["v1"]}
 
     model = Says("what?", ASK, DONE)
-    ports = ports_of(store, model, world, prefetch=prefetch)
-    await advance(ports, await stored(store, said("deploy")))
+    ports = build_ports(store, model, world, prefetch=prefetch)
+    await advance(ports, await store_thread(store, make_message("deploy")))
     await launch(ports, "t", "v1", actor="ana", delivery="2", source="user")
     await advance(ports, await store.load("t"))
     assert asked == ["deploy"]
@@ -250,9 +265,9 @@ async def test_whatever_a_prefetch_finds_it_is_asked_once_and_keeps_nobody_from_
         return found
 
     model = Says(Unavailable("429"), "what?", DONE)
-    ports = ports_of(store, model, world, prefetch=prefetch)
+    ports = build_ports(store, model, world, prefetch=prefetch)
     with pytest.raises(Unavailable):
-        await advance(ports, await stored(store, said("deploy")))
+        await advance(ports, await store_thread(store, make_message("deploy")))
     thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "finished"
     assert asked == ["deploy"]
@@ -265,8 +280,8 @@ async def test_a_prefetch_without_measure_is_cut_and_not_in_the_way(
     def prefetch(thread: Thread) -> dict[str, Any]:
         return {f"fact_{number}": "x" * 50_000 for number in range(10)}
 
-    ports = ports_of(store, Says(DONE), world, prefetch=prefetch)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(DONE), world, prefetch=prefetch)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "finished"
 
 
@@ -276,8 +291,8 @@ async def test_a_delivery_that_happens_to_be_called_prefetch_is_a_message_like_a
     async def prefetch(thread: Thread) -> dict[str, Any]:
         return {"tags": ["v1"]}
 
-    ports = ports_of(store, Says(ASK), world, prefetch=prefetch)
-    await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(ASK), world, prefetch=prefetch)
+    await advance(ports, await store_thread(store, make_message()))
     await launch(ports, "t", "v1", actor="ana", delivery="prefetch", source="webhook")
     thread = await store.load("t")
     assert thread.events[-1].data["text"] == "v1"
@@ -290,8 +305,8 @@ async def test_the_end_and_what_is_waited_for_are_shown_and_nothing_else(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown()
-    ports = ports_of(store, Says(LOOK, ASK, DONE), world, channel=shown)
-    await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(LOOK, ASK, DONE), world, channel=shown)
+    await advance(ports, await store_thread(store, make_message()))
     await resume(ports, "t", 6, "answer", actor="ana", text="this")
     await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused", "finished"]
@@ -301,9 +316,9 @@ async def test_a_person_is_told_before_anything_else_happens(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown()
-    ended = [chose("done"), make_event("finished", message="bye")]
-    await stored(store, said(), *ended, said("and now?"))
-    ports = ports_of(store, Says(), world, channel=shown)
+    ended = [make_step("done"), make_event("finished", message="bye")]
+    await store_thread(store, make_message(), *ended, make_message("and now?"))
+    ports = build_ports(store, Says(), world, channel=shown)
     with pytest.raises(AssertionError, match="once too often"):
         await advance(ports, await store.load("t"))
     assert [each.seq for each in shown.sent] == [3]
@@ -311,9 +326,9 @@ async def test_a_person_is_told_before_anything_else_happens(
 
 async def test_a_closed_wait_is_not_shown_any_more(store: MemoryStore, world: World) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    ports = ports_of(store, Says(ASK, DONE), world, channel=shown)
+    ports = build_ports(store, Says(ASK, DONE), world, channel=shown)
     with pytest.raises(Unavailable):
-        await advance(ports, await stored(store, said()))
+        await advance(ports, await store_thread(store, make_message()))
     await launch(ports, "t", "never mind", actor="ana", delivery="2", source="user")
     await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["finished"]
@@ -321,10 +336,10 @@ async def test_a_closed_wait_is_not_shown_any_more(store: MemoryStore, world: Wo
 
 async def test_a_delivery_that_fails_blocks_no_step(store: MemoryStore, world: World) -> None:
     shown = Shown(fails=lambda event: event.seq == 3)
-    ended = [chose("done"), make_event("finished", message="bye")]
-    await stored(store, said(), *ended, said("now charge"))
+    ended = [make_step("done"), make_event("finished", message="bye")]
+    await store_thread(store, make_message(), *ended, make_message("now charge"))
     charge = {"intent": "charge", "amount": 5}
-    ports = ports_of(store, Says(charge, LOOK, ASK), world, channel=shown)
+    ports = build_ports(store, Says(charge, LOOK, ASK), world, channel=shown)
     with pytest.raises(Unavailable, match="the channel is away"):
         await advance(ports, await store.load("t"))
     assert world.effects("charge") == ["5"]
@@ -335,9 +350,9 @@ async def test_a_delivery_that_fails_blocks_no_other_delivery(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.seq == 3)
-    ended = [chose("done"), make_event("finished", message="bye")]
-    await stored(store, said(), *ended, said("again"))
-    ports = ports_of(store, Says(ASK), world, channel=shown)
+    ended = [make_step("done"), make_event("finished", message="bye")]
+    await store_thread(store, make_message(), *ended, make_message("again"))
+    ports = build_ports(store, Says(ASK), world, channel=shown)
     with pytest.raises(Unavailable):
         await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused"]
@@ -361,8 +376,8 @@ async def test_after_so_many_tries_it_is_delivered_with_its_error(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: True)
-    ports = ports_of(store, Says(ASK), world, channel=shown)
-    await stored(store, said())
+    ports = build_ports(store, Says(ASK), world, channel=shown)
+    await store_thread(store, make_message())
     await deliver_until_it_is_given_up(ports)
     thread = await store.load("t")
     assert thread.events[-1].data == {"ref": 3, "error": "the channel is away"}
@@ -375,8 +390,8 @@ async def test_a_delivery_has_its_tries_whatever_failed_before_it(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(fails=lambda _: len(shown.tried) < 2)
-    ports = ports_of(store, Says(ASK), world, channel=shown)
-    await stored(store, said())
+    ports = build_ports(store, Says(ASK), world, channel=shown)
+    await store_thread(store, make_message())
     await deliver_until_it_is_given_up(ports, attempts=12)  # the model was away for an hour
     assert [each.type for each in shown.sent] == ["paused"]
 
@@ -385,8 +400,8 @@ async def test_a_receipt_is_kept_and_its_channel_is_shown_what_closes_the_wait(
     store: MemoryStore, world: World
 ) -> None:
     shown = Shown(receipts=True)
-    ports = ports_of(store, Says(ASK, DONE), world, channel=shown)
-    asked = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(ASK, DONE), world, channel=shown)
+    asked = await advance(ports, await store_thread(store, make_message()))
     assert asked.events[-1].data == {"ref": 3, "receipt": {"shown": 3}}
     await resume(ports, "t", 3, "answer", actor="ana", text="this")
     await advance(ports, await store.load("t"))
@@ -404,8 +419,8 @@ async def test_an_answer_that_comes_while_a_person_is_told_is_not_lost(
 
     shown.meanwhile = answered
     model = Says(ASK, DONE)
-    ports = ports_of(store, model, world, channel=shown)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, model, world, channel=shown)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "finished"
     assert "quick" in model.prompts[1].blocks[-1]
 
@@ -433,7 +448,9 @@ async def test_being_slower_is_no_harm(world: World) -> None:
         call = DONE if charged else {"intent": "charge", "amount": 5}
         return Reply(json.dumps({"next_step": call}), {})
 
-    thread = await advance(ports_of(store, sensible, world), await stored(store, said()))
+    thread = await advance(
+        build_ports(store, sensible, world), await store_thread(store, make_message())
+    )
     assert thread.state.status == "finished"
     assert world.effects("charge") == ["5"]
 
@@ -442,7 +459,9 @@ async def test_a_missing_case_is_an_error_the_model_sees_and_never_a_spin(
     store: MemoryStore, world: World
 ) -> None:
     model = Says({"intent": "unhandled"}, DONE)
-    thread = await advance(ports_of(store, model, world), await stored(store, said()))
+    thread = await advance(
+        build_ports(store, model, world), await store_thread(store, make_message())
+    )
     assert thread.state.status == "finished"
     assert "no case for 'unhandled'" in model.prompts[1].blocks[-1]
 
@@ -454,7 +473,7 @@ async def test_a_policy_may_refuse_a_call_with_words_for_the_model(
         raise ToolError("not on a Friday")
 
     model = Says(DONE, DONE, DONE)
-    ports = ports_of(store, model, world, decide=decide)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, model, world, decide=decide)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "waiting:limit"
     assert "not on a Friday" in model.prompts[1].blocks[-1]

@@ -14,7 +14,7 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Direct, Says, World, agent_of, said, stored
+from ..domain import Direct, Says, World, build_agent, make_message, store_thread
 
 BYE = {"intent": "done", "message": "bye"}
 SENT: dict[str, Any] = {"actor": "ana", "source": "user"}
@@ -23,7 +23,7 @@ SENT: dict[str, Any] = {"actor": "ana", "source": "user"}
 @pytest.fixture
 def ports(store: MemoryStore, world: World) -> Ports:
     agents = {
-        name: agent_of(Says(BYE | {"message": name}), world, name=name)
+        name: build_agent(Says(BYE | {"message": name}), world, name=name)
         for name in ("first", "second")
     }
     return Ports(store, Direct(PollChannel()), agents)
@@ -42,7 +42,7 @@ async def test_a_thread_is_for_the_agent_that_its_first_message_names(
 async def test_a_thread_that_names_none_is_the_default_agent_s(
     ports: Ports, store: MemoryStore
 ) -> None:
-    done = (await advance(ports, await stored(store, said()))).thread
+    done = (await advance(ports, await store_thread(store, make_message()))).thread
     assert done.state.status == "finished"
     assert ports.get_agent(done).name == "first"
 

@@ -22,17 +22,17 @@ from ..domain import (
     Says,
     World,
     advance,
-    chose,
-    past,
-    paused,
-    ports_of,
-    resumed,
-    returned,
-    said,
-    started,
-    stored,
-    told,
-    types,
+    build_ports,
+    list_types,
+    make_answer,
+    make_delivery,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    make_thread,
+    store_thread,
 )
 
 # -- facts and pauses --
@@ -68,33 +68,37 @@ class Shaky(MemoryStore):
 
 
 async def test_a_fact_is_appended_to_whatever_the_thread_has_become(store: MemoryStore) -> None:
-    old = await stored(store, said())
-    await store.append(old, said("more"))
-    grown = await append_fact(store, old, lambda _: told(1))
-    assert types(grown) == ["message", "message", "delivered"]
+    old = await store_thread(store, make_message())
+    await store.append(old, make_message("more"))
+    grown = await append_fact(store, old, lambda _: make_delivery(1))
+    assert list_types(grown) == ["message", "message", "delivered"]
 
 
 async def test_a_fact_is_made_anew_for_each_version(store: MemoryStore) -> None:
-    old = await stored(store, said())
-    await store.append(old, said("more"))
+    old = await store_thread(store, make_message())
+    await store.append(old, make_message("more"))
     seen: list[int] = []
 
     def make(thread: Thread) -> Event:
         seen.append(thread.state.version)
-        return told(1)
+        return make_delivery(1)
 
     await append_fact(store, old, make)
     assert seen == [1, 2]
 
 
 async def test_a_fact_whose_key_is_there_already_is_not_repeated(store: MemoryStore) -> None:
-    thread = await append_fact(store, await stored(store, said()), lambda _: told(1))
-    assert await append_fact(store, thread, lambda _: told(1)) == thread
-    assert await append_fact(store, await stored(store, said(), thread_id="u"), lambda _: told(1))
+    thread = await append_fact(
+        store, await store_thread(store, make_message()), lambda _: make_delivery(1)
+    )
+    assert await append_fact(store, thread, lambda _: make_delivery(1)) == thread
+    assert await append_fact(
+        store, await store_thread(store, make_message(), thread_id="u"), lambda _: make_delivery(1)
+    )
 
 
 async def test_a_fact_may_be_refused_and_then_nothing_is_written(store: MemoryStore) -> None:
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
 
     def no(thread: Thread) -> Event:
         raise Refused("no")
@@ -118,9 +122,9 @@ async def test_a_fact_is_not_lost_because_the_store_is_away_for_a_moment(
     fails: dict[str, list[str]],
 ) -> None:
     store = Shaky(**fails)
-    old = await stored(store, said())
-    await append_fact(store, old, lambda _: told(1))
-    assert types(await store.load("t")) == ["message", "delivered"]
+    old = await store_thread(store, make_message())
+    await append_fact(store, old, lambda _: make_delivery(1))
+    assert list_types(await store.load("t")) == ["message", "delivered"]
 
 
 async def test_a_store_that_stays_away_is_said_to_be_away(
@@ -129,7 +133,9 @@ async def test_a_store_that_stays_away_is_said_to_be_away(
     monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
     store = Shaky(append=["", "away"])
     with pytest.raises(Unavailable):
-        await append_fact(store, await stored(store, said()), lambda _: told(1))
+        await append_fact(
+            store, await store_thread(store, make_message()), lambda _: make_delivery(1)
+        )
 
 
 @pytest.mark.parametrize(
@@ -144,8 +150,10 @@ async def test_a_store_that_stays_away_is_said_to_be_away(
 async def test_who_may_answer_is_frozen_with_the_question(
     audience: tuple[str, ...], frozen: list[str], store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(), world)
-    thread = await pause(ports, await stored(store, said()), "question", "?", audience)
+    ports = build_ports(store, Says(), world)
+    thread = await pause(
+        ports, await store_thread(store, make_message()), "question", "?", audience
+    )
     assert thread.events[-1].data["audience"] == frozen
 
 
@@ -156,17 +164,17 @@ async def test_who_may_answer_is_frozen_with_the_question(
 async def test_a_pause_ends_by_the_clock_of_the_store_whatever_a_model_asks_for(
     asked_s: float, lasts_s: float, store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(), world)
-    thread = await stored(store, said())
+    ports = build_ports(store, Says(), world)
+    thread = await store_thread(store, make_message())
     timer = await pause(ports, thread, "timer", "a nap", ("anyone",), asked_s)
     assert timer.state.wait is not None
     assert timer.state.wait.expires_at == await store.now() + timedelta(seconds=lasts_s)
 
 
 async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: World) -> None:
-    ports = ports_of(store, Says(), world)
-    old = await stored(store, said())
-    await store.append(old, said("wait"))
+    ports = build_ports(store, Says(), world)
+    old = await store_thread(store, make_message())
+    await store.append(old, make_message("wait"))
     with pytest.raises(Conflict):
         await pause(ports, old, "question", "?", ("ana",))
 
@@ -177,12 +185,12 @@ async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: Wo
 def test_where_nobody_is_named_whoever_started_the_thread_is_resolve_responsible(
     owner: str, asked: str
 ) -> None:
-    assert resolve_responsible(past(said(actor=owner))) == (asked,)
+    assert resolve_responsible(make_thread(make_message(actor=owner))) == (asked,)
 
 
 def test_an_event_of_a_pause_carries_what_it_is_about() -> None:
     about: dict[str, Any] = {"options": {"urgency": "high"}}
-    assert past(said(), make_event("paused", kind="question", **about)).state.wait
+    assert make_thread(make_message(), make_event("paused", kind="question", **about)).state.wait
 
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
@@ -191,13 +199,13 @@ DIGEST = compute_digest(CALL)
 
 @pytest.fixture
 def ports(store: MemoryStore, world: World) -> Ports:
-    return ports_of(store, Says({"intent": "done", "message": "bye"}), world)
+    return build_ports(store, Says({"intent": "done", "message": "bye"}), world)
 
 
 async def asking(store: MemoryStore, kind: str = "approval", *audience: str, **data: Any) -> int:
     """Store a thread that waits, and return the id of its wait."""
-    before = [said(), chose(**CALL), *([started(2)] if kind == "in_doubt" else [])]
-    await stored(store, *before, paused(kind, *audience, call=CALL, **data))
+    before = [make_message(), make_step(**CALL), *([make_start(2)] if kind == "in_doubt" else [])]
+    await store_thread(store, *before, make_pause(kind, *audience, call=CALL, **data))
     return len(before) + 1
 
 
@@ -214,7 +222,7 @@ async def test_a_message_begins_a_thread_and_the_next_one_goes_on(ports: Ports) 
     where = {"source": "slack", "reply_to": "slack:C1", "agent": "test"}
     assert thread.event(1).data == {"text": "hello", **where}
     assert (thread.event(1).actor, thread.event(1).key) == ("ana", "in:1")
-    assert types(await say(ports, "2")) == ["message", "message"]
+    assert list_types(await say(ports, "2")) == ["message", "message"]
 
 
 async def test_one_delivery_is_one_message_however_often_and_from_wherever_it_comes(
@@ -224,7 +232,7 @@ async def test_one_delivery_is_one_message_however_often_and_from_wherever_it_co
     assert {thread.id for thread in threads} == {"t"}
     await advance(ports, await store.load("t"))
     again = await say(ports, reply_to="poll:")
-    assert types(again).count("message") == 1
+    assert list_types(again).count("message") == 1
     assert again.state.status == "finished"
 
 
@@ -242,7 +250,7 @@ async def test_a_message_that_was_lost_on_its_first_try_is_taken_on_its_second(
     monkeypatch.setattr(store, "append", full_once)
     with pytest.raises(Unavailable):
         await say(ports)
-    assert types(await say(ports)) == ["message"]
+    assert list_types(await say(ports)) == ["message"]
 
 
 @pytest.mark.parametrize("status", ["finished", "cancelled"])
@@ -252,7 +260,7 @@ async def test_a_message_reopens_a_thread(status: str, ports: Ports, store: Memo
         if status == "finished"
         else make_event("cancelled", "ana")
     )
-    await stored(store, said(), end)
+    await store_thread(store, make_message(), end)
     thread = await append_message(ports, "t", "more", actor="bob", delivery="2", source="user")
     assert thread.state.status == "running"
     assert thread.state.owner == "ana"
@@ -387,18 +395,21 @@ async def test_a_valid_edit_is_the_call_from_now_on(
 
 async def test_an_edit_that_would_be_cut_is_refused(ports: Ports, store: MemoryStore) -> None:
     call = {"intent": "put", "value": "x"}
-    await stored(store, said(), chose(**call), paused("approval", call=call))
+    await store_thread(store, make_message(), make_step(**call), make_pause("approval", call=call))
     long = {"value": "x" * 150_000}
     with pytest.raises(Refused):
         await resume(ports, "t", 3, "edit", actor="ana", digest=compute_digest(call), call=long)
 
 
 CLOSED: dict[str, tuple[list[Event], str]] = {
-    "answered": ([resumed(3, "approve", "bob")], "already closed: approve by bob"),
-    "expired": ([resumed(3, "expired", "system")], "already closed: expired by system"),
-    "superseded": ([said("no")], "not waiting"),
+    "answered": ([make_answer(3, "approve", "bob")], "already closed: approve by bob"),
+    "expired": ([make_answer(3, "expired", "system")], "already closed: expired by system"),
+    "superseded": ([make_message("no")], "not waiting"),
     "cancelled": ([make_event("cancelled", "ana")], "not waiting"),
-    "replaced": ([said("no"), chose(**CALL), paused("approval", call=CALL)], "not waiting"),
+    "replaced": (
+        [make_message("no"), make_step(**CALL), make_pause("approval", call=CALL)],
+        "not waiting",
+    ),
 }
 
 
@@ -451,7 +462,7 @@ async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
             return Finish(step.message)
         return Run(world.charge, approvers=("boss",) if step.amount > 1000 else ("ana",))
 
-    ports = ports_of(store, Says({"intent": "done", "message": "bye"}), world, decide=decide)
+    ports = build_ports(store, Says({"intent": "done", "message": "bye"}), world, decide=decide)
     wait = await asking(store, "approval", "ana")
     with pytest.raises(Refused, match="the edited call needs the approval of boss"):
         await resume(
@@ -533,20 +544,22 @@ async def test_cancelling_ends_a_thread_once(ports: Ports, store: MemoryStore) -
 async def test_a_thread_that_was_reopened_can_be_cancelled_again(
     ports: Ports, store: MemoryStore
 ) -> None:
-    await stored(store, said())
+    await store_thread(store, make_message())
     await cancel(ports, "t", actor="ana")
     await append_message(ports, "t", "go on", actor="ana", delivery="2", source="user")
     assert (await cancel(ports, "t", actor="ana")).state.status == "cancelled"
 
 
 async def test_a_finished_thread_has_nothing_to_cancel(ports: Ports, store: MemoryStore) -> None:
-    await stored(store, said(), chose("done"), make_event("finished", message="bye"))
+    await store_thread(
+        store, make_message(), make_step("done"), make_event("finished", message="bye")
+    )
     with pytest.raises(Refused, match="finished already"):
         await cancel(ports, "t", actor="ana")
 
 
-DONE_ONCE = [said(), chose("look", at="x"), started(2), returned(2)]
-OPEN = [chose(**CALL), paused("approval", call=CALL), told(6)]
+DONE_ONCE = [make_message(), make_step("look", at="x"), make_start(2), make_result(2)]
+OPEN = [make_step(**CALL), make_pause("approval", call=CALL), make_delivery(6)]
 
 
 @pytest.mark.parametrize(
@@ -557,18 +570,18 @@ OPEN = [chose(**CALL), paused("approval", call=CALL), told(6)]
         (DONE_ONCE, 2, 1),
         (DONE_ONCE, 1, 1),
         ([*DONE_ONCE, *OPEN], 7, 4),
-        ([*DONE_ONCE, *OPEN, resumed(6, "approve")], 8, 4),
-        ([*DONE_ONCE, *OPEN, resumed(6, "reject")], 8, 8),
-        ([*DONE_ONCE, chose(**CALL), started(5), said("and?")], 7, 4),
-        ([*DONE_ONCE, chose(**CALL), started(5), make_event("cancelled", "ana")], 7, 4),
-        ([*DONE_ONCE, chose("done"), make_event("finished", message="bye")], 6, 6),
-        ([said(), paused("limit")], 2, 2),
+        ([*DONE_ONCE, *OPEN, make_answer(6, "approve")], 8, 4),
+        ([*DONE_ONCE, *OPEN, make_answer(6, "reject")], 8, 8),
+        ([*DONE_ONCE, make_step(**CALL), make_start(5), make_message("and?")], 7, 4),
+        ([*DONE_ONCE, make_step(**CALL), make_start(5), make_event("cancelled", "ana")], 7, 4),
+        ([*DONE_ONCE, make_step("done"), make_event("finished", message="bye")], 6, 6),
+        ([make_message(), make_pause("limit")], 2, 2),
     ],
 )
 async def test_a_fork_is_cut_back_to_before_its_open_step(
     events: list[Event], at: int, kept: int, ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
-    origin = await stored(store, *events)
+    origin = await store_thread(store, *events)
     clock.tick(3600)
     copy = await fork(ports, "t", at, actor="bob")
     assert copy.id != "t"
@@ -580,8 +593,8 @@ async def test_a_fork_is_cut_back_to_before_its_open_step(
 
 
 async def test_a_fork_repeats_no_effect(ports: Ports, store: MemoryStore, world: World) -> None:
-    ran = [said(), chose(intent="charge", amount=5), started(2)]
-    await stored(store, *ran)
+    ran = [make_message(), make_step(intent="charge", amount=5), make_start(2)]
+    await store_thread(store, *ran)
     thread = await advance(ports, await fork(ports, "t", 3, actor="bob"))
     assert world.effects("charge") == []
     assert thread.state.status == "finished"
@@ -590,7 +603,7 @@ async def test_a_fork_repeats_no_effect(ports: Ports, store: MemoryStore, world:
 async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
     ports: Ports, store: MemoryStore
 ) -> None:
-    await stored(store, said(), paused("limit"))
+    await store_thread(store, make_message(), make_pause("limit"))
     copy = await fork(ports, "t", 2, actor="bob")
     said_on = await append_message(
         ports, copy.id, "go on", actor="bob", delivery="1", source="user"
@@ -602,7 +615,7 @@ async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
 async def test_a_fork_begins_at_an_event_of_its_thread(
     at: int, ports: Ports, store: MemoryStore
 ) -> None:
-    await stored(store, *DONE_ONCE)
+    await store_thread(store, *DONE_ONCE)
     with pytest.raises(Refused, match="not one of the events 1 to 4"):
         await fork(ports, "t", at, actor="bob")
 

@@ -15,14 +15,14 @@ from ..domain import (
     Says,
     World,
     advance,
-    chose,
-    past,
-    paused,
-    ports_of,
-    resumed,
-    said,
-    started,
-    stored,
+    build_ports,
+    make_answer,
+    make_message,
+    make_pause,
+    make_start,
+    make_step,
+    make_thread,
+    store_thread,
 )
 
 CHARGE: dict[str, Any] = {"intent": "charge", "amount": 99}
@@ -66,8 +66,8 @@ async def test_a_rule_over_several_calls_holds(store: MemoryStore, world: World)
         total = step.amount + sum(past.step.amount for past in thread.results(Charge))
         return Run(world.charge, approvers=("owner",) if total > LIMIT else ())
 
-    ports = ports_of(store, Says(*[CHARGE] * 4, DONE), world, decide=decide)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(*[CHARGE] * 4, DONE), world, decide=decide)
+    thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "waiting:approval"
     assert world.effects("charge") == ["99"] * 3
     thread = await advance(ports, await approve(ports, thread, "ana"))
@@ -79,16 +79,18 @@ async def test_decide_sees_the_log_up_to_its_step_whenever_it_is_asked(
     store: MemoryStore, world: World
 ) -> None:
     policy = Policy(world, "owner")
-    ports = ports_of(store, Says(CHARGE, DONE), world, decide=policy.decide)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(CHARGE, DONE), world, decide=policy.decide)
+    thread = await advance(ports, await store_thread(store, make_message()))
     await advance(ports, await approve(ports, thread, "ana"))
     assert [[each.type for each in seen.events] for seen in policy.seen] == [["message"]] * 2
 
 
 async def test_decide_sees_the_same_log_in_recovery(store: MemoryStore, world: World) -> None:
     policy = Policy(world)
-    ports = ports_of(store, Says(DONE), world, decide=policy.decide)
-    await advance(ports, await stored(store, said(), chose(**CHARGE), started(2)))
+    ports = build_ports(store, Says(DONE), world, decide=policy.decide)
+    await advance(
+        ports, await store_thread(store, make_message(), make_step(**CHARGE), make_start(2))
+    )
     assert [[each.type for each in seen.events] for seen in policy.seen] == [["message"]]
 
 
@@ -96,8 +98,8 @@ async def test_a_tool_is_given_its_key_who_approved_it_and_the_thread(
     store: MemoryStore, world: World
 ) -> None:
     policy = Policy(world, "owner")
-    ports = ports_of(store, Says(CHARGE, DONE), world, decide=policy.decide)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(CHARGE, DONE), world, decide=policy.decide)
+    thread = await advance(ports, await store_thread(store, make_message()))
     await advance(ports, await approve(ports, thread, "ana"))
     (call,) = policy.calls
     assert (len(call.key) > 20, call.approved_by, call.thread.id) == (True, "ana", "t")
@@ -108,8 +110,8 @@ async def test_an_approval_does_not_count_once_others_have_to_give_it(
     store: MemoryStore, world: World
 ) -> None:
     policy = Policy(world, "owner")
-    ports = ports_of(store, Says(CHARGE, DONE), world, decide=policy.decide)
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, Says(CHARGE, DONE), world, decide=policy.decide)
+    thread = await advance(ports, await store_thread(store, make_message()))
     approved = await approve(ports, thread, "ana")
     policy.approvers = ("boss",)
     thread = await advance(ports, approved)
@@ -124,8 +126,10 @@ async def test_an_approval_still_counts_where_anyone_may_give_it_today(
     store: MemoryStore, world: World
 ) -> None:
     policy = Policy(world, "owner")
-    ports = ports_of(store, Says(CHARGE, DONE), world, decide=policy.decide)
-    approved = await approve(ports, await advance(ports, await stored(store, said())), "ana")
+    ports = build_ports(store, Says(CHARGE, DONE), world, decide=policy.decide)
+    approved = await approve(
+        ports, await advance(ports, await store_thread(store, make_message())), "ana"
+    )
     policy.approvers = ("anyone",)
     assert (await advance(ports, approved)).state.status == "finished"
 
@@ -135,10 +139,10 @@ async def test_a_call_that_crashed_runs_again_only_if_its_approval_counts_today(
     approvers: tuple[str, ...], charged: list[str], store: MemoryStore, world: World
 ) -> None:
     policy = Policy(world, *approvers)
-    ports = ports_of(store, Says(DONE), world, decide=policy.decide)
-    asked = paused("approval", call=CHARGE)
-    log = [said(), chose(**CHARGE), asked, resumed(3, "approve"), started(2)]
-    thread = await advance(ports, await stored(store, *log))
+    ports = build_ports(store, Says(DONE), world, decide=policy.decide)
+    asked = make_pause("approval", call=CHARGE)
+    log = [make_message(), make_step(**CHARGE), asked, make_answer(3, "approve"), make_start(2)]
+    thread = await advance(ports, await store_thread(store, *log))
     assert world.effects("charge") == charged
     assert thread.state.status == ("finished" if charged else "waiting:in_doubt")
     if wait := thread.state.wait:
@@ -147,9 +151,16 @@ async def test_a_call_that_crashed_runs_again_only_if_its_approval_counts_today(
 
 
 def test_a_retry_keeps_the_approval_there_was() -> None:
-    asked = paused("approval", call=CHARGE)
-    doubt = paused("in_doubt", "bob", call=CHARGE, step=2)
-    log = [said(), chose(**CHARGE), asked, resumed(3, "approve"), started(2), doubt]
-    step = past(*log, resumed(6, "retry", "bob")).state.step
+    asked = make_pause("approval", call=CHARGE)
+    doubt = make_pause("in_doubt", "bob", call=CHARGE, step=2)
+    log = [
+        make_message(),
+        make_step(**CHARGE),
+        asked,
+        make_answer(3, "approve"),
+        make_start(2),
+        doubt,
+    ]
+    step = make_thread(*log, make_answer(6, "retry", "bob")).state.step
     assert step is not None
     assert step.approved_by == "ana"

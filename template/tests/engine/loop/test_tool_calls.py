@@ -30,16 +30,16 @@ from ..domain import (
     Says,
     World,
     advance,
-    chose,
-    failed,
-    paused,
-    ports_of,
-    resumed,
-    returned,
-    said,
-    started,
-    stored,
-    types,
+    build_ports,
+    list_types,
+    make_answer,
+    make_failure,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    store_thread,
 )
 
 # -- the shapes the model fills in, and the orders a policy may give --
@@ -121,7 +121,7 @@ class Tool:
 
 
 def agent_with(store: MemoryStore, world: World, tool: Tool, *replies: Any, **how: Any) -> Ports:
-    return ports_of(store, Says(*replies), world, decide=tool.run(**how))
+    return build_ports(store, Says(*replies), world, decide=tool.run(**how))
 
 
 # What a tool may answer.
@@ -147,7 +147,7 @@ async def test_whatever_a_tool_returns_becomes_its_output(
     answer: Any, output: Any, store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(answer), DONE)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.event(4).type == "tool_finished"
     assert thread.event(4).data["output"] == output
 
@@ -159,7 +159,7 @@ async def waiting_for_a_job(store: MemoryStore, world: World, **how: Any) -> tup
     """Return an agent whose tool waits for its result, and the key that it was called with."""
     tool = Tool(JOB)
     ports = agent_with(store, world, tool, DONE, **how)
-    await advance(ports, await stored(store, said(), chose(**CALL)))
+    await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     return ports, tool.keys[0]
 
 
@@ -169,14 +169,14 @@ async def test_a_tool_may_wait_for_what_becomes_its_result(
 ) -> None:
     ports, key = await waiting_for_a_job(store, world, effect=effect)
     waiting = await store.load("t")
-    assert types(waiting)[-3:] == ["tool_started", "paused", "delivered"]
+    assert list_types(waiting)[-3:] == ["tool_started", "paused", "delivered"]
     assert waiting.state.wait is not None
     assert (waiting.state.wait.kind, waiting.state.wait.text) == ("job", "building")
     assert waiting.state.wait.expires_at == await store.now() + timedelta(seconds=60)
     assert await advance(ports, waiting) == waiting
     await report(ports, key, "all green", actor="hook:ci")
     ended = await advance(ports, await store.load("t"))
-    assert types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
+    assert list_types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
     assert isinstance(ports.default.llm, Says)
     assert 'response: "all green"' in ports.default.llm.prompts[0].blocks[-1]
     assert ports.default.llm.prompts[0].blocks[-1].startswith("<charge_result>")
@@ -187,7 +187,7 @@ async def test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_t
 ) -> None:
     ports, key = await waiting_for_a_job(store, world)
     done = await report(ports, key, "all green", actor="hook:ci")
-    again = done.plus(replace(chose(**CALL), seq=done.state.version + 1))
+    again = done.plus(replace(make_step(**CALL), seq=done.state.version + 1))
     assert idempotency_key(again) != key
 
 
@@ -221,7 +221,7 @@ async def test_a_job_that_is_faster_than_its_tool_is_asked_to_report_again(
             await report(ports, tool.keys[0], "all green", actor="hook:ci")
 
     tool.meanwhile = too_early
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "waiting:job"
 
 
@@ -231,7 +231,9 @@ async def test_a_job_whose_tool_died_is_not_lost_while_a_person_is_asked(
     """Asked what became of it, she says to run it again: then its report finds who waits."""
     tool = Tool(RuntimeError("no answer"))
     ports = agent_with(store, world, tool, DONE)
-    doubt = (await advance(ports, await stored(store, said(), chose(**CALL)))).state.wait
+    doubt = (
+        await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
+    ).state.wait
     assert doubt
     for verdict in ("", "retry"):
         if verdict:
@@ -256,7 +258,7 @@ async def test_a_job_of_a_thread_that_was_cancelled_is_refused(
             await report(ports, tool.keys[0], "all green", actor="hook:ci")
 
     tool.meanwhile = cancelled
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "cancelled"
     assert thread.events[-1].data["output"] == "building"
 
@@ -266,7 +268,7 @@ async def test_a_tool_that_was_cancelled_waits_for_nothing(
 ) -> None:
     tool = Tool(JOB, lambda: cancel(ports, "t", actor="ana"))
     ports = agent_with(store, world, tool, DONE)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "cancelled"
     assert thread.events[-1].data["output"] == "building"
 
@@ -282,7 +284,7 @@ async def test_a_second_start_that_comes_late_closes_no_job(
         await advance(ports, await store.load("t"))
 
     tool.meanwhile = somebody_takes_over
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert [past.type for past in thread.events[-2:]] == ["delivered", "tool_finished"]
     assert thread.events[-1].data["late"]
     assert thread.state.status == "waiting:job"
@@ -296,7 +298,7 @@ async def test_a_tool_that_waited_is_not_run_again_by_what_is_said_next(
 ) -> None:
     tool = Tool(Wait("building", kind=kind))
     ports = agent_with(store, world, tool, DONE, effect=effect)
-    await advance(ports, await stored(store, said(), chose(**CALL)))
+    await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     if kind == "job":  # a message alone waits its turn
         await cancel(ports, "t", actor="ana")
     await append_message(ports, "t", "go on", actor="ana", delivery="2", source="user")
@@ -316,7 +318,7 @@ async def test_a_tool_that_returns_after_somebody_asked_what_became_of_it_still_
         assert (await store.load("t")).state.status == "waiting:in_doubt"
 
     tool.meanwhile = somebody_asks
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "waiting:job"
     await report(ports, tool.keys[0], "all green", actor="hook:ci")
     assert (await advance(ports, await store.load("t"))).state.status == "finished"
@@ -348,7 +350,7 @@ async def test_a_store_that_is_away_when_a_job_begins_costs_no_second_start(
 
     tool, away = Tool(JOB, goes), Away()
     ports = agent_with(away, world, tool, DONE)
-    thread = await advance(ports, await stored(away, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(away, make_message(), make_step(**CALL)))
     assert thread.state.status == "waiting:job"
     assert len(tool.keys) == 1
 
@@ -375,7 +377,7 @@ async def test_an_output_that_is_hard_to_keep_stops_no_thread(
     make: Callable[[], Any], store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(make()), DONE, effect="read")
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "finished"
 
 
@@ -440,8 +442,8 @@ async def test_a_definite_failure_is_for_the_model_to_decide(
     effect: str, store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(ToolError("no such tag")), DONE, effect=effect)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
-    assert types(thread)[2:5] == ["tool_started", "tool_failed", "step"]
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
+    assert list_types(thread)[2:5] == ["tool_started", "tool_failed", "step"]
     assert thread.event(4).data["definite"]
     assert thread.event(4).data["error"] == "no such tag"
 
@@ -450,7 +452,7 @@ async def test_a_definite_failure_without_a_word_is_no_success(
     store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(ToolError()), DONE)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.event(4).type == "tool_failed"
 
 
@@ -462,7 +464,7 @@ async def test_an_unclear_outcome_is_for_a_person_only_where_repeating_does_harm
     effect: str, follows: str, store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(OSError("reset")), DONE, effect=effect)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.event(4).type == follows
     if effect == "once":
         assert thread.state.status == "waiting:in_doubt"
@@ -477,7 +479,7 @@ async def test_the_reason_of_a_doubt_survives_a_message_that_came_meanwhile(
     tool = Tool(OSError("reset"))
     ports = agent_with(store, world, tool)
     tool.meanwhile = lambda: launch(ports, "t", "hm", actor="ana", delivery="2", source="user")
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.wait is not None
     assert "OSError: reset" in thread.state.wait.text
 
@@ -499,7 +501,7 @@ async def test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do
 ) -> None:
     tool = Tool()
     ports = agent_with(store, world, tool, DONE, effect=effect)
-    await stored(store, said(), chose(**CALL), *[started(2)] * starts)
+    await store_thread(store, make_message(), make_step(**CALL), *[make_start(2)] * starts)
     thread = await advance(ports, await store.load("t"))
     assert thread.event(starts + 3).type == after
     assert len(tool.keys) == (after == "tool_started")
@@ -513,10 +515,10 @@ async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hea
     store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE, DONE)
-    ports = ports_of(store, model, world, decide=tool.run(effect="idempotent"))
-    first = await advance(ports, await stored(store, said(), chose(**CALL)))
+    ports = build_ports(store, model, world, decide=tool.run(effect="idempotent"))
+    first = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     killed = MemoryStore()  # holds what was stored when its runner died
-    again = await stored(killed, *first.events[:3])
+    again = await store_thread(killed, *first.events[:3])
     await advance(replace(ports, store=killed), again)
     assert tool.keys[0] == tool.keys[1]
     assert [block.partition("\n")[0] for block in model.prompts[1].blocks] == [
@@ -529,8 +531,8 @@ async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hea
 async def test_a_call_nobody_can_read_any_more_is_put_to_a_person_if_it_was_started(
     store: MemoryStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(), world, steps=JsonSteps(Look | Put | Done))
-    await stored(store, said(), chose(**CALL), started(2))
+    ports = build_ports(store, Says(), world, steps=JsonSteps(Look | Put | Done))
+    await store_thread(store, make_message(), make_step(**CALL), make_start(2))
     thread = await advance(ports, await store.load("t"))
     assert thread.state.status == "waiting:in_doubt"
     assert thread.state.wait is not None
@@ -551,7 +553,7 @@ async def test_a_call_that_timed_out_keeps_its_key_until_it_is_repeated_on_purpo
             tool.answer = "ok"
 
     tool.meanwhile = the_second_time_it_works
-    await advance(ports, await stored(store, said()))
+    await advance(ports, await store_thread(store, make_message()))
     first, retried, repeated = tool.keys
     assert first == retried
     assert repeated != retried
@@ -568,8 +570,10 @@ async def test_a_person_settles_a_doubt(
     verdict: str, runs: int, seen: str, store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE)
-    ports = ports_of(store, model, world, decide=tool.run())
-    await stored(store, said(), chose(**CALL), started(2), paused("in_doubt", call=CALL))
+    ports = build_ports(store, model, world, decide=tool.run())
+    await store_thread(
+        store, make_message(), make_step(**CALL), make_start(2), make_pause("in_doubt", call=CALL)
+    )
     await resume(ports, "t", 4, verdict, actor="ana")
     thread = await advance(ports, await store.load("t"))
     assert len(tool.keys) == runs
@@ -581,8 +585,8 @@ async def test_whoever_approved_a_call_is_asked_whether_it_happened(
     store: MemoryStore, world: World
 ) -> None:
     ports = agent_with(store, world, Tool(OSError("reset")), approvers=("bob",))
-    approved = [paused("approval", "bob", call=CALL), resumed(3, "approve", "bob")]
-    await stored(store, said(), chose(**CALL), *approved)
+    approved = [make_pause("approval", "bob", call=CALL), make_answer(3, "approve", "bob")]
+    await store_thread(store, make_message(), make_step(**CALL), *approved)
     thread = await advance(ports, await store.load("t"))
     assert thread.state.wait is not None
     assert (thread.state.wait.kind, thread.state.wait.audience) == ("in_doubt", ("bob",))
@@ -593,8 +597,10 @@ async def test_a_retry_is_not_forgotten_when_a_message_comes_first(
 ) -> None:
     tool = Tool()
     ports = agent_with(store, world, tool, DONE)
-    doubt = [chose(**CALL), started(2), paused("in_doubt", call=CALL)]
-    await stored(store, said(), *doubt, resumed(4, "retry"), said("thanks"))
+    doubt = [make_step(**CALL), make_start(2), make_pause("in_doubt", call=CALL)]
+    await store_thread(
+        store, make_message(), *doubt, make_answer(4, "retry"), make_message("thanks")
+    )
     await advance(ports, await store.load("t"))
     assert len(tool.keys) == 1
 
@@ -614,7 +620,7 @@ async def stalled(store: MemoryStore, world: World, **how: Any) -> tuple[Tool, P
         tool.answer = "first"
 
     tool.meanwhile = taken_over
-    return tool, ports, await stored(store, said(), chose(**CALL))
+    return tool, ports, await store_thread(store, make_message(), make_step(**CALL))
 
 
 async def test_a_late_result_answers_the_doubt_that_another_runner_raised(
@@ -623,7 +629,7 @@ async def test_a_late_result_answers_the_doubt_that_another_runner_raised(
     tool, ports, thread = await stalled(store, world)
     thread = await advance(ports, thread)
     assert len(tool.keys) == 1
-    assert types(thread)[2:6] == ["tool_started", "paused", "delivered", "tool_finished"]
+    assert list_types(thread)[2:6] == ["tool_started", "paused", "delivered", "tool_finished"]
     assert thread.state.status == "finished"
 
 
@@ -646,7 +652,7 @@ async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_
 ) -> None:
     tool = Tool("it did work")
     model = Says(DONE)
-    ports = ports_of(store, model, world, decide=tool.run())
+    ports = build_ports(store, model, world, decide=tool.run())
 
     async def given_up() -> None:
         tool.meanwhile = None
@@ -654,7 +660,7 @@ async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_
         await resume(ports, "t", 4, "abort", actor="ana")
 
     tool.meanwhile = given_up
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert "it did work" in model.prompts[0].blocks[-1]
     assert thread.state.status == "finished"
     assert thread.state.settled == ()
@@ -668,12 +674,12 @@ async def test_a_message_that_comes_while_a_tool_runs_waits_its_turn(
 ) -> None:
     tool = Tool()
     model = Says(DONE)
-    ports = ports_of(store, model, world, decide=tool.run())
+    ports = build_ports(store, model, world, decide=tool.run())
     tool.meanwhile = lambda: launch(
         ports, "t", "and then?", actor="ana", delivery="2", source="user"
     )
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
-    assert types(thread)[2:6] == ["tool_started", "message", "tool_finished", "step"]
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
+    assert list_types(thread)[2:6] == ["tool_started", "message", "tool_finished", "step"]
     assert len(model.prompts[0].blocks) == 4
 
 
@@ -683,8 +689,8 @@ async def test_cancelling_while_a_tool_runs_keeps_its_result(
     tool = Tool()
     ports = agent_with(store, world, tool)
     tool.meanwhile = lambda: cancel(ports, "t", actor="ana", reason="enough")
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
-    assert types(thread)[2:] == ["tool_started", "cancelled", "tool_finished"]
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
+    assert list_types(thread)[2:] == ["tool_started", "cancelled", "tool_finished"]
     assert thread.state.status == "cancelled"
 
 
@@ -694,9 +700,9 @@ async def test_an_unclear_outcome_asks_nobody_once_the_thread_was_cancelled(
     tool = Tool(OSError("reset"))
     ports = agent_with(store, world, tool)
     tool.meanwhile = lambda: cancel(ports, "t", actor="ana", reason="enough")
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "cancelled"
-    assert "paused" not in types(thread)
+    assert "paused" not in list_types(thread)
 
 
 async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unknown(
@@ -704,7 +710,9 @@ async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unkno
 ) -> None:
     tool = Tool()
     ports = agent_with(store, world, tool)
-    await stored(store, said(), chose(**CALL), started(2), make_event("cancelled", "ana"))
+    await store_thread(
+        store, make_message(), make_step(**CALL), make_start(2), make_event("cancelled", "ana")
+    )
     await append_message(ports, "t", "do it", actor="ana", delivery="2", source="user")
     thread = await advance(ports, await store.load("t"))
     assert tool.keys == []
@@ -719,7 +727,7 @@ async def test_a_call_that_needs_leave_does_not_run_before_it_has_it(
 ) -> None:
     tool = Tool()
     ports = agent_with(store, world, tool, DONE, approvers=("owner", "bob"), expires_s=60)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert tool.keys == []
     wait = thread.state.wait
     assert wait is not None
@@ -741,12 +749,12 @@ async def test_an_approved_call_that_no_longer_fits_does_not_run(
     today: Any, store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(DONE)
-    ports = ports_of(store, model, world, steps=JsonSteps(today), decide=tool.run())
-    approved = [paused("approval", call=RISKY), resumed(3, "approve")]
-    thread = await stored(store, said(), chose(**RISKY), *approved)
+    ports = build_ports(store, model, world, steps=JsonSteps(today), decide=tool.run())
+    approved = [make_pause("approval", call=RISKY), make_answer(3, "approve")]
+    thread = await store_thread(store, make_message(), make_step(**RISKY), *approved)
     thread = await advance(ports, thread)
     assert tool.keys == []
-    assert types(thread)[4:6] == ["tool_failed", "step"]
+    assert list_types(thread)[4:6] == ["tool_failed", "step"]
     assert "error running charge" in model.prompts[0].blocks[-1]
 
 
@@ -754,8 +762,8 @@ async def test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_se
     store: MemoryStore, world: World
 ) -> None:
     tool, model = Tool(), Says(RISKY, DONE)
-    ports = ports_of(store, model, world, decide=tool.run(approvers=("owner",)))
-    thread = await advance(ports, await stored(store, said()))
+    ports = build_ports(store, model, world, decide=tool.run(approvers=("owner",)))
+    thread = await advance(ports, await store_thread(store, make_message()))
     wait = thread.state.wait
     assert wait is not None
     digest, edited = wait.data["digest"], {"intent": "charge", "amount": 400}
@@ -767,9 +775,9 @@ async def test_an_edited_call_is_the_one_that_runs_and_the_only_one_the_model_se
 
 
 async def test_a_step_has_one_result_however_it_went(store: MemoryStore, world: World) -> None:
-    await stored(store, said(), chose(**CALL), started(2), failed(2))
+    await store_thread(store, make_message(), make_step(**CALL), make_start(2), make_failure(2))
     with pytest.raises(Exception, match=r"taken|grew|at event"):
-        await store.append(await store.load("t"), returned(2))
+        await store.append(await store.load("t"), make_result(2))
 
 
 async def test_a_switch_that_answers_nonsense_is_an_error_for_the_model_to_see(
@@ -778,7 +786,7 @@ async def test_a_switch_that_answers_nonsense_is_an_error_for_the_model_to_see(
     def decide(step: Any, thread: Thread) -> Any:
         return Finish(step.message) if isinstance(step, Done) else "run it"
 
-    ports = ports_of(store, Says(DONE), world, decide=decide)
-    thread = await advance(ports, await stored(store, said(), chose(**CALL)))
+    ports = build_ports(store, Says(DONE), world, decide=decide)
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.state.status == "finished"
     assert thread.event(3).type == "tool_failed"

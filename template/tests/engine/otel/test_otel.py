@@ -38,17 +38,17 @@ from ..domain import (
     Says,
     World,
     advance,
-    chose,
-    failed,
-    past,
-    paused,
-    ports_of,
-    resumed,
-    returned,
-    said,
-    started,
-    stored,
-    told,
+    build_ports,
+    make_answer,
+    make_delivery,
+    make_failure,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    make_thread,
+    store_thread,
 )
 from ..examples import given, st
 from ..play import logs
@@ -93,59 +93,65 @@ def draw_spans(thread: Thread) -> str:
     )
 
 
-DONE = (chose("done"), make_event("finished", message=""))
-DOUBT = paused("in_doubt", call=CHARGE, step=2)
+DONE = (make_step("done"), make_event("finished", message=""))
+DOUBT = make_pause("in_doubt", call=CHARGE, step=2)
 INVALID = make_event("invalid_step", error="", output="", tokens={})
 OVERTAKEN = make_event("discarded", tokens={"input": 5})
-CHARGED = (said(), chose("charge"), started(2), started(2))
+CHARGED = (make_message(), make_step("charge"), make_start(2), make_start(2))
 
 
 @pytest.mark.parametrize(
     ("log", "expected"),
     [
         pytest.param(
-            (said(), chose("look"), started(2), returned(2), *DONE),
+            (make_message(), make_step("look"), make_start(2), make_result(2), *DONE),
             "chat 1-2 of 1, execute_tool 3-4 of 1, chat 4-5 of 1, invoke_agent 1-6 of 1 (finished)",
             id="one turn",
         ),
         pytest.param(
             (
-                said(),
-                chose("x"),
-                paused("approval"),
-                resumed(3, "approve"),
-                started(2),
-                returned(2),
+                make_message(),
+                make_step("x"),
+                make_pause("approval"),
+                make_answer(3, "approve"),
+                make_start(2),
+                make_result(2),
             ),
             "chat 1-2 of 1, invoke_agent 1-3 of 1 (waiting:approval), execute_tool 5-6 of 4",
             id="an answer starts another",
         ),
         pytest.param(
-            (said(), paused("question"), told(2), said(), *DONE),
+            (make_message(), make_pause("question"), make_delivery(2), make_message(), *DONE),
             "invoke_agent 1-2 of 1 (waiting:question), chat 4-5 of 4, "
             "invoke_agent 4-6 of 4 after 1 (finished)",
             id="a message starts another",
         ),
         pytest.param(
-            (said(), paused("job"), said(), resumed(2, "done"), *DONE),
+            (make_message(), make_pause("job"), make_message(), make_answer(2, "done"), *DONE),
             "invoke_agent 1-2 of 1 (waiting:job), chat 4-5 of 4, "
             "invoke_agent 4-6 of 4 after 1 (finished)",
             id="a message during a job does not",
         ),
         pytest.param(
-            (said(), paused("limit"), resumed(2, "stop"), said(), make_event("cancelled")),
+            (
+                make_message(),
+                make_pause("limit"),
+                make_answer(2, "stop"),
+                make_message(),
+                make_event("cancelled"),
+            ),
             "invoke_agent 1-2 of 1 (waiting:limit), invoke_agent 3-3 of 3 after 1 (cancelled), "
             "invoke_agent 4-5 of 4 after 3 (cancelled)",
             id="a thread that was stopped",
         ),
         pytest.param(
-            (*CHARGED, failed(2), chose("gone"), failed(6), INVALID),
+            (*CHARGED, make_failure(2), make_step("gone"), make_failure(6), INVALID),
             "chat 1-2 of 1, execute_tool 4-5 of 1 (tool_failed), chat 5-6 of 1, "
             "execute_tool 6-7 of 1 (tool_failed), chat 7-8 of 1 (invalid_step)",
             id="errors",
         ),
         pytest.param(
-            (*CHARGED, DOUBT, returned(2), chose("look")),
+            (*CHARGED, DOUBT, make_result(2), make_step("look")),
             "chat 1-2 of 1, execute_tool 4-5 of 1 (in_doubt), "
             "invoke_agent 1-5 of 1 (waiting:in_doubt), execute_tool 4-6 of 1, chat 6-7 of 6",
             id="a doubt, then the result after all",
@@ -160,15 +166,26 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
             id="a result that comes too late",
         ),
         pytest.param(
-            (said(), said(), OVERTAKEN, make_event("compacted", upto=1, text="", tokens={})),
+            (
+                make_message(),
+                make_message(),
+                OVERTAKEN,
+                make_event("compacted", upto=1, text="", tokens={}),
+            ),
             "chat 1-3 of 1, chat 3-4 of 1",
             id="other calls of a model",
         ),
         pytest.param(
-            (said(), make_event("compacted", upto=1, text="")), "", id="no call of a model"
+            (make_message(), make_event("compacted", upto=1, text="")), "", id="no call of a model"
         ),
         pytest.param(
-            (said(), make_event("cancelled"), OVERTAKEN, said(), make_event("cancelled")),
+            (
+                make_message(),
+                make_event("cancelled"),
+                OVERTAKEN,
+                make_message(),
+                make_event("cancelled"),
+            ),
             "invoke_agent 1-2 of 1 (cancelled), chat 1-3 of 1, "
             "invoke_agent 4-5 of 4 after 1 (cancelled)",
             id="a reply to a thread that was cancelled",
@@ -176,7 +193,7 @@ CHARGED = (said(), chose("charge"), started(2), started(2))
     ],
 )
 def test_a_log_becomes_spans(log: tuple[Event, ...], expected: str) -> None:
-    thread = past(*log)
+    thread = make_thread(*log)
     assert draw_spans(thread) == expected
     ids = [span.id for each in thread.events for span in derive_spans(thread, each)]
     assert len(set(ids)) == len(ids)
@@ -195,7 +212,7 @@ def test_every_span_of_any_log_belongs_to_its_turn(thread: Thread) -> None:
 @given(logs(), st.data())
 def test_any_part_of_any_log_has_spans(thread: Thread, data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.booleans(), min_size=0, max_size=len(thread.events)))
-    part = past(*(each for each, keep in zip(thread.events, kept, strict=False) if keep))
+    part = make_thread(*(each for each, keep in zip(thread.events, kept, strict=False) if keep))
     for each in part.events:
         list(derive_spans(part, each))
 
@@ -210,7 +227,7 @@ async def run(
     """Return the spans of a thread: two seconds, ten minutes for an approval, one second."""
     reply = Reply(json.dumps({"next_step": CHARGE}), {"input": 9, "output": 2, "cached": 4, "x": 1})
     says = Says(replace(reply, model="flash-1"), {"intent": "done", "message": SECRET})
-    ports = ports_of(store, says, world)
+    ports = build_ports(store, says, world)
     await launch(ports, "t", SECRET, actor=SECRET, delivery="1", source=SECRET)
     clock.tick(2)
     waiting = await advance(ports, await store.load("t"))
@@ -292,7 +309,7 @@ async def test_a_span_holds_no_text_of_the_log(run: Sequence[ReadableSpan]) -> N
 
 async def test_an_error_has_a_kind(store: MemoryStore, exporter: InMemorySpanExporter) -> None:
     invalid = make_event("invalid_step", error=SECRET, output=SECRET, tokens={}, model="")
-    await stored(store, said(), invalid)
+    await store_thread(store, make_message(), invalid)
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code == StatusCode.ERROR
     assert (span.attributes or {})["error.type"] == "invalid_step"
@@ -313,14 +330,14 @@ async def test_a_span_that_is_emitted_twice_is_one_span(
 
 
 def test_no_two_threads_share_an_id() -> None:
-    log = (said(), *DONE)
+    log = (make_message(), *DONE)
     one, other = (
         {
             number
             for span in derive_spans(thread, thread.events[-1])
             for number in (span.id, span.turn.trace_id)
         }
-        for thread in (past(*log), past(*log, thread_id="u"))
+        for thread in (make_thread(*log), make_thread(*log, thread_id="u"))
     )
     assert one.isdisjoint(other)
 
@@ -329,11 +346,11 @@ async def test_a_fork_emits_its_own_turns_and_is_linked_to_its_origin(
     run: Sequence[ReadableSpan], store: MemoryStore, exporter: InMemorySpanExporter, world: World
 ) -> None:
     exporter.clear()
-    ports = ports_of(store, Says({"intent": "done", "message": ""}), world)
+    ports = build_ports(store, Says({"intent": "done", "message": ""}), world)
     version = (await store.load("t")).state.version
     forked = await fork(ports, "t", version, actor="bob")
     assert exporter.get_finished_spans() == ()
-    await advance(ports, await store.append(forked, said(actor="bob")))
+    await advance(ports, await store.append(forked, make_message(actor="bob")))
     chat, root = exporter.get_finished_spans()
     assert (chat.attributes or {})["gen_ai.conversation.id"] == forked.id
     assert [read_ids(link.context) for link in root.links] == [read_ids(run[4].context)]
@@ -342,9 +359,9 @@ async def test_a_fork_emits_its_own_turns_and_is_linked_to_its_origin(
 async def test_a_clock_that_goes_back_makes_no_negative_span(
     store: MemoryStore, exporter: InMemorySpanExporter, clock: Clock
 ) -> None:
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     clock.tick(-60)
-    await store.append(thread, chose("look"))
+    await store.append(thread, make_step("look"))
     (span,) = exporter.get_finished_spans()
     assert span.start_time == span.end_time
 
@@ -415,15 +432,16 @@ from agent.engine.log.events import event
 from tests.engine.domain import advance
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.otel import trace_store
-from tests.engine.domain import Says, World, ports_of, chose, returned, said, stored
+from tests.engine.domain import Says, World, build_ports, make_message, make_result, make_step
+from tests.engine.domain import store_thread
 
 async def main():
     store = trace_store(MemoryStore(), {"test": "openai:gpt"})
-    thread = await stored(store, said("SECRET"), chose("look"), returned(2))
+    thread = await store_thread(store, make_message("SECRET"), make_step("look"), make_result(2))
     sys.stdin.readline()
     for _ in range(600):  # more than are exported at once
         thread = await store.append(thread, event("discarded", tokens={}))
-    ports = ports_of(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
+    ports = build_ports(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
     print((await advance(ports, thread)).state.status, flush=True)
 
 asyncio.run(main())

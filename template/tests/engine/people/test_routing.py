@@ -9,7 +9,15 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import make_event
 from agent.engine.people.routing import Routing, find_receipt, find_wait
 
-from ..domain import Shown, chose, past, paused, resumed, said, told
+from ..domain import (
+    Shown,
+    make_answer,
+    make_delivery,
+    make_message,
+    make_pause,
+    make_step,
+    make_thread,
+)
 
 PEOPLE = """
 [ana]
@@ -33,7 +41,7 @@ def people(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def shown_by(log: list[Any]) -> set[str]:
     """Return which channels show the last event of a log."""
     channels = {name: Shown(receipts=True) for name in ("poll", "slack", "email")}
-    thread = past(*log)
+    thread = make_thread(*log)
     receipt = (await Routing(channels).notify(thread, thread.events[-1])).receipt
     sent = {name for name, channel in channels.items() if channel.sent}
     assert set(receipt) == sent
@@ -55,13 +63,13 @@ async def shown_by(log: list[Any]) -> set[str]:
 async def test_a_wait_is_shown_where_the_thread_came_from_unless_others_are_asked(
     home: str, audience: list[str], names: set[str]
 ) -> None:
-    assert await shown_by([said(reply_to=home), paused("limit", *audience)]) == names
+    assert await shown_by([make_message(reply_to=home), make_pause("limit", *audience)]) == names
 
 
 async def test_a_channel_is_told_of_those_whom_it_reaches() -> None:
     slack, email = Shown(), Shown()
     asked = ["ana", "bob", "slack:U9"]
-    thread = past(said(actor="cron:nightly"), paused("limit", *asked))
+    thread = make_thread(make_message(actor="cron:nightly"), make_pause("limit", *asked))
     await Routing({"slack": slack, "email": email}).notify(thread, thread.events[-1])
     assert slack.sent[0].data["audience"] == ["ana", "slack:U9"]
     assert email.sent[0].data["audience"] == ["bob"]
@@ -69,21 +77,32 @@ async def test_a_channel_is_told_of_those_whom_it_reaches() -> None:
 
 
 async def test_the_end_is_shown_where_the_thread_came_from() -> None:
-    log = [said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye")]
+    log = [
+        make_message(reply_to="slack:C1"),
+        make_step("done"),
+        make_event("finished", message="bye"),
+    ]
     assert await shown_by(log) == {"slack"}
 
 
 async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
     receipt = {"receipt": {"email": {"id": "<1@x>"}}}
-    log = [said(), paused("limit", "bob"), told(2, **receipt), resumed(2, "stop", "bob")]
-    thread = past(*log)
+    log = [
+        make_message(),
+        make_pause("limit", "bob"),
+        make_delivery(2, **receipt),
+        make_answer(2, "stop", "bob"),
+    ]
+    thread = make_thread(*log)
     assert find_wait(thread, thread.events[-1]).seq == 2
     assert find_receipt(thread, thread.events[-1]) == receipt["receipt"]
     assert await shown_by(log) == {"email"}
 
 
 async def test_a_channel_that_is_not_here_is_named() -> None:
-    thread = past(said(reply_to="slack:C1"), chose("done"), make_event("finished", message="bye"))
+    thread = make_thread(
+        make_message(reply_to="slack:C1"), make_step("done"), make_event("finished", message="bye")
+    )
     delivery = await Routing({}).notify(thread, thread.events[-1])
     assert "no channel 'slack' here" in str(delivery.problem)
 
@@ -94,7 +113,7 @@ async def test_a_channel_that_is_away_keeps_no_other_from_telling(dead: str) -> 
         name: Shown(fails=lambda _, name=name: name == dead, receipts=True)  # type: ignore[misc]
         for name in ("slack", "email")
     }
-    thread = past(said(actor="cron:nightly"), paused("limit", "ana", "bob"))
+    thread = make_thread(make_message(actor="cron:nightly"), make_pause("limit", "ana", "bob"))
     delivery = await Routing(channels).notify(thread, thread.events[-1])
     (alive,) = {"slack", "email"} - {dead}
     assert len(channels[alive].sent) == 1

@@ -9,7 +9,7 @@ from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.people.words import describe_event, format_call, format_title, shorten
 
-from ..domain import EVERY_EVENT, past, paused, resumed, said, told
+from ..domain import EVERY_EVENT, make_answer, make_delivery, make_message, make_pause, make_thread
 from ..play import logs
 
 CALL = {"intent": "charge", "amount": 5}
@@ -17,13 +17,13 @@ CALL = {"intent": "charge", "amount": 5}
 
 def last_sentence(*events: Event) -> str:
     """Return what the last of these events reads like in a terminal."""
-    thread = past(*events)
+    thread = make_thread(*events)
     sentence = describe_event(thread, thread.events[-1])
     return f"{sentence.who} {sentence.line}"
 
 
 def test_every_event_is_a_sentence() -> None:
-    thread = past(*EVERY_EVENT)
+    thread = make_thread(*EVERY_EVENT)
     sentences = [describe_event(thread, each) for each in thread.events]
     assert [f"{each.who} {each.line}" for each in sentences] == [
         "ana said: Hi",
@@ -70,7 +70,7 @@ def test_every_log_reads_as_sentences_of_one_line(thread: Thread) -> None:
     ],
 )
 def test_a_message_says_which_way_it_came(source: str, sentence: str) -> None:
-    assert last_sentence(said(source=source)) == sentence
+    assert last_sentence(make_message(source=source)) == sentence
 
 
 @pytest.mark.parametrize(
@@ -123,46 +123,62 @@ def test_a_prefetch_names_its_facts(facts: dict[str, Any], sentence: str) -> Non
 def test_a_wait_is_asked_notified_and_answered_in_words_of_its_own(
     kind: str, verdict: str, asks: str, answers: str, noun: str
 ) -> None:
-    wait = said(), paused(kind, call=CALL)
+    wait = make_message(), make_pause(kind, call=CALL)
     assert last_sentence(*wait) == f"agent {asks}: {kind}?"
-    assert last_sentence(*wait, told(2)) == f"agent notified ana of the {noun}"
-    assert last_sentence(*wait, resumed(2, verdict, "bob", text="ok")) == f"bob {answers}: ok"
+    assert last_sentence(*wait, make_delivery(2)) == f"agent notified ana of the {noun}"
+    assert last_sentence(*wait, make_answer(2, verdict, "bob", text="ok")) == f"bob {answers}: ok"
 
 
 def test_those_who_are_asked_are_named_unless_anyone_is() -> None:
-    assert last_sentence(said(), paused("limit", "ana", "bob")) == (
+    assert last_sentence(make_message(), make_pause("limit", "ana", "bob")) == (
         "agent asked ana or bob whether to go on: limit?"
     )
-    assert last_sentence(said(), paused("question", "anyone")) == "agent asked: question?"
+    assert (
+        last_sentence(make_message(), make_pause("question", "anyone")) == "agent asked: question?"
+    )
 
 
 @pytest.mark.parametrize(
     ("log", "sentence"),
     [
-        ([said(), paused("limit", "bob", "eve"), told(2)], "notified bob and eve of the limit"),
-        ([said(), paused("limit", "anyone"), told(2)], "notified ana of the limit"),
         (
-            [said(actor="cron:daily"), paused("limit", "anyone"), told(2)],
+            [make_message(), make_pause("limit", "bob", "eve"), make_delivery(2)],
+            "notified bob and eve of the limit",
+        ),
+        (
+            [make_message(), make_pause("limit", "anyone"), make_delivery(2)],
+            "notified ana of the limit",
+        ),
+        (
+            [make_message(actor="cron:daily"), make_pause("limit", "anyone"), make_delivery(2)],
             "notified people of the limit",
         ),
-        ([said(), make_event("finished", message="bye"), told(2)], "notified ana of the result"),
         (
-            [said(actor="cron:x"), make_event("finished", message="."), told(2)],
+            [make_message(), make_event("finished", message="bye"), make_delivery(2)],
+            "notified ana of the result",
+        ),
+        (
+            [make_message(actor="cron:x"), make_event("finished", message="."), make_delivery(2)],
             "delivered the result",
         ),
         (
             [
-                said(actor="cron:x"),
+                make_message(actor="cron:x"),
                 make_event("finished", message="."),
-                told(2, error="no channel"),
+                make_delivery(2, error="no channel"),
             ],
             "could not deliver the result: no channel",
         ),
         (
-            [said(), paused("limit", "bob"), resumed(2, "stop", "bob"), told(3)],
+            [
+                make_message(),
+                make_pause("limit", "bob"),
+                make_answer(2, "stop", "bob"),
+                make_delivery(3),
+            ],
             "notified bob that the limit is closed",
         ),
-        ([said(), told(9)], "notified ana that the question is closed"),
+        ([make_message(), make_delivery(9)], "notified ana that the question is closed"),
     ],
 )
 def test_a_delivery_says_who_was_notified_of_what(log: list[Event], sentence: str) -> None:
@@ -182,11 +198,11 @@ def test_what_is_long_is_cut_at_its_end() -> None:
 
 def test_a_title_is_how_a_thread_began() -> None:
     prefetched = make_event("message", "system", facts={})
-    assert format_title(past(prefetched, said(" a\nb "))) == "a b"
-    assert len(format_title(past(said("x" * 500)))) == 120
+    assert format_title(make_thread(prefetched, make_message(" a\nb "))) == "a b"
+    assert len(format_title(make_thread(make_message("x" * 500)))) == 120
     assert format_title(Thread("t")) == "t"
 
 
 def test_a_verdict_of_a_later_version_is_shown_as_it_is() -> None:
-    thread = past(said(), paused("limit"), resumed(2, "{0.display}"))
+    thread = make_thread(make_message(), make_pause("limit"), make_answer(2, "{0.display}"))
     assert describe_event(thread, thread.event(3)).did == "{0.display}"

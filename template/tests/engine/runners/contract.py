@@ -19,7 +19,7 @@ from agent.engine.loop.actions import Run
 from agent.engine.loop.api import launch
 from agent.engine.loop.ports import Ports, Reply, Runner, Store
 
-from ..domain import Says, World, ports_of, said, stored, types
+from ..domain import Says, World, build_ports, list_types, make_message, store_thread
 
 Pass = Callable[[float], Awaitable[None]]
 
@@ -87,32 +87,32 @@ class RunnerContract:
     async def test_a_thread_runs_until_it_waits_or_finishes(
         self, store: Store, world: World
     ) -> None:
-        runner = self.runner(ports_of(store, Says(CALL, RISKY, DONE), world))
-        await stored(store, said())
+        runner = self.runner(build_ports(store, Says(CALL, RISKY, DONE), world))
+        await store_thread(store, make_message())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         assert await store.claim("anybody", 30) is None
 
     async def test_finish_waits_for_a_thread_that_another_runner_has(
         self, store: Store, world: World
     ) -> None:
-        ports = ports_of(store, charge_once, world)
-        await stored(store, said())
+        ports = build_ports(store, charge_once, world)
+        await store_thread(store, make_message())
         await asyncio.gather(*[self.runner(ports).finish("t") for _ in range(3)])
-        assert types(await store.load("t")).count("finished") == 1
+        assert list_types(await store.load("t")).count("finished") == 1
         assert world.effects("charge") == ["5"]
 
     async def test_several_runners_share_the_work(self, store: Store, world: World) -> None:
-        ports = ports_of(store, charge_once, world)
+        ports = build_ports(store, charge_once, world)
         names = [str(number) for number in range(10)]
         for name in names:
-            await stored(store, said(), thread_id=name)
+            await store_thread(store, make_message(), thread_id=name)
         async with contextlib.AsyncExitStack() as stack:
             for _ in range(3):
                 await stack.enter_async_context(start_working(self.runner(ports), 2))
             await wait_until(self.all_finished(store, *names))
         assert world.effects("charge") == ["5"] * 10
         for name in names:
-            assert types(await store.load(name)).count("tool_started") == 1
+            assert list_types(await store.load(name)).count("tool_started") == 1
 
     async def test_the_concurrency_limits_how_many_threads_run_at_once(
         self, store: Store, world: World
@@ -131,27 +131,29 @@ class RunnerContract:
 
         names = [str(number) for number in range(5)]
         for name in names:
-            await stored(store, said(), thread_id=name)
-        async with start_working(self.runner(ports_of(store, slow, world)), 2):
+            await store_thread(store, make_message(), thread_id=name)
+        async with start_working(self.runner(build_ports(store, slow, world)), 2):
             await wait_until(both_run)
             go.set()
             await wait_until(self.all_finished(store, *names))
         assert max(seen) == 2
 
     async def test_every_message_is_acted_on(self, store: Store, world: World) -> None:
-        ports = ports_of(store, charge_once, world)
+        ports = build_ports(store, charge_once, world)
         async with start_working(runner := self.runner(ports)):
             for delivery in ("1", "2"):
                 await launch(ports, "t", "hi", actor="ana", delivery=delivery, source="user")
                 runner.wake("t")
                 await wait_until(self.all_finished(store))
-        assert types(await store.load("t")).count("finished") == 2
+        assert list_types(await store.load("t")).count("finished") == 2
 
     async def test_a_waiting_thread_is_due_when_its_wait_is_over(
         self, store: Store, world: World, passes: Pass
     ) -> None:
-        runner = self.runner(ports_of(store, Says({"intent": "sleep", "seconds": 60}, DONE), world))
-        await stored(store, said())
+        runner = self.runner(
+            build_ports(store, Says({"intent": "sleep", "seconds": 60}, DONE), world)
+        )
+        await store_thread(store, make_message())
         assert (await runner.finish("t")).state.status == "waiting:timer"
         await passes(58)
         assert await store.claim("too early", 30) is None
@@ -162,8 +164,8 @@ class RunnerContract:
     async def test_a_runner_closes_an_expired_approval(
         self, store: Store, world: World, passes: Pass
     ) -> None:
-        runner = self.runner(ports_of(store, Says(RISKY, DONE), world))
-        await stored(store, said())
+        runner = self.runner(build_ports(store, Says(RISKY, DONE), world))
+        await store_thread(store, make_message())
         assert (await runner.finish("t")).state.status == "waiting:approval"
         await passes(3601)
         async with start_working(runner):
@@ -176,8 +178,8 @@ class RunnerContract:
         self, store: Store, world: World, passes: Pass
     ) -> None:
         model = Says(*[Unavailable("429", 60)] * 3, DONE)
-        runner = self.runner(ports_of(store, model, world))
-        await stored(store, said())
+        runner = self.runner(build_ports(store, model, world))
+        await store_thread(store, make_message())
         with pytest.raises(Unavailable):
             await runner.finish("t")
         await passes(58)
@@ -188,7 +190,7 @@ class RunnerContract:
                 await wait_until(self.is_released(store, model, left))
             await passes(61)
             await wait_until(self.all_finished(store))
-        assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
+        assert list_types(await store.load("t")) == ["message", "step", "finished", "delivered"]
 
     @staticmethod
     def is_released(store: Store, model: Says, left: int) -> Callable[[], Awaitable[bool]]:
@@ -201,8 +203,8 @@ class RunnerContract:
         self, store: Store, world: World, passes: Pass
     ) -> None:
         broken = [KeyError("nobody expects it")]
-        runner = self.runner(ports_of(store, Says(*broken, DONE), world))
-        await stored(store, said())
+        runner = self.runner(build_ports(store, Says(*broken, DONE), world))
+        await store_thread(store, make_message())
         with pytest.raises(KeyError):
             await runner.finish("t")
         await passes(16)
@@ -219,8 +221,8 @@ class RunnerContract:
             await go.wait()
             return "ok"
 
-        ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(slow))
-        await stored(store, said())
+        ports = build_ports(store, Says(CALL), world, decide=lambda step, thread: Run(slow))
+        await store_thread(store, make_message())
         async with start_working(self.runner(ports)) as task:
             await running.wait()
             task.cancel()
@@ -228,7 +230,7 @@ class RunnerContract:
             go.set()
             await asyncio.wait({task})
         thread: Thread = await store.load("t")
-        assert types(thread)[-2:] == ["tool_started", "tool_finished"]
+        assert list_types(thread)[-2:] == ["tool_started", "tool_finished"]
         claim = await store.claim("the next process", 30)
         assert claim is not None
         assert (claim.attempts, claim.crashes) == (0, 0)

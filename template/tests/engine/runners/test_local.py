@@ -23,7 +23,19 @@ from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Done, Says, Shown, World, chose, paused, ports_of, rebind, said, stored, types
+from ..domain import (
+    Done,
+    Says,
+    Shown,
+    World,
+    build_ports,
+    list_types,
+    make_message,
+    make_pause,
+    make_step,
+    rebind,
+    store_thread,
+)
 
 DONE = {"intent": "done", "message": "bye"}
 CALL = {"intent": "charge", "amount": 5}
@@ -112,8 +124,8 @@ def status(store: MemoryStore, thread_id: str = "t") -> str:
 async def test_a_thread_in_back_off_can_be_finished_at_once(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(ports_of(store, Says(Unavailable("429", 600), DONE), world))
-    await stored(store, said())
+    runner = LocalRunner(build_ports(store, Says(Unavailable("429", 600), DONE), world))
+    await store_thread(store, make_message())
     with pytest.raises(Unavailable):
         await runner.finish("t")
     assert (await runner.finish("t")).state.status == "finished"
@@ -135,8 +147,8 @@ async def test_the_constructor_sets_the_concurrency(store: WatchedStore, world: 
         return Reply(json.dumps({"next_step": DONE}), {})
 
     for number in range(5):
-        await stored(store, said(), thread_id=str(number))
-    async with start_working(LocalRunner(ports_of(store, slow, world), concurrency=2)):
+        await store_thread(store, make_message(), thread_id=str(number))
+    async with start_working(LocalRunner(build_ports(store, slow, world), concurrency=2)):
         await wait_until(lambda: now == 2)
         go.set()
         await wait_until(lambda: all(status(store, str(n)) == "finished" for n in range(5)))
@@ -146,7 +158,7 @@ async def test_the_constructor_sets_the_concurrency(store: WatchedStore, world: 
 async def test_a_hint_wakes_a_runner_before_its_next_poll(
     store: WatchedStore, world: World
 ) -> None:
-    ports = ports_of(store, make_finishing_model(), world)
+    ports = build_ports(store, make_finishing_model(), world)
     runner = LocalRunner(ports, poll_s=3600)
     async with start_working(runner):
         await wait_until(lambda: store.patience < 200)
@@ -158,7 +170,7 @@ async def test_a_hint_wakes_a_runner_before_its_next_poll(
 async def test_a_lost_hint_delays_a_thread_until_the_next_poll(
     store: WatchedStore, world: World
 ) -> None:
-    ports = ports_of(store, make_finishing_model(), world)
+    ports = build_ports(store, make_finishing_model(), world)
     async with start_working(LocalRunner(ports, poll_s=0.001)):
         await launch(ports, "t", "hi", actor="ana", delivery="1", source="user")
         await wait_until(lambda: status(store) == "finished")
@@ -170,8 +182,8 @@ async def test_a_lost_hint_delays_a_thread_until_the_next_poll(
 async def test_a_thread_that_waits_for_a_person_is_not_due(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(ports_of(store, Says(ASK), world))
-    await stored(store, said())
+    runner = LocalRunner(build_ports(store, Says(ASK), world))
+    await store_thread(store, make_message())
     await runner.finish("t")
     assert store.releases == [("t", None, 0)]
 
@@ -193,10 +205,10 @@ async def test_a_thread_that_waits_for_a_person_is_not_due(
 async def test_an_unavailable_model_is_retried_after_a_back_off_without_counting_an_error(
     attempts: int, retry_after_s: float | None, delay_s: float, store: WatchedStore, world: World
 ) -> None:
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     await store.claim("before", 30)
     await store.release("before", thread, await store.now(), attempts)
-    runner = LocalRunner(ports_of(store, Says(Unavailable("429", retry_after_s)), world))
+    runner = LocalRunner(build_ports(store, Says(Unavailable("429", retry_after_s)), world))
     with pytest.raises(Unavailable):
         await runner.finish("t")
     again = await store.now() + timedelta(seconds=delay_s)
@@ -213,9 +225,9 @@ async def test_an_unavailable_channel_does_not_keep_a_wait_from_expiring(
     store: WatchedStore, world: World
 ) -> None:
     ends = await store.now() + timedelta(seconds=10)
-    await stored(store, said(), paused("timer", expires_at=ends.isoformat()))
+    await store_thread(store, make_message(), make_pause("timer", expires_at=ends.isoformat()))
     with pytest.raises(Unavailable):
-        await LocalRunner(ports_of(store, Says(), world, channel=Closed())).finish("t")
+        await LocalRunner(build_ports(store, Says(), world, channel=Closed())).finish("t")
     assert store.releases[-1][1] == ends
 
 
@@ -223,8 +235,8 @@ async def test_a_model_that_was_unavailable_for_long_is_asked_again(
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
     away = [Unavailable("429")] * 10
-    runner = LocalRunner(ports_of(store, Says(*away, DONE), world), poll_s=3600)
-    await stored(store, said())
+    runner = LocalRunner(build_ports(store, Says(*away, DONE), world), poll_s=3600)
+    await store_thread(store, make_message())
     store.patience = 2000
     async with start_working(runner):
         for _ in range(10):
@@ -233,14 +245,14 @@ async def test_a_model_that_was_unavailable_for_long_is_asked_again(
             clock.tick(MAX_BACK_OFF_S)
             runner.wake("t")
         await wait_until(lambda: status(store) == "finished")
-    assert types(await store.load("t")) == ["message", "step", "finished", "delivered"]
+    assert list_types(await store.load("t")) == ["message", "step", "finished", "delivered"]
 
 
 async def test_an_answer_is_acted_on_at_once_even_if_showing_the_question_failed(
     store: WatchedStore, world: World
 ) -> None:
     shown = Shown(fails=lambda event: event.type == "paused")
-    ports = ports_of(store, Says(RISKY, DONE), world, channel=shown)
+    ports = build_ports(store, Says(RISKY, DONE), world, channel=shown)
 
     async def answered(event: Event) -> None:
         if event.type == "paused":
@@ -248,7 +260,7 @@ async def test_an_answer_is_acted_on_at_once_even_if_showing_the_question_failed
             await resume(ports, "t", event.seq, "approve", actor="ana", digest=digest)
 
     shown.meanwhile = answered
-    await stored(store, said())
+    await store_thread(store, make_message())
     with contextlib.suppress(Unavailable):
         await LocalRunner(ports).finish("t")
     assert status(store) == "finished" or await store.claim("anybody", 30) is not None
@@ -260,13 +272,13 @@ async def test_a_message_during_a_release_is_not_lost(clock: Clock, world: World
             self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
         ) -> None:
             if not self.releases:
-                await self.append(await self.load("t"), said("just now"))
+                await self.append(await self.load("t"), make_message("just now"))
             await super().release(holder, thread, wake_at, attempts)
 
     store = Busy(clock)
-    await stored(store, said())
-    async with start_working(LocalRunner(ports_of(store, make_finishing_model(), world))):
-        await wait_until(lambda: types(store._rows["t"].thread).count("finished") == 2)
+    await store_thread(store, make_message())
+    async with start_working(LocalRunner(build_ports(store, make_finishing_model(), world))):
+        await wait_until(lambda: list_types(store._rows["t"].thread).count("finished") == 2)
 
 
 async def test_cancelling_one_wait_for_a_thread_stops_no_other_thread(
@@ -280,14 +292,14 @@ async def test_cancelling_one_wait_for_a_thread_stops_no_other_thread(
             await asyncio.sleep(0.001)
         return Reply(json.dumps({"next_step": DONE}), {})
 
-    runner = LocalRunner(ports_of(store, think, world))
-    await stored(store, said("slow"))
+    runner = LocalRunner(build_ports(store, think, world))
+    await store_thread(store, make_message("slow"))
     waiting = asyncio.create_task(runner.finish("t"))
     await thinking.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await stored(store, said(), thread_id="other")
+    await store_thread(store, make_message(), thread_id="other")
     assert (await runner.finish("other")).state.status == "finished"
 
 
@@ -309,9 +321,9 @@ async def test_leases_are_renewed_together_while_their_tools_run(
 
     store.tick_s = 0.01
     says = Says(CALL, CALL, DONE, DONE)
-    runner = LocalRunner(ports_of(store, says, world, decide=decide), lease_s=0.03)
-    await stored(store, said())
-    await stored(store, said(), thread_id="other")
+    runner = LocalRunner(build_ports(store, says, world, decide=decide), lease_s=0.03)
+    await store_thread(store, make_message())
+    await store_thread(store, make_message(), thread_id="other")
     async with start_working(runner):
         await running.wait()
         await wait_until(lambda: store.renewed.count(2) >= 10)
@@ -333,9 +345,9 @@ async def test_a_thread_that_failed_is_taken_over_though_the_process_lives(
     store: WatchedStore, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.look_s = 0.0005
-    ports = ports_of(store, poison, world)
+    ports = build_ports(store, poison, world)
     runner = LocalRunner(ports, lease_s=0.03, poll_s=0.001)
-    await stored(store, said())
+    await store_thread(store, make_message())
     store.patience = 10_000
     async with start_working(runner):
         await wait_until(lambda: len(store.claims) >= 2 or len(store.renewed) >= 50)
@@ -356,8 +368,10 @@ async def test_a_short_outage_of_the_store_strands_no_thread(clock: Clock, world
     store = Blinks(clock)
     store.look_s = 0.0005
     store.patience = 10_000
-    runner = LocalRunner(ports_of(store, make_finishing_model(), world), lease_s=0.03, poll_s=0.001)
-    await stored(store, said())
+    runner = LocalRunner(
+        build_ports(store, make_finishing_model(), world), lease_s=0.03, poll_s=0.001
+    )
+    await store_thread(store, make_message())
     async with start_working(runner):
         await wait_until(lambda: status(store) == "finished" or len(store.renewed) >= 50)
     assert status(store) == "finished"
@@ -374,8 +388,8 @@ async def crash_runners(ports: Ports, store: WatchedStore, clock: Clock, times: 
 async def test_a_thread_that_kills_its_runners_asks_a_person_and_says_why(
     store: WatchedStore, world: World, clock: Clock
 ) -> None:
-    ports = ports_of(store, poison, world)
-    await stored(store, said())
+    ports = build_ports(store, poison, world)
+    await store_thread(store, make_message())
     await crash_runners(ports, store, clock, MAX_CRASHES + 1)
     thread = await store.load("t")
     assert thread.state.status == "waiting:limit"
@@ -398,8 +412,8 @@ async def test_a_delivery_that_kills_its_runners_is_given_up_and_opens_no_second
     first: dict[str, Any], store: WatchedStore, world: World, clock: Clock
 ) -> None:
     channel = Deadly()
-    ports = ports_of(store, Says(first), world, channel=channel)
-    await stored(store, said())
+    ports = build_ports(store, Says(first), world, channel=channel)
+    await store_thread(store, make_message())
     await crash_runners(ports, store, clock, 4 * MAX_CRASHES)
     assert len(channel.tried) <= 2 * MAX_CRASHES
     waits = [each for each in (await store.load("t")).events if each.type == "paused"]
@@ -414,7 +428,7 @@ async def test_a_delivery_that_kills_its_runners_is_given_up_and_opens_no_second
 async def test_a_stop_is_not_lost_if_a_hint_comes_at_the_same_moment(
     turns: int, store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(ports_of(store, Says(), world), poll_s=3600)
+    runner = LocalRunner(build_ports(store, Says(), world), poll_s=3600)
     task = asyncio.create_task(runner.work())
     await wait_until(lambda: store.patience < 200)
     runner.wake("t")
@@ -441,8 +455,8 @@ async def test_a_step_that_outlasts_a_stop_is_left_to_other_runners(
         await asyncio.Event().wait()
         return "never"
 
-    ports = ports_of(store, Says(CALL), world, decide=lambda step, thread: Run(never))
-    await stored(store, said())
+    ports = build_ports(store, Says(CALL), world, decide=lambda step, thread: Run(never))
+    await store_thread(store, make_message())
     task = asyncio.create_task(LocalRunner(ports).work())
     await running.wait()
     task.cancel()
@@ -451,17 +465,17 @@ async def test_a_step_that_outlasts_a_stop_is_left_to_other_runners(
     await asyncio.sleep(0)
     clock.tick(16)
     assert await store.claim("the next process", 30) == Claim("t", 0, 1)
-    assert types(await store.load("t"))[-1] == "tool_started"
+    assert list_types(await store.load("t"))[-1] == "tool_started"
 
 
 async def test_finish_does_not_spin_while_the_process_stops(
     store: WatchedStore, world: World
 ) -> None:
-    runner = LocalRunner(ports_of(store, make_finishing_model(), world))
+    runner = LocalRunner(build_ports(store, make_finishing_model(), world))
     async with start_working(runner) as task:
         await asyncio.sleep(0)
         task.cancel()
-    await stored(store, said())
+    await store_thread(store, make_message())
     with contextlib.suppress(Unavailable):
         async with asyncio.timeout(5):
             await runner.finish("t")
@@ -483,8 +497,8 @@ async def test_an_unavailable_store_does_not_end_the_work(
             return await super().claim(holder, ttl_s, thread_id)
 
     store = Away(clock)
-    await stored(store, said())
-    runner = LocalRunner(ports_of(store, make_finishing_model(), world), poll_s=0.001)
+    await store_thread(store, make_message())
+    runner = LocalRunner(build_ports(store, make_finishing_model(), world), poll_s=0.001)
     with caplog.at_level(logging.WARNING):
         async with start_working(runner):
             await wait_until(lambda: status(store) == "finished")
@@ -494,8 +508,10 @@ async def test_an_unavailable_store_does_not_end_the_work(
 async def test_a_cancelled_thread_is_released_without_a_wake_up(
     store: WatchedStore, world: World
 ) -> None:
-    ports = ports_of(store, Says(RISKY), world)
-    await stored(store, said(), chose(**RISKY), paused("approval", call=RISKY))
+    ports = build_ports(store, Says(RISKY), world)
+    await store_thread(
+        store, make_message(), make_step(**RISKY), make_pause("approval", call=RISKY)
+    )
     await cancel(ports, "t", actor="ana")
     thread = await LocalRunner(ports).finish("t")
     assert thread.state.status == "cancelled"

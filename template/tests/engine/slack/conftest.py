@@ -12,7 +12,7 @@ from agent.engine.slack.channel import SlackChannel
 from agent.engine.slack.client import Slack
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of
+from ..domain import Says, World, build_ports
 from .office import SECRET, Office, Open
 from .server import TOKEN, SlackServer
 
@@ -50,6 +50,6 @@ def open_office(slack: SlackServer, store: MemoryStore, world: World) -> Open:
 
     def open_one(*replies: Any, **changes: Any) -> Office:
         routing = Routing({"slack": SlackChannel(Slack(TOKEN, slack.url)), "poll": PollChannel()})
-        return Office(slack, ports_of(store, Says(*replies), world, notifier=routing, **changes))
+        return Office(slack, build_ports(store, Says(*replies), world, notifier=routing, **changes))
 
     return open_one

@@ -25,7 +25,7 @@ from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.slack import serve
 
-from ..domain import said
+from ..domain import make_message
 from .server import TEAM, Message, SlackServer
 
 Open = Callable[..., "Office"]
@@ -183,7 +183,7 @@ def _action(message: Message, label: str) -> dict[str, Any]:
 async def store_waiting(office: Office, *log: Event) -> Message:
     """Store a thread that ana started in C1 and that waits; return the message that shows it."""
     root = office.slack.says("C1", "hello")
-    first = said("hello", reply_to=f"slack:C1/{root['ts']}")
+    first = make_message("hello", reply_to=f"slack:C1/{root['ts']}")
     thread_id = name_thread(root["ts"])
     await office.ports.store.append(Thread(thread_id), first, *log)
     await office.settle(thread_id)

@@ -12,7 +12,7 @@ from agent.engine.loop.actions import Ask
 from agent.engine.loop.api import resume
 
 from ..conftest import Clock
-from ..domain import AskPerson, World, decide_in, paused, said
+from ..domain import AskPerson, World, make_decide, make_message, make_pause
 from .office import (
     Open,
     find_wait,
@@ -43,7 +43,7 @@ async def test_one_button_approves_and_the_message_says_who_pressed_it(
 
 async def test_whoever_presses_second_is_told_who_was_first(open_office: Open) -> None:
     office = open_office(DONE)
-    shown = dict(await store_waiting(office, paused("limit", "ana", "bob")))
+    shown = dict(await store_waiting(office, make_pause("limit", "ana", "bob")))
     await asyncio.gather(office.press("U1", "Continue", shown), office.press("U2", "Stop", shown))
     (whisper,) = office.slack.whispers
     thread = await office.settle(read_thread_id(shown))
@@ -91,7 +91,7 @@ async def test_a_wait_answered_in_the_terminal_and_in_slack_at_once_is_answered_
 
 async def test_a_wait_answered_elsewhere_loses_its_buttons(open_office: Open) -> None:
     office = open_office(DONE)
-    shown = await store_waiting(office, paused("limit", "ana"))
+    shown = await store_waiting(office, make_pause("limit", "ana"))
     before = dict(shown)
     await resume(office.ports, read_thread_id(shown), 2, "stop", actor="ana")
     await office.settle(read_thread_id(shown))
@@ -154,7 +154,9 @@ async def test_one_name_stands_for_a_person_in_the_terminal_and_in_slack(
 
 async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_office: Open) -> None:
     office = open_office(DONE)
-    await office.ports.store.append(Thread("t"), said(actor="ana"), paused("limit", "bob"))
+    await office.ports.store.append(
+        Thread("t"), make_message(actor="ana"), make_pause("limit", "bob")
+    )
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
     await office.press("U2", "Continue", shown)
@@ -166,7 +168,7 @@ async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_of
 
 async def test_a_button_of_a_missing_thread_says_so(open_office: Open) -> None:
     office = open_office()
-    shown = await store_waiting(office, paused("limit", "ana"))
+    shown = await store_waiting(office, make_pause("limit", "ana"))
     gone = json.loads(json.dumps(shown).replace(read_thread_id(shown), "gone"))
     assert (await office.press("U1", "Stop", gone)).status_code == 200
     assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
@@ -176,7 +178,7 @@ async def test_a_button_works_again_after_the_store_was_unavailable(
     open_office: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office = open_office()
-    shown = await store_waiting(office, paused("limit", "ana"))
+    shown = await store_waiting(office, make_pause("limit", "ana"))
 
     async def away(*_: object) -> Thread:
         raise Unavailable("the disk is gone")
@@ -218,7 +220,7 @@ async def test_a_button_a_list_or_a_form_answers_a_question(
         asks = isinstance(step, AskPerson)
         return Ask(step.question, **options) if asks else usual(step, thread)
 
-    usual = decide_in(world)
+    usual = make_decide(world)
     office = open_office(ASK, DONE, decide=decide)
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")

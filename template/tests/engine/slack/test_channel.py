@@ -13,7 +13,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.slack.client import Slack, SlackRefused
 
-from ..domain import chose, past, paused, resumed, said, told
+from ..domain import make_answer, make_delivery, make_message, make_pause, make_step, make_thread
 from .office import Open, name_thread
 from .server import EVENTS, SCOPES, TOKEN, SlackServer, build_rate_limit, read_manifest
 
@@ -42,7 +42,7 @@ def channel(slack: SlackServer) -> SlackChannel:
 def home(slack: SlackServer, *log: Event, text: str = "hello") -> Thread:
     """Return a thread that ana started in C1."""
     root = slack.says("C1", text)
-    return past(said(text, reply_to=f"slack:C1/{root['ts']}"), *log)
+    return make_thread(make_message(text, reply_to=f"slack:C1/{root['ts']}"), *log)
 
 
 def shown(message: dict[str, Any]) -> str:
@@ -66,13 +66,13 @@ async def ask(slack: SlackServer, channel: SlackChannel, wait: Event) -> dict[st
 
 
 def pause_with_question(format: str, *choices: str, **options: Any) -> Event:  # noqa: A002
-    return paused("question", options={"format": format, "choices": choices, **options})
+    return make_pause("question", options={"format": format, "choices": choices, **options})
 
 
 async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    wait = paused("approval", "ana", "bob", call=CALL, expires_at="2026-01-01T12:00:00+00:00")
+    wait = make_pause("approval", "ana", "bob", call=CALL, expires_at="2026-01-01T12:00:00+00:00")
     message = await ask(slack, channel, wait)
     assert message["thread_ts"] == slack.channels["C1"][0]["ts"]
     assert "<@U1> <@U2> <@U9>" in shown(message)
@@ -90,12 +90,12 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
         (pause_with_question("multiple_choice", "red", "blue"), ["red", "blue", "Other…"]),
         (pause_with_question("multiple_choice"), ["Answer…"]),
         (pause_with_question("free_text", urgency="high"), ["Answer…"]),
-        (paused("question"), ["Answer…"]),
-        (paused("approval", call={"intent": "restart"}), ["Approve", "Reject…"]),
-        (paused("limit"), ["Continue", "Stop"]),
-        (paused("in_doubt", call=CALL), ["It happened", "Run it again", "Give up"]),
-        (paused("job"), ["Report the result…"]),
-        (paused("timer"), ["Continue now"]),
+        (make_pause("question"), ["Answer…"]),
+        (make_pause("approval", call={"intent": "restart"}), ["Approve", "Reject…"]),
+        (make_pause("limit"), ["Continue", "Stop"]),
+        (make_pause("in_doubt", call=CALL), ["It happened", "Run it again", "Give up"]),
+        (make_pause("job"), ["Report the result…"]),
+        (make_pause("timer"), ["Continue now"]),
     ],
 )
 async def test_every_wait_has_the_buttons_that_answer_it(
@@ -126,12 +126,15 @@ HOSTILE = "<!channel> <@U2> @here & *x* ``` \x1b[31m \u202egnp.exe"
 
 @pytest.mark.parametrize(
     "log",
-    [[chose("done"), make_event("finished", message="The report.")], [paused("limit", "anyone")]],
+    [
+        [make_step("done"), make_event("finished", message="The report.")],
+        [make_pause("limit", "anyone")],
+    ],
 )
 async def test_a_schedule_posts_to_the_channel_itself(
     log: list[Event], slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = past(said(actor="cron:report", reply_to="slack:C1"), *log)
+    thread = make_thread(make_message(actor="cron:report", reply_to="slack:C1"), *log)
     for _ in range(2):
         await channel.send(thread, thread.events[-1])
     (message,) = slack.ours("C1")
@@ -142,13 +145,17 @@ async def test_a_schedule_posts_to_the_channel_itself(
     "log",
     [
         [
-            paused(
+            make_pause(
                 "approval", call={"intent": "x", "note": HOSTILE, "more": [HOSTILE, {"<!here>": 1}]}
             )
         ],
-        [paused("question", options={"format": "multiple_choice", "choices": [HOSTILE, "b" * 90]})],
+        [
+            make_pause(
+                "question", options={"format": "multiple_choice", "choices": [HOSTILE, "b" * 90]}
+            )
+        ],
         [make_event("paused", kind="limit", text=HOSTILE, audience=["<!channel>"])],
-        [chose("done"), make_event("finished", message=HOSTILE)],
+        [make_step("done"), make_event("finished", message=HOSTILE)],
     ],
 )
 async def test_nothing_in_a_message_notifies_anybody_or_forges_anything(
@@ -187,15 +194,17 @@ async def test_long_text_is_cut_visibly(
 ) -> None:
     long = char * 90_000 + "."
     log = {
-        "approval": [paused("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})],
+        "approval": [
+            make_pause("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})
+        ],
         "question": [pause_with_question("multiple_choice", *[long] * 4)],
         "finished": [make_event("finished", message=long)],
         "closed": [
-            paused("question"),
-            told(
+            make_pause("question"),
+            make_delivery(
                 2, receipt={"slack": {"messages": [{"channel": "C1", "ts": "1800000002.000100"}]}}
             ),
-            resumed(2, "answer", text=long),
+            make_answer(2, "answer", text=long),
         ],
     }[kind]
     thread = home(slack, *log)
@@ -218,7 +227,7 @@ async def test_a_long_result_is_split_into_sections(
 async def test_people_asked_about_a_thread_from_elsewhere_get_direct_messages(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = past(said(), paused("limit", "ana", "slack:U3", "eve"))
+    thread = make_thread(make_message(), make_pause("limit", "ana", "slack:U3", "eve"))
     receipt = await channel.send(thread, thread.events[-1])
     assert [place["channel"] for place in receipt["messages"]] == ["D1", "D3"]
     assert "<@U3>" in shown(slack.ours("D3")[0])
@@ -227,7 +236,7 @@ async def test_people_asked_about_a_thread_from_elsewhere_get_direct_messages(
 async def test_a_person_who_cannot_be_reached_does_not_keep_others_from_being_asked(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = past(said(), paused("limit", "bob"))  # U9 left the workspace
+    thread = make_thread(make_message(), make_pause("limit", "bob"))  # U9 left the workspace
     receipt = await channel.send(thread, thread.events[-1])
     assert [place["channel"] for place in receipt["messages"]] == ["D2"]
     slack.people.clear()
@@ -241,8 +250,8 @@ async def test_a_message_is_posted_once_despite_a_crash_or_a_lost_answer(
     direct: bool, page: int, slack: SlackServer, channel: SlackChannel
 ) -> None:
     slack.page = page
-    wait = paused("limit", "slack:U3")
-    thread = past(said(), wait) if direct else home(slack, wait)
+    wait = make_pause("limit", "slack:U3")
+    thread = make_thread(make_message(), wait) if direct else home(slack, wait)
     where = "D3" if direct else "C1"
     slack.answers_next["chat.postMessage"] = [None]
     with pytest.raises(Unavailable):
@@ -255,7 +264,7 @@ async def test_a_message_is_posted_once_despite_a_crash_or_a_lost_answer(
 async def test_the_same_mark_from_another_app_does_not_count_as_posted(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = home(slack, paused("limit"))
+    thread = home(slack, make_pause("limit"))
     mark = {"event_type": "agent_event", "event_payload": {"thread": "t", "seq": 2}}
     root = slack.channels["C1"][0]["ts"]
     slack.says("C1", "x", bot_id="B2", metadata=mark, thread_ts=root)
@@ -282,7 +291,7 @@ async def test_an_error_of_slack_is_unavailable_and_retried(
     slack: SlackServer,
     channel: SlackChannel,
 ) -> None:
-    thread = home(slack, paused("limit"))
+    thread = home(slack, make_pause("limit"))
     slack.answers_next["chat.postMessage"] = [answer]
     with pytest.raises(Unavailable, match=problem) as failed:
         await channel.send(thread, thread.events[-1])
@@ -293,7 +302,7 @@ async def test_an_error_of_slack_is_unavailable_and_retried(
 
 async def test_an_unreachable_slack_is_unavailable() -> None:
     nowhere = SlackChannel(Slack(TOKEN, "http://127.0.0.1:9/api/"))
-    thread = past(said(reply_to="slack:C1/1.0"), paused("limit"))
+    thread = make_thread(make_message(reply_to="slack:C1/1.0"), make_pause("limit"))
     with pytest.raises(Unavailable, match="cannot be reached"):
         await nowhere.send(thread, thread.events[-1])
 
@@ -301,7 +310,7 @@ async def test_an_unreachable_slack_is_unavailable() -> None:
 async def test_a_conversation_that_the_app_may_not_read_still_gets_messages(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = home(slack, paused("limit"))
+    thread = home(slack, make_pause("limit"))
     refused = web.json_response({"ok": False, "error": "missing_scope"})
     slack.answers_next["conversations.replies"] = [refused]
     await channel.send(thread, thread.events[-1])
@@ -309,29 +318,37 @@ async def test_a_conversation_that_the_app_may_not_read_still_gets_messages(
 
 
 CLOSED: list[tuple[Event, Event, str]] = [
-    (paused("approval", call=CALL), resumed(2, "approve", "bob"), "*Approved by <@U2>*"),
+    (make_pause("approval", call=CALL), make_answer(2, "approve", "bob"), "*Approved by <@U2>*"),
     (
-        paused("approval", call=CALL),
-        resumed(2, "reject", "eve", text="no <!here>"),
+        make_pause("approval", call=CALL),
+        make_answer(2, "reject", "eve", text="no <!here>"),
         "*Rejected by eve*\nno &lt;!here&gt;",
     ),
     (
-        paused("approval", call=CALL),
-        resumed(2, "edit", call={"intent": "charge", "amount": 7}),
+        make_pause("approval", call=CALL),
+        make_answer(2, "edit", call={"intent": "charge", "amount": 7}),
         "*Edited and approved by <@U1>*\n```charge\n  amount: 7```",
     ),
-    (paused("approval", call=CALL), resumed(2, "expired", "system"), "Expired"),
-    (paused("approval", call=CALL), said("no"), "*Withdrawn*: <@U1> wrote a message instead"),
-    (paused("question"), said("red & blue"), "*Answered by <@U1>*\nred &amp; blue"),
-    (paused("question"), resumed(2, "answer", text="red"), "*Answered by <@U1>*\nred"),
+    (make_pause("approval", call=CALL), make_answer(2, "expired", "system"), "Expired"),
     (
-        paused("limit"),
+        make_pause("approval", call=CALL),
+        make_message("no"),
+        "*Withdrawn*: <@U1> wrote a message instead",
+    ),
+    (make_pause("question"), make_message("red & blue"), "*Answered by <@U1>*\nred &amp; blue"),
+    (make_pause("question"), make_answer(2, "answer", text="red"), "*Answered by <@U1>*\nred"),
+    (
+        make_pause("limit"),
         make_event("cancelled", "cli:eve", reason="enough"),
         "Cancelled by cli:eve*\nenough",
     ),
-    (paused("timer"), resumed(2, "done", "system"), "*The time has come*"),
-    (paused("job"), resumed(2, "done", "hook:ci", text="built"), "*Reported by hook:ci*\nbuilt"),
-    (paused("in_doubt", call=CALL), resumed(2, "retry"), "*<@U1> had it run again*"),
+    (make_pause("timer"), make_answer(2, "done", "system"), "*The time has come*"),
+    (
+        make_pause("job"),
+        make_answer(2, "done", "hook:ci", text="built"),
+        "*Reported by hook:ci*\nbuilt",
+    ),
+    (make_pause("in_doubt", call=CALL), make_answer(2, "retry"), "*<@U1> had it run again*"),
 ]
 
 
@@ -341,7 +358,7 @@ async def test_a_closed_wait_says_who_decided_what(
 ) -> None:
     thread = home(slack, wait)
     receipt = {"slack": await channel.send(thread, thread.events[-1])}
-    closed = past(*thread.events, told(2, receipt=receipt), over)
+    closed = make_thread(*thread.events, make_delivery(2, receipt=receipt), over)
     assert await channel.send(closed, closed.events[-1]) == {}
     (message,) = slack.ours("C1")
     assert line in shown(message)
@@ -352,12 +369,12 @@ async def test_a_closed_wait_says_who_decided_what(
 async def test_a_deleted_message_needs_no_update(
     gone: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
-    thread = home(slack, paused("limit"))
+    thread = home(slack, make_pause("limit"))
     receipt = {"slack": await channel.send(thread, thread.events[-1])}
     slack.answers_next["chat.update"] = [
         web.json_response({"ok": False, "error": error}) for error in (gone, "msg_too_long")
     ]
-    closed = past(*thread.events, told(2, receipt=receipt), resumed(2, "stop"))
+    closed = make_thread(*thread.events, make_delivery(2, receipt=receipt), make_answer(2, "stop"))
     await channel.send(closed, closed.events[-1])
     with pytest.raises(SlackRefused, match="msg_too_long"):
         await channel.send(closed, closed.events[-1])

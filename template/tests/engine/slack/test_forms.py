@@ -6,7 +6,7 @@ from aiohttp import web
 from agent.engine.log.events import make_event
 from agent.engine.slack.forms import build_form
 
-from ..domain import World, paused, types
+from ..domain import World, list_types, make_pause
 from .office import Open, read_blocks, store_waiting
 from .rules import find_view_faults
 
@@ -69,7 +69,7 @@ async def test_a_late_form_says_who_was_faster(open_office: Open) -> None:
     (error,) = (await office.fill_in("U1", office.slack.views[0], amount="7")).values()
     assert error == "already closed: approve by ana"
     assert "Approved by <@U1>" in read_blocks(shown)
-    assert types(await office.settle(thread.id)).count("resumed") == 1
+    assert list_types(await office.settle(thread.id)).count("resumed") == 1
 
 
 async def test_a_form_counts_for_whoever_submits_it(open_office: Open) -> None:
@@ -86,7 +86,7 @@ LONG = {"intent": "x", "text": "a" * 3001, "nested": {"a": [1, None]}, "note": "
 async def test_arguments_too_long_for_a_form_are_kept(open_office: Open) -> None:
     office = open_office()
     shown = await store_waiting(
-        office, make_event("step", call=LONG), paused("approval", call=LONG)
+        office, make_event("step", call=LONG), make_pause("approval", call=LONG)
     )
     await office.press("U1", "Edit…", shown)
     (view,) = office.slack.views
@@ -101,7 +101,7 @@ async def test_arguments_too_long_for_a_form_are_kept(open_office: Open) -> None
 
 def test_a_form_has_no_more_fields_than_slack_accepts() -> None:
     call = {"intent": "x", **{f"a{number}": number for number in range(150)}}
-    view = build_form(paused("approval", call=call), "edit", {})
+    view = build_form(make_pause("approval", call=call), "edit", {})
     assert find_view_faults(view) == []
     assert "a90 cannot be edited here" in read_blocks(view)
 
@@ -110,7 +110,7 @@ async def test_a_form_without_fields_explains_a_refusal_in_a_message(open_office
     office = open_office()
     long = {"intent": "x", "text": "a" * 3001}
     shown = await store_waiting(
-        office, make_event("step", call=long), paused("approval", call=long)
+        office, make_event("step", call=long), make_pause("approval", call=long)
     )
     await office.press("U1", "Edit…", shown)
     assert await office.fill_in("U1", office.slack.views[0]) == {}

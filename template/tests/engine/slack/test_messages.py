@@ -11,7 +11,7 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 
-from ..domain import World, paused, said, types
+from ..domain import World, list_types, make_message, make_pause
 from .office import (
     Open,
     build_event,
@@ -119,7 +119,7 @@ async def test_a_message_delivered_several_times_is_recorded_once(open_office: O
     thread = await office.settle(summary.id)
     assert await office.hear(message, kind="app_mention") == 200
     assert [answer.status_code for answer in mentioned] == [200] * 3
-    assert types(await office.settle(thread.id)).count("message") == 1
+    assert list_types(await office.settle(thread.id)).count("message") == 1
 
 
 WAITS = [
@@ -139,7 +139,7 @@ async def test_a_reply_is_a_message_and_never_approves(
     office = open_office()
     call = {"call": CHARGE} if kind in ("approval", "in_doubt") else {}
     log = [make_event("step", call=CHARGE)] if call else []
-    shown = await store_waiting(office, *log, paused(kind, **call))
+    shown = await store_waiting(office, *log, make_pause(kind, **call))
     reply = office.slack.says("C1", "yes, approve", thread_ts=shown["thread_ts"])
     for _ in range(2):
         assert await office.hear(reply) == 200
@@ -156,7 +156,7 @@ async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
 ) -> None:
     office = open_office(DONE, DONE)
     store = office.ports.store
-    await store.append(Thread("t"), said(actor="cli:eve"), paused("question", "bob"))
+    await store.append(Thread("t"), make_message(actor="cli:eve"), make_pause("question", "bob"))
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
     reply = office.slack.says("D2", "the red one", "U2", thread_ts=shown["ts"])

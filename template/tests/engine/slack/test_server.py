@@ -25,7 +25,7 @@ from agent.engine.slack import serve
 from agent.engine.slack.channel import SlackChannel
 from agent.engine.stores.sqlite import SqliteStore
 
-from ..domain import World, ports_of
+from ..domain import World, build_ports
 from .office import SECRET, TOKENS, build_event, build_press, sign
 from .server import APP_TOKEN, TOKEN, SlackServer
 
@@ -41,7 +41,7 @@ def build(model_of: ModelOf) -> App:
     assert slack
     routing = Routing({"slack": slack, "poll": PollChannel()})
     store, world = SqliteStore(folder / "threads.db"), World(folder / "world.db")
-    ports = ports_of(store, ScriptedLLM.of(*SCRIPT), world, notifier=routing)
+    ports = build_ports(store, ScriptedLLM.of(*SCRIPT), world, notifier=routing)
     return App(ports, LocalRunner(ports, lease_s=1, poll_s=0.1), (serve,))
 
 

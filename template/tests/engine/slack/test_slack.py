@@ -12,7 +12,7 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.slack import serve
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Says, World, ports_of
+from ..domain import Says, World, build_ports
 from .office import SECRET
 from .server import APP_TOKEN
 
@@ -75,7 +75,7 @@ def test_the_log_says_how_slack_connects(
 
 @pytest.fixture
 def app(store: MemoryStore, world: World) -> App:
-    ports = ports_of(store, Says(), world)
+    ports = build_ports(store, Says(), world)
     return App(ports, LocalRunner(ports))
 
 

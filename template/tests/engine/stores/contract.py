@@ -15,7 +15,17 @@ from agent.engine.loop.ports import Claim, Store, Summary
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import chose, paused, resumed, returned, said, started, stored, told, types
+from ..domain import (
+    list_types,
+    make_answer,
+    make_delivery,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    store_thread,
+)
 
 Pass = Callable[[float], Awaitable[None]]
 
@@ -50,70 +60,70 @@ class StoreContract:
     # The log
 
     async def test_appended_events_are_loaded(self, store: Store) -> None:
-        thread = await stored(store, said("one"), chose("look", at="x"))
+        thread = await store_thread(store, make_message("one"), make_step("look", at="x"))
         assert [each.seq for each in thread.events] == [1, 2]
         assert await store.load("t") == thread
 
     async def test_events_are_appended_at_the_end(self, store: Store) -> None:
-        first = await stored(store, said())
-        second = await store.append(first, chose("look"))
-        third = await store.append(second, started(2), returned(2))
-        assert types(third) == ["message", "step", "tool_started", "tool_finished"]
+        first = await store_thread(store, make_message())
+        second = await store.append(first, make_step("look"))
+        third = await store.append(second, make_start(2), make_result(2))
+        assert list_types(third) == ["message", "step", "tool_started", "tool_finished"]
         assert third == await store.load("t")
         assert third.events[:1] == first.events
 
     async def test_a_thread_without_events_does_not_exist(self, store: Store) -> None:
-        await stored(store, said(), thread_id="other")
+        await store_thread(store, make_message(), thread_id="other")
         with pytest.raises(ThreadNotFound, match="'t'"):
             await store.load("t")
 
     async def test_an_old_version_cannot_be_appended_to(self, store: Store) -> None:
-        old = await stored(store, said())
-        new = await store.append(old, chose("look"))
+        old = await store_thread(store, make_message())
+        new = await store.append(old, make_step("look"))
         for thread in (old, Thread("t")):
             with pytest.raises(Conflict):
-                await store.append(thread, said("too late"))
+                await store.append(thread, make_message("too late"))
         assert await store.load("t") == new
 
     async def test_of_many_appends_at_once_one_succeeds(self, store: Store) -> None:
-        old = await stored(store, said())
-        appends = [store.append(old, said(str(number))) for number in range(8)]
+        old = await store_thread(store, make_message())
+        appends = [store.append(old, make_message(str(number))) for number in range(8)]
         outcomes = await asyncio.gather(*appends, return_exceptions=True)
         assert [type(each) for each in outcomes].count(Thread) == 1
         assert [type(each) for each in outcomes].count(Conflict) == 7
         assert (await store.load("t")).state.version == 2
 
     async def test_a_key_is_unique_in_a_thread(self, store: Store) -> None:
-        thread = await stored(store, said(), told(1))
+        thread = await store_thread(store, make_message(), make_delivery(1))
         with pytest.raises(Conflict):
-            await store.append(thread, told(1))
-        await stored(store, said(), told(1), thread_id="other")
+            await store.append(thread, make_delivery(1))
+        await store_thread(store, make_message(), make_delivery(1), thread_id="other")
         assert await store.load("t") == thread
 
     async def test_a_key_is_unique_within_one_append(self, store: Store) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         with pytest.raises(Conflict):
-            await store.append(thread, told(1), told(1))
+            await store.append(thread, make_delivery(1), make_delivery(1))
         assert await store.load("t") == thread
 
     async def test_events_without_a_key_are_never_duplicates(self, store: Store) -> None:
-        thread = await stored(store, said("twice"), said("twice"))
+        thread = await store_thread(store, make_message("twice"), make_message("twice"))
         assert len(thread.events) == 2
 
     async def test_several_events_are_appended_together_or_not_at_all(self, store: Store) -> None:
-        thread = await stored(store, said(), told(1))
+        thread = await store_thread(store, make_message(), make_delivery(1))
         with pytest.raises(Conflict):
-            await store.append(thread, said("new"), chose("look"), told(1))
+            await store.append(thread, make_message("new"), make_step("look"), make_delivery(1))
         assert await store.load("t") == thread
         with pytest.raises(Conflict):
-            await store.append(Thread("new"), told(1), told(1))
+            await store.append(Thread("new"), make_delivery(1), make_delivery(1))
         with pytest.raises(ThreadNotFound):
             await store.load("new")
 
     @pytest.mark.parametrize("data", ODD, ids=["empty", "text", "numbers", "nested", "big"])
     async def test_data_is_loaded_unchanged(self, data: dict[str, Any], store: Store) -> None:
         odd = make_event("message", "Zoë \U0001f600", "in:'\"\\ é", text="", **{"x": data})
-        await stored(store, odd, thread_id="odd ' id")
+        await store_thread(store, odd, thread_id="odd ' id")
         loaded = (await store.load("odd ' id")).events[0]
         assert loaded.data == odd.data
         assert repr(loaded.data) == repr(odd.data)
@@ -122,13 +132,13 @@ class StoreContract:
     @pytest.mark.parametrize("key", ["in:\0\udcff", "in:" + "k" * 10_000])
     async def test_any_delivery_key_is_unique(self, key: str, store: Store) -> None:
         odd = make_event("message", "ana\0\ud800", key, text="")
-        thread = await stored(store, odd)
+        thread = await store_thread(store, odd)
         assert (await store.load("t")).has(odd.key)
         with pytest.raises(Conflict):
             await store.append(thread, odd)
 
     async def test_a_long_thread_is_loaded_in_order(self, store: Store) -> None:
-        await stored(store, *[said(str(number)) for number in range(1000)])
+        await store_thread(store, *[make_message(str(number)) for number in range(1000)])
         loaded = await store.load("t")
         assert [each.data["text"] for each in loaded.events] == [str(n) for n in range(1000)]
         assert loaded.state.version == 1000
@@ -140,7 +150,7 @@ class StoreContract:
         clock.tick(0.123456)
         before, after = MemoryStore(clock), MemoryStore()
         odd = make_event("message", "Zoë \U0001f600", "in:é", text="", x=data)
-        await stored(before, odd, chose("look"), paused("question"))
+        await store_thread(before, odd, make_step("look"), make_pause("question"))
         for origin, target in ((before, store), (store, after)):
             assert await add_thread(target, parse_thread(format_thread(await origin.load("t"))))
             assert not await add_thread(target, await origin.load("t"))
@@ -152,9 +162,9 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         before = await store.now()
-        first = await stored(store, said())
+        first = await store_thread(store, make_message())
         await passes(60)
-        copy = await stored(store, *first.events, said(), thread_id="copy")
+        copy = await store_thread(store, *first.events, make_message(), thread_id="copy")
         assert before.tzinfo == UTC
         assert first.events[0].at is not None
         assert first.events[0].at - before < timedelta(seconds=30)
@@ -190,20 +200,20 @@ class StoreContract:
 
     async def make_idle(self, store: Store, thread_id: str = "t") -> Thread:
         """Return a thread that was claimed and released with nothing to do."""
-        thread = await stored(store, said(), thread_id=thread_id)
+        thread = await store_thread(store, make_message(), thread_id=thread_id)
         await store.claim("before", 30, thread_id)
         await store.release("before", thread, None, 0)
         return thread
 
     async def test_a_claimed_thread_is_claimed_by_nobody_else(self, store: Store) -> None:
-        await stored(store, said())
+        await store_thread(store, make_message())
         assert await store.claim("me", 30) == Claim("t", 0, 0)
         assert await store.claim("you", 30) is None
         assert await store.claim("you", 30, "t") is None
         assert await store.claim("me", 30, "t") is None
 
     async def test_of_many_claims_at_once_one_succeeds(self, store: Store) -> None:
-        await stored(store, said())
+        await store_thread(store, make_message())
         claims = await asyncio.gather(*[store.claim(f"worker {n}", 30) for n in range(8)])
         assert [claim is None for claim in claims].count(False) == 1
 
@@ -211,18 +221,18 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         for name in ("b", "a", "c"):
-            await stored(store, said(), thread_id=name)
+            await store_thread(store, make_message(), thread_id=name)
             await passes(1)
         assert [await self.claim_any(store) for _ in range(4)] == ["b", "a", "c", None]
 
     async def test_a_given_thread_can_be_claimed_even_if_it_is_not_due(self, store: Store) -> None:
         await self.make_idle(store)
-        await stored(store, said(), thread_id="due")
+        await store_thread(store, make_message(), thread_id="due")
         assert await store.claim("me", 30, "t") == Claim("t", 0, 0)
         assert await store.claim("me", 30, "no such thread") is None
 
     async def test_an_expired_lease_counts_as_a_crash(self, store: Store, passes: Pass) -> None:
-        await stored(store, said())
+        await store_thread(store, make_message())
         for crashes in range(3):
             claim = await store.claim("me", 30)
             assert claim == Claim("t", 0, crashes)
@@ -231,7 +241,7 @@ class StoreContract:
             await passes(2)
 
     async def test_a_release_resets_the_count_of_crashes(self, store: Store, passes: Pass) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         await passes(31)
         await store.claim("me", 30)
@@ -240,9 +250,9 @@ class StoreContract:
 
     async def test_a_renewed_lease_lasts_longer(self, store: Store, passes: Pass) -> None:
         for name in ("a", "b"):
-            await stored(store, said(), thread_id=name)
+            await store_thread(store, make_message(), thread_id=name)
             await store.claim("me", 30)
-        await stored(store, said(), thread_id="c")
+        await store_thread(store, make_message(), thread_id="c")
         await store.claim("you", 30)
         for _ in range(3):
             await passes(20)
@@ -253,7 +263,7 @@ class StoreContract:
     async def test_a_released_thread_is_due_at_its_wake_time(
         self, store: Store, passes: Pass
     ) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now() + timedelta(seconds=60), 0)
         await passes(58)
@@ -262,7 +272,7 @@ class StoreContract:
         assert await self.claim_any(store) == "t"
 
     async def test_attempts_are_counted(self, store: Store, passes: Pass) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now(), 7)
         assert await store.claim("me", 30) == Claim("t", 7, 0)
@@ -270,38 +280,38 @@ class StoreContract:
         assert await store.claim("me", 30) == Claim("t", 7, 1)
 
     async def test_a_fact_resets_the_attempts_and_ends_the_back_off(self, store: Store) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         later = await store.now() + timedelta(hours=1)
         await store.release("me", thread, later, 7)
-        await store.append(thread, said("more"))
+        await store.append(thread, make_message("more"))
         assert await store.claim("me", 30) == Claim("t", 0, 0)
 
     async def test_a_decision_keeps_the_back_off(self, store: Store, passes: Pass) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         await store.release("me", thread, await store.now() + timedelta(seconds=60), 7)
-        await store.append(thread, chose("look"))
+        await store.append(thread, make_step("look"))
         assert await self.claim_any(store) is None
         await passes(61)
         assert await store.claim("me", 30) == Claim("t", 7, 0)
 
     async def test_a_release_of_an_old_version_keeps_the_wake_up(self, store: Store) -> None:
-        folded = await stored(store, said())
+        folded = await store_thread(store, make_message())
         await store.claim("me", 30)
-        await store.append(folded, said("just now"))
+        await store.append(folded, make_message("just now"))
         await store.release("me", folded, None, 0)
         assert await self.claim_any(store, "you") == "t"
 
     async def test_a_release_of_an_old_version_ends_the_lease(self, store: Store) -> None:
-        folded = await stored(store, said())
+        folded = await store_thread(store, make_message())
         await store.claim("me", 30)
-        await store.append(folded, said("just now"))
+        await store.append(folded, make_message("just now"))
         await store.release("me", folded, await store.now() + timedelta(hours=1), 3)
         assert await store.claim("you", 30) == Claim("t", 0, 0)
 
     async def test_only_its_holder_can_end_a_lease(self, store: Store, passes: Pass) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("slow", 30)
         await passes(31)
         await store.claim("me", 30)
@@ -312,9 +322,9 @@ class StoreContract:
         assert await self.claim_any(store, "you") == "t"
 
     async def test_appending_needs_no_lease(self, store: Store) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
-        await store.append(thread, said("from outside"))
+        await store.append(thread, make_message("from outside"))
         assert await self.claim_any(store, "you") is None
 
     # The list
@@ -323,9 +333,9 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         for name in ("a", "b", "c"):
-            await stored(store, said(), thread_id=name)
+            await store_thread(store, make_message(), thread_id=name)
             await passes(1)
-        await store.append(await store.load("a"), said("again"))
+        await store.append(await store.load("a"), make_message("again"))
         assert [each.id for each in await store.threads()] == ["a", "c", "b"]
         assert [each.id for each in await store.threads(limit=2)] == ["a", "c"]
 
@@ -333,9 +343,9 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         start = await store.now()
-        thread = await stored(store, said(agent="second"))
+        thread = await store_thread(store, make_message(agent="second"))
         await passes(60)
-        await store.append(thread, chose("ask"), paused("question"))
+        await store.append(thread, make_step("ask"), make_pause("question"))
         (line,) = await store.threads()
         assert isinstance(line, Summary)
         assert (line.id, line.status, line.version) == ("t", "waiting:question", 3)
@@ -345,9 +355,9 @@ class StoreContract:
         assert timedelta(seconds=60) <= line.updated - start < timedelta(seconds=90)
 
     async def test_a_copy_was_created_when_it_was_made(self, store: Store, passes: Pass) -> None:
-        origin = await stored(store, said())
+        origin = await store_thread(store, make_message())
         await passes(3600)
-        await stored(store, *origin.events, thread_id="copy")
+        await store_thread(store, *origin.events, thread_id="copy")
         copy, first = await store.threads()
         assert (copy.id, first.id) == ("copy", "t")
         assert copy.created - first.created >= timedelta(hours=1)
@@ -356,7 +366,7 @@ class StoreContract:
     async def test_a_thread_is_running_while_somebody_holds_its_lease(
         self, store: Store, passes: Pass
     ) -> None:
-        thread = await stored(store, said())
+        thread = await store_thread(store, make_message())
         await store.claim("me", 30)
         assert (await store.threads())[0].running
         await store.release("me", thread, await store.now(), 0)
@@ -368,20 +378,20 @@ class StoreContract:
     async def test_waiting_threads_can_be_listed_alone(self, store: Store) -> None:
         threads = {
             "new": [],
-            "asks": [paused("approval")],
-            "sleeps": [paused("timer")],
-            "answered": [paused("approval"), resumed(2, "reject")],
+            "asks": [make_pause("approval")],
+            "sleeps": [make_pause("timer")],
+            "answered": [make_pause("approval"), make_answer(2, "reject")],
             "done": [make_event("finished", message="bye")],
             "cancelled": [make_event("cancelled", "ana")],
         }
         for thread_id, events in threads.items():
-            await stored(store, said(), *events, thread_id=thread_id)
+            await store_thread(store, make_message(), *events, thread_id=thread_id)
         assert {each.id for each in await store.threads(waiting=True)} == {"asks", "sleeps"}
         assert {each.id for each in await store.threads()} == set(threads)
 
     async def test_threads_can_be_found_by_the_start_of_their_id(self, store: Store) -> None:
         for thread_id in ("ab1", "ab2", "a%", "b", "aB3"):
-            await stored(store, said(), thread_id=thread_id)
+            await store_thread(store, make_message(), thread_id=thread_id)
         assert {each.id for each in await store.threads(prefix="ab")} == {"ab1", "ab2"}
         assert {each.id for each in await store.threads(prefix="a%")} == {"a%"}
         assert {each.id for each in await store.threads(prefix="_")} == set()

@@ -10,7 +10,7 @@ from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.stores.sqlite import SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import said, stored, types
+from ..domain import list_types, make_message, store_thread
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def query(path: Path, sql: str) -> list[tuple[object, ...]]:
 
 async def test_a_thread_stored_by_one_process_is_found_by_another(path: Path) -> None:
     one, other = SqliteStore(path), SqliteStore(path)
-    thread = await stored(one, said())
+    thread = await store_thread(one, make_message())
     assert await other.load("t") == thread
     assert (await other.claim("other", 30)) is not None
     assert (await one.claim("one", 30)) is None
@@ -38,16 +38,16 @@ async def test_a_thread_stored_by_one_process_is_found_by_another(path: Path) ->
 
 async def test_a_closed_store_opens_again(path: Path) -> None:
     store = SqliteStore(path)
-    await stored(store, said())
+    await store_thread(store, make_message())
     await store.close()
     store = SqliteStore(path)
-    assert types(await store.load("t")) == ["message"]
+    assert list_types(await store.load("t")) == ["message"]
     await store.close()
 
 
 async def test_a_commit_is_on_disk_before_anything_else_happens(path: Path) -> None:
     store = SqliteStore(path)
-    await stored(store, said())
+    await store_thread(store, make_message())
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
     synchronous = await store._do(lambda db: db.execute("PRAGMA synchronous").fetchone())
     assert synchronous == (2,)
@@ -56,10 +56,10 @@ async def test_a_commit_is_on_disk_before_anything_else_happens(path: Path) -> N
 
 async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(path: Path) -> None:
     store = SqliteStore(path)
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     query(path, "UPDATE threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
-    await store.append(thread, said())
+    await store.append(thread, make_message())
     assert (await store.threads())[0].status == "running"
     await store.close()
 
@@ -68,10 +68,10 @@ async def test_a_step_of_a_long_thread_writes_no_more_than_of_a_short_one(
     path: Path,
 ) -> None:
     store = SqliteStore(path)
-    thread = await stored(store, *[said(str(number)) for number in range(10_000)])
+    thread = await store_thread(store, *[make_message(str(number)) for number in range(10_000)])
     statements: list[str] = []
     await store._do(lambda db: db.set_trace_callback(statements.append))
-    await store.append(thread, said("one more"))
+    await store.append(thread, make_message("one more"))
     assert sum(map(len, statements)) < 2000
     await store.close()
 
@@ -80,12 +80,12 @@ async def test_a_database_of_an_older_version_is_migrated(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = SqliteStore(path)
-    await stored(old, said())
+    await store_thread(old, make_message())
     await old.close()
     script = "ALTER TABLE threads ADD COLUMN note TEXT; UPDATE threads SET note = 'migrated'"
     monkeypatch.setattr(sqlite_schema, "MIGRATIONS", (*sqlite_schema.MIGRATIONS, script))
     new = SqliteStore(path)
-    assert types(await new.load("t")) == ["message"]
+    assert list_types(await new.load("t")) == ["message"]
     assert query(path, "SELECT note FROM threads") == [("migrated",)]
     assert query(path, "PRAGMA user_version") == [(len(sqlite_schema.MIGRATIONS),)]
     await new.close()
@@ -93,7 +93,7 @@ async def test_a_database_of_an_older_version_is_migrated(
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     store = SqliteStore(path)
-    await stored(store, said())
+    await store_thread(store, make_message())
     await store.close()
     query(path, "PRAGMA user_version = 99")
     newer = SqliteStore(path)
@@ -107,7 +107,7 @@ async def test_a_migration_that_fails_changes_nothing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = SqliteStore(path)
-    await stored(old, said())
+    await store_thread(old, make_message())
     await old.close()
     script = "ALTER TABLE threads ADD COLUMN note TEXT; SELECT no_such_column FROM threads"
     monkeypatch.setattr(sqlite_schema, "MIGRATIONS", (*sqlite_schema.MIGRATIONS, script))
@@ -116,7 +116,7 @@ async def test_a_migration_that_fails_changes_nothing(
         await new.load("t")
     monkeypatch.undo()
     again = SqliteStore(path)
-    assert types(await again.load("t")) == ["message"]
+    assert list_types(await again.load("t")) == ["message"]
     assert query(path, "PRAGMA user_version") == [(len(sqlite_schema.MIGRATIONS),)]
     await again.close()
 
@@ -140,7 +140,7 @@ async def test_a_database_that_cannot_be_opened_is_unavailable_and_named(
 ) -> None:
     trouble(path)
     with pytest.raises(Unavailable, match=r"threads\.db"):
-        await stored(SqliteStore(path), said())
+        await store_thread(SqliteStore(path), make_message())
 
 
 def rename(path: Path, suffix: str) -> Path:
@@ -149,25 +149,25 @@ def rename(path: Path, suffix: str) -> Path:
 
 async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
     store = SqliteStore(path)
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     gone = rename(path, ".gone")
     with pytest.raises(Unavailable, match="was deleted"):
-        await store.append(thread, said())
+        await store.append(thread, make_message())
     rename(gone, ".db")
-    assert types(await store.append(thread, said("again"))) == ["message", "message"]
+    assert list_types(await store.append(thread, make_message("again"))) == ["message", "message"]
     await store.close()
 
 
 async def test_a_locked_database_is_unavailable_until_it_is_unlocked(path: Path) -> None:
     store = SqliteStore(path)
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     await store._do(lambda db: db.execute("PRAGMA busy_timeout = 1"))
     lock = sqlite3.connect(path)
     lock.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable, match="locked"):
-        await store.append(thread, said())
+        await store.append(thread, make_message())
     lock.close()
-    assert types(await store.append(thread, said("again"))) == ["message", "message"]
+    assert list_types(await store.append(thread, make_message("again"))) == ["message", "message"]
     await store.close()
 
 

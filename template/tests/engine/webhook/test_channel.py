@@ -17,7 +17,18 @@ from agent.engine.stores.memory import MemoryStore
 from agent.engine.webhook import channel as webhook
 from agent.engine.webhook.channel import Receiver, WebhookChannel
 
-from ..domain import Says, World, advance, chose, past, paused, ports_of, said, stored, types
+from ..domain import (
+    Says,
+    World,
+    advance,
+    build_ports,
+    list_types,
+    make_message,
+    make_pause,
+    make_step,
+    make_thread,
+    store_thread,
+)
 from .receiver import KEY, SECRET, System, run_system
 
 HOME = "webhook:crm:ticket-7"
@@ -57,12 +68,14 @@ def channel(crm: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Web
 
 
 def make_finished(home: str = HOME) -> Thread:
-    return past(said(reply_to=home), chose("done"), make_event("finished", message="bye"))
+    return make_thread(
+        make_message(reply_to=home), make_step("done"), make_event("finished", message="bye")
+    )
 
 
 def make_waiting(*audience: str, home: str = HOME) -> Thread:
-    first = said(actor="eve", reply_to=home)
-    return past(first, chose(**CHARGE), paused("approval", *audience, call=CHARGE))
+    first = make_message(actor="eve", reply_to=home)
+    return make_thread(first, make_step(**CHARGE), make_pause("approval", *audience, call=CHARGE))
 
 
 async def notify(channel: WebhookChannel, thread: Thread) -> None:
@@ -97,7 +110,7 @@ async def test_an_event_that_is_posted_again_has_the_same_id(
         make_waiting("ana"),
         make_waiting("ana"),
         make_finished(),
-        past(*make_finished().events, thread_id="u"),
+        make_thread(*make_finished().events, thread_id="u"),
     ):
         await notify(channel, thread)
     assert crm.ids == ["t_3", "t_3", "t_3", "u_3"]
@@ -201,15 +214,15 @@ async def test_a_message_that_was_not_accepted_is_posted_again_with_the_same_id(
     """At first it is unavailable; then it accepts, but the process dies before the log says so."""
     crm.answers = [(503, {"Retry-After": "7"})]
     llm, routing = Says({"intent": "done", "message": "bye"}), Routing({"webhook": channel})
-    ports = ports_of(store, llm, world, notifier=routing)
+    ports = build_ports(store, llm, world, notifier=routing)
     with pytest.raises(Unavailable) as away:
-        await advance(ports, await stored(store, said(reply_to=HOME)))
+        await advance(ports, await store_thread(store, make_message(reply_to=HOME)))
     assert away.value.retry_after_s == 7
-    dying = ports_of(DyingStore(), llm, world, notifier=routing)
+    dying = build_ports(DyingStore(), llm, world, notifier=routing)
     with pytest.raises(Dies):
         await advance(dying, await store.load("t"))
     thread = await advance(ports, await store.load("t"), attempts=1)
-    assert types(thread)[-2:] == ["finished", "delivered"]
+    assert list_types(thread)[-2:] == ["finished", "delivered"]
     assert "error" not in thread.events[-1].data
     assert crm.ids == ["t_3"] * 3
     assert [body["text"] for body in crm.read_bodies()] == ["bye"]
@@ -220,8 +233,8 @@ async def test_a_receiver_that_never_accepts_is_given_up_and_the_log_says_why(
 ) -> None:
     crm.answers = [(410, dict[str, str]())] * MAX_DELIVERIES
     says: Any = Says({"intent": "done", "message": "bye"})
-    ports = ports_of(store, says, world, notifier=Routing({"webhook": channel}))
-    thread = await stored(store, said(reply_to=HOME))
+    ports = build_ports(store, says, world, notifier=Routing({"webhook": channel}))
+    thread = await store_thread(store, make_message(reply_to=HOME))
     for attempts in range(MAX_DELIVERIES - 1):
         with pytest.raises(Unavailable):
             await advance(ports, thread, attempts)

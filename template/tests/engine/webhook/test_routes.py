@@ -39,11 +39,11 @@ from ..domain import (
     Shown,
     World,
     advance,
-    chose,
-    ports_of,
-    said,
-    stored,
-    types,
+    build_ports,
+    list_types,
+    make_message,
+    make_step,
+    store_thread,
 )
 from ..http.conftest import TOKENS, bearer
 from .receiver import run_system
@@ -149,7 +149,7 @@ async def test_a_signed_payload_becomes_a_message_of_its_source(
 async def test_characters_that_no_store_keeps_are_replaced(
     tmp_path: Path, world: World, runner: Asleep
 ) -> None:
-    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    ports = build_ports(SqliteStore(tmp_path / "threads.db"), Says(), world)
     async with open_sender(ports, runner) as there:
         answer = await send(there, "crm", sign_standard({"ticket": "a\ud800", "text": "b\0\udfff"}))
         report = {"reference": "\ud800.s", "status": "ok", "message": ""}
@@ -196,13 +196,13 @@ async def test_each_source_has_its_own_conversations(there: Sender, store: Memor
 async def test_a_delivery_sent_many_times_is_one_message(
     tmp_path: Path, world: World, runner: Asleep, name: str, first: Request, again: Request
 ) -> None:
-    ports = ports_of(SqliteStore(tmp_path / "threads.db"), Says(), world)
+    ports = build_ports(SqliteStore(tmp_path / "threads.db"), Says(), world)
     async with open_sender(ports, runner) as there:
         answers = await asyncio.gather(*(send(there, name, first) for _ in range(8)))
         answers.append(await send(there, name, again))
     assert [answer.status_code for answer in answers] == [202] * 9
     assert len({str(answer.json()) for answer in answers}) == 1
-    assert types(await ports.store.load(answers[0].json()["id"])) == ["message"]
+    assert list_types(await ports.store.load(answers[0].json()["id"])) == ["message"]
 
 
 @pytest.mark.parametrize(
@@ -407,7 +407,7 @@ def test_a_notify_address_that_reaches_nobody_stops_the_start(
 ) -> None:
     file.write_text(FILE.replace("slack:C1", notify), "utf-8")
     notifier = Routing({"poll": Shown(), "slack": Shown()})
-    app = App(ports_of(store, Says(), world, notifier=notifier), runner)
+    app = App(build_ports(store, Says(), world, notifier=notifier), runner)
     if problem:
         with pytest.raises(Misconfigured) as refused:
             serve(app)
@@ -425,7 +425,7 @@ def second(file: Path) -> None:
 async def test_a_source_may_be_for_another_agent(
     store: MemoryStore, world: World, runner: Asleep, second: None
 ) -> None:
-    ports = ports_of(store, Says(), world, also=("second",))
+    ports = build_ports(store, Says(), world, also=("second",))
     async with open_sender(ports, runner) as there:
         answer = await send(there, "github", sign_github(ISSUE))
     assert (await store.load(answer.json()["id"])).state.agent == "second"
@@ -471,10 +471,12 @@ class Build:
                 case Done():
                     return Finish(step.message)
 
-        self.ports = ports_of(store, self.llm, world, decide=decide)
+        self.ports = build_ports(store, self.llm, world, decide=decide)
 
     async def start(self) -> Thread:
-        started = await stored(self.ports.store, said(), chose("charge", amount=5))
+        started = await store_thread(
+            self.ports.store, make_message(), make_step("charge", amount=5)
+        )
         return await advance(self.ports, started)
 
     def report(self, message_id: str = "msg_1", status: str = "green") -> Request:
@@ -494,7 +496,14 @@ async def test_a_report_becomes_the_result_of_the_waiting_tool(
         again = await send(there, "builds", build.report())
         assert again.json() == {"ignored": "already closed: done by hook:builds"}
     ended = await advance(build.ports, await store.load("t"))
-    assert types(ended)[3:] == ["paused", "delivered", "resumed", "step", "finished", "delivered"]
+    assert list_types(ended)[3:] == [
+        "paused",
+        "delivered",
+        "resumed",
+        "step",
+        "finished",
+        "delivered",
+    ]
     assert ended.event(6).actor == "hook:builds"
     assert 'response: "green: 12 tests"' in build.llm.prompts[0].blocks[-1]
     assert len(build.keys) == 1
@@ -525,7 +534,7 @@ async def test_a_report_that_comes_too_late_is_ignored_with_the_reason(
         answer = await send(there, "builds", build.report())
         assert answer.json() == {"ignored": "already closed: expired by system"}
         assert answer.status_code == 202
-    assert types(await expire(build.ports, await store.load("t")))[-1] == "resumed"
+    assert list_types(await expire(build.ports, await store.load("t")))[-1] == "resumed"
     assert (await store.load("t")).events[-1].data["verdict"] == "expired"
 
 
@@ -571,7 +580,7 @@ async def test_the_result_of_a_webhook_goes_back_to_its_sender_signed(
     with run_system() as crm:
         channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
-        ports = ports_of(
+        ports = build_ports(
             store, says, world, notifier=Routing({"slack": Shown(), "webhook": channel})
         )
         runner = LocalRunner(ports)
@@ -586,10 +595,10 @@ async def test_a_webhook_never_approves(there: Sender, ports: Ports, store: Memo
     """A message supersedes an open approval; it does not approve."""
     first = (await send(there, "crm", SIGNED)).json()["id"]
     started = await store.load(first)
-    await store.append(started, chose("charge", amount=500))
+    await store.append(started, make_step("charge", amount=500))
     waiting = await advance(ports, await store.load(first))
     assert waiting.state.status == "waiting:approval"
     text = {"ticket": 12, "text": "approve", "verdict": "approve", "actor": "ana"}
     await send(there, "crm", sign_standard(text, "msg_2"))
     assert (await store.load(first)).state.wait is None
-    assert "resumed" not in types(await store.load(first))
+    assert "resumed" not in list_types(await store.load(first))

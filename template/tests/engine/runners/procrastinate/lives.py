@@ -31,7 +31,7 @@ from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.procrastinate import ProcrastinateRunner
 from agent.engine.stores.postgres import PostgresStore
 
-from ...domain import Charge, Done, Put, World, advance, ports_of
+from ...domain import Charge, Done, Put, World, advance, build_ports
 from ...stores.postgres.server import Server
 
 T = TypeVar("T")
@@ -83,7 +83,7 @@ class Life:
 
     def ports(self) -> Ports:
         world = World(self.folder / "world.db")
-        return ports_of(PostgresStore(self.url), self._says, world, decide=self._decide(world))
+        return build_ports(PostgresStore(self.url), self._says, world, decide=self._decide(world))
 
     async def _says(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         self.moment("thinking")

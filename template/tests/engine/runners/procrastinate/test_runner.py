@@ -16,7 +16,7 @@ from agent.engine.runners.procrastinate import ProcrastinateRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.postgres import PostgresStore
 
-from ...domain import Says, World, chose, ports_of, said, stored, types
+from ...domain import Says, World, build_ports, list_types, make_message, make_step, store_thread
 from ...stores.postgres.server import create_schema, pass_time, query
 from ..contract import DONE, Pass, RunnerContract, charge_once, start_working, wait_until
 
@@ -73,29 +73,29 @@ def read_hints(url: str) -> list[str]:
 async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    ProcrastinateRunner(ports_of(store, Says(), world))
-    thread = await stored(store, said())
+    ProcrastinateRunner(build_ports(store, Says(), world))
+    thread = await store_thread(store, make_message())
     assert read_hints(url) == ["t"]
-    await store.append(thread, chose("look"))
+    await store.append(thread, make_step("look"))
     assert read_hints(url) == ["t"]
 
 
 async def test_an_append_is_not_stored_if_its_hint_fails(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    ProcrastinateRunner(ports_of(store, Says(), world))
-    thread = await stored(store, said())
+    ProcrastinateRunner(build_ports(store, Says(), world))
+    thread = await store_thread(store, make_message())
     query(url, "ALTER TABLE procrastinate_jobs RENAME TO elsewhere")
     with pytest.raises(Unavailable, match="procrastinate_jobs"):
-        await store.append(thread, said())
+        await store.append(thread, make_message())
     assert await store.load("t") == thread
 
 
 async def test_a_running_thread_needs_no_hint(store: PostgresStore, world: World, url: str) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charge_once, world))
-    await stored(store, said())
+    runner = ProcrastinateRunner(build_ports(store, charge_once, world))
+    await store_thread(store, make_message())
     await runner.finish("t")
-    assert "tool_finished" in types(await store.load("t"))
+    assert "tool_finished" in list_types(await store.load("t"))
     assert read_hints(url) == ["t"]
 
 
@@ -103,9 +103,9 @@ async def test_a_running_thread_needs_no_hint(store: PostgresStore, world: World
 async def test_a_hint_may_be_lost_or_doubled(
     copies: int, store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)
+    runner = ProcrastinateRunner(build_ports(store, charge_once, world), sweep_s=1)
     for name in ("a", "b"):
-        await stored(store, said(), thread_id=name)
+        await store_thread(store, make_message(), thread_id=name)
     query(
         url,
         "WITH taken AS (DELETE FROM procrastinate_jobs RETURNING queue_name, task_name, args) "
@@ -132,8 +132,8 @@ async def test_a_sweep_that_finds_many_threads_lets_others_help(
 
     names = [str(number) for number in range(5)]
     for name in names:
-        await stored(store, said(), thread_id=name)
-    async with start_working(ProcrastinateRunner(ports_of(store, together, world), sweep_s=60)):
+        await store_thread(store, make_message(), thread_id=name)
+    async with start_working(ProcrastinateRunner(build_ports(store, together, world), sweep_s=60)):
         await wait_until(TestProcrastinateRunner.all_finished(store, *names))
 
 
@@ -148,10 +148,10 @@ async def test_a_thread_released_by_a_stopping_worker_is_run_by_others(
         return await charge_once(prompt, schema)
 
     store = stores()
-    first = ProcrastinateRunner(ports_of(store, slow, world), sweep_s=60)
-    others = ProcrastinateRunner(ports_of(stores(), charge_once, world), sweep_s=60)
+    first = ProcrastinateRunner(build_ports(store, slow, world), sweep_s=60)
+    others = ProcrastinateRunner(build_ports(stores(), charge_once, world), sweep_s=60)
     async with start_working(first) as task:
-        await stored(store, said())
+        await store_thread(store, make_message())
         await thinking.wait()
         task.cancel()
         await asyncio.wait({task}, timeout=0.05)
@@ -167,8 +167,8 @@ async def test_a_thread_released_by_a_stopping_worker_is_run_by_others(
 async def test_the_jobs_of_dead_workers_are_cleared_and_their_threads_taken_over(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)
-    await stored(store, said())
+    runner = ProcrastinateRunner(build_ports(store, charge_once, world), sweep_s=1)
+    await store_thread(store, make_message())
     query(
         url,
         "WITH dead AS (INSERT INTO procrastinate_workers (last_heartbeat) "
@@ -191,8 +191,10 @@ async def test_no_job_remains_when_its_work_is_done(
     async def nothing_left() -> bool:
         return not await asyncio.to_thread(query, url, "SELECT 1 FROM procrastinate_jobs")
 
-    async with start_working(ProcrastinateRunner(ports_of(store, charge_once, world), sweep_s=1)):
-        await stored(store, said())
+    async with start_working(
+        ProcrastinateRunner(build_ports(store, charge_once, world), sweep_s=1)
+    ):
+        await store_thread(store, make_message())
         await wait_until(TestProcrastinateRunner.all_finished(store))
         await wait_until(nothing_left)
 
@@ -200,13 +202,13 @@ async def test_no_job_remains_when_its_work_is_done(
 async def test_a_worker_continues_when_the_database_is_back(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, charge_once, world), poll_s=0.01, sweep_s=1)
+    runner = ProcrastinateRunner(build_ports(store, charge_once, world), poll_s=0.01, sweep_s=1)
     listening = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     mine = "application_name = 'agent' AND datname = current_database()"
     async with start_working(runner):
         await wait_until(lambda: asyncio.to_thread(query, url, listening))
         query(url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
-        await stored(store, said())
+        await store_thread(store, make_message())
         await wait_until(TestProcrastinateRunner.all_finished(store))
 
 
@@ -216,7 +218,7 @@ async def test_a_worker_continues_when_the_database_is_back(
 async def test_the_tables_of_procrastinate_are_created_and_migrated_with_the_store(
     store: PostgresStore, world: World, url: str
 ) -> None:
-    runner = ProcrastinateRunner(ports_of(store, Says(), world))
+    runner = ProcrastinateRunner(build_ports(store, Says(), world))
     await store.threads()
     schema = store.database.schemas["procrastinate"]
     versions = query(url, "SELECT version FROM schema_versions WHERE name = 'procrastinate'")
@@ -228,7 +230,7 @@ async def test_the_tables_of_procrastinate_are_created_and_migrated_with_the_sto
 
 def test_the_runner_needs_the_postgres_store(world: World) -> None:
     with pytest.raises(Misconfigured, match="needs the store 'postgres'"):
-        ProcrastinateRunner(ports_of(MemoryStore(), Says(), world))
+        ProcrastinateRunner(build_ports(MemoryStore(), Says(), world))
 
 
 async def test_a_worker_that_ignores_a_stop_is_cancelled_again(
@@ -244,7 +246,7 @@ async def test_a_worker_that_ignores_a_stop_is_cancelled_again(
             except asyncio.CancelledError:
                 cancelled.append("stop")
 
-    runner = ProcrastinateRunner(ports_of(store, Says(), world))
+    runner = ProcrastinateRunner(build_ports(store, Says(), world))
     monkeypatch.setattr("agent.engine.runners.procrastinate.STOP_S", 0.01)
     monkeypatch.setattr(runner, "_run_worker", ignore_cancellation)
     work = asyncio.create_task(runner.work())

@@ -16,7 +16,7 @@ from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE
 
-from ...domain import chose, said, stored, types
+from ...domain import list_types, make_message, make_step, store_thread
 from ..contract import Pass, StoreContract
 from .server import create_schema, pass_time, query
 
@@ -62,7 +62,7 @@ Stores = Callable[..., PostgresStore]
 
 async def test_a_thread_stored_by_one_process_is_found_by_another(stores: Stores) -> None:
     one, other = stores(), stores()
-    thread = await stored(one, said())
+    thread = await store_thread(one, make_message())
     assert await other.load("t") == thread
     assert (await other.claim("other", 30)) is not None
     assert (await one.claim("one", 30)) is None
@@ -79,7 +79,7 @@ async def test_processes_that_start_at_once_create_the_tables_once(
 async def test_a_key_too_long_for_an_index_is_unique(length: int, stores: Stores) -> None:
     chance, store = random.Random(length), stores()
     key = "".join(chance.choices("\\é日😀abcdefghij0123456789", k=length))
-    thread = await stored(store, make_event("message", "ana", key, text=""))
+    thread = await store_thread(store, make_event("message", "ana", key, text=""))
     with pytest.raises(Conflict):
         await store.append(thread, make_event("message", "ana", key, text=""))
     other = make_event("message", "ana", f"{key[:-1]}!", text="")
@@ -95,10 +95,10 @@ async def test_an_id_that_no_text_can_hold_is_not_found(stores: Stores) -> None:
 
 async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores, url: str) -> None:
     store = stores()
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     query(url, "UPDATE threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
-    await store.append(thread, said())
+    await store.append(thread, make_message())
     assert (await store.threads())[0].status == "running"
 
 
@@ -126,27 +126,27 @@ async def test_when_due_is_called_for_facts_unless_the_thread_is_running(
         due.append(thread_id)
 
     store.when_due = record
-    thread = await stored(store, said())
-    thread = await store.append(thread, chose("look"))
+    thread = await store_thread(store, make_message())
+    thread = await store.append(thread, make_step("look"))
     assert due == ["t"]
     await store.claim("me", 30)
-    thread = await store.append(thread, said())
+    thread = await store.append(thread, make_message())
     assert due == ["t"]
     await store.release("me", thread, None, 0)
-    await store.append(thread, said())
+    await store.append(thread, make_message())
     assert due == ["t", "t"]
 
 
 async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None:
     store = stores()
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
 
     async def fails(db: AsyncConnection, thread_id: str) -> None:
         await db.execute("SELECT * FROM no_such_table")
 
     store.when_due = fails
     with pytest.raises(Unavailable, match="no_such_table"):
-        await store.append(thread, said())
+        await store.append(thread, make_message())
     assert await store.load("t") == thread
     assert (await store.threads())[0].version == 1
 
@@ -155,11 +155,11 @@ async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None
 
 
 async def test_a_database_of_an_older_version_is_migrated(stores: Stores, url: str) -> None:
-    await stored(stores(), said())
+    await store_thread(stores(), make_message())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; UPDATE threads SET note = 'migrated'"
     new.database.schemas["agent"] = build_newer_schema(script)
-    assert types(await new.load("t")) == ["message"]
+    assert list_types(await new.load("t")) == ["message"]
     assert query(url, "SELECT note FROM threads") == [("migrated",)]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
 
@@ -169,20 +169,20 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
 ) -> None:
     new = stores()
     new.database.schemas["agent"] = build_newer_schema("SELECT 1")
-    await stored(new, said())
+    await store_thread(new, make_message())
     with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
         await stores().load("t")
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
 
 
 async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) -> None:
-    await stored(stores(), said())
+    await store_thread(stores(), make_message())
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
     new.database.schemas["agent"] = build_newer_schema(script)
     with pytest.raises(Unavailable, match="no_such_column"):
         await new.load("t")
-    assert types(await stores().load("t")) == ["message"]
+    assert list_types(await stores().load("t")) == ["message"]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS),)]
 
 
@@ -209,7 +209,7 @@ async def test_a_database_that_fails_is_unavailable_and_says_why(
 ) -> None:
     store = PostgresStore(make_conninfo(url, password="secret", **change))
     with pytest.raises(Unavailable, match=f"DATABASE_URL: .*({problem})") as error:
-        await stored(store, said())
+        await store_thread(store, make_message())
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
     await store.close()
@@ -234,10 +234,10 @@ async def test_a_wrong_url_is_named_without_its_password(
 
 async def test_a_restart_of_the_database_goes_unnoticed(stores: Stores, url: str) -> None:
     store = stores()
-    thread = await stored(store, said())
+    thread = await store_thread(store, make_message())
     mine = "datname = current_database() AND application_name = 'agent'"
     query(url, f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {mine}")
-    assert types(await store.append(thread, said())) == ["message", "message"]
+    assert list_types(await store.append(thread, make_message())) == ["message", "message"]
 
 
 async def test_a_frozen_process_does_not_keep_its_locks(stores: Stores) -> None:
