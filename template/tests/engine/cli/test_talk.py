@@ -247,7 +247,7 @@ async def _as_text(call: Awaitable[dict[str, str]]) -> str:
         ("\x9b2J", "\\x9b2J"),
         ("over\rwritten\x08\x07", "over\\rwritten\\x08\\x07"),
         ("\u202etxt.exe", "\\u202etxt.exe"),
-        ("\u2028", " "),
+        ("\u2028", "\\u2028"),
         ("\ud800", "\\ud800"),
         ("[bold]not markup[/bold]", "[bold]not markup[/bold]"),
     ],

@@ -86,7 +86,7 @@ def test_a_tag_is_a_name_whatever_it_was_made_from(tag: str) -> None:
         ({}, "{}"),
         ([], "[]"),
         ({"empty": [], "none": {}}, "empty: []\n    none: {}"),
-        ("\x1b[31mred\x1b[0m", "[31mred[0m"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
         ("naïve 日本 😀", "naïve 日本 😀"),
     ],
 )

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from ..log.characters import clean
 from ..log.events import as_json, cut
 
 MAX_BLOCK = 8_000
@@ -10,7 +11,8 @@ MAX_BLOCK = 8_000
 MAX_LINES = 500
 
 _PLAIN = re.compile(r"[\w.-]+")
-_CONTROL = re.compile(r"[\x00-\x08\t\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_WIDE = re.compile("[\ufe64\uff1c]")
+"""Characters that a model may read as `<`: those that Unicode's NFKC makes one."""
 
 
 def render_block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
@@ -20,9 +22,9 @@ def render_block(tag: str, value: Any, limit: int = MAX_BLOCK) -> str:
         half = MAX_LINES // 2
         note = f"[… {len(lines) - 2 * half} lines cut …]"
         lines = [*lines[:half], note, *lines[-half:]]
-    text = _CONTROL.sub("", "\n".join(lines)).replace("<", "&lt;")
+    text = _WIDE.sub("&lt;", clean("\n".join(lines)).replace("<", "&lt;"))
     body = cut(text, limit).replace("\n", "\n    ")
-    name = re.sub(r"\W", "_", tag)
+    name = re.sub(r"\W", "_", clean(tag))
     return f"<{name}>\n    {body}\n</{name}>"
 
 
@@ -53,7 +55,7 @@ def _indent(first: str, lines: list[str]) -> list[str]:
 
 
 def _split_lines(text: str) -> list[str]:
-    return text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    return clean(text).split("\n")
 
 
 def _quote_name(name: str) -> str:
