@@ -29,6 +29,7 @@ from agent.engine.loop.ports import (
     Delivery,
     Ports,
     Reply,
+    Sent,
     Store,
 )
 from agent.engine.people.poll import PollChannel
@@ -148,9 +149,10 @@ class Direct:
 
     async def notify(self, thread: Thread, event: Event) -> Delivery:
         try:
-            return Delivery(await self.channel.send(thread, event))
+            sent = await self.channel.send(thread, event)
         except Unavailable as problem:
             return Delivery(problem=problem)
+        return Delivery(sent.receipt, {"test": [*sent.people]} if sent.people else {})
 
 
 def build_ports(
@@ -233,14 +235,14 @@ class Shown:
         self.sent: list[Event] = []
         self.meanwhile: Callable[[Event], Awaitable[object]] | None = None
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         self.tried.append(event.seq)
         if self.meanwhile:
             await self.meanwhile(event)
         if self.fails(event):
             raise Unavailable("the channel is away")
         self.sent.append(event)
-        return {"shown": event.seq} if self.receipts else {}
+        return Sent(receipt={"shown": event.seq} if self.receipts else {})
 
 
 class Asleep:
@@ -315,7 +317,7 @@ EVERY_EVENT = (
     make_event("message", "system", "prefetch", source="prefetch", facts={"tags": ["v1"]}),
     make_step("charge", amount=500),
     make_pause("approval", call=_CHARGE),
-    make_delivery(4),
+    make_delivery(4, reached={"slack": ["ana"]}),
     make_answer(4, "edit", "bob", call={**_CHARGE, "amount": 5}, text="less"),
     make_start(3),
     make_start(3),

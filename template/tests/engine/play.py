@@ -18,7 +18,7 @@ from agent.engine.log.state import VERDICTS, Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Wait
 from agent.engine.loop.api import cancel, expire, launch, resume
-from agent.engine.loop.ports import BoundAgent, Ports, Reply
+from agent.engine.loop.ports import BoundAgent, Ports, Reply, Sent
 from agent.engine.stores.memory import MemoryStore
 
 from .domain import (
@@ -120,9 +120,9 @@ class Play:
         self.llm.replies.append(self.replies.pop(0) if self.replies else REPLIES[-2])
         return await self.llm(prompt, schema)
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         await self.interrupt()
-        return {"play": event.seq} if event.type == "paused" else {}
+        return Sent(receipt={"play": event.seq} if event.type == "paused" else {})
 
     def decide(self, step: Any, thread: Thread) -> Any:
         match step:

@@ -12,6 +12,8 @@ from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.compaction import Summarize
 from .loop.ports import LLM, BoundAgent, Channel, Ports, Store
+from .people.identity import PeopleFile
+from .people.names import check_names
 from .people.routing import Routing
 from .runners.app import App, ModelOf, Trigger
 
@@ -39,7 +41,10 @@ class Application:
         models = {name: model_of(name) for name in self.agents}
         agents = {name: self._bind(name, models[name]) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
-        ports = Ports(parts.store(models, self.store), notifier, agents)
+        directory = PeopleFile()
+        for name, agent in self.agents.items():
+            check_names(directory, name, agent.decide, agent.responsible)
+        ports = Ports(parts.store(models, self.store), notifier, agents, directory)
         return App(ports, parts.Runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _bind(self, name: str, model: str) -> BoundAgent:
@@ -55,6 +60,7 @@ class Application:
             prefetch=agent.prefetch,
             render=agent.render,
             limits=agent.limits,
+            responsible=agent.responsible,
         )
 
     def _llm(self, model: str) -> LLM:

@@ -26,7 +26,7 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run, Wait
-from agent.engine.loop.ports import Reply
+from agent.engine.loop.ports import Reply, Sent
 
 from .. import sweep
 from ..domain import World
@@ -186,7 +186,7 @@ class LedgerChannel:
         self._world = world
         self._moment = moment
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         self._moment(f"to notify of {event.type}")
         self._world.happen("notify", f"{thread.id}:{event.seq}", False, self._moment)
-        return {"watched": event.seq} if event.type == "paused" else {}
+        return Sent(receipt={"watched": event.seq} if event.type == "paused" else {})

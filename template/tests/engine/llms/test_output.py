@@ -462,7 +462,6 @@ def _read_intended(text: str) -> Any:
         {**SERVE, "to": "bob"},
         {"intent": "gone"},
         {**COOK, "minutes": "25"},
-        {k: v for k, v in COOK.items() if k != "spice"},
     ],
 )
 def test_a_stored_call_that_no_longer_fits_is_refused(call: dict[str, Any]) -> None:

@@ -402,7 +402,7 @@ async def test_a_receipt_is_kept_and_its_channel_is_shown_what_closes_the_wait(
     shown = Shown(receipts=True)
     ports = build_ports(store, Says(ASK, DONE), world, channel=shown)
     asked = await advance(ports, await store_thread(store, make_message()))
-    assert asked.events[-1].data == {"ref": 3, "receipt": {"shown": 3}}
+    assert asked.events[-1].data == {"ref": 3, "receipt": {"shown": 3}, "reached": {}}
     await resume(ports, "t", 3, "answer", actor="ana", text="this")
     await advance(ports, await store.load("t"))
     assert [each.type for each in shown.sent] == ["paused", "resumed", "finished"]

@@ -13,7 +13,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.api import append_message, cancel, expire, fork, launch, name_thread, resume
 from agent.engine.loop.ports import Ports
-from agent.engine.loop.record import MAX_PAUSE_S, append_fact, pause, resolve_responsible
+from agent.engine.loop.record import MAX_PAUSE_S, append_fact, pause, resolve_audience
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -182,10 +182,10 @@ async def test_a_pause_is_a_decision_and_gives_way(store: MemoryStore, world: Wo
 @pytest.mark.parametrize(
     ("owner", "asked"), [("ana", "ana"), ("slack:U1", "slack:U1"), ("cron:x", "anyone")]
 )
-def test_where_nobody_is_named_whoever_started_the_thread_is_resolve_responsible(
-    owner: str, asked: str
+def test_the_owner_is_whoever_started_the_thread_or_is_responsible(
+    owner: str, asked: str, ports: Ports
 ) -> None:
-    assert resolve_responsible(make_thread(make_message(actor=owner))) == (asked,)
+    assert resolve_audience(ports, make_thread(make_message(actor=owner)), ("owner",)) == [asked]
 
 
 def test_an_event_of_a_pause_carries_what_it_is_about() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import make_event
-from agent.engine.people.routing import Routing, find_receipt, find_wait
+from agent.engine.people.routing import Routing, find_receipts, find_wait
 
 from ..domain import (
     Shown,
@@ -95,7 +95,7 @@ async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
     ]
     thread = make_thread(*log)
     assert find_wait(thread, thread.events[-1]).seq == 2
-    assert find_receipt(thread, thread.events[-1]) == receipt["receipt"]
+    assert find_receipts(thread, thread.events[-1]) == {"email": [{"id": "<1@x>"}]}
     assert await shown_by(log) == {"email"}
 
 

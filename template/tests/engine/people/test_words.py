@@ -30,7 +30,7 @@ def test_every_event_is_a_sentence() -> None:
         "system prefetched tags",
         "agent chose charge(amount=500)",
         "agent asked ana for approval: approval?",
-        "agent notified ana of the approval request",
+        "agent notified ana by slack of the approval request",
         "bob edited and approved charge(amount=5): less",
         "agent started charge",
         "agent started charge again, as the last run reported no result",
@@ -44,7 +44,7 @@ def test_every_event_is_a_sentence() -> None:
         "agent summarized the events up to 3",
         "agent asked ana whether to go on: limit?",
         "bob said: go on",
-        "agent could not notify ana of the limit: no channel",
+        "agent could not notify anybody of the limit: no channel",
         "agent finished: done it",
         "ana forked thread origin after event 20",
         "ana cancelled the thread: enough",
@@ -125,7 +125,8 @@ def test_a_wait_is_asked_notified_and_answered_in_words_of_its_own(
 ) -> None:
     wait = make_message(), make_pause(kind, call=CALL)
     assert last_sentence(*wait) == f"agent {asks}: {kind}?"
-    assert last_sentence(*wait, make_delivery(2)) == f"agent notified ana of the {noun}"
+    reached = make_delivery(2, reached={"slack": ["ana"]})
+    assert last_sentence(*wait, reached) == f"agent notified ana by slack of the {noun}"
     assert last_sentence(*wait, make_answer(2, verdict, "bob", text="ok")) == f"bob {answers}: ok"
 
 
@@ -138,51 +139,40 @@ def test_those_who_are_asked_are_named_unless_anyone_is() -> None:
     )
 
 
+LIMIT, BOTH = make_pause("limit", "bob", "eve"), {"slack": ["bob", "eve"]}
+
+
 @pytest.mark.parametrize(
     ("log", "sentence"),
     [
+        ([LIMIT, make_delivery(2, reached=BOTH)], "notified bob and eve by slack of the limit"),
         (
-            [make_message(), make_pause("limit", "bob", "eve"), make_delivery(2)],
-            "notified bob and eve of the limit",
+            [LIMIT, make_delivery(2, reached={"slack": ["bob"], "email": ["eve"]})],
+            "notified bob by slack, eve by email of the limit",
+        ),
+        ([LIMIT, make_delivery(2)], "notified nobody of the limit"),
+        ([LIMIT, make_delivery(2, error="away")], "could not notify anybody of the limit: away"),
+        (
+            [LIMIT, make_delivery(2, error="away", reached={"slack": ["bob"]})],
+            "notified bob by slack of the limit: away",
         ),
         (
-            [make_message(), make_pause("limit", "anyone"), make_delivery(2)],
-            "notified ana of the limit",
+            [LIMIT, make_event("reminded", "system", wait=2), make_delivery(3, reached=BOTH)],
+            "notified bob and eve by slack of the limit again",
         ),
         (
-            [make_message(actor="cron:daily"), make_pause("limit", "anyone"), make_delivery(2)],
-            "notified people of the limit",
+            [make_event("finished", message="bye"), make_delivery(2, reached={"email": ["ana"]})],
+            "notified ana by email of the result",
         ),
         (
-            [make_message(), make_event("finished", message="bye"), make_delivery(2)],
-            "notified ana of the result",
+            [LIMIT, make_answer(2, "stop", "bob"), make_delivery(3)],
+            "updated the messages about the limit",
         ),
-        (
-            [make_message(actor="cron:x"), make_event("finished", message="."), make_delivery(2)],
-            "delivered the result",
-        ),
-        (
-            [
-                make_message(actor="cron:x"),
-                make_event("finished", message="."),
-                make_delivery(2, error="no channel"),
-            ],
-            "could not deliver the result: no channel",
-        ),
-        (
-            [
-                make_message(),
-                make_pause("limit", "bob"),
-                make_answer(2, "stop", "bob"),
-                make_delivery(3),
-            ],
-            "notified bob that the limit is closed",
-        ),
-        ([make_message(), make_delivery(9)], "notified ana that the question is closed"),
+        ([make_delivery(9)], "updated the messages about the question"),
     ],
 )
 def test_a_delivery_says_who_was_notified_of_what(log: list[Event], sentence: str) -> None:
-    assert last_sentence(*log) == f"agent {sentence}"
+    assert last_sentence(make_message(), *log) == f"agent {sentence}"
 
 
 def test_a_call_is_one_line_and_its_values_are_quoted() -> None:

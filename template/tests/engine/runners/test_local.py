@@ -18,7 +18,7 @@ from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.api import cancel, launch, resume
-from agent.engine.loop.ports import Claim, Ports, Reply
+from agent.engine.loop.ports import Claim, Ports, Reply, Sent
 from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
@@ -217,7 +217,7 @@ async def test_an_unavailable_model_is_retried_after_a_back_off_without_counting
 
 
 class Closed(Shown):
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         raise Unavailable("come back in an hour", 3600)
 
 
@@ -402,7 +402,7 @@ async def test_a_thread_that_kills_its_runners_asks_a_person_and_says_why(
 
 
 class Deadly(Shown):
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         self.tried.append(event.seq)
         raise Poison
 

@@ -59,7 +59,7 @@ def find_elements(message: dict[str, Any]) -> list[dict[str, Any]]:
 async def ask(slack: SlackServer, channel: SlackChannel, wait: Event) -> dict[str, Any]:
     """Show a wait in the Slack thread it came from; return the message."""
     thread = home(slack, wait)
-    receipt = await channel.send(thread, thread.events[-1])
+    receipt = (await channel.send(thread, thread.events[-1])).receipt
     (message,) = slack.ours("C1")
     assert receipt == {"messages": [{"channel": "C1", "ts": message["ts"]}]}
     return message
@@ -218,7 +218,7 @@ async def test_a_long_result_is_split_into_sections(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, make_event("finished", message="**done** <b>\n" * 400))
-    assert await channel.send(thread, thread.events[-1]) == {}
+    assert (await channel.send(thread, thread.events[-1])).receipt == {}
     (message,) = slack.ours("C1")
     pieces = [block["text"]["text"] for block in message["blocks"]]
     assert "".join(pieces) == "*done* &lt;b&gt;\n" * 400
@@ -228,8 +228,9 @@ async def test_people_asked_about_a_thread_from_elsewhere_get_direct_messages(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = make_thread(make_message(), make_pause("limit", "ana", "slack:U3", "eve"))
-    receipt = await channel.send(thread, thread.events[-1])
-    assert [place["channel"] for place in receipt["messages"]] == ["D1", "D3"]
+    sent = await channel.send(thread, thread.events[-1])
+    assert [place["channel"] for place in sent.receipt["messages"]] == ["D1", "D3"]
+    assert sent.people == ("ana", "slack:U3")
     assert "<@U3>" in shown(slack.ours("D3")[0])
 
 
@@ -237,8 +238,9 @@ async def test_a_person_who_cannot_be_reached_does_not_keep_others_from_being_as
     slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = make_thread(make_message(), make_pause("limit", "bob"))  # U9 left the workspace
-    receipt = await channel.send(thread, thread.events[-1])
-    assert [place["channel"] for place in receipt["messages"]] == ["D2"]
+    sent = await channel.send(thread, thread.events[-1])
+    assert [place["channel"] for place in sent.receipt["messages"]] == ["D2"]
+    assert sent.people == ("bob",)
     slack.people.clear()
     with pytest.raises(SlackRefused, match="user_not_found"):
         await channel.send(thread, thread.events[-1])
@@ -256,7 +258,7 @@ async def test_a_message_is_posted_once_despite_a_crash_or_a_lost_answer(
     slack.answers_next["chat.postMessage"] = [None]
     with pytest.raises(Unavailable):
         await channel.send(thread, thread.events[-1])
-    receipts = [await channel.send(thread, thread.events[-1]) for _ in range(2)]
+    receipts = [(await channel.send(thread, thread.events[-1])).receipt for _ in range(2)]
     (message,) = slack.ours(where)
     assert receipts == [{"messages": [{"channel": where, "ts": message["ts"]}]}] * 2
 
@@ -357,9 +359,9 @@ async def test_a_closed_wait_says_who_decided_what(
     wait: Event, over: Event, line: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, wait)
-    receipt = {"slack": await channel.send(thread, thread.events[-1])}
+    receipt = {"slack": (await channel.send(thread, thread.events[-1])).receipt}
     closed = make_thread(*thread.events, make_delivery(2, receipt=receipt), over)
-    assert await channel.send(closed, closed.events[-1]) == {}
+    assert (await channel.send(closed, closed.events[-1])).receipt == {}
     (message,) = slack.ours("C1")
     assert line in shown(message)
     assert "actions" not in str(message["blocks"])
@@ -370,7 +372,7 @@ async def test_a_deleted_message_needs_no_update(
     gone: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     thread = home(slack, make_pause("limit"))
-    receipt = {"slack": await channel.send(thread, thread.events[-1])}
+    receipt = {"slack": (await channel.send(thread, thread.events[-1])).receipt}
     slack.answers_next["chat.update"] = [
         web.json_response({"ok": False, "error": error}) for error in (gone, "msg_too_long")
     ]

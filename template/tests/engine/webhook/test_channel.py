@@ -79,7 +79,7 @@ def make_waiting(*audience: str, home: str = HOME) -> Thread:
 
 
 async def notify(channel: WebhookChannel, thread: Thread) -> None:
-    assert await channel.send(thread, thread.events[-1]) == {}
+    assert (await channel.send(thread, thread.events[-1])).receipt == {}
 
 
 async def test_a_result_is_posted_with_a_signature(channel: WebhookChannel, crm: System) -> None:

@@ -6,10 +6,14 @@ comes after the next prompt: a block is final once it was sent.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from ..log.events import MAX_TEXT, CallJson, Event
 from ..log.thread import Thread
 from .blocks import MAX_BLOCK, render_block
+
+_SILENT = ("paused", "reminded", "delivered", "discarded", "revoked", "rated")
+"""Events that say nothing of what became of a call."""
 
 Render = Callable[[Event, Thread], str | None]
 """How an owner renders an event: its block, None to leave it to the engine, "" to leave it out."""
@@ -45,7 +49,9 @@ def _render_blocks(thread: Thread, event: Event) -> list[str]:
             intent = _find_intent(thread, data["step"])
             return [render_block("error", f"error running {intent}: {data['error']}")]
         case "resumed" if data["verdict"] != "retry":
-            return [_render_answer(thread, event)]
+            wait = thread.event(data["wait"]).data
+            escalated = data["verdict"] == "expired" and wait.get("escalate")
+            return [] if escalated else [_render_answer(event, wait)]
         case "cancelled":
             return [
                 render_block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})
@@ -55,9 +61,8 @@ def _render_blocks(thread: Thread, event: Event) -> list[str]:
     return []
 
 
-def _render_answer(thread: Thread, event: Event) -> str:
+def _render_answer(event: Event, wait: dict[str, Any]) -> str:
     data = event.data
-    wait = thread.event(data["wait"]).data
     said = {"from": event.actor} | ({"response": data["text"]} if data.get("text") else {})
     match data["verdict"]:
         case "approve" | "edit":
@@ -88,7 +93,7 @@ def _not_run(thread: Thread, message: Event) -> list[str]:
         elif event.type == "step" and seq not in reported:
             intent = event.data["call"]["intent"]
             return [render_block(f"{intent}_result", "not run: the next message came first")]
-        elif event.type not in ("paused", "delivered", "discarded") or _is_question(event):
+        elif event.type not in _SILENT or _is_question(event):
             break
     return []
 

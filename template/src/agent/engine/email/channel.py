@@ -8,12 +8,14 @@ same Message-ID, so mail programs recognize it.
 import asyncio
 import logging
 import smtplib
+from collections.abc import Collection
 from email.message import EmailMessage
-from typing import Any, Self
+from typing import Self
 
 from ..log.errors import Misconfigured, Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
+from ..loop.ports import Sent
 from ..people.identity import find_identities
 from ..settings import optional
 from .home import goes_home, read_home
@@ -60,15 +62,18 @@ class EmailChannel:
             raise Misconfigured("PUBLIC_URL is not a URL such as https://agent.example.org")
         return cls(Letterhead(Stamp.from_env(), url, any(map(optional, INBOUND))), server)
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         if event.data.get("kind") == "timer":
-            return {}  # nobody has to do anything
-        receivers = _find_receivers(thread, event).items()
-        letters = [write_letter(self._letterhead, thread, event, *one) for one in receivers]
-        await asyncio.to_thread(self._send, letters)
-        return {}
+            return Sent()  # nobody has to do anything
+        letters = {
+            person: write_letter(self._letterhead, thread, event, person, address)
+            for person, address in _find_receivers(thread, event).items()
+        }
+        refused = await asyncio.to_thread(self._send, [*letters.values()])
+        return Sent(tuple(name for name, one in letters.items() if one["To"] not in refused))
 
-    def _send(self, letters: list[EmailMessage]) -> None:
+    def _send(self, letters: list[EmailMessage]) -> Collection[str]:
+        """Send letters, and return the addresses that were refused."""
         refused: dict[str, tuple[int, bytes]] = {}
         try:
             with self._connect() as smtp:
@@ -82,6 +87,7 @@ class EmailChannel:
             raise Unavailable(f"{self._server.host} did not accept the mail: {why}")
         if refused:
             log.warning("%s did not accept a mail: %s", self._server.host, why)
+        return refused
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self._server.host, self._server.port

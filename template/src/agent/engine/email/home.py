@@ -25,7 +25,7 @@ def read_home(thread: Thread) -> tuple[str, str]:
 def goes_home(thread: Thread, event: Event) -> bool:
     """Say whether an event goes to whoever started the thread, and not to others who are asked."""
     audience = event.data.get("audience", ())
-    return event.type != "paused" or bool({thread.state.owner, "anyone"}.intersection(audience))
+    return event.type == "finished" or bool({thread.state.owner, "anyone"}.intersection(audience))
 
 
 def format_delivery(message_id: str) -> str:

@@ -50,7 +50,7 @@ def write_letter(
     letterhead: Letterhead, thread: Thread, event: Event, person: str, address: str
 ) -> EmailMessage:
     """Write a mail about `event` to one person; it is the same mail each time."""
-    waits = event.type == "paused"
+    waits = event.type != "finished"
     news = _write_question(event) if waits else [event.data["message"]]
     link = _make_link(letterhead, thread, event, person)
     how = _explain_answer(letterhead, thread, event, person, link) if waits else []
@@ -101,7 +101,7 @@ def _make_link(letterhead: Letterhead, thread: Thread, event: Event, person: str
     may_answer = {person, "anyone"}.intersection(event.data.get("audience", ()))
     if not (letterhead.public_url and may_answer) or ":" in person:
         return ""
-    link = Link(thread.id, event.seq, event.data.get("digest") or "", person)
+    link = Link(thread.id, _read_wait(event), event.data.get("digest") or "", person)
     return f"{letterhead.public_url}/email/wait/{letterhead.stamp.seal_link(link)}"
 
 
@@ -117,7 +117,7 @@ def _explain_answer(
         return [_HOW[kind] if replies or kind != "question" else "Answer here."]
     if replies:
         return [_HOW[kind]]
-    how = f"Run `agent inbox` to see how to answer {thread.id}:{wait.seq}."
+    how = f"Run `agent inbox` to see how to answer {thread.id}:{_read_wait(wait)}."
     if ":" in person:
         how = f"To answer anywhere, {person} needs a name in people.toml and a token."
     return [f"It cannot be answered by mail. {how}"]
@@ -133,8 +133,14 @@ def _list_unread(thread: Thread, event: Event) -> Iterable[str]:
             yield f"Attachments are not read: {found[1]}. Please send what matters as text."
 
 
+def _read_wait(event: Event) -> int:
+    """Return the wait that a `paused` opens, or that a `reminded` is about."""
+    return int(event.data.get("wait", event.seq))
+
+
 def _write_subject(event: Event) -> str:
     kind = event.data.get("kind", "done").replace("_", " ").capitalize()
+    kind = f"Reminder: {kind}" if event.type == "reminded" else kind
     first = event.data.get("text", "").strip().partition("\n")[0]
     return _make_printable(f"{kind}: {first[:80]}")
 

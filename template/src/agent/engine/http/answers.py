@@ -1,7 +1,7 @@
 """An open wait as a form, and the answer in it."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from ..log.errors import Refused
 from ..log.state import OpenWait
@@ -82,7 +82,7 @@ async def give_answer(ports: Ports, thread: Thread, name: str, fields: dict[str,
     shown = wait.data.get("call") if verdict == "edit" else None
     call = edits.apply_edit(_find_schema(ports, thread), shown, fields) if shown else None
     digest = fields.get("digest", "")
-    given = {"actor": name, "text": text, "digest": digest}
+    given: dict[str, Any] = {"actor": name, "text": text, "digest": digest}
     await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
 
 

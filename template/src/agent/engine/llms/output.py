@@ -9,7 +9,7 @@ import re
 from types import UnionType
 from typing import Annotated, Any, Union, get_origin
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from ..log.errors import InvalidStep
 from ..log.events import CallJson, cut, make_event
@@ -37,15 +37,22 @@ class JsonSteps:
         self._intents = {name.lower(): name for name in list_intents(self.schema)}
 
     def validate(self, call: CallJson) -> Step:
-        """Return the typed step of a call.
+        """Return the typed step of a call, however its values are spelled.
 
         Raises:
-            InvalidStep: it is none of the current steps, or would not be written the same again.
+            InvalidStep: it is none of the current steps, or does not keep its meaning when it is
+                written and read again.
         """
         step = self._parse_step(call)
-        if step.model_dump(mode="json", by_alias=True) != call:
-            raise InvalidStep("the call no longer fits the schema")
+        written = self.write(step)
+        if self.write(self._parse_step(written)) != written:
+            raise InvalidStep("a value changes each time it is read")
         return step
+
+    def write(self, step: Step) -> CallJson:
+        """Return the call of a typed step, by alias, the same in every process."""
+        call: CallJson = _sort_sets(step, step.model_dump(mode="json", by_alias=True))
+        return call
 
     def read(self, text: str) -> CallJson:
         """Return the one call in a model's reply.
@@ -57,7 +64,7 @@ class JsonSteps:
         """
         calls: list[CallJson] = []
         for value in self._find_candidates(text):
-            call = self._parse_step(value).model_dump(mode="json", by_alias=True)
+            call = self.write(self.validate(value))
             if make_event("step", call=call).data["call"] != call:
                 raise InvalidStep("a value is too long, or has characters that cannot be stored")
             if call not in calls:
@@ -114,6 +121,28 @@ class JsonSteps:
                     value = {"intent": name, **arguments}
                 case _:
                     return value
+
+
+def _sort_sets(value: Any, written: Any) -> Any:
+    """Return `written`, the JSON of `value`, with the elements of sets in one order."""
+    match value:
+        case set() | frozenset():
+            return sorted(written, key=json.dumps)
+        case list() | tuple():
+            return [_sort_sets(*pair) for pair in zip(value, written, strict=True)]
+        case dict():
+            pairs = zip(value.values(), written.items(), strict=True)
+            return {name: _sort_sets(item, text) for item, (name, text) in pairs}
+        case BaseModel():
+            by_alias = {
+                field.serialization_alias or field.alias or name: getattr(value, name)
+                for name, field in type(value).model_fields.items()
+            }
+            return {
+                name: _sort_sets(by_alias[name], text) if name in by_alias else text
+                for name, text in written.items()
+            }
+    return written
 
 
 def _explain(error: ValidationError) -> str:

@@ -6,7 +6,8 @@ AgentError
 ├── Refused          this answer may not close this wait
 ├── InvalidStep      what the model said is none of the steps it may take
 ├── Unavailable      a model, a channel or the store is not reachable now
-│   └── AgentGone    the thread's agent is not in `app.py` now
+│   ├── AgentGone    the thread's agent is not in `app.py` now
+│   └── NobodyKnown  a person or team that somebody asks for is nowhere known
 ├── Misconfigured    a setting is missing or wrong
 └── ToolError        raised by a tool that is sure that nothing happened
 """
@@ -43,6 +44,10 @@ class Unavailable(AgentError):
 
 class AgentGone(Unavailable):
     """The thread does not run, and goes on when its agent is back."""
+
+
+class NobodyKnown(Unavailable):
+    """The thread does not run, and goes on when the name is in people.toml."""
 
 
 class Misconfigured(AgentError):

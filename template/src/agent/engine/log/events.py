@@ -16,7 +16,8 @@ CallJson = dict[str, Any]
 """One step as JSON: `{"intent": …, arguments …}`."""
 
 FACTS = frozenset(
-    "message resumed tool_finished tool_failed delivered cancelled forked discarded".split()
+    "message resumed reminded revoked tool_finished tool_failed delivered cancelled forked "
+    "discarded rated".split()
 )
 DECISIONS = frozenset("step invalid_step tool_started paused finished compacted".split())
 
@@ -102,7 +103,8 @@ def cut(text: str, limit: int) -> str:
     return f"{text[:half]}\n[… {len(text) - 2 * half} characters cut …]\n{text[-half:]}"
 
 
-def compute_digest(call: CallJson) -> str:
-    """Fingerprint of exactly this call; what an approval is bound to."""
-    canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
+def compute_digest(call: CallJson, scope: CallJson | None = None) -> str:
+    """Fingerprint exactly this call, and the scope that may be approved with it, if any."""
+    content = {"call": call, "scope": scope} if scope else call
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

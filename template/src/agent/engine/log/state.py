@@ -54,6 +54,21 @@ class OpenStep:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """An approval for a whole thread: of every call of `intent` with these `values`."""
+
+    seq: int
+    """Its id: the event that gave it."""
+    intent: str
+    values: CallJson
+    by: str
+
+    def covers(self, call: CallJson) -> bool:
+        same = all(name in call and call[name] == value for name, value in self.values.items())
+        return call["intent"] == self.intent and same
+
+
+@dataclass(frozen=True)
 class OpenWait:
     """The one thing the thread waits for; `seq` is its id."""
 
@@ -62,14 +77,25 @@ class OpenWait:
     text: str
     audience: tuple[str, ...]
     data: dict[str, Any]
-    """The whole `paused` event: options, call, digest, expires_at."""
+    """The whole `paused` event: options, call, digest, expires_at, remind_at."""
     shown: bool = False
     """By a channel that wants to know when the wait is closed."""
+    reminder: int = 0
+    """The event that reminded people of it; 0 for none."""
 
     @property
     def expires_at(self) -> datetime | None:
-        at = self.data.get("expires_at")
-        return datetime.fromisoformat(at) if at else None
+        return _read_time(self.data.get("expires_at"))
+
+    @property
+    def remind_at(self) -> datetime | None:
+        """When people are to be reminded of it; None once they were."""
+        return None if self.reminder else _read_time(self.data.get("remind_at"))
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When something is to be done about it unless somebody answers."""
+        return min(filter(None, (self.remind_at, self.expires_at)), default=None)
 
     def admits(self, actor: str) -> bool:
         return actor in self.audience or "anyone" in self.audience
@@ -95,11 +121,19 @@ class State:
     tokens: int = 0
     settled: tuple[str, ...] = ()
     """Digests of the calls whose outcome is certain, oldest first."""
+    standing: tuple[Standing, ...] = ()
+    """The approvals that hold for the whole thread, oldest first."""
+    escalated: bool = False
+    """Nobody answered about the open step in time, so those of `escalate` are asked."""
 
     @property
     def status(self) -> str:
         """`waiting:<kind>`, `running`, `finished`, `cancelled` or `empty`."""
         return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
+
+
+def _read_time(at: str | None) -> datetime | None:
+    return datetime.fromisoformat(at) if at else None
 
 
 def plan(state: State, limits: Limits, postponed: frozenset[int] = frozenset()) -> Word:

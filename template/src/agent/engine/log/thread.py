@@ -13,7 +13,7 @@ from typing import Self
 
 from .events import Event, compute_digest
 from .results import Result, S, list_results
-from .state import OpenStep, OpenWait, State, is_person
+from .state import OpenStep, OpenWait, Standing, State, is_person
 
 
 @dataclass(frozen=True)
@@ -108,19 +108,25 @@ def _apply(state: State, event: Event) -> State:
         case "paused":
             audience = tuple(data.get("audience", ()))
             wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
-            outbox = _remove(state.outbox, state.wait.seq) if state.wait else state.outbox
-            return replace(state, wait=wait, outbox=(*outbox, event.seq))
+            return replace(state, wait=wait, outbox=(*_forget(state), event.seq))
+        case "reminded" if state.wait and state.wait.seq == data["wait"]:
+            reminded = replace(state.wait, reminder=event.seq)
+            return replace(state, wait=reminded, outbox=(*state.outbox, event.seq))
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _apply_answer(state, state.wait, event)
+        case "revoked":
+            left = tuple(each for each in state.standing if each.seq != data["approval"])
+            return replace(state, standing=left)
         case "delivered":
             return _apply_delivery(state, data["ref"], data.get("receipt"))
         case "finished":
             ended = _close(state)
-            return replace(ended, ended="finished", outbox=(*ended.outbox, event.seq))
+            outbox = (*ended.outbox, event.seq)
+            return replace(ended, ended="finished", outbox=outbox, standing=())
         case "cancelled":
-            return replace(_drop(state), ended="cancelled")
+            return replace(_drop(state), ended="cancelled", standing=())
         case "forked":
-            alone = replace(state, owner=event.actor, reply_to="poll:", outbox=())
+            alone = replace(state, owner=event.actor, reply_to="poll:", outbox=(), standing=())
             return replace(alone, wait=state.wait and replace(state.wait, shown=False))
     return state
 
@@ -142,12 +148,17 @@ def _apply_message(state: State, event: Event) -> State:
 
 def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
     step, verdict = state.step, event.data["verdict"]
-    answered = replace(
-        _reset_counts(state, event), wait=None, outbox=_remove(state.outbox, wait.seq)
-    )
+    answered = replace(_reset_counts(state, event), wait=None, outbox=_forget(state))
+    if scope := event.data.get("standing"):
+        given = Standing(event.seq, scope["intent"], scope["values"], event.actor)
+        answered = replace(answered, standing=(*state.standing, given))
     match verdict:
         case "approve" if step:
-            return replace(answered, step=replace(step, approved_by=event.actor))
+            # The call that was shown, which may be the step in the words of a newer schema.
+            approved = replace(step, call=wait.data.get("call", step.call), approved_by=event.actor)
+            return replace(answered, step=approved)
+        case "expired" if step and wait.data.get("escalate"):
+            return replace(answered, escalated=True)
         case "edit" if step:
             edited = replace(step, call=event.data["call"], approved_by=event.actor)
             return replace(answered, step=edited)
@@ -160,7 +171,7 @@ def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
         case "continue":
             return answered
         case "stop":
-            return replace(_drop(answered), ended="cancelled")
+            return replace(_drop(answered), ended="cancelled", standing=())
     return _close(answered)
 
 
@@ -181,8 +192,7 @@ def _settle(state: State) -> State:
 
 
 def _close(state: State) -> State:
-    outbox = _remove(state.outbox, state.wait.seq) if state.wait else state.outbox
-    return replace(state, step=None, wait=None, outbox=outbox)
+    return replace(state, step=None, wait=None, outbox=_forget(state), escalated=False)
 
 
 def _drop(state: State) -> State:
@@ -190,6 +200,12 @@ def _drop(state: State) -> State:
     reported = state.wait and "job" in state.wait.data
     started = state.step if state.step and state.step.starts and not reported else None
     return replace(_close(state), step=started)
+
+
+def _forget(state: State) -> tuple[int, ...]:
+    """Return the outbox without what people were still to be notified of about the open wait."""
+    wait = state.wait
+    return _remove(_remove(state.outbox, wait.seq), wait.reminder) if wait else state.outbox
 
 
 def _remove(outbox: tuple[int, ...], ref: int) -> tuple[int, ...]:

@@ -55,10 +55,21 @@ class Run:
     tool: Tool
     effect: Effect = "once"
     approvers: tuple[str, ...] = ()
-    """Who may approve this call: names, `owner` (who started the thread) or `anyone`."""
+    """Who may approve this call: people and teams of people.toml, `owner` (who started the thread)
+    or `anyone`."""
+    title: str = ""
+    """What the call does, on one line, such as "Refund 20 EUR to Ana"; the intent in words if
+    empty."""
+    standing: tuple[str, ...] = ()
+    """Arguments, such as `("environment",)`: whoever approves may do so for the whole thread, and a
+    later call of this intent with the same values of them then needs no approval of its own."""
     timeout_s: float = 60.0
     expires_s: float | None = None
-    """How long the approval may take; then the call is rejected."""
+    """How long the approval may take; then `escalate` is asked, or the call is rejected."""
+    remind_s: float | None = None
+    """After how long without an answer people are notified once more."""
+    escalate: tuple[str, ...] = ()
+    """Who may approve the call once the time is over."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +82,14 @@ class Ask:
     choices: tuple[str, ...] = ()
     """Of `multiple_choice`."""
     audience: tuple[str, ...] = ("anyone",)
-    """Who may answer: names, `owner` (who started the thread) or `anyone`."""
+    """Who may answer: people and teams of people.toml, `owner` (who started the thread) or
+    `anyone`."""
     expires_s: float | None = None
-    """How long the answer may take; then the agent goes on without one."""
+    """How long the answer may take; then `escalate` is asked, or the agent goes on without one."""
+    remind_s: float | None = None
+    """After how long without an answer people are notified once more."""
+    escalate: tuple[str, ...] = ()
+    """Who may answer once the time is over."""
 
 
 @dataclass(frozen=True)

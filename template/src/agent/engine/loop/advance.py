@@ -17,7 +17,7 @@ from ..log.thread import Thread
 from .compaction import compact
 from .outcome import attempt
 from .ports import BoundAgent, Ports
-from .record import append_fact, pause, resolve_responsible
+from .record import append_fact, format_reason, pause
 from .tool_calls import act, recover
 
 MAX_DELIVERIES = 5
@@ -71,10 +71,27 @@ async def advance(
 
 async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
     """Ask a person whether to go on (factor 9: errors are limited, then somebody looks)."""
-    state = thread.state
-    why = why or f"{state.steps} steps, {state.errors} errors in a row, {state.tokens} tokens"
-    text = f"This thread is at its limit: {why}. Go on?"
-    return await pause(ports, thread, "limit", text, resolve_responsible(thread))
+    about: dict[str, Any] = {"limit": "crashes"}
+    if not why:
+        why, about = _describe_limit(ports, thread)
+    return await pause(ports, thread, "limit", f"Go on? {format_reason(why)}", ("owner",), **about)
+
+
+def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
+    """Return which limit a thread reached, in words and by name, and its last error."""
+    state, limits = thread.state, ports.get_agent(thread).limits
+    counted = {
+        "errors": (state.errors, limits.errors, "errors in a row"),
+        "steps": (state.steps, limits.steps, "steps"),
+        "tokens": (state.tokens, limits.tokens, "tokens"),
+    }
+    name, (spent, limit, unit) = next(
+        (name, each) for name, each in counted.items() if each[0] >= each[1]
+    )
+    failed = (past.data["error"] for past in reversed(thread.events) if "error" in past.data)
+    last = next(failed, "") if state.errors else ""
+    about = {"limit": name} | ({"error": str(last)} if last else {})
+    return f"{spent:,} {unit}, and the limit is {limit:,}", about
 
 
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
@@ -124,13 +141,14 @@ async def _deliver(
     if delivery.problem and tries < MAX_DELIVERIES:
         postponed[ref] = delivery.problem
         return thread
-    how: dict[str, Any] = {"receipt": delivery.receipt}
+    how: dict[str, Any] = {"receipt": delivery.receipt, "reached": delivery.reached}
     if delivery.problem:
-        how = {"error": str(delivery.problem), **(how if delivery.receipt else {})}
+        how = {"error": str(delivery.problem)} | {name: each for name, each in how.items() if each}
     return await record_delivery(ports, thread, ref, **how)
 
 
 async def record_delivery(ports: Ports, thread: Thread, ref: int, **how: Any) -> Thread:
-    """Record that people were notified of event `ref`, with the channels' `receipt`, or why not."""
+    """Record who was notified of event `ref` by which channel (`reached`), with the channels'
+    `receipt`, or why somebody was not."""
     delivered = make_event("delivered", "agent", f"delivered:{ref}", ref=ref, **how)
     return await append_fact(ports.store, thread, lambda _: delivered)

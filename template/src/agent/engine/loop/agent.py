@@ -30,3 +30,6 @@ class Agent:
     """`render(event, thread)`: how an event reads in the context window; None leaves it to the
     engine, an empty text leaves it out."""
     limits: Limits = field(default_factory=Limits)
+    responsible: tuple[str, ...] = ("anyone",)
+    """Who decides where no person started the thread: people and teams of people.toml, or
+    `anyone`. They are the `owner` of a thread that a schedule or a webhook started."""

@@ -5,15 +5,19 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 """
 
 import json
+from dataclasses import dataclass
+from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from ..log.errors import Conflict, Refused, Unavailable
-from ..log.events import CallJson, Event, make_event
+from ..log.events import CallJson, Event, compute_digest, make_event
+from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .ports import Ports
 from .record import append_fact
 from .verdicts import check_answer, check_edit, find_open_wait
 
+RATINGS = ("good", "bad")
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
 
@@ -76,10 +80,13 @@ async def resume(
     text: str = "",
     digest: str = "",
     call: CallJson | None = None,
+    standing: bool = False,
 ) -> Thread:
     """Factor 7: close a wait with a person's verdict (`VERDICTS`), checked on the newest version.
 
-    `digest` is that of the call the person was shown, `call` what an `edit` puts in its place.
+    `digest` is that of the call the person was shown. `call` is what an `edit` puts in its place,
+    and then the digest is that of `preview_edit`, or of the call before it. `standing` approves
+    later calls of the thread too, those within the scope that was shown.
 
     Raises:
         ThreadNotFound: no such thread.
@@ -88,14 +95,83 @@ async def resume(
 
     def answer(thread: Thread) -> Event:
         waiting = find_open_wait(thread, wait)
-        check_answer(waiting, verdict, actor, digest)
-        data = {"wait": wait, "verdict": verdict, "text": text}
+        check_answer(waiting, verdict, actor, digest, standing)
+        data: dict[str, Any] = {"wait": wait, "verdict": verdict, "text": text}
         if verdict == "edit":
-            data["call"] = check_edit(ports.get_agent(thread), thread, waiting, call, actor)
+            data["call"] = check_edit(ports, thread, waiting, call, actor)
+            if digest not in (compute_digest(data["call"]), waiting.data["digest"]):
+                raise Refused("this is not the call you were shown; look again")
+        if standing:
+            scope = waiting.data["standing"]
+            data["standing"] = {"intent": waiting.data["call"]["intent"], "values": scope}
         return make_event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await expire(ports, await ports.store.load(thread_id))
     return await append_fact(ports.store, thread, answer)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """An edit as it would run."""
+
+    call: CallJson
+    digest: str
+    """Send it with the verdict `edit`."""
+
+
+async def preview_edit(
+    ports: Ports, thread_id: str, wait: int, call: CallJson | None, *, actor: str
+) -> Preview:
+    """Return the call that an edit would run, written as it will be kept. Records nothing.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: the wait is closed, the actor is not asked, or the call does not fit.
+    """
+    thread = await expire(ports, await ports.store.load(thread_id))
+    waiting = find_open_wait(thread, wait)
+    check_answer(waiting, "edit", actor, waiting.data.get("digest", ""))
+    edited = check_edit(ports, thread, waiting, call, actor)
+    return Preview(edited, compute_digest(edited))
+
+
+async def revoke(ports: Ports, thread_id: str, approval: int, *, actor: str) -> Thread:
+    """Withdraw a standing approval, which is named by the event that gave it.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: there is none of that name (any more), or the actor is a machine.
+    """
+
+    def withdraw(thread: Thread) -> Event:
+        if not is_person(actor):
+            raise Refused(f"{actor} is no person")
+        if all(each.seq != approval for each in thread.state.standing):
+            raise Refused(f"{approval} is not a standing approval (any more)")
+        return make_event("revoked", actor, f"revoked:{approval}", approval=approval)
+
+    return await append_fact(ports.store, await ports.store.load(thread_id), withdraw)
+
+
+async def rate(
+    ports: Ports, thread_id: str, step: int, rating: str, *, actor: str, text: str = ""
+) -> Thread:
+    """Record what a person thinks of a step: `good` or `bad`. The last word of each counts.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: there is no such step, or it is none of the two words.
+    """
+
+    def judge(thread: Thread) -> Event:
+        if rating not in RATINGS:
+            raise Refused(f"a step is {' or '.join(RATINGS)}, not {rating!r}")
+        known = 1 <= step <= len(thread.events) and thread.event(step).type == "step"
+        if not known:
+            raise Refused(f"event {step} is not a step")
+        return make_event("rated", actor, step=step, rating=rating, text=text)
+
+    return await append_fact(ports.store, await ports.store.load(thread_id), judge)
 
 
 async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
@@ -112,6 +188,18 @@ async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
         raise Unavailable("the tool that began this has not returned yet")
     wait = next((past.seq for past in reversed(thread.events) if past.data.get("job") == key), 0)
     return await resume(ports, thread.id, wait, "done", actor=actor, text=text)
+
+
+async def remind(ports: Ports, thread: Thread) -> Thread:
+    """Have people notified once more of the open wait if it is time to."""
+    wait = thread.state.wait
+    if not wait or not wait.remind_at or wait.remind_at > await ports.store.now():
+        return thread
+    again = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
+    try:
+        return await ports.store.append(thread, again)
+    except Conflict:
+        return await ports.store.load(thread.id)
 
 
 async def expire(ports: Ports, thread: Thread) -> Thread:

@@ -37,12 +37,24 @@ class LLM(Protocol):
         """
 
 
-class Channel(Protocol):
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        """Notify people of `paused` or `finished`; may be called twice for the same `event.seq`.
+@dataclass(frozen=True)
+class Sent:
+    """What a channel did about one event."""
 
-        What is returned, such as the id of a message, is kept as `receipt` with `delivered`. Where
-        that was for a wait, the channel is also sent what closed it: `resumed`, `message`, ….
+    people: tuple[str, ...] = ()
+    """Whom it notified, as the log names them; nobody where people have to look themselves."""
+    receipt: dict[str, Any] = field(default_factory=dict)
+    """What the channel wants to know again, such as the id of its message."""
+
+
+class Channel(Protocol):
+    async def send(self, thread: Thread, event: Event) -> Sent:
+        """Notify people of `paused`, `reminded` or `finished`; may be called twice for the same
+        `event.seq`.
+
+        A `reminded` has the data of the `paused` it is about, whose `seq` is its `wait`. A receipt
+        is kept with `delivered`. Where it was for a wait, the channel is also sent what closed the
+        wait: `resumed`, `message`, ….
 
         Raises:
             Unavailable: nobody was notified; the delivery is tried again later.
@@ -54,7 +66,9 @@ class Delivery:
     """What came of notifying people of one event."""
 
     receipt: dict[str, Any] = field(default_factory=dict)
-    """What the channels returned, of those that were reached."""
+    """What the channels want to know again, by channel."""
+    reached: dict[str, list[str]] = field(default_factory=dict)
+    """Who was notified, by channel."""
     problem: Unavailable | None = None
     """Why somebody was not reached."""
 
@@ -62,6 +76,20 @@ class Delivery:
 class Notifier(Protocol):
     async def notify(self, thread: Thread, event: Event) -> Delivery:
         """Notify everybody who should know of an event, each by a channel that reaches them."""
+
+
+class Directory(Protocol):
+    """Who the people are that an agent asks."""
+
+    def find_members(self, name: str) -> tuple[str, ...]:
+        """Return the people of a team, or the one person of that name; nobody if it is unknown."""
+
+
+class AnyName:
+    """A directory that knows every name, for an agent without one."""
+
+    def find_members(self, name: str) -> tuple[str, ...]:
+        return (name,)
 
 
 @dataclass(frozen=True)
@@ -152,6 +180,9 @@ class Steps(Protocol):
     def validate(self, call: CallJson) -> Step:
         """Return the typed step of a call that was read before. Raises InvalidStep."""
 
+    def write(self, step: Step) -> CallJson:
+        """Return the call of a typed step, by alias."""
+
 
 @dataclass(frozen=True)
 class BoundAgent:
@@ -170,6 +201,7 @@ class BoundAgent:
     prefetch: Callable[[Thread], Any] | None = None
     render: Render | None = None
     limits: Limits = field(default_factory=Limits)
+    responsible: tuple[str, ...] = ("anyone",)
 
 
 @dataclass(frozen=True)
@@ -180,6 +212,7 @@ class Ports:
     notifier: Notifier
     agents: Mapping[str, BoundAgent]
     """By name; the first is the default."""
+    directory: Directory = field(default_factory=AnyName)
 
     @property
     def default(self) -> BoundAgent:

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from ..log.errors import Conflict, Unavailable
-from ..log.events import Event, make_event
+from ..log.errors import Conflict, NobodyKnown, Unavailable
+from ..log.events import Event, cut, make_event
 from ..log.state import is_person
 from ..log.thread import Thread
 from .ports import Ports, Store
@@ -50,29 +50,60 @@ async def pause(
     text: str,
     audience: tuple[str, ...],
     expires_s: float | None = None,
+    remind_s: float | None = None,
     **data: Any,
 ) -> Thread:
-    """Open the wait that is the next event; who may answer is frozen with it."""
-    data |= await compute_expiry(ports.store, expires_s)
-    asked = make_event(
-        "paused", kind=kind, text=text, audience=resolve_audience(thread, audience), **data
-    )
+    """Open the wait that is the next event; who may answer is frozen with it.
+
+    Raises:
+        NobodyKnown: it would be for nobody.
+    """
+    data |= await compute_times(ports.store, expires_at=expires_s, remind_at=remind_s)
+    people = resolve_audience(ports, thread, audience)
+    asked = make_event("paused", kind=kind, text=text, audience=people, **data)
     return await ports.store.append(thread, asked)
 
 
-async def compute_expiry(store: Store, expires_s: float | None) -> dict[str, str]:
-    """Return what a wait says of its end, by the store's clock."""
-    if expires_s is None:
-        return {}
-    pause = timedelta(seconds=min(max(0.0, expires_s), MAX_PAUSE_S))
-    return {"expires_at": (await store.now() + pause).isoformat()}
+async def compute_times(store: Store, **seconds: float | None) -> dict[str, str]:
+    """Return what a wait says of when something is done about it, by the store's clock."""
+    now = await store.now()
+    return {
+        name: (now + timedelta(seconds=min(max(0.0, pause_s), MAX_PAUSE_S))).isoformat()
+        for name, pause_s in seconds.items()
+        if pause_s is not None
+    }
 
 
-def resolve_audience(thread: Thread, audience: tuple[str, ...]) -> list[str]:
-    """Return an audience with `owner` as the name of who started the thread."""
-    return sorted({thread.state.owner if name == "owner" else name for name in audience})
+def format_reason(why: str) -> str:
+    """Return why people are asked as a sentence on one line, whatever an error says."""
+    flat = cut(" ".join(why.split()), 1_000).replace("\n", " ").rstrip(".")
+    return f"{flat[:1].upper()}{flat[1:]}."
 
 
-def resolve_responsible(thread: Thread) -> tuple[str, ...]:
-    """Return who decides where nobody is named: whoever started the thread, if that is a person."""
-    return (thread.state.owner,) if is_person(thread.state.owner) else ("anyone",)
+def resolve_audience(ports: Ports, thread: Thread, audience: tuple[str, ...]) -> list[str]:
+    """Return the people of an audience: for a team its members, for `owner` who started the thread.
+
+    Where no person started it, `owner` is whoever is responsible for the agent.
+
+    Raises:
+        NobodyKnown: a name is neither a person nor a team, or a team is empty.
+    """
+    agent, people = ports.get_agent(thread), set[str]()
+    for name in audience:
+        if name == "owner" and is_person(thread.state.owner):
+            people.add(thread.state.owner)
+        elif name == "owner":
+            people.update(*(_find_members(ports, each) for each in agent.responsible))
+        else:
+            people.update(_find_members(ports, name))
+    return sorted(people)
+
+
+def _find_members(ports: Ports, name: str) -> tuple[str, ...]:
+    if name == "anyone":
+        return (name,)
+    if members := ports.directory.find_members(name):
+        return members
+    raise NobodyKnown(
+        f"{name!r} is asked, but is no person or team of people.toml; add the name there"
+    )

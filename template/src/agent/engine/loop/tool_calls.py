@@ -5,14 +5,16 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
+from typing import Any
+
 from ..log.errors import Conflict, InvalidStep, ToolError
-from ..log.events import Event, compute_digest, make_event
+from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Call, Finish, Run, Step, Wait
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
-from .record import append_fact, compute_expiry, pause, resolve_audience, resolve_responsible
+from .record import append_fact, compute_times, format_reason, pause, resolve_audience
 
 MAX_STARTS = 3
 
@@ -28,19 +30,39 @@ async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     match action:
         case Finish(message):
             return await ports.store.append(thread, make_event("finished", message=message))
-        case Ask(question, urgency, form, choices, audience, expires_s):
-            asked = {"urgency": urgency, "format": form, "choices": choices}
-            return await pause(
-                ports, thread, "question", question, audience, expires_s, options=asked
-            )
+        case Ask():
+            form = {"format": action.format, "choices": action.choices}
+            options = {"urgency": action.urgency, **form}
+            return await _ask(ports, thread, action, "question", action.question, options=options)
         case Wait(text, seconds, kind, audience):
             return await pause(ports, thread, kind, text, audience, seconds)
-        case Run(approvers=approvers) if not _is_approved(thread, step, approvers):
-            call = {"call": step.call, "digest": compute_digest(step.call)}
-            text = f"May I run {step.call['intent']}?"
-            return await pause(ports, thread, "approval", text, approvers, action.expires_s, **call)
         case Run():
-            return await _run(ports, thread, action, typed)
+            call = _write_call(agent, step, typed)
+            approver = _find_approver(ports, thread, step, action, call)
+            if approver is None:
+                return await _ask_approval(ports, thread, action, call)
+            return await _run(ports, thread, action, typed, approver)
+
+
+async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJson) -> Thread:
+    scope = {name: call[name] for name in action.standing if name in call}
+    data: dict[str, Any] = {"call": call, "digest": compute_digest(call, scope)}
+    data |= {"standing": scope} if scope else {}
+    title = " ".join(action.title.split()) or _spell_out(call["intent"])
+    return await _ask(ports, thread, action, "approval", title, **data)
+
+
+async def _ask(
+    ports: Ports, thread: Thread, action: Run | Ask, kind: str, text: str, **data: Any
+) -> Thread:
+    """Ask those the action names, or where they did not answer in time, those it escalates to."""
+    asked = action.approvers if isinstance(action, Run) else action.audience
+    if thread.state.escalated:
+        asked = action.escalate or asked
+    elif action.escalate and action.expires_s is not None:
+        data |= {"escalate": resolve_audience(ports, thread, action.escalate)}
+    times = {"expires_s": action.expires_s, "remind_s": action.remind_s}
+    return await pause(ports, thread, kind, text, asked, **times, **data)
 
 
 async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
@@ -54,15 +76,21 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
         return await _doubt(ports, thread, (), f"{why}, and today {error}")
     if not isinstance(action, Run) or action.effect == "once" or stopped:
         return await _doubt(ports, thread, getattr(action, "approvers", ()), why)
-    if not _is_approved(thread, step, action.approvers):
+    approver = _find_approver(ports, thread, step, action, step.call)
+    if approver is None:
         why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
         return await _doubt(ports, thread, action.approvers, why)
     if step.starts < MAX_STARTS:
-        return await _run(ports, thread, action, typed)
+        return await _run(ports, thread, action, typed, approver)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
         return await _doubt(ports, thread, action.approvers, why)
     return await _report(ports, thread, thread.state.version, Outcome(error=why, definite=False))
+
+
+def _spell_out(intent: str) -> str:
+    """Return an intent as words: `issue_refund` is "Issue refund"."""
+    return intent.replace("_", " ").strip().capitalize() or intent
 
 
 def _open(thread: Thread) -> OpenStep:
@@ -79,19 +107,41 @@ def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Step, Ac
     return typed, action
 
 
-def _is_approved(thread: Thread, step: OpenStep, approvers: tuple[str, ...]) -> bool:
-    """Say whether the call may run: an approval counts only of those who may give it today."""
-    if not approvers:
-        return True
-    may = resolve_audience(thread, approvers)
-    return bool(step.approved_by) and not {step.approved_by, "anyone"}.isdisjoint(may)
+def _write_call(agent: BoundAgent, step: OpenStep, typed: Step) -> CallJson:
+    """Return the call of a step as today's schema writes it, unless that only adds a default."""
+    call = agent.steps.write(typed)
+    same = all(name in call and call[name] == value for name, value in step.call.items())
+    return step.call if same else call
 
 
-async def _run(ports: Ports, thread: Thread, action: Run, typed: Step) -> Thread:
+def _find_approver(
+    ports: Ports, thread: Thread, step: OpenStep, action: Run, call: CallJson
+) -> str | None:
+    """Return who approved the call, "" if nobody has to; None if it has to be approved.
+
+    An approval counts for the call that was shown, and only if whoever gave it may do so today. A
+    standing one counts for the values of exactly those arguments that the policy names today.
+    """
+    if not action.approvers:
+        return step.approved_by
+    may = {*resolve_audience(ports, thread, action.approvers)}
+    may |= {*resolve_audience(ports, thread, action.escalate)}
+    names = {name for name in action.standing if name in call}
+    given = [step.approved_by] if step.call == call else []
+    given += [
+        each.by
+        for each in thread.state.standing
+        if each.values.keys() == names and each.covers(call)
+    ]
+    return next((by for by in given if by and not may.isdisjoint({by, "anyone"})), None)
+
+
+async def _run(ports: Ports, thread: Thread, action: Run, typed: Step, approver: str) -> Thread:
     step, key = _open(thread), idempotency_key(thread)
-    started = make_event("tool_started", step=step.seq, idempotency_key=key)
+    by = {"approved_by": approver} if approver else {}
+    started = make_event("tool_started", step=step.seq, idempotency_key=key, **by)
     thread = await ports.store.append(thread, started)
-    call = Call(key, step.approved_by, thread)
+    call = Call(key, approver, thread)
     outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
         return await _doubt(ports, thread, action.approvers, str(outcome.error))
@@ -111,9 +161,11 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         elif wait and not late and _is_running(newest.state, step):
-            asked = {"text": wait.text, "audience": resolve_audience(newest, wait.audience)}
-            job = {"kind": wait.kind, "call": call, "job": idempotency_key(newest)}
-            kind, data = "paused", asked | job | await compute_expiry(ports.store, wait.seconds)
+            people = resolve_audience(ports, newest, wait.audience)
+            asked = {"text": wait.text, "audience": people, "kind": wait.kind, "call": call}
+            job = {"job": idempotency_key(newest)}
+            times = await compute_times(ports.store, expires_at=wait.seconds)
+            kind, data = "paused", asked | job | times
         unique = f"late:{start}" if late else key
         return make_event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
@@ -128,15 +180,14 @@ def _is_running(state: State, step: int) -> bool:
 async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
     """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
-    text = f"Did {step.call['intent']} happen? {why}."
-    audience = approvers or resolve_responsible(thread)
+    title = f"Did this happen: {_spell_out(step.call['intent'])}? {format_reason(why)}"
+    about: dict[str, Any] = {"call": step.call, "step": step.seq}
     while thread.state.step and thread.state.step.seq == step.seq:
         if thread.state.wait or thread.state.ended:
             break
+        about["idempotency_key"] = idempotency_key(thread)
         try:
-            return await pause(
-                ports, thread, "in_doubt", text, audience, call=step.call, step=step.seq
-            )
+            return await pause(ports, thread, "in_doubt", title, approvers or ("owner",), **about)
         except Conflict:
             thread = await ports.store.load(thread.id)
     return thread

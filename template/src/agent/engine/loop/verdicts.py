@@ -5,7 +5,7 @@ from ..log.events import CallJson, make_event
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from .actions import Run
-from .ports import BoundAgent
+from .ports import Ports
 from .record import resolve_audience
 
 
@@ -19,34 +19,41 @@ def find_open_wait(thread: Thread, wait: int) -> OpenWait:
     raise Refused(f"{wait} is not waiting for an answer (any more)")
 
 
-def check_answer(wait: OpenWait, verdict: str, actor: str, digest: str) -> None:
+def check_answer(
+    wait: OpenWait, verdict: str, actor: str, digest: str, standing: bool = False
+) -> None:
     """Refuse a person who is not asked, a verdict that does not fit, approval of another call."""
     if not wait.admits(actor):
         raise Refused(f"{actor} is not asked; {', '.join(wait.audience)} may answer")
     if verdict not in VERDICTS[wait.kind]:
         allowed = ", ".join(sorted(VERDICTS[wait.kind]))
         raise Refused(f"{verdict!r} does not answer this {wait.kind}; possible: {allowed}")
-    if verdict in ("approve", "edit") and digest != wait.data["digest"]:
+    if verdict == "approve" and digest != wait.data["digest"]:
         raise Refused("this is not the call you were shown; look again")
+    if standing and not (verdict == "approve" and wait.data.get("standing")):
+        raise Refused("this can be approved once, and not for the whole thread")
 
 
 def check_edit(
-    agent: BoundAgent, thread: Thread, wait: OpenWait, call: CallJson | None, actor: str
+    ports: Ports, thread: Thread, wait: OpenWait, call: CallJson | None, actor: str
 ) -> CallJson:
-    """Return the call in its new form, if this person may approve that form too."""
-    intent = wait.data["call"]["intent"]
+    """Return the call as it will run, written as a model's own call is, if this person may
+    approve it in that form too."""
+    agent, intent = ports.get_agent(thread), wait.data["call"]["intent"]
     if call is None or call.get("intent", intent) != intent:
         raise Refused(f"an edit changes the arguments of {intent}, nothing else")
     before = thread.before(thread.state.step.seq) if thread.state.step else thread
     try:
-        step = agent.steps.validate({**call, "intent": intent})
+        step = agent.steps.validate({"intent": intent, **call})
         action = agent.decide(step, before)
     except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
-    needed = resolve_audience(thread, action.approvers) if isinstance(action, Run) else ()
+    needed = list[str]()
+    if isinstance(action, Run) and action.approvers:
+        needed = resolve_audience(ports, thread, (*action.approvers, *action.escalate))
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
-    changed: CallJson = step.model_dump(mode="json")
+    changed = agent.steps.write(step)
     if make_event("resumed", call=changed).data["call"] != changed:
         raise Refused("the edited call is too long to be kept as it is")
     return changed

@@ -7,10 +7,15 @@ Somebody who is not in the file is called `kind:identity`, such as `cli:ana`.
 import getpass
 import tomllib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..log.errors import Misconfigured
+from ..log.state import is_person
 from ..settings import optional
+
+RESERVED = ("anyone", "owner")
+"""What an audience may name besides people and teams."""
 
 
 def find_local_user() -> str:
@@ -54,45 +59,76 @@ def choose_agent(kind: str, places: Iterable[str]) -> str:
 
     A place is what a trigger knows: a Slack channel, the address that a mail was sent to.
     """
-    agents = _read_tables()[1]
+    agents = _read_tables().agents
     meant = {place: name for name, known in agents.items() for place in known.get(kind, ())}
     return next((meant[place] for place in places if place in meant), "")
+
+
+class PeopleFile:
+    """Knows everybody of `people.toml`, its teams, and whoever has a token of the API.
+
+    A name such as `slack:U1` is somebody whom only that channel knows.
+    """
+
+    def find_members(self, name: str) -> tuple[str, ...]:
+        tables = _read_tables()
+        if name in tables.teams:
+            return tuple(tables.teams[name])
+        tokens = (given.partition(":")[0].strip() for given in optional("API_TOKENS").split(","))
+        known = name in tables.people or name in tokens or (":" in name and is_person(name))
+        return (name,) if known else ()
 
 
 def check_agents(agents: Iterable[str]) -> None:
     """Raise Misconfigured if the file has a table for an agent that is not one of `agents`."""
     known = list(agents)
-    for name in _read_tables()[1]:
+    for name in _read_tables().agents:
         if name not in known:
             where = f"{str(_locate_file())!r}, [agents.{name}]"
             raise Misconfigured(f"{where}: app.py has no agent {name!r}, only {', '.join(known)}")
 
 
-def _read_people() -> dict[str, dict[str, list[str]]]:
-    return _read_tables()[0]
+Identities = dict[str, dict[str, list[str]]]
+"""By name, then by kind."""
 
 
-Tables = dict[str, dict[str, list[str]]]
+@dataclass(frozen=True)
+class _Tables:
+    people: Identities
+    agents: Identities
+    teams: dict[str, list[str]]
+
+
+def _read_people() -> Identities:
+    return _read_tables().people
 
 
 def _locate_file() -> Path:
     return Path(optional("PEOPLE_FILE", "people.toml"))
 
 
-def _read_tables() -> tuple[Tables, Tables]:
-    """Return the people and the agents of the file, each with what they are known by."""
+def _read_tables() -> _Tables:
+    """Return the people, agents and teams of the file."""
     path = _locate_file()
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
-        agents = people.pop("agents", {})
-        return _read_kinds(people), _read_kinds(agents)
+        agents, teams = people.pop("agents", {}), people.pop("teams", {})
+        tables = _Tables(_read_kinds(people), _read_kinds(agents), _read_teams(teams))
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
+    for name in tables.teams:
+        if name in tables.people or name in RESERVED:
+            raise Misconfigured(f"{str(path)!r}, [teams]: {name!r} is the name of something else")
+    return tables
 
 
-def _read_kinds(tables: dict[str, dict[str, object]]) -> Tables:
+def _read_teams(teams: dict[str, object]) -> dict[str, list[str]]:
+    return {name: _as_texts(members) for name, members in teams.items()}
+
+
+def _read_kinds(tables: dict[str, dict[str, object]]) -> Identities:
     return {
         name: {kind: _as_texts(known) for kind, known in kinds.items()}
         for name, kinds in tables.items()

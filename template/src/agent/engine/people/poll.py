@@ -1,12 +1,11 @@
 """For those who follow the log themselves: the command line, HTTP, the inbox."""
 
-from typing import Any
-
 from ..log.events import Event
 from ..log.thread import Thread
+from ..loop.ports import Sent
 
 
 class PollChannel:
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
-        """Send nothing: whoever gave the task reads the thread."""
-        return {}
+    async def send(self, thread: Thread, event: Event) -> Sent:
+        """Notify nobody: whoever gave the task reads the thread."""
+        return Sent()

@@ -21,14 +21,16 @@ class Routing:
         self.channels = channels
 
     async def notify(self, thread: Thread, event: Event) -> Delivery:
-        receipts, failed = dict[str, Any](), list[Unavailable]()
+        receipts, reached, failed = dict[str, Any](), dict[str, list[str]](), list[Unavailable]()
         for name, shown in self._choose_channels(thread, event).items():
             try:
-                if receipt := await self._channel(name).send(thread, shown):
-                    receipts[name] = receipt
+                sent = await self._channel(name).send(thread, shown)
             except Unavailable as error:  # the others are notified all the same
                 failed.append(error)
-        return Delivery(receipts, next(iter(failed), None))
+            else:
+                receipts |= {name: sent.receipt} if sent.receipt else {}
+                reached |= {name: [*sent.people]} if sent.people else {}
+        return Delivery(receipts, reached, next(iter(failed), None))
 
     def _channel(self, name: str) -> Channel:
         if name not in self.channels:
@@ -38,8 +40,10 @@ class Routing:
     def _choose_channels(self, thread: Thread, event: Event) -> dict[str, Event]:
         """Return what each channel has to send, for those of its own who are asked."""
         home = thread.state.reply_to.partition(":")[0]
-        if event.type not in ("paused", "finished"):
-            return dict.fromkeys(find_receipt(thread, event), event)
+        if event.type not in ("paused", "reminded", "finished"):
+            return dict.fromkeys(find_receipts(thread, event), event)
+        if event.type == "reminded":
+            event = replace(event, data=find_wait(thread, event).data | event.data)
         asked = event.data.get("audience", ("anyone",))
         if thread.state.owner in asked or "anyone" in asked:
             return {home: event}
@@ -81,9 +85,12 @@ def find_closing(thread: Thread, wait: int) -> Event | None:
     return None
 
 
-def find_receipt(thread: Thread, event: Event) -> dict[str, Any]:
-    """Return the receipts of the notification about the wait that `event` closes, by channel."""
-    wait = find_wait(thread, event)
-    key = f"delivered:{wait.seq}"
-    delivered = next(past for past in thread.events[wait.seq :] if past.key == key)
-    return delivered.data.get("receipt") or {}
+def find_receipts(thread: Thread, event: Event) -> dict[str, list[Any]]:
+    """Return the receipts of what people were sent about the wait that `event` closes, oldest
+    first, by channel."""
+    wait, receipts = find_wait(thread, event), dict[str, list[Any]]()
+    for past in thread.events[wait.seq : event.seq]:
+        if past.type == "delivered" and past.data["ref"] >= wait.seq:
+            for name, receipt in (past.data.get("receipt") or {}).items():
+                receipts.setdefault(name, []).append(receipt)
+    return receipts

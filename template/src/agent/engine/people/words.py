@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..log.events import CallJson, Event
-from ..log.state import is_person
 from ..log.thread import Thread
 
 
@@ -44,6 +43,13 @@ def describe_event(thread: Thread, event: Event) -> Sentence:
             return _describe_tool(thread, event)
         case "paused":
             return Sentence(who, _describe_request(event), data.get("text", ""))
+        case "reminded":
+            return Sentence(who, f"had people reminded of the {_name_wait(thread, data['wait'])}")
+        case "revoked":
+            return Sentence(who, f"revoked the standing approval of event {data['approval']}")
+        case "rated":
+            rated = f"rated step {data['step']} as {data['rating']}"
+            return Sentence(who, rated, data.get("text", ""))
         case "resumed":
             return _describe_answer(thread, event)
         case "delivered":
@@ -164,25 +170,33 @@ def _describe_answer(thread: Thread, event: Event) -> Sentence:
     known = "ended the timer" if ends else _ANSWERS.get(data["verdict"], "")
     noun = _NOUNS.get(wait.get("kind", ""), "question")
     did = known.format(intent=intent, noun=noun) if known else str(data["verdict"])
+    if scope := data.get("standing"):
+        same = ", ".join(
+            f"{name}={format_value(item, quoted=True)}" for name, item in scope["values"].items()
+        )
+        did += f", and every later one with {same} in this thread"
     return Sentence(event.actor, did, data.get("text", ""), data.get("call"))
 
 
 def _describe_delivery(thread: Thread, event: Event) -> Sentence:
     error, shown = event.data.get("error", ""), _find(thread, event.data["ref"])
-    owner = [thread.state.owner] if is_person(thread.state.owner) else []
-    if shown.type == "finished" and not owner:
-        did = "could not deliver the result" if error else "delivered the result"
-        return Sentence(event.actor, did, error)
     past = reversed(thread.events[: shown.seq])
-    wait = next((each.data for each in past if each.type == "paused"), {})
-    noun = _NOUNS.get(wait.get("kind", ""), "question")
-    audience = owner if shown.type == "finished" else wait.get("audience", ["anyone"])
-    people = " and ".join(owner if "anyone" in audience else audience) or "people"
-    news = {"paused": f"of the {noun}", "finished": "of the result"}
+    wait = next((each.seq for each in past if each.type == "paused"), 0)
+    noun, reached = _name_wait(thread, wait), event.data.get("reached") or {}
+    news = {"finished": "of the result", "paused": f"of the {noun}", "reminded": f"of the {noun}"}
     of = news.get(shown.type, f"that the {noun} is closed")
+    ways = [f"{' and '.join(people)} by {name}" for name, people in reached.items()]
+    again = " again" if shown.type == "reminded" else ""
+    did = f"notified {', '.join(ways) or 'nobody'} {of}{again}"
+    if shown.type not in news and not ways:
+        did = f"updated the messages about the {noun}"
     return Sentence(
-        event.actor, f"{'could not notify' if error else 'notified'} {people} {of}", error
+        event.actor, did if not error or ways else f"could not notify anybody {of}", error
     )
+
+
+def _name_wait(thread: Thread, wait: int) -> str:
+    return _NOUNS.get(_find(thread, wait).data.get("kind", ""), "question")
 
 
 def _find(thread: Thread, seq: int) -> Event:

@@ -16,7 +16,7 @@ from ..log.errors import AgentError, Unavailable
 from ..log.state import Word, plan
 from ..log.thread import Thread
 from ..loop.advance import Advanced, advance, escalate, record_delivery
-from ..loop.api import expire
+from ..loop.api import expire, remind
 from ..loop.ports import Claim, Ports, Store
 
 ThreadTask = asyncio.Task[None]
@@ -116,7 +116,8 @@ class LocalRunner:
         """
         ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
-        done = await advance_claimed(ports, await expire(ports, loaded), claim, stopping)
+        current = await remind(ports, await expire(ports, loaded))
+        done = await advance_claimed(ports, current, claim, stopping)
         thread = done.thread
         if done.problem:
             attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
@@ -129,7 +130,7 @@ class LocalRunner:
     async def _find_due(self, thread: Thread) -> datetime | None:
         if find_work(self._ports, thread) != "idle":
             return await self._ports.store.now()
-        return thread.state.wait.expires_at if thread.state.wait else None
+        return thread.state.wait.due_at if thread.state.wait else None
 
     @asynccontextmanager
     async def _renew_leases(self) -> AsyncIterator[None]:
@@ -178,7 +179,7 @@ async def retry_at(store: Store, thread_id: str, error: AgentError, attempts: in
     pause_s = asked or min(2.0 ** min(attempts - 1, 10), MAX_BACK_OFF_S)
     later = await store.now() + timedelta(seconds=pause_s)
     wait = (await store.load(thread_id)).state.wait
-    return min(later, wait.expires_at) if wait and wait.expires_at else later
+    return min(later, wait.due_at) if wait and wait.due_at else later
 
 
 async def _wait_for_end(task: ThreadTask, stopping: asyncio.Event) -> None:

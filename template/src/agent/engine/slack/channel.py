@@ -4,13 +4,15 @@ Waits and results of a thread that came from Slack go to its Slack thread; peopl
 about another thread get a direct message. The messages of a closed wait are updated.
 """
 
+from dataclasses import replace
 from typing import Any, Self
 
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
+from ..loop.ports import Sent
 from ..people.identity import find_identities
-from ..people.routing import find_receipt, find_wait
+from ..people.routing import find_receipts, find_wait
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
 from .posts import Mark, Place, build_metadata, post_once
@@ -29,41 +31,49 @@ class SlackChannel:
         slack = Slack.from_env()
         return cls(slack) if slack else None
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         match event.type:
-            case "paused":
-                return {"messages": await self._ask(thread, event)}
+            case "paused" | "reminded":
+                return await self._ask(thread, event)
             case "finished":
-                await self._finish(thread, event)
-            case _:
-                messages = (find_receipt(thread, event).get("slack") or {}).get("messages", ())
-                for message in messages:
-                    shown = Place(message["channel"], message["ts"])
-                    await close_wait(self._slack, shown, thread.id, find_wait(thread, event), event)
-        return {}
+                return await self._finish(thread, event)
+        for receipt in find_receipts(thread, event).get("slack", ()):
+            for message in receipt["messages"]:
+                shown = Place(message["channel"], message["ts"])
+                await close_wait(self._slack, shown, thread.id, find_wait(thread, event), event)
+        return Sent()
 
-    async def _ask(self, thread: Thread, wait: Event) -> list[dict[str, str]]:
-        """Post a wait, and return where; it is enough to reach one of several people."""
-        users = [user for name in wait.data["audience"] for user in find_identities(name, "slack")]
-        home = Place.of(thread.state.reply_to)
-        messages, refused = list[dict[str, str]](), list[SlackRefused]()
+    async def _ask(self, thread: Thread, event: Event) -> Sent:
+        """Post a wait, or post it once more; it is enough to reach one of several people."""
+        home, wait = Place.of(thread.state.reply_to), find_wait(thread, event)
+        wait = replace(wait, data=wait.data | {"audience": event.data["audience"]})
+        known = {name: find_identities(name, "slack") for name in wait.data["audience"]}
+        users = [user for found in known.values() for user in found]
+        messages, refused = dict[str, dict[str, str]](), list[SlackRefused]()
         for mentioned in [users] if home else [[user] for user in users]:
             blocks, text = build_wait(thread.id, wait, mentioned), summarize_wait(wait)
             try:
                 place = home or await self._open_direct(mentioned[0])
-                ts = await self._post(place, thread, wait, text=text, blocks=blocks)
-                messages.append({"channel": place.channel, "ts": ts})
+                ts = await self._post(place, thread, event, text=text, blocks=blocks)
             except SlackRefused as error:
                 refused.append(error)
+            else:
+                posted = {"channel": place.channel, "ts": ts}
+                messages |= dict.fromkeys(mentioned, posted) or {"": posted}
         if not messages:
             raise refused[0] if refused else Unavailable("nobody who is asked is known in Slack")
-        return messages
+        people = tuple(
+            name for name, found in known.items() if not messages.keys().isdisjoint(found)
+        )
+        places = {each["ts"]: each for each in messages.values()}
+        return Sent(people or _find_home_people(thread, home), {"messages": [*places.values()]})
 
-    async def _finish(self, thread: Thread, event: Event) -> None:
-        message = event.data["message"]
-        if home := Place.of(thread.state.reply_to):
+    async def _finish(self, thread: Thread, event: Event) -> Sent:
+        home, message = Place.of(thread.state.reply_to), event.data["message"]
+        if home:
             text, blocks = escape(message, 300), build_result(message)
             await self._post(home, thread, event, text=text, blocks=blocks)
+        return Sent(_find_home_people(thread, home))
 
     async def _post(self, place: Place, thread: Thread, event: Event, **message: Any) -> str:
         mark = make_mark(thread.id, event)
@@ -72,6 +82,11 @@ class SlackChannel:
     async def _open_direct(self, user: str) -> Place:
         opened = await self._slack.call("conversations.open", users=user)
         return Place(opened["channel"]["id"])
+
+
+def _find_home_people(thread: Thread, home: Place | None) -> tuple[str, ...]:
+    """Return who reads the conversation that a thread came from, as far as the log knows."""
+    return (thread.state.owner,) if home else ()
 
 
 async def close_wait(slack: Slack, shown: Place, thread_id: str, wait: Event, over: Event) -> None:

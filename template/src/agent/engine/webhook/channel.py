@@ -14,6 +14,7 @@ from typing import Any, Self
 from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
+from ..loop.ports import Sent
 from ..people.identity import find_identities
 from .secrets import read_secrets
 from .sources import Source, read_sources
@@ -80,11 +81,11 @@ class WebhookChannel:
         found = {name: source for name, source in read_sources().items() if source.reply_url}
         return cls({name: Receiver.of(source) for name, source in found.items()}) if found else None
 
-    async def send(self, thread: Thread, event: Event) -> dict[str, Any]:
+    async def send(self, thread: Thread, event: Event) -> Sent:
         home, _, address = thread.state.reply_to.partition(":")
         name, _, conversation = address.partition(":")
         at_home, asked = [name] if home == "webhook" else [], event.data.get("audience", ())
-        others = event.type == "paused" and not {thread.state.owner, "anyone"}.intersection(asked)
+        others = event.type != "finished" and not {thread.state.owner, "anyone"}.intersection(asked)
         theirs = [find_identities(person, "webhook") for person in asked if others or not at_home]
         names = [each for known in theirs for each in ([name] if name in known else known)]
         for each in dict.fromkeys(names or at_home):
@@ -92,11 +93,11 @@ class WebhookChannel:
             if each not in self._receivers:
                 raise Unavailable(f"webhooks.toml has no reply_url for {each!r}")
             await self._receivers[each].post(f"{thread.id}_{event.seq}", json.dumps(body))
-        return {}
+        return Sent(tuple(name for name in asked if find_identities(name, "webhook")))
 
 
 def _build_body(thread: Thread, event: Event, conversation: str) -> dict[str, Any]:
-    data = event.data if event.type == "paused" else {"text": event.data["message"]}
+    data = {"text": event.data["message"]} if event.type == "finished" else event.data
     about = {"thread": thread.id, "conversation": conversation, "seq": event.seq}
     return {"type": event.type, **about, **data}
 
