@@ -428,7 +428,7 @@ def collector() -> Iterator[Collector]:
 
 PROGRAM = """
 import asyncio, sys
-from agent.engine.log.events import event
+from agent.engine.log.events import make_event
 from tests.engine.domain import advance
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.otel import trace_store
@@ -440,7 +440,7 @@ async def main():
     thread = await store_thread(store, make_message("SECRET"), make_step("look"), make_result(2))
     sys.stdin.readline()
     for _ in range(600):  # more than are exported at once
-        thread = await store.append(thread, event("discarded", tokens={}))
+        thread = await store.append(thread, make_event("discarded", tokens={}))
     ports = build_ports(store, Says({"intent": "done", "message": "SECRET"}), World(sys.argv[1]))
     print((await advance(ports, thread)).state.status, flush=True)
 
