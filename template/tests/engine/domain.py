@@ -297,7 +297,7 @@ def make_failure(step: int, error: str = "broken", definite: bool = True) -> Eve
 
 def make_pause(kind: str, *audience: str, call: CallJson | None = None, **data: Any) -> Event:
     """Open a wait for `audience`, the owner `ana` if nobody is named."""
-    about = {"call": call, "digest": compute_digest(call)} if call else {}
+    about = {"call": call, "digest": compute_digest(call, data.get("standing"))} if call else {}
     named = list(audience or ("ana",))
     return make_event("paused", kind=kind, text=f"{kind}?", audience=named, **about, **data)
 

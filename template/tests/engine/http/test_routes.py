@@ -155,6 +155,7 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
         "agent": "test",
         "owner": "ana",
         "wait": None,
+        "standing": [],
         "events": [],
         "next": None,
     }
@@ -218,6 +219,9 @@ async def test_the_health_of_store_and_runner_needs_no_token(api: FastAPI) -> No
 # -- waits --
 
 
+FIVE = {"intent": "charge", "amount": 5}
+
+
 async def asking(store: MemoryStore, *audience: str, **data: Any) -> None:
     """Store a thread `t` whose wait 3 asks for leave to charge."""
     pause = make_pause("approval", *audience, call=CHARGE, **data)
@@ -245,6 +249,10 @@ async def test_a_wait_is_listed_with_everything_needed_to_answer(
         "options": None,
         "call": CHARGE,
         "digest": compute_digest(CHARGE),
+        "standing": None,
+        "limit": None,
+        "error": None,
+        "idempotency_key": None,
         "expires_at": "2027-01-01T12:00:00Z",
     }
     assert (await ana.get("/threads/t")).json()["wait"] == listed["t"]
@@ -331,6 +339,48 @@ async def test_an_answer_to_an_expired_or_superseded_wait_is_refused(
     assert "not waiting for an answer" in late.json()["detail"]
 
 
+async def test_an_edit_is_shown_in_its_final_form_and_bound_to_it(
+    ana: Caller, store: MemoryStore
+) -> None:
+    await asking(store)
+    edit = {"call": {"amount": 5}}
+    preview = (await ana.post("/threads/t/waits/3/preview", json=edit)).json()
+    assert preview == {"call": FIVE, "digest": compute_digest(FIVE)}
+    assert (await store.load("t")).state.version == 3
+    other = {"verdict": "edit", "call": {"amount": 6}, "digest": preview["digest"]}
+    assert (await ana.post("/threads/t/waits/3", json=other)).status_code == 409
+    sent = {"verdict": "edit", **preview}
+    assert (await ana.post("/threads/t/waits/3", json=sent)).status_code == 202
+    assert (await store.load("t")).events[-1].data["call"] == FIVE
+
+
+async def test_an_approval_for_the_thread_is_shown_and_can_be_revoked(
+    ana: Caller, bob: Caller, store: MemoryStore
+) -> None:
+    scope = {"amount": 500}
+    await asking(store, "ana", standing=scope)
+    wait = (await ana.get("/threads/t")).json()["wait"]
+    assert wait["standing"] == scope
+    given = {"verdict": "approve", "digest": wait["digest"], "standing": True}
+    assert (await ana.post("/threads/t/waits/3", json=given)).status_code == 202
+    standing = (await bob.get("/threads/t")).json()["standing"]
+    assert standing == [{"approval": 4, "intent": "charge", "values": scope, "by": "ana"}]
+    statuses = [(await bob.post("/threads/t/approvals/4/revoke")).status_code for _ in range(2)]
+    assert statuses == [202, 409]
+    assert (await ana.get("/threads/t")).json()["standing"] == []
+
+
+async def test_a_step_is_rated_and_nothing_else_is(ana: Caller, store: MemoryStore) -> None:
+    await asking(store)
+    rating = {"rating": "bad", "text": "too much"}
+    assert (await ana.post("/threads/t/steps/2/rating", json=rating)).status_code == 202
+    last = (await store.load("t")).events[-1]
+    assert (last.type, last.actor, last.data) == ("rated", "ana", {"step": 2, **rating})
+    assert (await ana.post("/threads/t/steps/1/rating", json=rating)).status_code == 409
+    awful = {"rating": "awful"}
+    assert (await ana.post("/threads/t/steps/2/rating", json=awful)).status_code == 422
+
+
 async def test_nobody_approves_by_get(ana: Caller, store: MemoryStore) -> None:
     await asking(store)
     answer = await ana.get("/threads/t/waits/3", params=APPROVE)
@@ -394,6 +444,9 @@ GUARDED = [
     ("GET", "/threads/t/events"),
     ("POST", "/threads/t/messages"),
     ("POST", "/threads/t/waits/1"),
+    ("POST", "/threads/t/waits/1/preview"),
+    ("POST", "/threads/t/approvals/1/revoke"),
+    ("POST", "/threads/t/steps/1/rating"),
     ("POST", "/threads/t/cancel"),
     ("GET", "/waits"),
 ]
@@ -422,7 +475,8 @@ async def test_no_route_without_a_token(
 def test_no_route_is_left_out_above(api: FastAPI) -> None:
     paths = api.openapi()["paths"]
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    asked = {(method, path.format(thread_id="t", wait=1)) for method, path in routes}
+    ids = {"thread_id": "t", "wait": 1, "approval": 1, "step": 1}
+    asked = {(method, path.format(**ids)) for method, path in routes}
     assert asked == {*GUARDED, ("GET", "/healthz")}
 
 

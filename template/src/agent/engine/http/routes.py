@@ -19,6 +19,7 @@ SOURCE = "http"
 router = APIRouter(dependencies=[Depends(authenticate)], responses=document_errors(401, 422, 503))
 
 Wait = Annotated[int, Path(ge=1, description="The `wait` of one of `GET /waits`.")]
+Seq = Annotated[int, Path(ge=1, description="The `seq` of an event.")]
 _RECORDED: dict[str, Any] = {
     "status_code": 202,
     "response_description": "Recorded, not done: follow the thread to see what comes of it.",
@@ -98,6 +99,45 @@ async def answer(
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
     thread = await api.resume(service.app.ports, thread_id, wait, actor=name, **given)
+    return _report_recorded(service, thread, thread.state.version)
+
+
+@router.post(
+    "/threads/{thread_id}/waits/{wait}/preview",
+    response_description="The call in its final form.",
+    responses=document_errors(400, 404, 409, 413),
+)
+async def preview_edit(
+    thread_id: str, wait: Wait, body: wire.Edit, service: Running, name: Actor
+) -> wire.Preview:
+    """Show the call that an edit would run, as it would be kept. Nothing is recorded."""
+    ports = service.app.ports
+    preview = await api.preview_edit(ports, thread_id, wait, body.call, actor=name)
+    return wire.Preview.model_validate(preview)
+
+
+@router.post(
+    "/threads/{thread_id}/approvals/{approval}/revoke",
+    **_RECORDED,
+    responses=document_errors(404, 409),
+)
+async def revoke(thread_id: str, approval: Seq, service: Running, name: Actor) -> wire.Recorded:
+    """Withdraw an approval that holds for the whole thread, one of its `standing`."""
+    thread = await api.revoke(service.app.ports, thread_id, approval, actor=name)
+    return _report_recorded(service, thread, thread.state.version)
+
+
+@router.post(
+    "/threads/{thread_id}/steps/{step}/rating",
+    **_RECORDED,
+    responses=document_errors(400, 404, 409, 413),
+)
+async def rate(
+    thread_id: str, step: Seq, body: wire.Rating, service: Running, name: Actor
+) -> wire.Recorded:
+    """Say whether a step was good or bad. Your last rating of a step counts."""
+    given = body.model_dump()
+    thread = await api.rate(service.app.ports, thread_id, step, actor=name, **given)
     return _report_recorded(service, thread, thread.state.version)
 
 

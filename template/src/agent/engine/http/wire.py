@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from ..log.events import CallJson, make_safe
-from ..log.state import VERDICTS, OpenWait
+from ..log.state import VERDICTS, OpenWait, Standing
 from ..log.thread import Thread
 from ..loop.ports import Summary
 
@@ -62,9 +62,22 @@ class Answer(_Request):
     """One of the wait's `verdicts`."""
     text: Annotated[Text, Field(examples=["yes, but not before noon"])] = ""
     digest: Annotated[str, Safe, Field(max_length=64)] = ""
-    """To approve or edit: the wait's `digest`, so that you decide on the call you were shown."""
+    """To approve: the wait's `digest`, so that you decide on the call you were shown. To edit: that
+    of `POST …/preview`, or the wait's."""
     call: Annotated[dict[str, Any], Safe] | None = None
-    """To edit: the arguments that replace those of the call."""
+    """To edit: the arguments as they are to be. What is left out has the default of the schema."""
+    standing: bool = False
+    """To approve: later calls with the values of the wait's `standing` too, in this thread."""
+
+
+class Edit(_Request):
+    call: Annotated[dict[str, Any], Safe]
+    """The arguments as they are to be. What is left out has the default of the schema."""
+
+
+class Rating(_Request):
+    rating: Literal["good", "bad"]
+    text: Text = ""
 
 
 class Cancellation(_Request):
@@ -82,6 +95,31 @@ class Recorded(_View):
     """The event that was recorded; what comes of it has a higher one."""
 
 
+class Preview(_View):
+    """An edit as it would run."""
+
+    call: CallJson
+    digest: str
+    """Send it with the verdict `edit`."""
+
+
+class StandingView(_View):
+    """An approval that holds for the whole thread."""
+
+    approval: int
+    """Its id: the event that gave it."""
+    intent: str
+    values: dict[str, Any]
+    """It covers every call of the intent with these values."""
+    by: str
+
+    @classmethod
+    def of(cls, standing: Standing) -> "StandingView":
+        return cls(
+            approval=standing.seq, intent=standing.intent, values=standing.values, by=standing.by
+        )
+
+
 class EventView(_View):
     seq: int
     """Its place in the thread, from 1."""
@@ -89,6 +127,10 @@ class EventView(_View):
     actor: str
     at: datetime | None
     data: dict[str, Any]
+
+
+_FIELDS = ("options", "call", "digest", "standing", "limit", "error", "idempotency_key")
+"""What a wait shows of its `paused` event."""
 
 
 class WaitView(_View):
@@ -107,6 +149,14 @@ class WaitView(_View):
     call: CallJson | None
     """What an approval or a doubt is about."""
     digest: str | None
+    standing: dict[str, Any] | None
+    """The values for which an approval may be given for the whole thread; null where it may not."""
+    limit: str | None
+    """Which limit was reached: steps, errors, tokens or crashes."""
+    error: str | None
+    """The last error before the limit."""
+    idempotency_key: str | None
+    """Of a call whose outcome is unknown: the other system may know it."""
     expires_at: datetime | None
 
     @classmethod
@@ -119,7 +169,7 @@ class WaitView(_View):
             verdicts=sorted(VERDICTS.get(wait.kind, ())),
             audience=list(wait.audience),
             expires_at=wait.expires_at,
-            **{name: wait.data.get(name) for name in ("options", "call", "digest")},
+            **{name: wait.data.get(name) for name in _FIELDS},
         )
 
 
@@ -134,6 +184,8 @@ class ThreadView(_View):
     agent: str
     """Whose thread it is."""
     wait: WaitView | None
+    standing: list[StandingView]
+    """The approvals that hold for the whole thread."""
     events: list[EventView]
     next: int | None
     """Ask again with `after` set to it for more events; null when these were the last."""
@@ -148,6 +200,7 @@ class ThreadView(_View):
             owner=state.owner,
             agent=state.agent or default,
             wait=WaitView.of(thread, state.wait) if state.wait else None,
+            standing=[StandingView.of(each) for each in state.standing],
             events=[EventView.model_validate(event) for event in page],
             next=page[-1].seq if page and page[-1].seq < state.version else None,
         )

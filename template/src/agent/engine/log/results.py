@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, get_args
 
-from .events import CallJson, Event
+from .events import CallJson, Event, as_json
 
 if TYPE_CHECKING:
     from pydantic import BaseModel  # the log itself needs none of it
@@ -55,6 +55,6 @@ def list_results(events: Iterable[Event], shape: type[S]) -> list[Result[S]]:
 
 def _read(shape: type[S], call: CallJson) -> S:
     try:
-        return shape.model_validate(call)
+        return shape.model_validate_json(as_json(call))
     except ValueError:
         return shape.model_construct(**call)

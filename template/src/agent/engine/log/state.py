@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from .events import CallJson
+from .events import CallJson, compute_digest
 
 Word = Literal["deliver", "think", "act", "recover", "escalate", "idle"]
 
@@ -64,8 +64,10 @@ class Standing:
     by: str
 
     def covers(self, call: CallJson) -> bool:
-        same = all(name in call and call[name] == value for name, value in self.values.items())
-        return call["intent"] == self.intent and same
+        if call["intent"] != self.intent or not call.keys() >= self.values.keys():
+            return False
+        same = {name: call[name] for name in self.values}
+        return compute_digest(same) == compute_digest(self.values)  # `True == 1` would be one
 
 
 @dataclass(frozen=True)

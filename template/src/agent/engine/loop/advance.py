@@ -81,17 +81,17 @@ def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
     """Return which limit a thread reached, in words and by name, and its last error."""
     state, limits = thread.state, ports.get_agent(thread).limits
     counted = {
-        "errors": (state.errors, limits.errors, "errors in a row"),
-        "steps": (state.steps, limits.steps, "steps"),
-        "tokens": (state.tokens, limits.tokens, "tokens"),
+        "errors": (state.errors, limits.errors, "it made {} of {} errors in a row"),
+        "steps": (state.steps, limits.steps, "it used {} of {} steps"),
+        "tokens": (state.tokens, limits.tokens, "it used {} of {} tokens"),
     }
-    name, (spent, limit, unit) = next(
+    name, (spent, limit, words) = next(
         (name, each) for name, each in counted.items() if each[0] >= each[1]
     )
     failed = (past.data["error"] for past in reversed(thread.events) if "error" in past.data)
     last = next(failed, "") if state.errors else ""
     about = {"limit": name} | ({"error": str(last)} if last else {})
-    return f"{spent:,} {unit}, and the limit is {limit:,}", about
+    return words.format(f"{spent:,}", f"{limit:,}"), about
 
 
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
