@@ -24,6 +24,7 @@ from ..domain import (
     World,
     build_ports,
     list_types,
+    make_answer,
     make_delivery,
     make_message,
     make_pause,
@@ -139,6 +140,19 @@ def test_what_went_on_where_it_was_is_added(new: House) -> None:
     new.does("import", stdin=lines(grown))
     new.does("import", stdin=lines(ASKED))
     assert new.threads() == [grown]
+
+
+def test_an_import_brings_no_standing_approval(new: House) -> None:
+    scope = {"amount": 500}
+    given = make_answer(3, "approve", standing={"intent": "charge", "values": scope})
+    asked = make_pause("approval", call=RISKY, standing=scope)
+    there = make_thread(make_message(), make_step(**RISKY), asked, given, thread_id="asked")
+    assert there.state.standing
+    for _ in range(2):
+        new.does("import", stdin=lines(there))
+    (here,) = new.threads()
+    assert here.state.standing == ()
+    assert here.events[-1].data["standing_elsewhere"] == given.data["standing"]
 
 
 def test_what_went_on_in_both_places_is_left_as_it_is(new: House) -> None:

@@ -112,3 +112,24 @@ def test_a_cut_says_how_many_lines_are_missing() -> None:
     assert f"\n    [… {missing} lines cut …]\n" in rendered
     assert rendered.startswith("<t>\n    - 0\n")
     assert rendered.endswith("\n    - 1499\n</t>")
+
+
+@pytest.mark.parametrize(
+    "char",
+    "\u200b\u2060\u00ad\u034f\u3164\ufe0f\U000e0041\u202e\x1b\x85",
+    ids=lambda char: f"U+{ord(char):04X}",
+)
+def test_no_character_reaches_the_model_unseen(char: str) -> None:
+    for rendered in (
+        render_block("t", f"a{char}b"),
+        render_block("t", {f"n{char}": [f"a{char}b"]}),
+        render_block(f"t{char}", "x"),
+    ):
+        assert char not in rendered
+    code = char.encode("unicode_escape").decode()
+    assert render_block("t", f"a{char}b") == f"<t>\n    a{code}b\n</t>"
+
+
+@pytest.mark.parametrize("char", "\uff1c\ufe64")
+def test_a_wide_bracket_begins_no_tag(char: str) -> None:
+    assert render_block("t", f"{char}/t>") == "<t>\n    &lt;/t>\n</t>"

@@ -206,6 +206,9 @@ SILENT = {
     "discarded": "it was never said",
     "finished": "the step before it says it",
     "forked": "the copy is a thread like any other",
+    "reminded": "it is between the program and a person",
+    "revoked": "the next call that needs an approval asks for one",
+    "rated": "it is for whoever improves the prompts",
     "resumed": "each verdict has its own row, below",
 }
 

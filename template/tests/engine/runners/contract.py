@@ -15,11 +15,11 @@ from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Run
+from agent.engine.loop.actions import Action, Ask, Finish, Run
 from agent.engine.loop.api import launch
 from agent.engine.loop.ports import Ports, Reply, Runner, Store
 
-from ..domain import Says, World, build_ports, list_types, make_message, store_thread
+from ..domain import Done, Says, Shown, World, build_ports, list_types, make_message, store_thread
 
 Pass = Callable[[float], Awaitable[None]]
 
@@ -160,6 +160,35 @@ class RunnerContract:
         await passes(3)
         async with start_working(runner):
             await wait_until(self.all_finished(store))
+
+    async def test_a_runner_reminds_people_once_and_escalates_when_the_time_is_over(
+        self, store: Store, world: World, passes: Pass
+    ) -> None:
+        def decide(step: Any, thread: Thread) -> Action:
+            if isinstance(step, Done):
+                return Finish(step.message)
+            return Ask(
+                step.question, audience=("ana",), remind_s=60, expires_s=600, escalate=("bob",)
+            )
+
+        shown = Shown()
+        ask, kinds = {"intent": "ask_person", "question": "?"}, ["paused", "reminded", "paused"]
+        ports = build_ports(store, Says(ask, DONE), world, decide=decide, channel=shown)
+        runner = self.runner(ports)
+        await store_thread(store, make_message())
+        assert (await runner.finish("t")).state.status == "waiting:question"
+        for number, seconds in enumerate((61, 540), 2):
+            await passes(seconds)
+
+            async def told(number: int = number) -> bool:
+                return len(shown.sent) == number
+
+            async with start_working(runner):
+                await wait_until(told)
+        assert [event.type for event in shown.sent] == kinds
+        wait = (await store.load("t")).state.wait
+        assert wait is not None
+        assert wait.audience == ("bob",)
 
     async def test_a_runner_closes_an_expired_approval(
         self, store: Store, world: World, passes: Pass
