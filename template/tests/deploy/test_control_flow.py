@@ -24,6 +24,7 @@ def test_only_production_needs_approval(environment: str, approvers: tuple[str, 
     action = decide(step("deploy_backend", tag="v1.2.3", environment=environment), NEW)
     assert isinstance(action, Run)
     assert action.approvers == approvers
+    assert action.title == ("Deploy v1.2.3 to production" if approvers else "")
     assert action.effect == "idempotent"
 
 

@@ -40,7 +40,12 @@ def decide(step: NextStep, thread: Thread) -> Action:
         case DeployBackend(environment="staging"):
             return Run(deploy_backend, effect="idempotent")
         case DeployBackend():
-            return Run(deploy_backend, effect="idempotent", approvers=("owner",))
+            return Run(
+                deploy_backend,
+                effect="idempotent",
+                approvers=("owner",),
+                title=f"Deploy {step.tag} to production",
+            )
 
 
 def prefetch(thread: Thread) -> dict[str, Any]:

@@ -60,7 +60,8 @@ Write = Callable[[str], Callable[..., Any]]
         ("cli:somebody", ("cli:somebody",)),
         ("empty", ()),
         ("leed", ()),
-        ("cron:nightly", ()),
+        ("hook:builds", ("hook:builds",)),
+        ("hook:", ()),
         ("", ()),
     ],
 )

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..log.errors import Misconfigured
-from ..log.state import is_person
 from ..settings import optional
 
 RESERVED = ("anyone", "owner")
@@ -67,7 +66,7 @@ def choose_agent(kind: str, places: Iterable[str]) -> str:
 class PeopleFile:
     """Knows everybody of `people.toml`, its teams, and whoever has a token of the API.
 
-    A name such as `slack:U1` is somebody whom only that channel knows.
+    A name such as `slack:U1` or `hook:builds` is somebody whom only that channel or trigger knows.
     """
 
     def find_members(self, name: str) -> tuple[str, ...]:
@@ -75,7 +74,7 @@ class PeopleFile:
         if name in tables.teams:
             return tuple(tables.teams[name])
         tokens = (given.partition(":")[0].strip() for given in optional("API_TOKENS").split(","))
-        known = name in tables.people or name in tokens or (":" in name and is_person(name))
+        known = name in tables.people or name in tokens or all(name.partition(":"))
         return (name,) if known else ()
 
 
