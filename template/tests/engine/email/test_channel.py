@@ -216,7 +216,9 @@ async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) ->
         assert not {"\x1b", "\u202e", "\0"}.intersection(read_text(mail))
 
 
-@pytest.mark.parametrize("memo", ["漢字 " * 6_000, "x" * 19_000, "a\u202e\n" * 1_000, "é" * 900])
+@pytest.mark.parametrize(
+    "memo", ["漢字 " * 6_000, "x" * 19_000, "a\u202e\n" * 1_000, "é" * 900, "</pre>&amp;" * 90]
+)
 async def test_a_long_call_survives_the_way_to_its_reader(memo: str, outbox: Outbox) -> None:
     call = {"intent": "charge", "memo": memo, "amount": 500}
     (mail,) = await send_last(outbox, make_mail(), make_pause("approval", "ana", call=call))

@@ -10,7 +10,7 @@ from agent.engine.email.paragraphs import LONGEST_CALL
 from agent.engine.email.stamp import Stamp
 from agent.engine.log.characters import is_unseen
 from agent.engine.log.events import CallJson, make_event
-from agent.engine.people.cards import write_call
+from agent.engine.people.cards import format_scope, write_call
 
 from ..domain import make_message, make_pause, make_thread
 from ..examples import given, st
@@ -65,8 +65,12 @@ def test_the_call_is_read_back_exactly_from_the_text_and_from_the_html(
 ) -> None:
     mail = write(kind, call=call, digest="d", text=said, error=said, standing=call)
     kept = make_event("paused", call=call).data["call"]
+    written = "\n".join(write_call(kept))
+    fits = len(written) + len(format_scope({"call": kept, "standing": kept})) <= LONGEST_CALL
     for part in PARTS:
-        assert json.dumps(read_call(mail, part)) == json.dumps(kept)
+        assert json.dumps(read_call(mail, part)) == json.dumps(kept if fits else None)
+        says_length = f"The call has {len(written):,} characters" in read_part(mail, part)
+        assert says_length != fits
 
 
 @pytest.mark.parametrize("extra", [0, 1])
@@ -103,11 +107,12 @@ def test_a_mail_shows_all_that_one_has_to_know() -> None:
         idempotency_key="t.3-abc",
         audience=["ana", "bob", "slack:U1", "email:eve@x.example"],
         expires_at="2026-11-30T12:00:00+00:00",
+        escalate=["head"],
     )
     text = read_part(mail, "plain")
-    who = "you or ana or others"
+    who, until = "you or ana or others", "2026-11-30 12:00 UTC, and after that from head"
     assert text.partition("\n\nDecide on this page.")[0] == "\n".join([
-        f"Approval: the agent waits for an answer from {who} until 2026-11-30 12:00 UTC.", "",
+        f"Approval: the agent waits for an answer from {who} until {until}.", "",
         "  Refund 5 EUR to Mia", "",
         "This is the whole call:", "",
         "  charge", "  amount: 5", '  to: "Mia"', "",
@@ -147,11 +152,9 @@ def test_a_title_above_a_call_is_one_line_that_adds_no_argument() -> None:
     assert "\n  amount: 5\n" not in read_part(mail, "plain")
 
 
-@given(
-    said=st.text(max_size=60), hidden=st.sampled_from("\u202e\u200b\x1b\0\u3164\u2800\U000e0041")
-)
-def test_no_unseen_character_is_in_a_mail(said: str, hidden: str) -> None:
-    said = said + hidden
+@pytest.mark.parametrize("hidden", "\u202e\u200b\x1b\x85\u2028\u3164\u2800\u034f\U000e0041")
+def test_no_unseen_character_is_in_a_mail(hidden: str) -> None:
+    said = f"a{hidden}b"
     mails = [
         write(text=said, call={"intent": "charge", said: said}, error=said, audience=["bob", said]),
         write("question", text=said, options={"choices": [said]}),
@@ -160,10 +163,7 @@ def test_no_unseen_character_is_in_a_mail(said: str, hidden: str) -> None:
     ]
     for mail in mails:
         for text in (mail["Subject"], *(read_part(mail, part) for part in PARTS)):
-            unseen = [
-                sign for sign in text if is_unseen(sign) and sign not in "\n\u200c\u200d\ufe0f"
-            ]
-            assert unseen == []
+            assert [sign for sign in text if is_unseen(sign) and sign != "\n"] == []
 
 
 def _write_result(message: str) -> Any:

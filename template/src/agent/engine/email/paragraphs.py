@@ -62,11 +62,9 @@ def write_wait(
 
     `audience` is everybody who may answer. A reminder asks `again`.
     """
-    still, until = " still" if again else "", ""
-    if expires_at := data.get("expires_at"):
-        until = f" until {datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
-    who = name_audience(audience, reader)
-    head = f"{KINDS[data['kind']]}: the agent{still} waits for an answer from {who}{until}."
+    still, who = " still" if again else "", name_audience(audience, reader)
+    asks = f"{KINDS[data['kind']]}: the agent{still} waits for an answer from {who}"
+    head = f"{asks}{_write_end(data, reader)}."
     parts = [Paragraph(head), Paragraph(cut(title_wait(data), _LONGEST), "said")]
     if data.get("call"):
         parts += _write_call(data, has_page)
@@ -92,6 +90,15 @@ def format_html(paragraphs: Iterable[Paragraph], link: str) -> str:
     if link:
         shown.append(f'<p><a href="{escape(link)}">Open the page</a></p>')
     return f"<!doctype html>\n<html><body>\n{chr(10).join(shown)}\n</body></html>\n"
+
+
+def _write_end(data: dict[str, Any], reader: str) -> str:
+    """Say until when a wait can be answered, and who is asked after that."""
+    if not (expires_at := data.get("expires_at")):
+        return ""
+    until = f" until {datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC"
+    others = data.get("escalate")
+    return f"{until}, and after that from {name_audience(others, reader)}" if others else until
 
 
 def _write_call(data: dict[str, Any], has_page: bool) -> list[Paragraph]:
