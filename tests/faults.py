@@ -788,6 +788,20 @@ FAULTS = [
         "if answer.is_error:",
         "webhook/test_channel.py::test_any_answer_but_2xx_is_retried",
     ),
+    Fault(
+        "somebody whose system was not posted to counts as notified",
+        "webhook/channel.py",
+        "return Sent(tuple(_list_people(asked, posted)))",
+        "return Sent(tuple(_list_people(asked, self._receivers)))",
+        "webhook/test_channel.py::test_those_whose_system_accepted_were_notified",
+    ),
+    Fault(
+        "a webhook is told of its own people only",
+        "webhook/channel.py",
+        "    asked = thread.event(wait).data ",
+        "    asked = event.data ",
+        "webhook/test_channel.py::test_a_wait_is_posted_with_all_that_an_answer_needs",
+    ),
     # -- evals --
     Fault(
         "a stale recording answers",
@@ -894,9 +908,66 @@ FAULTS = [
     Fault(
         "a link is good for what the form says",
         "email/page.py",
-        'given = fields | {"digest": link.digest}',
+        "given = fields | meant",
         "given = fields",
         "email/test_page.py::test_the_link_in_a_mail_leads_to_a_page_that_approves",
+    ),
+    Fault(
+        "a link's digest replaces that of an edit",
+        "email/page.py",
+        'if fields.get("do") == "approve" else {}',
+        "if True else {}",
+        "email/test_page.py::test_an_edit_runs_as_its_preview_showed_it",
+    ),
+    Fault(
+        "a mail cuts a value",
+        "email/paragraphs.py",
+        'call, scope = "\\n".join(write_call(data["call"])), ',
+        'call, scope = "\\n".join(line[:500] for line in write_call(data["call"])), ',
+        "email/test_channel.py::test_a_long_call_survives_the_way_to_its_reader",
+    ),
+    Fault(
+        "a mail shows a call of any length",
+        "email/paragraphs.py",
+        "    if len(call) + len(scope) > LONGEST_CALL:",
+        "    if False:",
+        "email/test_paragraphs.py::"
+        "test_a_call_that_is_too_long_is_not_shown_but_linked_to_with_its_length",
+    ),
+    Fault(
+        "an unseen character is in a mail",
+        "email/paragraphs.py",
+        "cut(title_wait(data), _LONGEST)",
+        'cut(data["text"], _LONGEST)',
+        "email/test_paragraphs.py::test_no_unseen_character_is_in_a_mail",
+    ),
+    Fault(
+        "the HTML of a mail says what others wrote as markup",
+        "email/paragraphs.py",
+        "    lines = (escape(line, quote=False) for",
+        "    lines = (line for",
+        "email/test_channel.py::test_a_long_call_survives_the_way_to_its_reader",
+    ),
+    Fault(
+        "words of others start a line of a mail",
+        "email/paragraphs.py",
+        "    subsequent_indent=_INDENT,\n",
+        "",
+        "email/test_paragraphs.py::test_words_of_others_are_never_at_the_left_edge_of_the_text",
+    ),
+    Fault(
+        "the link of a reminder leads to the reminder",
+        "email/letters.py",
+        'return int(event.data.get("wait", event.seq))',
+        "return event.seq",
+        "email/test_page.py::test_the_link_in_a_reminder_leads_to_the_wait",
+    ),
+    Fault(
+        "somebody whose address was refused counts as notified",
+        "email/channel.py",
+        ' if one["To"] not in refused',
+        "",
+        "email/test_channel.py::test_those_whose_address_the_server_accepted_were_notified",
     ),
     Fault(
         "anybody may write",

@@ -20,6 +20,7 @@ from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.ports import Ports
+from agent.engine.people.routing import Routing
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import (
@@ -36,6 +37,7 @@ from ..domain import (
     store_thread,
 )
 from .mail_servers import SECRET, Outbox, configure, listen
+from .mails import read_call
 
 CALL = {"intent": "charge", "amount": 500}
 STAMP = Stamp("Agent", "agent@example.org", SECRET)
@@ -126,20 +128,25 @@ async def test_a_question_goes_to_the_writer_unless_others_are_asked(
     ("settings", "wait", "says", "link"),
     [
         ({}, make_pause("approval", "ana", call=CALL), "A reply does not approve", True),
-        ({}, make_pause("approval", "ana", call=CALL), "charge\n  amount: 500", True),
-        ({}, make_pause("question", "ana"), "Reply to this mail", True),
+        ({}, make_pause("approval", "ana", call=CALL), "  charge\n  amount: 500", True),
+        ({}, make_pause("question", "ana"), "A reply answers", True),
         (
             {},
             make_pause("question", "ana", options={"format": "yes_no"}),
             "  1. yes\n  2. no",
             True,
         ),
-        ({}, make_pause("limit", "anyone"), "Decide here", True),
+        ({}, make_pause("limit", "anyone"), "Decide on this page", True),
         ({}, make_pause("in_doubt", "ana", call=CALL), "Check what happened", True),
         ({}, make_pause("approval", "nobody", call=CALL), "waits for nobody", False),
         ({"PUBLIC_URL": ""}, make_pause("approval", "ana", call=CALL), "agent inbox", False),
         ({"PUBLIC_URL": ""}, make_pause("question", "ana"), "Reply to this mail", False),
-        ({"EMAIL_MAILGUN_KEY": ""}, make_pause("question", "ana"), "Answer here", True),
+        (
+            {"EMAIL_MAILGUN_KEY": ""},
+            make_pause("question", "ana"),
+            "Replies to this mail are not read",
+            True,
+        ),
         (
             {"EMAIL_MAILGUN_KEY": "", "PUBLIC_URL": ""},
             make_pause("question", "ana"),
@@ -209,6 +216,16 @@ async def test_hostile_data_adds_no_header_receiver_or_markup(outbox: Outbox) ->
         assert not {"\x1b", "\u202e", "\0"}.intersection(read_text(mail))
 
 
+@pytest.mark.parametrize(
+    "memo", ["漢字 " * 6_000, "x" * 19_000, "a\u202e\n" * 1_000, "é" * 900, "</pre>&amp;" * 90]
+)
+async def test_a_long_call_survives_the_way_to_its_reader(memo: str, outbox: Outbox) -> None:
+    call = {"intent": "charge", "memo": memo, "amount": 500}
+    (mail,) = await send_last(outbox, make_mail(), make_pause("approval", "ana", call=call))
+    assert [read_call(mail, part) for part in ("plain", "html")] == [call, call]
+    assert mail.as_string().isascii()
+
+
 async def test_a_long_text_is_cut_and_keeps_its_characters(outbox: Outbox) -> None:
     (mail,) = await send_last(
         outbox, make_mail(), make_event("finished", message="ä漢🚀" + "x" * 90_000)
@@ -276,6 +293,42 @@ async def test_a_refused_address_does_not_keep_others_from_their_mail(
     else:
         await send_last(outbox, *log)
     assert outbox.receivers == receivers
+
+
+@pytest.mark.parametrize(
+    ("reply_to", "asked", "refuses", "people"),
+    [
+        ("poll:", ["bob", "ana"], {}, ("bob", "ana")),
+        ("poll:", ["bob", "ana"], {"bob@example.org": "550 no"}, ("ana",)),
+        ("poll:", ["bob", "nobody"], {}, ("bob",)),
+        ("poll:", ["bob", "email:eve@x.example"], {}, ("bob", "email:eve@x.example")),
+        (HOME, ["ana", "bob"], {}, ("ana",)),
+        (HOME, ["anyone"], {}, ("ana",)),
+        (HOME, ["nobody"], {}, ("ana",)),
+    ],
+)
+@pytest.mark.parametrize("again", [False, True])
+async def test_those_whose_address_the_server_accepted_were_notified(
+    reply_to: str,
+    asked: list[str],
+    refuses: dict[str, str],
+    people: tuple[str, ...],
+    again: bool,
+    outbox: Outbox,
+) -> None:
+    outbox.refuses = refuses
+    owner = "ana" if reply_to == HOME else "cleo"
+    log = [make_message(actor=owner, reply_to=reply_to), make_pause("question", *asked)]
+    if again:
+        log.append(make_event("reminded", "system", wait=2))
+    thread = make_thread(*log, thread_id="t-1")
+    channel = EmailChannel.from_env()
+    assert channel
+    delivery = await Routing({"email": channel}).notify(thread, thread.events[-1])
+    assert delivery.problem is None
+    assert [tuple(names) for names in delivery.reached.values()] == [people]
+    assert len(outbox.mails) == len(people)
+    assert all(("Reminder" in mail["Subject"]) == again for mail in outbox.mails)
 
 
 @pytest.mark.parametrize(("password", "taken"), [("se%2Fcret", 1), ("wrong", 0)])

@@ -17,7 +17,9 @@ from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.thread import Thread
+from agent.engine.loop.api import preview_edit
 from agent.engine.loop.ports import Ports
+from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App
 from agent.engine.stores.memory import MemoryStore
 
@@ -26,6 +28,7 @@ from ..domain import Asleep, list_types, make_message, make_pause, make_step, st
 from ..http.conftest import TOKENS, Caller, bearer, caller
 from .conftest import write_mail
 from .mail_servers import Outbox
+from .mails import read_part
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
 OTHER: CallJson = {"intent": "charge", "amount": 501}
@@ -261,13 +264,54 @@ async def test_the_page_answers_every_kind_of_wait(
     assert (answer.data["verdict"], answer.data["text"]) == (fields["do"], said_)
 
 
-async def test_the_page_can_edit_the_call(browser: Caller, store: MemoryStore) -> None:
+async def test_an_edit_runs_as_its_preview_showed_it(
+    browser: Caller, store: MemoryStore, ports: Ports
+) -> None:
     await store_approval(store)
     await sign_in(browser, "bob")
-    status, page = await send(browser, make_link(), do="edit", **{"argument.amount": "much"})
+    edit = {"do": "edit", "argument.amount": "50"}
+    shown = await preview_edit(ports, "t", 3, {"intent": "charge", "amount": 50}, actor="bob")
+    status, page = await send(browser, make_link(), digest=compute_digest(OTHER), **edit)
+    assert (status, "not the call you were shown" in page) == (409, True)
+    much = {"do": "edit", "argument.amount": "much", "digest": shown.digest}
+    status, page = await send(browser, make_link(), **much)
     assert (status, "Not done." in page) == (409, True)
-    assert (await send(browser, make_link(), do="edit", **{"argument.amount": "50"}))[0] == 303
+    assert (await store.load("t")).state.wait
+    assert (await send(browser, make_link(), digest=shown.digest, **edit))[0] == 303
     assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
+
+
+async def test_an_approval_is_of_the_call_and_the_scope_in_the_mail(
+    browser: Caller, store: MemoryStore
+) -> None:
+    scope: CallJson = {"amount": 500}
+    digest = compute_digest(CALL, scope)
+    wait = make_event("paused", **make_pause("approval", "bob", call=CALL).data | {
+        "digest": digest, "standing": scope,
+    })  # fmt: skip
+    await store_thread(store, make_message(), make_step(**CALL), wait)
+    await sign_in(browser, "bob")
+    status, page = await send(browser, make_link(), do="approve", digest=digest)
+    assert (status, "not the call you were shown" in page) == (409, True)
+    path = f"/email/wait/{Stamp.from_env().seal_link(Link('t', 3, digest, 'bob'))}"
+    assert (await send(browser, path, do="approve", digest=compute_digest(CALL)))[0] == 303
+    assert (await store.load("t")).events[-1].data["verdict"] == "approve"
+
+
+async def test_the_link_in_a_reminder_leads_to_the_wait(
+    browser: Caller, store: MemoryStore, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PUBLIC_URL", "http://agent")
+    channel = EmailChannel.from_env()
+    assert channel
+    again = make_event("reminded", "system", "remind:3", wait=3)
+    thread = await store_approval(store, again)
+    await Routing({"email": channel}).notify(thread, thread.events[-1])
+    (mail,) = outbox.mails
+    path = next(word for word in read_part(mail, "plain").split() if "/email/wait/" in word)
+    await sign_in(browser, "bob")
+    assert 'value="approve"' in (await browser.get(path)).text
+    assert (await send(browser, path, do="approve"))[0] == 303
 
 
 async def test_hostile_data_is_shown_but_not_interpreted(

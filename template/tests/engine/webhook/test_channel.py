@@ -1,6 +1,7 @@
 """Notifying another system over real HTTP: signed, recognizable, and retried until accepted."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from ..domain import (
 from .receiver import KEY, SECRET, System, run_system
 
 HOME = "webhook:crm:ticket-7"
+HOSTILE = "\u202e\n  amount: 5 `` \u200b"
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
 PEOPLE = """
 [ana]
@@ -90,17 +92,66 @@ async def test_a_result_is_posted_with_a_signature(channel: WebhookChannel, crm:
     assert headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("again", [False, True])
 async def test_a_wait_is_posted_with_all_that_an_answer_needs(
+    again: bool, channel: WebhookChannel, crm: System
+) -> None:
+    call: CallJson = {"intent": "charge", "amount": 500, "memo": HOSTILE * 1_000}
+    asked = make_pause(
+        "approval", "ana", "cleo", call=call,
+        standing={"memo": HOSTILE}, escalate=["head"], limit="steps", error=HOSTILE,
+        idempotency_key="t.2-abc", expires_at="2026-11-30T12:00:00+00:00",
+    )  # fmt: skip
+    log = [make_message(actor="eve", reply_to=HOME), make_step(**call), asked]
+    log += [make_event("reminded", "system", wait=3)] if again else []
+    thread = make_thread(*log)
+    await Routing({"webhook": channel}).notify(thread, thread.events[-1])
+    (body,) = crm.read_bodies()
+    assert body == asked.data | {
+        "type": "reminded" if again else "paused",
+        "thread": "t", "conversation": "ticket-7", "seq": 4 if again else 3, "wait": 3,
+        "notify": ["ana"],
+    }  # fmt: skip
+    assert (body["call"], body["audience"]) == (call, ["ana", "cleo"])
+    assert crm.requests[0][1].isascii()
+
+
+@pytest.mark.parametrize(
+    ("home", "audience", "reached"),
+    [
+        (HOME, ["ana", "bob"], {"webhook": ["ana", "bob"]}),
+        (HOME, ["bob"], {"webhook": ["bob"]}),
+        (HOME, ["anyone"], {}),
+        (HOME, ["nobody"], {}),
+        ("webhook:ops:7", ["hook:ops", "ana", "bob"], {"webhook": ["bob"]}),
+        ("webhook:ops:7", ["ana"], {"webhook": ["ana"]}),
+        ("poll:", ["ana", "bob", "nobody"], {"webhook": ["ana", "bob"]}),
+    ],
+)
+async def test_those_whose_system_accepted_were_notified(
+    channel: WebhookChannel,
+    crm: System,
+    home: str,
+    audience: list[str],
+    reached: dict[str, list[str]],
+) -> None:
+    first = make_message(actor="hook:ops", reply_to=home)
+    thread = make_thread(first, make_step(**CHARGE), make_pause("approval", *audience, call=CHARGE))
+    delivery = await Routing({"webhook": channel, "poll": PollChannel()}).notify(
+        thread, thread.events[-1]
+    )
+    assert (delivery.reached, delivery.problem) == (reached, None)
+    names = [name for _, body in crm.requests for name in json.loads(body)["notify"]]
+    assert sorted({*names}) == sorted(reached.get("webhook", []))
+
+
+async def test_nobody_was_notified_by_a_system_that_did_not_accept(
     channel: WebhookChannel, crm: System
 ) -> None:
+    crm.answers = [(503, {})]
     thread = make_waiting("ana")
-    await notify(channel, thread)
-    (body,) = crm.read_bodies()
-    assert body == thread.events[-1].data | {
-        "type": "paused", "thread": "t", "conversation": "ticket-7", "seq": 3,
-    }  # fmt: skip
-    assert (body["kind"], body["audience"], body["call"]) == ("approval", ["ana"], CHARGE)
-    assert body["digest"]
+    delivery = await Routing({"webhook": channel}).notify(thread, thread.events[-1])
+    assert (delivery.reached, str(delivery.problem)) == ({}, f"{crm.url} answered 503")
 
 
 async def test_an_event_that_is_posted_again_has_the_same_id(

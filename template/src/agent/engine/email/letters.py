@@ -1,37 +1,43 @@
-"""The mails that the agent writes, as text and as simple HTML.
+"""The mails that the agent writes: their headers, their link, and how they can be answered.
 
-Everything shown is data: characters that a screen would interpret are replaced, and nothing but
-our own link can be clicked.
+A mail approves nothing: it links to the page of the wait. What it says is in paragraphs.py.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
-from html import escape
 
-from ..log.events import Event, cut
+from ..log.characters import clean
+from ..log.events import Event
 from ..log.thread import Thread
+from ..people.cards import KINDS, explain_message, title_wait
+from ..people.words import shorten
 from .home import goes_home, list_received, read_home
+from .paragraphs import (
+    Paragraph,
+    format_html,
+    format_text,
+    name_audience,
+    write_result,
+    write_wait,
+)
 from .stamp import Link, Stamp
 
 UNREAD = "[Attachments, not read: {}]"
 """What the agent reads in place of attachments, as the last line of a mail's text."""
 
 _UNREAD = re.compile(re.escape(UNREAD).replace(re.escape("{}"), "(.*)") + r"\Z")
-_LONGEST = 20_000
-_WIDE = SMTP.clone(max_line_length=900)
-"""Message-IDs do not survive being folded."""
+_WIDE = SMTP.clone(max_line_length=900, cte_type="7bit")
+"""Message-IDs do not survive being folded, nor does text beyond ASCII survive every server."""
 _HOW = {
-    "question": "Reply to this mail with your answer.",
-    "approval": "Review and decide here. A reply does not approve; it withdraws the request.",
-    "limit": "Decide here. A reply is a new request, and the agent continues with that.",
-    "job": "If you know that it is done, report it here. A reply is read only after that.",
-    "in_doubt": "Check what happened, then report it here. A reply is read only after that.",
+    "question": "Answer on this page.",
+    "approval": "Decide on this page. A reply does not approve.",
+    "limit": "Decide on this page.",
+    "job": "If you know that it is done, report it on this page.",
+    "in_doubt": "Check what happened, then report it on this page.",
 }
 
 
@@ -50,15 +56,20 @@ def write_letter(
     letterhead: Letterhead, thread: Thread, event: Event, person: str, address: str
 ) -> EmailMessage:
     """Write a mail about `event` to one person; it is the same mail each time."""
-    waits = event.type != "finished"
-    news = _write_question(event) if waits else [event.data["message"]]
-    link = _make_link(letterhead, thread, event, person)
-    how = _explain_answer(letterhead, thread, event, person, link) if waits else []
-    unread = _list_unread(thread, event) if address == read_home(thread)[0] else ()
-    paragraphs = [_make_printable(cut(part, _LONGEST)) for part in [*news, *unread, *how]]
+    link, parts = _make_link(letterhead, thread, event, person), list[Paragraph]()
+    if event.type == "finished":
+        parts.append(write_result(event.data["message"]))
+    else:
+        audience = _list_audience(thread, event)
+        again, has_page = event.type == "reminded", bool(link)
+        parts += write_wait(event.data, audience, person, again=again, has_page=has_page)
+    if address == read_home(thread)[0]:
+        parts += _list_unread(thread, event)
+    if event.type != "finished":
+        parts.append(Paragraph(_explain_answer(letterhead, thread, event, person, link)))
     mail = _write_headers(letterhead.stamp, thread, event, address)
-    mail.set_content("\n\n".join([*paragraphs, *filter(None, [link])]) + "\n")
-    mail.add_alternative(_write_html(paragraphs, link), "html")
+    mail.set_content(format_text(parts, link))
+    mail.add_alternative(format_html(parts, link), "html")
     return mail
 
 
@@ -68,32 +79,20 @@ def _write_headers(stamp: Stamp, thread: Thread, event: Event, address: str) -> 
     mail["To"] = address
     theirs, subject = read_home(thread)
     seen = list_received(thread, event) if address == theirs else []
-    reply = subject and seen
-    mail["Subject"] = _make_printable(f"Re: {subject}") if reply else _write_subject(event)
+    about = f"Re: {clean(subject)}" if subject and seen else _write_subject(event)
+    again = event.type == "reminded"
+    mail["Subject"] = f"Reminder: {about}" if again else about
     if event.at:
         mail["Date"] = format_datetime(event.at)
     mail["Message-ID"] = stamp.make_message_id(thread.id, event.seq)
-    if seen:
-        mail["In-Reply-To"] = seen[-1]
+    first = [stamp.make_message_id(thread.id, _read_wait(event))] if again else []
+    if answered := [*seen, *first]:
+        mail["In-Reply-To"] = answered[-1]
     root = stamp.make_message_id(thread.id, 0)
-    mail["References"] = " ".join([root, *seen[:1], *seen[1:][-8:]])
+    mail["References"] = " ".join([root, *seen[:1], *seen[1:][-8:], *first])
     mail["Auto-Submitted"] = "auto-replied"
     mail["X-Auto-Response-Suppress"] = "All"
     return mail
-
-
-def _write_question(event: Event) -> list[str]:
-    data, options = event.data, event.data.get("options") or {}
-    choices = ("yes", "no") if options.get("format") == "yes_no" else options.get("choices", ())
-    parts = [data["text"]]
-    if call := data.get("call"):
-        lines = [f"  {name}: {_dump(value)}" for name, value in call.items() if name != "intent"]
-        parts.append("\n".join([call["intent"], *lines]))
-    if choices:
-        parts.append("\n".join(f"  {place}. {text}" for place, text in enumerate(choices, 1)))
-    if expires_at := data.get("expires_at"):
-        parts.append(f"Until {datetime.fromisoformat(expires_at):%Y-%m-%d %H:%M} UTC.")
-    return parts
 
 
 def _make_link(letterhead: Letterhead, thread: Thread, event: Event, person: str) -> str:
@@ -106,31 +105,43 @@ def _make_link(letterhead: Letterhead, thread: Thread, event: Event, person: str
 
 
 def _explain_answer(
-    letterhead: Letterhead, thread: Thread, wait: Event, person: str, link: str
-) -> list[str]:
+    letterhead: Letterhead, thread: Thread, event: Event, person: str, link: str
+) -> str:
     """Say how the person can answer a wait, or why they cannot."""
-    kind, audience = wait.data["kind"], wait.data["audience"]
+    kind, audience = event.data["kind"], _list_audience(thread, event)
     if not {person, "anyone"}.intersection(audience):
-        return [f"This waits for {', '.join(audience)}, who cannot be reached by mail."]
-    replies = kind == "question" and letterhead.takes_replies
+        return f"This waits for {name_audience(audience, person)}, who cannot be reached by mail."
     if link:
-        return [_HOW[kind] if replies or kind != "question" else "Answer here."]
-    if replies:
-        return [_HOW[kind]]
-    how = f"Run `agent inbox` to see how to answer {thread.id}:{_read_wait(wait)}."
+        return " ".join([_HOW[kind], _explain_reply(letterhead, thread, event, person)]).strip()
+    if kind == "question" and letterhead.takes_replies:
+        return "Reply to this mail with your answer."
+    how = f"Run `agent inbox` to see how to answer {thread.id}:{_read_wait(event)}."
     if ":" in person:
-        how = f"To answer anywhere, {person} needs a name in people.toml and a token."
-    return [f"It cannot be answered by mail. {how}"]
+        how = f"To answer anywhere, {clean(person)} needs a name in people.toml and a token."
+    return f"It cannot be answered by mail. {how}"
 
 
-def _list_unread(thread: Thread, event: Event) -> Iterable[str]:
+def _explain_reply(letterhead: Letterhead, thread: Thread, event: Event, person: str) -> str:
+    if not letterhead.takes_replies:
+        return "Replies to this mail are not read."
+    said = explain_message(thread.before(_read_wait(event) + 1).state.wait, person)
+    return said.replace("A message", "A reply").replace("a message", "a reply")
+
+
+def _list_audience(thread: Thread, event: Event) -> list[str]:
+    """Return everybody who may answer, those who are asked by other channels too."""
+    return list(thread.event(_read_wait(event)).data["audience"])
+
+
+def _list_unread(thread: Thread, event: Event) -> Iterable[Paragraph]:
     """Tell whoever wrote, once, which of their attachments were not read."""
     past = thread.events[: event.seq]
     delivered = [thread.event(one.data["ref"]) for one in past if one.type == "delivered"]
     since = max((one.seq for one in delivered if goes_home(thread, one)), default=0)
     for one in past[since:]:
         if one.data.get("source") == "email" and (found := _UNREAD.search(one.data["text"])):
-            yield f"Attachments are not read: {found[1]}. Please send what matters as text."
+            names = clean(found[1])
+            yield Paragraph(f"Attachments are not read: {names}. Send what matters as text.")
 
 
 def _read_wait(event: Event) -> int:
@@ -139,22 +150,6 @@ def _read_wait(event: Event) -> int:
 
 
 def _write_subject(event: Event) -> str:
-    kind = event.data.get("kind", "done").replace("_", " ").capitalize()
-    kind = f"Reminder: {kind}" if event.type == "reminded" else kind
-    first = event.data.get("text", "").strip().partition("\n")[0]
-    return _make_printable(f"{kind}: {first[:80]}")
-
-
-def _write_html(paragraphs: list[str], link: str) -> str:
-    shown = [f'<p style="white-space: pre-wrap">{escape(part)}</p>' for part in paragraphs]
-    if link:
-        shown.append(f'<p><a href="{escape(link)}">Open the question</a></p>')
-    return f"<!doctype html>\n<html><body>\n{chr(10).join(shown)}\n</body></html>\n"
-
-
-def _dump(value: object) -> str:
-    return cut(json.dumps(value, ensure_ascii=False), 2_000)
-
-
-def _make_printable(text: str) -> str:
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in text)
+    if event.type == "finished":
+        return f"Done: {shorten(clean(event.data['message']), 80)}"
+    return f"{KINDS[event.data['kind']]}: {shorten(title_wait(event.data), 80)}"

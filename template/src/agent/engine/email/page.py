@@ -29,8 +29,10 @@ def build_router(stamp: Stamp) -> APIRouter:
     ) -> Response:
         link = _open_link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
-        # What the link is about counts, whatever the form says.
-        given = fields | {"digest": link.digest}
+        # What is approved is what the mail was about, whatever the form says; an edit has a digest
+        # of its own, which the page showed.
+        meant = {"digest": link.digest} if fields.get("do") == "approve" else {}
+        given = fields | meant
         return await waits.answer(request, service, thread, link.wait, name, given)
 
     return routes

@@ -6,7 +6,7 @@ payload. An event has the same `webhook-id` however often it is sent, so a recei
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -88,18 +88,31 @@ class WebhookChannel:
         others = event.type != "finished" and not {thread.state.owner, "anyone"}.intersection(asked)
         theirs = [find_identities(person, "webhook") for person in asked if others or not at_home]
         names = [each for known in theirs for each in ([name] if name in known else known)]
-        for each in dict.fromkeys(names or at_home):
-            body = _build_body(thread, event, conversation if each in at_home else "")
+        posted = dict.fromkeys(names or at_home)
+        for each in posted:
             if each not in self._receivers:
                 raise Unavailable(f"webhooks.toml has no reply_url for {each!r}")
+            body = _build_body(thread, event, conversation if each in at_home else "")
+            if event.type != "finished":
+                body["notify"] = _list_people(asked, [each])
             await self._receivers[each].post(f"{thread.id}_{event.seq}", json.dumps(body))
-        return Sent(tuple(name for name in asked if find_identities(name, "webhook")))
+        return Sent(tuple(_list_people(asked, posted)))
 
 
 def _build_body(thread: Thread, event: Event, conversation: str) -> dict[str, Any]:
-    data = {"text": event.data["message"]} if event.type == "finished" else event.data
+    """Return what is posted about an event: of a wait, all that the log has of it."""
     about = {"thread": thread.id, "conversation": conversation, "seq": event.seq}
-    return {"type": event.type, **about, **data}
+    if event.type == "finished":
+        return {"type": event.type, **about, "text": event.data["message"]}
+    wait = event.data.get("wait", event.seq)
+    asked = thread.event(wait).data  # the event names those alone whom this channel reaches
+    return {"type": event.type, **about, "wait": wait, **asked}
+
+
+def _list_people(asked: Iterable[str], sources: Iterable[str]) -> list[str]:
+    """Return those of `asked` who are reached through one of `sources`."""
+    posted = {*sources}
+    return [name for name in asked if posted.intersection(find_identities(name, "webhook"))]
 
 
 def _parse_seconds(retry_after: str) -> float:
