@@ -3,13 +3,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from agent.engine.cli.dialog import ask_answer
 from agent.engine.cli.talk import Talk, format_news
-from agent.engine.cli.waits import ask_answer, describe_wait
 from agent.engine.log.characters import clean
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import resume
@@ -23,7 +22,6 @@ from ..play import logs
 from .conftest import Desk, Typist, now
 
 CALL = {"intent": "charge", "amount": 500}
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DONE = {"intent": "done", "message": "bye"}
 
 
@@ -49,8 +47,9 @@ def charging(desk: Desk) -> Desk:
         (["a"], ["500"]),
         (["approve"], ["500"]),
         (["", "what?", "APP"], ["500"]),
-        (["e", "90"], ["90"]),
-        (["e", ""], ["500"]),
+        (["e", "90", "y"], ["90"]),
+        (["e", "", "y"], ["500"]),
+        (["e", "90", "n", "a"], ["500"]),
         (["r", "too much"], []),
     ],
 )
@@ -76,7 +75,7 @@ def test_an_approval_may_be_left_for_later(charging: Desk, typed: list[str]) -> 
 def test_an_edit_that_is_not_valid_is_asked_again(
     charging: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    talk(charging, Typist("e", "lots", "e", "90"))
+    talk(charging, Typist("e", "lots", "e", "90", "y"))
     assert "Not accepted: the edited call is not valid" in capsys.readouterr().err
     assert charging.world.effects("charge") == ["90"]
 
@@ -261,12 +260,6 @@ def test_whatever_is_shown_steers_nothing(text: str) -> None:
     shown = clean(text)
     assert all(char.isprintable() or char in "\n\u200c\u200d" for char in shown)
     shown.encode()
-
-
-def test_the_person_at_the_terminal_is_you() -> None:
-    wait = make_thread(make_message(), make_pause("question", "ana", "bob", "anyone")).state.wait
-    assert wait
-    assert describe_wait(wait, "ana", NOON) == ["Question (for you or bob or anyone): question?"]
 
 
 @settings(max_examples=30, deadline=None)

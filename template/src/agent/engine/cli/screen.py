@@ -18,6 +18,7 @@ import typer
 
 from ..log.characters import clean
 from ..people.words import shorten
+from .format import fold_line
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line that is typed."""
@@ -38,6 +39,18 @@ class Screen:
     def write(self, text: str) -> None:
         """Print a result."""
         _write(sys.stdout, clean(text), "")
+
+    def show(self, lines: Iterable[str], style: str = "", result: bool = False) -> None:
+        """Print lines that must not be mistaken for each other: of a call that is approved, say.
+
+        None is cut, and a terminal gets a long one in several rows, of which only the first looks
+        like a line.
+        """
+        stream = sys.stdout if result else self._talk
+        columns = _count_columns(stream)
+        for line in map(clean, lines):
+            for row in fold_line(line, columns) if columns else (line,):
+                _write(stream, row, style)
 
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
@@ -110,6 +123,11 @@ async def _read_line() -> str:
         return os.read(stdin, 65_536).decode(errors="replace")
     finally:
         loop.remove_reader(stdin)
+
+
+def _count_columns(stream: TextIO) -> int:
+    """Return how wide a terminal is; 0 if there is none."""
+    return (os.get_terminal_size(stream.fileno()).columns or 80) if stream.isatty() else 0
 
 
 def _has_colours(stream: TextIO) -> bool:
