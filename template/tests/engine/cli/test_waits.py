@@ -79,7 +79,7 @@ def test_a_call_of_20_kb_is_shown_whole(width: int) -> None:
 
 
 def test_spaces_in_a_value_push_nothing_to_where_a_line_begins() -> None:
-    memo = "x" * 66 + "    amount: 5" + " " * 67 + "    y"
+    memo = "x" * 69 + "    amount: 5" + " " * 67 + "    y"
     wait = open_wait("approval", call={"intent": "transfer", "memo": memo, "amount": 500_000})
     rows = show(describe_wait(wait, "ana", NOON), 80)
     assert max(map(len, rows)) <= 80

@@ -13,6 +13,9 @@ from ..people.cards import list_changes, write_call, write_name
 from .screen import Screen
 from .waits import Answer, Asked, list_arguments
 
+LONG = 200
+"""Characters of a value that are not shown a second time."""
+
 
 async def ask_edit(screen: Screen, asked: Asked) -> Answer | None:
     """Ask for each argument, show the call as it would run; None if it is not approved.
@@ -23,7 +26,9 @@ async def ask_edit(screen: Screen, asked: Asked) -> Answer | None:
     screen.say("Type new values. Enter keeps the old one.")
     edited = dict(asked.wait.data["call"])
     for name in list_arguments(asked.wait):
-        typed = await screen.ask(f"  {write_name(name)} [{quote(edited[name])}]:")
+        old = quote(edited[name])
+        old = old if len(old) <= LONG else f"{len(old):,} characters, as shown above"
+        typed = await screen.ask(f"  {write_name(name)} [{old}]:")
         edited[name] = parse_value(asked, name, typed) if typed else edited[name]
     answer = await show_edit(screen, asked, edited)
     screen.discard_typed()

@@ -47,9 +47,8 @@ class Screen:
         like a line.
         """
         stream = sys.stdout if result else self._talk
-        columns = _count_columns(stream)
-        for line in map(clean, lines):
-            for row in fold_line(line, columns) if columns else (line,):
+        for line in lines:
+            for row in _fold(stream, clean(line)):
                 _write(stream, row, style)
 
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
@@ -62,7 +61,8 @@ class Screen:
 
     async def ask(self, question: str) -> str | None:
         """Ask for one line, without its surrounding space; None at the end of input."""
-        print(clean(question), end=" ", file=self._talk, flush=True)
+        rows = [row for line in clean(question).split("\n") for row in _fold(self._talk, line)]
+        print("\n".join(rows), end=" ", file=self._talk, flush=True)
         typed = await _read_line()
         if not typed:
             self.say()
@@ -125,9 +125,11 @@ async def _read_line() -> str:
         loop.remove_reader(stdin)
 
 
-def _count_columns(stream: TextIO) -> int:
-    """Return how wide a terminal is; 0 if there is none."""
-    return (os.get_terminal_size(stream.fileno()).columns or 80) if stream.isatty() else 0
+def _fold(stream: TextIO, line: str) -> Iterable[str]:
+    """Return the rows of a line at a terminal; the line itself elsewhere."""
+    if not stream.isatty():
+        return (line,)
+    return fold_line(line, os.get_terminal_size(stream.fileno()).columns or 80)
 
 
 def _has_colours(stream: TextIO) -> bool:
