@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from agent.engine.cli import COMMANDS
+from agent.engine.cli.edits import write_edit
 from agent.engine.cli.format import CONTINUES, fold_line
 from agent.engine.cli.waits import describe_wait, list_answers
 from agent.engine.log.characters import clean, is_unseen
@@ -15,7 +17,7 @@ from agent.engine.log.state import OpenWait
 
 from ..domain import make_message, make_pause, make_step, make_thread
 from ..examples import given, st
-from .conftest import Desk
+from .conftest import ROOT, Desk
 
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CALL: CallJson = {"intent": "charge", "amount": 500}
@@ -114,6 +116,26 @@ def test_everything_one_has_to_know_is_shown() -> None:
         "  Until: in 5 min; after that it is asked of lead",
         "  Can be approved for the whole thread: every charge with amount: 500",
     ]
+
+
+def test_the_page_shows_what_the_terminal_shows_and_names_every_command() -> None:
+    page = (ROOT / "docs/terminal.md").read_text("utf-8")
+    call = {"intent": "issue_refund", "order": "R-1002", "amount": "389.00", "note": "two\nlines"}
+    wait = open_wait(
+        "approval",
+        "ana",
+        "ben",
+        call=call,
+        standing={"order": "R-1002"},
+        expires_at=(NOON + timedelta(minutes=42)).isoformat(),
+        escalate=["lead"],
+    )
+    wait = replace(wait, data=wait.data | {"text": "Refund 389.00 EUR to Mia"})
+    assert "\n".join(["```text", *describe_wait(wait, "ana", NOON), "```"]) in page
+    edited = write_edit(call, call | {"amount": "350"})
+    assert "\n".join(["With the changes:", *edited, "```"]) in page
+    for command in COMMANDS:
+        assert f"`agent {command.__name__}" in page
 
 
 def test_a_question_and_its_choices_are_shown_whole_and_forge_no_line() -> None:
