@@ -184,6 +184,16 @@ def test_an_edit_in_a_conversation_is_shown_as_it_would_run_and_then_approved(
     assert answer.digest not in ("", asked.wait.data["digest"])
 
 
+def test_what_was_typed_before_the_last_form_was_shown_approves_nothing(asked: Asked) -> None:
+    class Discards(Typist):
+        def discard_typed(self) -> None:
+            self.asked.append("(discarded)")
+
+    typist = Discards("e", "350", *[""] * 12, "y")
+    now(ask_answer(typist, asked))
+    assert typist.asked[-2:] == ["(discarded)", "Approve this? [y/N]"]
+
+
 @pytest.mark.parametrize("word", ["n", "", "what?"])
 def test_an_edit_that_is_not_approved_leads_back_to_the_menu(asked: Asked, word: str) -> None:
     answer, typist = ask(asked, "e", "350", *[""] * 12, word, "r", "no")
