@@ -132,6 +132,18 @@ def test_what_was_typed_before_the_question_approves_nothing(
     assert terminal.ends() == 3
 
 
+def test_who_does_not_name_the_wait_is_asked_once_more(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    piped(tmp_path, "run", "charge", env=environment(CHARGE))
+    for word, recorded in (("n", "no answer was given"), ("y", "Recorded: edit by cli:ana.")):
+        edit = ("edit", _only(tmp_path), "--set", "amount=90")
+        opened.append(terminal := Terminal(tmp_path, environment(NO_COLOR="1"), *edit))
+        assert "  - amount: 500\r\n  + amount: 90\r\n" in terminal.until("Approve this? [y/N]")
+        terminal.type(f"{word}\n")
+        terminal.until(recorded)
+
+
 def test_a_value_cannot_fill_a_row_so_that_the_next_looks_like_a_line(
     tmp_path: Path, opened: list[Terminal]
 ) -> None:
