@@ -93,7 +93,7 @@ def agent(asked: Asked) -> Cli:
     return lambda *words: CliRunner().invoke(cli, words, catch_exceptions=False)
 
 
-def edited(desk: Desk) -> CallJson:
+def read_changes(desk: Desk) -> CallJson:
     """Return what the recorded edit changed."""
     call: CallJson = desk.thread().events[-1].data["call"]
     return {name: value for name, value in call.items() if CALL[name] != value}
@@ -127,7 +127,7 @@ def test_a_value_runs_as_it_was_meant_however_it_is_spelled(
     desk: Desk, agent: Cli, change: str, kept: CallJson
 ) -> None:
     ran = agent("edit", "t:3", "--set", change)
-    assert (ran.exit_code, edited(desk)) == (0, kept), ran.stderr
+    assert (ran.exit_code, read_changes(desk)) == (0, kept), ran.stderr
     for name, value in kept.items():
         assert (
             f"  - {name}: {json.dumps(CALL[name])}\n  + {name}: {json.dumps(value)}\n" in ran.stderr
@@ -139,7 +139,7 @@ def test_all_arguments_are_given_as_json_and_what_is_left_out_is_its_default(
 ) -> None:
     given = {name: value for name, value in WRITTEN.items() if name != "copies"}
     assert agent("edit", "t:3", "--json", json.dumps(given | {"amount": 1.5})).exit_code == 0
-    assert edited(desk) == {"amount": "1.5", "copies": None}
+    assert read_changes(desk) == {"amount": "1.5", "copies": None}
 
 
 @pytest.mark.parametrize(
