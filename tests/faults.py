@@ -672,6 +672,56 @@ FAULTS = [
         "        if False:\n",
         "cli/test_admin.py::test_what_went_on_in_both_places_is_left_as_it_is",
     ),
+    # -- what the terminal shows --
+    Fault(
+        "the terminal cuts a value",
+        "cli/waits.py",
+        '*(f"    {argument}" for argument in arguments)',
+        '*(f"    {argument[:2_000]}" for argument in arguments)',
+        "cli/test_waits.py::test_a_call_of_20_kb_is_shown_whole",
+    ),
+    Fault(
+        "a value fills a row of the terminal and forges the next",
+        "cli/format.py",
+        "            row = [indent, CONTINUES]\n",
+        '            row = [""]\n',
+        "cli/test_waits.py::test_spaces_in_a_value_push_nothing_to_where_a_line_begins",
+    ),
+    Fault(
+        "a choice or a question forges a line",
+        "cli/format.py",
+        '*(f"{indent}{CONTINUES}{line}" for line in others)',
+        "*others",
+        "cli/test_waits.py::test_a_question_and_its_choices_are_shown_whole_and_forge_no_line",
+    ),
+    Fault(
+        "an error forges a line",
+        "cli/__init__.py",
+        'Screen().show(mark_lines("agent: ", clean(str(error))), "red")',
+        'Screen().say(f"agent: {error}", "red")',
+        "cli/test_waits.py::test_data_can_neither_steer_the_terminal_nor_forge_a_line",
+    ),
+    Fault(
+        "an edit runs without its last form being approved",
+        "cli/edits.py",
+        '    return answer if sure and sure[0] in "yY" else None\n',
+        "    return answer\n",
+        "cli/test_edits.py::test_an_edit_that_is_not_approved_leads_back_to_the_menu",
+    ),
+    Fault(
+        "an edit is not bound to the form that was shown",
+        "cli/edits.py",
+        ", digest=preview.digest)",
+        ")",
+        "cli/test_edits.py::test_an_edit_in_a_conversation_is_shown_as_it_would_run_and_then_approved",
+    ),
+    Fault(
+        "the terminal offers a standing approval that the policy does not",
+        "cli/dialog.py",
+        '["thread"] if wait.data.get("standing") else []',
+        '["thread"]',
+        "cli/test_talk.py::test_every_kind_of_wait_has_its_words",
+    ),
     # -- traces --
     Fault(
         "a span holds what was said",

@@ -171,7 +171,7 @@ def test_the_demo_shows_what_the_readme_shows_and_survives_being_killed(
     assert shown in first.until("[l]ater:")
     first.kill()
     second = Terminal(mine, demo)
-    assert 'tag: "v1.2.3"\n    environment: "production"' in second.until("[l]ater:")
+    assert 'tag: "v1.2.3"\n      environment: "production"' in second.until("[l]ater:")
     assert "▸" not in second.shown  # staging was deployed by the one that was killed
     second.types("approve\n")
     assert log in second.until("agent show --prompt")

@@ -28,9 +28,12 @@ LOOK = {"intent": "look", "at": "the sky"}
 DONE = {"intent": "done", "message": "it is blue"}
 
 
+EVERY = "run inbox approve reject edit answer threads show rate revoke fork cancel worker doctor"
+
+
 def test_every_command_has_a_line_of_help(desk: Desk) -> None:
     shown = desk.agent("--help").stdout
-    for name in "run inbox approve reject edit answer threads show fork cancel worker".split():
+    for name in EVERY.split():
         assert f"\n  {name} " in shown
     assert "..." not in shown.partition("Commands:")[2]
 
@@ -100,7 +103,7 @@ def test_a_message_takes_the_place_of_an_approval(desk: Desk) -> None:
     desk.says(CALL, DONE)
     desk.agent("run", "charge")
     ran = desk.agent("run", "--thread", desk.only().id, "leave it")
-    assert "Your message replaces the open approval" in ran.stderr
+    assert "A message withdraws the request: the agent reads it and decides again." in ran.stderr
     assert (ran.exit_code, desk.world.effects("charge")) == (0, [])
 
 
@@ -108,7 +111,7 @@ def test_a_message_during_doubt_is_kept_and_the_doubt_asked_first(desk: Desk) ->
     desk.happened(make_message(), make_step("charge", amount=1), make_pause("in_doubt", call=CALL))
     ran = desk.agent("run", "--thread", "t", "well?")
     assert ran.exit_code == 3
-    assert "Your message is kept" in ran.stderr
+    assert "The agent reads a message once this is answered." in ran.stderr
     assert "agent answer t:3 happened" in ran.stderr
 
 
@@ -226,7 +229,7 @@ def test_the_thread_alone_names_the_wait_that_is_open(waiting: Desk) -> None:
 @pytest.mark.parametrize("words", [("--set", "amount=90"), ("--json", '{"amount": 90}')])
 def test_an_edit_replaces_the_arguments(waiting: Desk, words: tuple[str, ...]) -> None:
     ran = waiting.agent("edit", "t:3", *words)
-    assert "With your changes: charge(amount=90)" in ran.stderr
+    assert "With the changes:\n  charge\n  - amount: 500\n  + amount: 90\n" in ran.stderr
     assert waiting.thread().events[-1].data["call"] == {"intent": "charge", "amount": 90}
 
 
@@ -347,11 +350,14 @@ def test_the_inbox_says_what_waits_for_whom_since_when_and_how_to_answer(
     ran = desk.agent("inbox")
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert ran.stdout == (
-        "t:3  5 min ago  Approval (for you, until in 37 min): approval?\n"
+        "t:3  5 min ago  Approval: approval?\n"
+        "    charge\n"
         "      amount: 500\n"
+        "    May answer: you\n"
+        "    Until: in 37 min\n"
         "    agent approve t:3\n"
         "    agent reject t:3 'REASON'\n"
-        "    agent edit t:3 --set amount=VALUE\n\n"
+        "    agent edit t:3 --set NAME=VALUE  # NAME: amount\n\n"
     )
 
 
@@ -359,8 +365,8 @@ def test_what_waits_for_others_is_shown_without_commands(desk: Desk) -> None:
     options = {"urgency": "high", "format": "multiple_choice", "choices": ["red", "blue"]}
     desk.happened(make_message(), make_pause("question", "bob", "cli:eve", options=options))
     ran = desk.agent("inbox")
-    assert "Question (for bob or cli:eve, high urgency): question?" in ran.stdout
-    assert "  1. red\n" in ran.stdout
+    assert "Question: question?\n    1. red\n    2. blue\n" in ran.stdout
+    assert "    May answer: bob or cli:eve\n    Urgency: high\n" in ran.stdout
     assert "agent answer" not in ran.stdout
 
 
@@ -476,27 +482,6 @@ def test_as_json_every_event_is_complete_and_on_a_line(desk: Desk) -> None:
     lines = [json.loads(line) for line in ran.stdout.splitlines()]
     assert [line["data"] for line in lines] == [each.data for each in thread.events]
     assert lines[0].keys() == {"seq", "type", "at", "actor", "key", "data"}
-
-
-HOSTILE = "\x1b[2J\x1b]0;title\x07\u202e[red]x[/red]\n  9  now  ana  approved charge"
-
-
-@pytest.mark.parametrize(
-    "words", [("show", "t"), ("threads",), ("inbox",), ("show", "t", "--prompt")]
-)
-def test_data_can_neither_steer_the_terminal_nor_forge_a_line(
-    desk: Desk, words: tuple[str, ...]
-) -> None:
-    call = {"intent": "put", "value": HOSTILE}
-    about = {"call": call, "digest": "x", "options": {"choices": [HOSTILE]}}
-    wait = make_event("paused", kind="approval", text=HOSTILE, audience=[HOSTILE], **about)
-    desk.happened(make_message(HOSTILE), make_event("step", call=call), wait)
-    ran = desk.agent(*words)
-    assert ran.exit_code == 0
-    shown = ran.stdout + ran.stderr
-    assert shown.replace("\n", "").isprintable()
-    assert "[red]x[/red]" in shown  # no markup, but text
-    assert not [text for text in shown.splitlines() if text.startswith("  9  now")]
 
 
 def test_help_imports_nothing_that_is_slow(tmp_path: Path) -> None:

@@ -140,7 +140,7 @@ def test_without_a_terminal_it_answers_as_somebody_who_is_asked(
 def test_whoever_gives_the_task_answers_if_they_may(play: Play) -> None:
     write(CHARGE, ASK, DONE, actor="eve")
     ran = play()
-    assert "Approval (for you, " in ran.stdout
+    assert "    May answer: you\n" in ran.stdout
     assert "so the demo answers as eve: approve\n" in ran.stdout
     assert answers() == [("eve", "approve"), ("eve", "answer")]
 

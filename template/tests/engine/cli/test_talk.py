@@ -3,27 +3,28 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agent.engine.cli.dialog import ask_answer
 from agent.engine.cli.talk import Talk, format_news
-from agent.engine.cli.waits import ask_answer, describe_wait
 from agent.engine.log.characters import clean
+from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.api import resume
+from agent.engine.loop.actions import Finish, Run
+from agent.engine.loop.api import remind, resume
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 
 from ..conftest import Clock
-from ..domain import make_message, make_pause, make_start, make_step, make_thread
+from ..domain import make_message, make_pause, make_start, make_step, make_thread, rebind
 from ..examples import given, settings, st
 from ..play import logs
 from .conftest import Desk, Typist, now
 
 CALL = {"intent": "charge", "amount": 500}
-NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 DONE = {"intent": "done", "message": "bye"}
 
 
@@ -49,8 +50,9 @@ def charging(desk: Desk) -> Desk:
         (["a"], ["500"]),
         (["approve"], ["500"]),
         (["", "what?", "APP"], ["500"]),
-        (["e", "90"], ["90"]),
-        (["e", ""], ["500"]),
+        (["e", "90", "y"], ["90"]),
+        (["e", "", "y"], ["500"]),
+        (["e", "90", "n", "a"], ["500"]),
         (["r", "too much"], []),
     ],
 )
@@ -76,7 +78,7 @@ def test_an_approval_may_be_left_for_later(charging: Desk, typed: list[str]) -> 
 def test_an_edit_that_is_not_valid_is_asked_again(
     charging: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    talk(charging, Typist("e", "lots", "e", "90"))
+    talk(charging, Typist("e", "lots", "e", "90", "y"))
     assert "Not accepted: the edited call is not valid" in capsys.readouterr().err
     assert charging.world.effects("charge") == ["90"]
 
@@ -187,6 +189,54 @@ def test_who_is_not_asked_waits_for_those_who_are(desk: Desk) -> None:
     assert typist.asked == []
 
 
+def test_who_is_asked_once_the_time_is_over_is_shown_as_such(
+    desk: Desk, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def decide(step: Any, thread: Thread) -> Any:
+        if step.intent == "done":
+            return Finish(step.message)
+        run = Run(lambda *_: "charged", title="Charge 500 EUR", approvers=("owner",))
+        return replace(run, expires_s=3600, remind_s=60, escalate=("bob",))
+
+    desk.happened(make_message())
+    desk.says(CALL, DONE)
+    ports = rebind(desk.plugged, decide=decide)
+
+    async def time_passes() -> None:
+        clock.tick(61)
+        await remind(ports, await desk.store.load("t"))
+        clock.tick(7200)
+
+    async def both() -> Thread:
+        app = App(ports, LocalRunner(ports, poll_s=0.01))
+        talking = asyncio.create_task(
+            Talk(app, "ana", Slow(time_passes), ask_answer).go_on(desk_thread)
+        )
+        state = desk_thread.state
+        while not (state.escalated and state.wait):
+            await asyncio.sleep(0.01)
+            state = (await desk.store.load("t")).state
+        wait = state.wait
+        shown = wait.data["digest"]
+        await resume(ports, "t", wait.seq, "approve", actor="bob", digest=shown)
+        return await talking
+
+    desk_thread = desk.thread()
+    assert asyncio.run(both()).state.ended == "finished"
+    first, then = capsys.readouterr().err.split("· system closed the approval request because")
+    assert "Approval: Charge 500 EUR\n    charge\n      amount: 500\n    May answer: you\n" in first
+    assert "after that it is asked of bob\n" in first
+    assert "May answer: bob\n" in then
+    assert "· bob approved charge" in then
+
+
+def test_a_reminder_is_news() -> None:
+    reminded = make_event("reminded", "system", wait=3)
+    thread = make_thread(make_message(), make_step("charge"), make_pause("approval"), reminded)
+    said = "  · system had people reminded of the approval request"
+    assert format_news(thread, reminded, "ana") == (said, "dim")
+
+
 def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
     desk.happened(make_message())
     desk.says({"intent": "sleep", "seconds": 60}, DONE)
@@ -261,12 +311,6 @@ def test_whatever_is_shown_steers_nothing(text: str) -> None:
     shown = clean(text)
     assert all(char.isprintable() or char in "\n\u200c\u200d" for char in shown)
     shown.encode()
-
-
-def test_the_person_at_the_terminal_is_you() -> None:
-    wait = make_thread(make_message(), make_pause("question", "ana", "bob", "anyone")).state.wait
-    assert wait
-    assert describe_wait(wait, "ana", NOON) == ["Question (for you or bob or anyone): question?"]
 
 
 @settings(max_examples=30, deadline=None)

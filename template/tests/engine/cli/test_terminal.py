@@ -132,6 +132,32 @@ def test_what_was_typed_before_the_question_approves_nothing(
     assert terminal.ends() == 3
 
 
+def test_who_does_not_name_the_wait_is_asked_once_more(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    piped(tmp_path, "run", "charge", env=environment(CHARGE))
+    for word, recorded in (("n", "no answer was given"), ("y", "Recorded: edit by cli:ana.")):
+        edit = ("edit", _only(tmp_path), "--set", "amount=90")
+        opened.append(terminal := Terminal(tmp_path, environment(NO_COLOR="1"), *edit))
+        assert "  - amount: 500\r\n  + amount: 90\r\n" in terminal.until("Approve this? [y/N]")
+        terminal.type(f"{word}\n")
+        terminal.until(recorded)
+
+
+def test_a_value_cannot_fill_a_row_so_that_the_next_looks_like_a_line(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    text = "x" * 70 + "    amount: 5" + " " * 67 + "    y"
+    ask = {"intent": "ask_person", "question": text}
+    terminal = Terminal(tmp_path, environment(ask, NO_COLOR="1"), "run", "ask")
+    opened.append(terminal)
+    written = terminal.until("leave it open:").splitlines()
+    rows = written[next(at for at, row in enumerate(written) if row.startswith("Question: ")) :][:3]
+    assert max(map(len, rows)) == 80
+    assert [row[:2] for row in rows] == ["Qu", "| ", "| "]
+    assert rows[0].removeprefix("Question: ") + rows[1][2:] + rows[2][2:] == text
+
+
 @pytest.mark.parametrize(
     ("replies", "moment"), [(["never"], "Thread"), ([CHARGE], "[l]ater:"), (["stuck"], "Thread")]
 )
@@ -171,7 +197,7 @@ def test_a_terminal_gets_colours_and_data_no_say_in_them(
     piped(tmp_path, "run", "hi", env=environment(said))
     terminal = Terminal(tmp_path, environment(), "show")
     opened.append(terminal)
-    written = terminal.until("notified cli:ana of the result")
+    written = terminal.until("notified nobody of the result")
     assert "\x1b[1m" in written
     assert "\x1b[2J" not in written
     assert "\\x1b[2J[red]x[/red]" in written
@@ -191,7 +217,7 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     piped(tmp_path, "run", "hi", env=environment(DONE))
     terminal = Terminal(tmp_path, environment(**changes), "show")
     opened.append(terminal)
-    assert "\x1b" not in terminal.until("notified cli:ana of the result")
+    assert "\x1b" not in terminal.until("notified nobody of the result")
 
 
 def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:

@@ -14,17 +14,24 @@ import typer
 from typer.core import TyperGroup
 
 from .. import settings
+from ..log.characters import clean
 from ..log.errors import AgentError
 from ..runners.app import Build
 from .answers import answer, approve, edit, inbox, reject
 from .demo import demo
+from .doctor import doctor
+from .format import mark_lines
+from .remarks import rate, revoke
 from .run import run, worker
 from .screen import Screen
 from .script import find_scripts
 from .threads import cancel, fork, show, threads
 
 Mount = Callable[[typer.Typer, Build], None]
-COMMANDS = (run, inbox, approve, reject, edit, answer, threads, show, fork, cancel, worker)
+COMMANDS = (
+    *(run, inbox, approve, reject, edit, answer, threads, show, rate, revoke, fork, cancel),
+    *(worker, doctor),
+)
 
 
 def run_command_line(build: Build, *mounts: Mount) -> None:
@@ -74,7 +81,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except AgentError as error:
-            Screen().say(f"agent: {error}", "red")
+            Screen().show(mark_lines("agent: ", clean(str(error))), "red")
             for note in getattr(error, "__notes__", ()):
                 Screen().say(note)
             raise typer.Exit(1) from None

@@ -5,26 +5,25 @@ answer can never go to another question.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from ..log.errors import Refused
-from ..log.events import CallJson
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import expire
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
-from ..people.words import format_call
 from ..runners.app import no_model
 from ..runners.local import find_work
+from .dialog import parse_answer
+from .edits import change_call, show_edit
 from .format import format_command, format_time, shorten_id
 from .screen import Screen
 from .threads import find_summary, find_thread
-from .waits import Answer, describe_wait, give_answer, list_answers, parse_answer, parse_value
+from .waits import Answer, Asked, describe_wait, give_answer, list_answers
 
 PATIENCE_S = 1.5
 """How long a living worker may take to see what was appended."""
@@ -41,9 +40,10 @@ async def inbox(ctx: typer.Context) -> None:
         if wait := thread.state.wait:
             since = format_time(thread.event(wait.seq).at or now, now)
             headline, *rest = describe_wait(wait, actor, now)
-            rest += list_answers(thread, wait) if wait.admits(actor) else []
-            screen.write(f"{shorten_id(thread.id)}:{wait.seq}  {since}  {headline}")
-            screen.write("\n".join(f"    {text}" for text in rest) + "\n")
+            ways = list_answers(thread, wait) if wait.admits(actor) else []
+            rest = [f"  {text}" for text in (*rest, *(f"  {way}" for way in ways))]
+            name = f"{shorten_id(thread.id)}:{wait.seq}"
+            screen.show([f"{name}  {since}  {headline}", *rest, ""], result=True)
     if not rows:
         screen.say("Nothing waits for an answer.")
 
@@ -52,9 +52,13 @@ async def approve(
     ctx: typer.Context,
     name: Id,
     comment: Annotated[str, typer.Option(help="The agent reads it.")] = "",
+    standing: Annotated[
+        bool,
+        typer.Option("--for-thread", help="Approve the later calls of the scope shown, too."),
+    ] = False,
 ) -> None:
     """Approve the call that waits, exactly as it is shown."""
-    await _give_answer(ctx, name, lambda *_: Answer("approve", comment))
+    await _give_answer(ctx, name, lambda _: Answer("approve", comment, standing=standing))
 
 
 async def reject(
@@ -63,25 +67,29 @@ async def reject(
     reason: Annotated[list[str], typer.Argument(help="The agent reads it.")],
 ) -> None:
     """Reject the call that waits, and say why."""
-    await _give_answer(ctx, name, lambda *_: Answer("reject", " ".join(reason)))
+    await _give_answer(ctx, name, lambda _: Answer("reject", " ".join(reason)))
 
 
 async def edit(
     ctx: typer.Context,
     name: Id,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change an argument.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change an argument, named as shown."),
     ] = None,
     arguments: Annotated[
         str, typer.Option("--json", metavar="OBJECT", help="All arguments, as JSON.")
     ] = "",
 ) -> None:
-    """Approve the call that waits, with changed arguments."""
+    """Approve the call that waits, with changed arguments.
+
+    A VALUE of a text is text, null empties what is optional, and anything else is JSON.
+    """
     if not changes and not arguments:
         raise typer.BadParameter("say what to change: --set NAME=VALUE, or --json '{…}'")
 
-    def make(_: Thread, wait: OpenWait) -> Answer:
-        return Answer("edit", call=_edit_call(wait, changes or [], arguments))
+    def make(asked: Asked) -> Answer:
+        return Answer("edit", call=change_call(asked, changes or [], arguments))
 
     await _give_answer(ctx, name, make)
 
@@ -98,26 +106,24 @@ async def answer(
     ],
 ) -> None:
     """Answer any wait that is not an approval."""
-    await _give_answer(ctx, name, lambda thread, wait: parse_answer(thread, wait, text))
+    await _give_answer(ctx, name, lambda asked: parse_answer(asked, text))
 
 
-async def _give_answer(
-    ctx: typer.Context, name: str, make: Callable[[Thread, OpenWait], Answer]
-) -> None:
+async def _give_answer(ctx: typer.Context, name: str, make: Callable[[Asked], Answer]) -> None:
     ports, actor, screen = ctx.obj(no_model).ports, find_local_user(), Screen()
-    thread, wait = await _find_wait(ports, name)
-    for text in describe_wait(wait, actor, await ports.store.now()):
-        screen.say(text)
-    given = make(thread, wait)
-    if given.call:
-        screen.say(f"With your changes: {format_call(given.call)}")
+    asked = Asked(ports, *await _find_wait(ports, name), actor)
+    screen.show(describe_wait(asked.wait, actor, await ports.store.now()))
+    given = make(asked)
+    if given.call is not None:
+        given = await show_edit(screen, asked, given.call)
     exact = name.partition(":")[2]
     if not exact and given.verdict in ("approve", "edit") and screen.interactive:
         screen.discard_typed()
-        sure = await screen.ask(f"{given.verdict.capitalize()} this? [y/N]") or "n"
+        later = " and the later calls of that scope" if given.standing else ""
+        sure = await screen.ask(f"Approve this{later}? [y/N]") or "n"
         if sure[0] not in "yY":
             raise Refused("no answer was given")
-    thread = await give_answer(ports, thread, wait, given, actor)
+    thread = await give_answer(asked, given)
     screen.say(f"Recorded: {given.verdict} by {actor}.", "green")
     if not await _is_taken_up(ports, thread):
         go_on = format_command("run", "--thread", shorten_id(thread.id))
@@ -138,21 +144,6 @@ async def _find_wait(ports: Ports, name: str) -> tuple[Thread, OpenWait]:
             raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
     now = f"the open wait is {shorten_id(thread.id)}:{wait.seq}" if wait else "nothing else is"
     raise Refused(f"{name!r} is not waiting for an answer; {now}")
-
-
-def _edit_call(wait: OpenWait, changes: list[str], arguments: str) -> CallJson:
-    old: CallJson = wait.data.get("call", {})
-    try:
-        edited = {**(json.loads(arguments) if arguments else old)}
-    except (ValueError, TypeError) as error:
-        raise Refused(f"--json takes one JSON object: {error}") from None
-    for change in changes:
-        name, equals, typed = change.partition("=")
-        if not equals or name not in old or name == "intent":
-            names = ", ".join(field for field in old if field != "intent")
-            raise Refused(f"--set takes NAME=VALUE for one of: {names}; not {change!r}")
-        edited[name] = parse_value(old[name], typed)
-    return {"intent": old.get("intent"), **edited}
 
 
 async def _is_taken_up(ports: Ports, thread: Thread) -> bool:

@@ -27,13 +27,14 @@ from ..people.words import describe_event
 from ..runners.app import App, no_model
 from ..runners.local import LocalRunner
 from ..stores.sqlite import SqliteStore
+from .dialog import ask_answer
 from .format import format_command, format_time
 from .prompts import format_prompt
 from .run import LEFT_WAITING
 from .screen import Screen, handle_interrupt
 from .script import Script, find_scripts
 from .talk import StandIn, Talk
-from .waits import Answer, ask_answer
+from .waits import Answer
 
 DATABASE = "data/demo.db"
 RECENT = timedelta(hours=1)

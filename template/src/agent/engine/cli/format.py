@@ -1,7 +1,12 @@
 """How ids, times and commands look in a terminal."""
 
 import os
+from collections.abc import Iterator
 from datetime import datetime
+from unicodedata import east_asian_width
+
+CONTINUES = "| "
+"""Begins a line that belongs to the one above it; no line of a call does."""
 
 
 def shorten_id(thread_id: str) -> str:
@@ -27,3 +32,30 @@ def format_time(at: datetime, now: datetime) -> str:
     local = at.astimezone()
     today = local.date() == now.astimezone().date()
     return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def mark_lines(start: str, text: str) -> list[str]:
+    """Return a text after `start`, its further lines marked as such."""
+    first, *others = text.split("\n")
+    indent = " " * (len(start) - len(start.lstrip(" ")))
+    return [f"{start}{first}", *(f"{indent}{CONTINUES}{line}" for line in others)]
+
+
+def fold_line(line: str, columns: int) -> Iterator[str]:
+    """Break a line that is longer than `columns`, and mark what continues it.
+
+    A terminal breaks long lines as well, but unmarked: spaces in a value would push what follows
+    to where it looks like the next line. Each wide character counts as two.
+    """
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    room, row = max(columns, len(indent) + len(CONTINUES) + 10), list[str]()
+    used = 0
+    for char in line:
+        width = 2 if east_asian_width(char) in "WF" else 1
+        if used + width > room:
+            yield "".join(row)
+            row = [indent, CONTINUES]
+            used = len(indent) + len(CONTINUES)
+        row.append(char)
+        used += width
+    yield "".join(row)

@@ -14,12 +14,13 @@ from ..log.thread import Thread
 from ..loop.api import name_thread
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
+from .dialog import ask_answer
 from .format import format_command, shorten_id
 from .screen import Screen, handle_interrupt, log_to_stderr
 from .script import find_scripts
 from .talk import Talk
 from .threads import find_thread
-from .waits import ask_answer, list_answers
+from .waits import list_answers
 
 LEFT_WAITING = 3
 """The exit code of a run that a person has to answer first."""

@@ -18,6 +18,7 @@ import typer
 
 from ..log.characters import clean
 from ..people.words import shorten
+from .format import fold_line
 
 _KEYS = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|O.)|[\x00-\x1f\x7f]")
 """What arrow and control keys leave in a line that is typed."""
@@ -39,6 +40,17 @@ class Screen:
         """Print a result."""
         _write(sys.stdout, clean(text), "")
 
+    def show(self, lines: Iterable[str], style: str = "", result: bool = False) -> None:
+        """Print lines that must not be mistaken for each other: of a call that is approved, say.
+
+        None is cut, and a terminal gets a long one in several rows, of which only the first looks
+        like a line.
+        """
+        stream = sys.stdout if result else self._talk
+        for line in lines:
+            for row in _fold(stream, clean(line)):
+                _write(stream, row, style)
+
     def table(self, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         """Print rows as results; every cell is one line."""
         table = [head, *(tuple(clean(shorten(cell)) for cell in row) for row in rows)]
@@ -49,7 +61,8 @@ class Screen:
 
     async def ask(self, question: str) -> str | None:
         """Ask for one line, without its surrounding space; None at the end of input."""
-        print(clean(question), end=" ", file=self._talk, flush=True)
+        rows = [row for line in clean(question).split("\n") for row in _fold(self._talk, line)]
+        print("\n".join(rows), end=" ", file=self._talk, flush=True)
         typed = await _read_line()
         if not typed:
             self.say()
@@ -110,6 +123,13 @@ async def _read_line() -> str:
         return os.read(stdin, 65_536).decode(errors="replace")
     finally:
         loop.remove_reader(stdin)
+
+
+def _fold(stream: TextIO, line: str) -> Iterable[str]:
+    """Return the rows of a line at a terminal; the line itself elsewhere."""
+    if not stream.isatty():
+        return (line,)
+    return fold_line(line, os.get_terminal_size(stream.fileno()).columns or 80)
 
 
 def _has_colours(stream: TextIO) -> bool:

@@ -12,19 +12,23 @@ from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from ..log.characters import clean
 from ..log.errors import Refused
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import append_message, launch
+from ..people.cards import explain_message
 from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
+from .edits import show_edit
+from .format import mark_lines
 from .screen import Screen
 from .threads import find_summary
-from .waits import Answer, describe_wait, give_answer
+from .waits import Answer, Asked, describe_wait, give_answer
 
 T = TypeVar("T")
-Answerer = Callable[[Screen, OpenWait], Awaitable[Answer | None]]
+Answerer = Callable[[Screen, Asked], Awaitable[Answer | None]]
 StandIn = Callable[[Thread, OpenWait], tuple[str, Answer]]
 
 _GLANCE_S = 0.1
@@ -45,11 +49,8 @@ class Talk:
 
     async def say(self, thread: Thread, text: str) -> Thread:
         """Append a message to a thread, which is created if it is new."""
-        match thread.state.wait and thread.state.wait.kind:
-            case "approval" | "limit" | "timer" as kind:
-                self.screen.say(f"Your message replaces the open {kind}.")
-            case "job" | "in_doubt":
-                self.screen.say("Your message is kept. This has to be answered first:")
+        if hint := explain_message(thread.state.wait, self.actor):
+            self.screen.say(hint)
         sender: dict[str, Any] = {"actor": self.actor, "delivery": uuid4().hex, "source": "cli"}
         if thread.events:
             return await append_message(self.app.ports, thread.id, text, **sender)
@@ -102,9 +103,9 @@ class Talk:
     async def _settle(self, thread: Thread, wait: OpenWait) -> bool:
         """Ask the person, unless somebody else is faster; return False if the wait is left open."""
         headline, *rest = describe_wait(wait, self.actor, await self.app.ports.store.now())
-        self.screen.say(f"\n{headline}", "bold yellow")
-        for text in rest:
-            self.screen.say(f"  {text}")
+        self.screen.say()
+        self.screen.show([headline], "bold yellow")
+        self.screen.show(f"  {text}" for text in rest)
         if self.stand_in and not (self.answerer and self._is_for_me(wait)):
             return await self._give(thread, wait, *self.stand_in(thread, wait))
         if self.answerer is None:
@@ -121,18 +122,22 @@ class Talk:
         if not self._is_for_me(wait):
             self.screen.say("Waiting. Ctrl-C leaves; nothing is lost.")
             await asyncio.Event().wait()
-        given = await answerer(self.screen, wait)
-        if given is None:
-            return False
+        asked = Asked(self.app.ports, thread, wait, self.actor)
         try:
-            await give_answer(self.app.ports, thread, wait, given, self.actor)
+            given = await answerer(self.screen, asked)
+            if given is None:
+                return False
+            await give_answer(asked, given)
         except Refused as error:
-            self.screen.say(f"Not accepted: {error}", "red")
+            self.screen.show(mark_lines("Not accepted: ", clean(str(error))), "red")
         return True
 
     async def _give(self, thread: Thread, wait: OpenWait, actor: str, given: Answer) -> bool:
+        asked = Asked(self.app.ports, thread, wait, actor)
         try:
-            await give_answer(self.app.ports, thread, wait, given, actor)
+            if given.call is not None:
+                given = await show_edit(self.screen, asked, given.call)
+            await give_answer(asked, given)
         except Refused:
             if await self._is_open(thread, wait):
                 raise
@@ -166,7 +171,7 @@ def format_news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:
             return f"  ! {sentence.line}", "yellow"
         case "message" if event.actor == actor or event.data.get("facts") == {}:
             return "", ""
-        case "message" | "resumed":
+        case "message" | "resumed" | "reminded" | "revoked":
             return f"  · {sentence.who} {sentence.line}", "dim"
         case "cancelled":
             return f"  ■ {sentence.who} {sentence.line}", "red"

@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from ..log.characters import clean
 from ..log.errors import ThreadNotFound
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports, Store, Summary
+from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten
 from ..runners.app import no_model
@@ -80,9 +82,21 @@ async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     screen.say(f"Thread {thread.id}{agent}: {status}\n")
     rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
+    screen.show(_describe_standing(thread))
     if wait := thread.state.wait:
         shown = [*describe_wait(wait, find_local_user(), now), *list_answers(thread, wait)]
-        screen.say("\n" + "\n".join(shown))
+        screen.say()
+        screen.show(shown)
+
+
+def _describe_standing(thread: Thread) -> list[str]:
+    """Return the approvals that hold for the whole thread, with the commands that revoke them."""
+    shown = ["", "Approved for the whole thread:"] if thread.state.standing else []
+    for each in thread.state.standing:
+        scope = format_scope({"call": {"intent": each.intent}, "standing": each.values})
+        shown.append(f"  {scope} (by {shorten(clean(each.by))})")
+        shown.append(f"    {format_command('revoke', f'{shorten_id(thread.id)}:{each.seq}')}")
+    return shown
 
 
 def _make_row(thread: Thread, event: Event, now: datetime) -> tuple[str, ...]:
