@@ -10,7 +10,7 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Step
-from agent.engine.loop.api import resume
+from agent.engine.loop.api import remind, resume
 from agent.engine.slack.blocks import build_wait
 
 from ..conftest import Clock
@@ -160,6 +160,33 @@ async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock
     assert "Expired" in office.slack.whispers[0]["text"]
     assert "Expired" in read_blocks(shown)
     assert (await office.settle(thread.id)).state.status == "finished"
+
+
+@pytest.mark.parametrize("pressed", [0, 1])
+async def test_a_reminder_has_the_same_buttons_and_is_closed_with_the_first_message(
+    pressed: int, open_office: Open, clock: Clock
+) -> None:
+    def decide(step: Any, thread: Thread) -> Any:
+        return (
+            Ask("which?", format="yes_no", remind_s=60) if thread_is_new(thread) else Finish("ok")
+        )
+
+    def thread_is_new(thread: Thread) -> bool:
+        return all(each.type != "resumed" for each in thread.events)
+
+    office = open_office(ASK, DONE, decide=decide)
+    thread = await office.mention()
+    clock.tick(61)
+    await remind(office.ports, thread)
+    await office.settle(thread.id)
+    first, again = office.slack.ours("C1")
+    assert "*Question*" in read_blocks(first)
+    assert "*Reminder: Question*" in read_blocks(again)
+    await office.press("U2", "Yes", (first, again)[pressed])
+    await office.settle(thread.id)
+    for message in (first, again):
+        assert "Answered by <@U2>" in read_blocks(message)
+        assert "actions" not in read_blocks(message)
 
 
 @pytest.mark.parametrize(

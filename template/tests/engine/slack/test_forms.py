@@ -167,7 +167,9 @@ async def test_a_final_form_approved_too_late_says_who_was_faster(
     assert await office.fill_in("U1", view) == {}
     notice = office.slack.views[-1]
     assert notice["title"]["text"] == "Nothing changed"
-    assert "somebody was faster, or it is too late. *Approved by <@U1>*" in read_blocks(notice)
+    assert "Nothing changed: the request is closed already. *Approved by <@U1>*" in read_blocks(
+        notice
+    )
     await office.settle(thread.id)
     assert world.effects("charge") == ["500"]
 

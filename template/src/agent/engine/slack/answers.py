@@ -168,7 +168,7 @@ class Answers:
 
     async def _describe_refusal(self, press: Press, why: AgentError) -> str:
         if closed := await self._find_closed(press):
-            return f"somebody was faster, or it is too late. {describe_decision(*closed)}"
+            return f"the request is closed already. {describe_decision(*closed)}"
         return escape(str(why))
 
     async def _refresh(self, press: Press) -> None:
