@@ -145,6 +145,17 @@ def test_a_call_is_shown_to_the_last_character_that_fits_and_never_cut(char: str
         )
 
 
+def test_an_edit_says_what_it_left_out() -> None:
+    wait = make_pause("approval", call={"intent": "x", "a": 1, "b`": 2})
+    for after, note in (
+        ({"intent": "x", "a": 1}, ['Left out: "b\'".']),
+        ({"intent": "x", "a": 2}, ["Lines with → are changed.", 'Left out: "b\'".']),
+    ):
+        view = build_preview(wait, Preview(after, "d"), {})
+        assert view
+        assert [text["text"] for text in view["blocks"][-1]["elements"]] == note
+
+
 LONG = {"intent": "transfer", "memo": "x" * 20_000, "amount": 500_000}
 
 

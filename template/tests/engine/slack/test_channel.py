@@ -134,13 +134,15 @@ async def test_every_wait_says_what_a_message_would_do(
 async def test_a_direct_message_says_who_else_may_answer(
     slack: SlackServer, channel: SlackChannel
 ) -> None:
-    wait = make_pause("question", "slack:U3", "eve")
+    wait = make_pause("question", "slack:U3", "bob")
     thread = make_thread(make_message(), wait)
-    reached = replace(thread.events[-1], data=wait.data | {"audience": ["slack:U3"]})
-    await channel.send(thread, reached)
+    # Another channel reaches bob.
+    routed = replace(thread.events[-1], data=wait.data | {"audience": ["slack:U3"]})
+    assert (await channel.send(thread, routed)).people == ("slack:U3",)
     (message,) = slack.ours("D3")
-    assert "Who may answer: you or eve" in shown(message)
+    assert "Who may answer: you or bob" in shown(message)
     assert "A message in this thread answers the question." in shown(message)
+    assert "D2" not in slack.channels
 
 
 async def test_a_wait_for_nobody_of_this_slack_says_who_may_answer(
