@@ -26,6 +26,7 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.slack import serve
 
 from ..domain import make_message
+from .rules import find_view_faults
 from .server import TEAM, Message, SlackServer
 
 Open = Callable[..., "Office"]
@@ -74,7 +75,10 @@ class Office:
         return await self._interact(body)
 
     async def fill_in(self, user: str, view: dict[str, Any], **typed: str) -> dict[str, str]:
-        """Submit a form with some fields changed; return its errors by field."""
+        """Submit a view with some fields changed; return its errors by field.
+
+        The view that replaces it, if one does, is the newest of `slack.views`.
+        """
         values = {}
         for block in view["blocks"]:
             if block["type"] == "input":
@@ -93,9 +97,20 @@ class Office:
         answer = await self._interact(body)
         await finish_background()
         assert answer.status_code == 200
-        errors: dict[str, str] = answer.json()["errors"] if answer.content else {}
+        said = answer.json() if answer.content else {}
+        if said.get("response_action") == "update":
+            assert find_view_faults(said["view"]) == []
+            self.slack.views.append(said["view"])
+            return {}
+        errors: dict[str, str] = said.get("errors", {})
         assert errors.keys() <= values.keys()
         return errors
+
+    async def edit(self, user: str, message: Message, **typed: str) -> dict[str, Any]:
+        """Change arguments of the call below a message; return the view that shows the result."""
+        await self.press(user, "Edit…", message)
+        assert await self.fill_in(user, self.slack.views[-1], **typed) == {}
+        return self.slack.views[-1]
 
     async def settle(self, thread_id: str) -> Thread:
         """Run the thread until it has nothing to do but wait."""

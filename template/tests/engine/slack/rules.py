@@ -21,7 +21,8 @@ def find_faults(blocks: Any, most: int, inputs: bool = False) -> list[str]:
 
 def find_view_faults(view: Block) -> list[str]:
     found = find_faults(view.get("blocks"), 100, inputs=True)
-    for name in ("title", "submit", "close"):
+    asks = any(block["type"] == "input" for block in view["blocks"])
+    for name in ("title", "submit", "close") if asks or "submit" in view else ("title", "close"):
         found += _text(view.get(name), 24, "plain_text")
     found += [] if view.get("type") == "modal" else ["a view is a modal"]
     found += [] if len(view.get("callback_id", "")) <= 255 else ["callback_id is too long"]
@@ -36,7 +37,8 @@ def find_metadata_faults(metadata: Any) -> list[str]:
 def _block(block: Block, inputs: bool) -> list[str]:
     match block["type"]:
         case "section":
-            return _text(block.get("text"), 3000)
+            known = isinstance(block.get("expand", True), bool)
+            return _text(block.get("text"), 3000) + ([] if known else ["expand is a boolean"])
         case "context":
             few = 1 <= len(block["elements"]) <= 10
             return [fault for text in block["elements"] for fault in _text(text, 3000)] + (

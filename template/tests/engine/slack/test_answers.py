@@ -2,17 +2,19 @@
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
+from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Ask
-from agent.engine.loop.api import resume
+from agent.engine.loop.actions import Ask, Finish, Run, Step
+from agent.engine.loop.api import remind, resume
+from agent.engine.slack.blocks import build_wait
 
 from ..conftest import Clock
-from ..domain import AskPerson, World, make_decide, make_message, make_pause
+from ..domain import AskPerson, Done, World, make_decide, make_message, make_pause
 from .office import (
     Open,
     find_wait,
@@ -20,6 +22,7 @@ from .office import (
     read_thread_id,
     store_waiting,
 )
+from .reading import find_code, list_labels
 
 CHARGE = {"intent": "charge", "amount": 500}
 ASK = {"intent": "ask_person", "question": "which?"}
@@ -32,7 +35,7 @@ async def test_one_button_approves_and_the_message_says_who_pressed_it(
     office = open_office(CHARGE, DONE)
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")
-    assert (await office.press("U1", "Approve", shown)).status_code == 200
+    assert (await office.press("U1", "Approve and run", shown)).status_code == 200
     assert "Approved by <@U1>" in read_blocks(shown)
     thread = await office.settle(thread.id)
     assert world.effects("charge") == ["500"]
@@ -41,10 +44,57 @@ async def test_one_button_approves_and_the_message_says_who_pressed_it(
     assert office.slack.whispers == []
 
 
+DEPLOY = {"intent": "deploy", "where": "`prod`", "tag": "v1"}
+SCOPE = r'```every deploy with where: "\u0060prod\u0060"```'
+
+
+class Deploy(Step):
+    intent: Literal["deploy"]
+    where: str
+    tag: str
+
+
+def decide_deploy(step: Any, thread: Thread) -> Any:
+    if not isinstance(step, Deploy):
+        return Finish(step.message)
+    return Run(lambda step, call: step.tag, approvers=("owner",), standing=("where",))
+
+
+@pytest.mark.parametrize(
+    ("label", "asked"), [("Approve for this thread", 1), ("Approve and run", 2)]
+)
+async def test_an_approval_for_the_thread_covers_the_scope_that_was_shown(
+    label: str, asked: int, open_office: Open
+) -> None:
+    replies = (DEPLOY, DEPLOY | {"tag": "v2"}, DONE)
+    office = open_office(*replies, steps=JsonSteps(Deploy | Done), decide=decide_deploy)
+    thread = await office.mention()
+    (shown,) = office.slack.ours("C1")
+    assert find_code(shown["blocks"])[1] == SCOPE
+    await office.press("U1", label, shown)
+    thread = await office.settle(thread.id)
+    assert len([each for each in thread.events if each.type == "paused"]) == asked
+    for_thread = "*Approved for this thread by <@U1>*" in read_blocks(shown)
+    assert for_thread == (asked == 1)
+    assert (SCOPE in find_code(shown["blocks"])) == for_thread
+
+
+def test_a_scope_that_is_too_long_to_be_shown_cannot_be_approved() -> None:
+    call = {"intent": "deploy", "where": "x" * 2_900}
+    scoped = make_pause("approval", call=call, standing={"where": call["where"]})
+    for wait, offered in ((scoped, True), (make_pause("approval", call=call), False)):
+        assert ("Approve for this thread" in list_labels(build_wait("t", wait, []))) == offered
+    call = {"intent": "d", "w": "x" * 2_983}
+    wait = make_pause("approval", call=call, standing={"w": call["w"]})
+    blocks = build_wait("t", wait, [])
+    assert list_labels(blocks) == ["Approve and run", "Reject…", "Edit…"]
+    assert len(find_code(blocks)) == 1
+
+
 async def test_whoever_presses_second_is_told_who_was_first(open_office: Open) -> None:
     office = open_office(DONE)
     shown = dict(await store_waiting(office, make_pause("limit", "ana", "bob")))
-    await asyncio.gather(office.press("U1", "Continue", shown), office.press("U2", "Stop", shown))
+    await asyncio.gather(office.press("U1", "Go on", shown), office.press("U2", "Stop here", shown))
     (whisper,) = office.slack.whispers
     thread = await office.settle(read_thread_id(shown))
     (answer,) = [each for each in thread.events if each.type == "resumed"]
@@ -58,9 +108,9 @@ async def test_a_button_pressed_twice_counts_once(open_office: Open, world: Worl
     office = open_office(CHARGE, DONE)
     thread = await office.mention()
     shown = dict(office.slack.ours("C1")[0])
-    await asyncio.gather(*[office.press("U1", "Approve", shown) for _ in range(2)])
+    await asyncio.gather(*[office.press("U1", "Approve and run", shown) for _ in range(2)])
     await office.settle(thread.id)
-    await office.press("U1", "Approve", shown)
+    await office.press("U1", "Approve and run", shown)
     assert world.effects("charge") == ["500"]
     assert ["Approved by <@U1>" in each["text"] for each in office.slack.whispers] == [True] * 2
 
@@ -80,7 +130,7 @@ async def test_a_wait_answered_in_the_terminal_and_in_slack_at_once_is_answered_
         text="no",
         digest=wait.data["digest"],
     )
-    pressed = office.press("U1", "Approve", shown)
+    pressed = office.press("U1", "Approve and run", shown)
     await asyncio.gather(terminal, pressed, return_exceptions=True)
     thread = await office.settle(thread.id)
     (answer,) = [each for each in thread.events if each.type == "resumed"]
@@ -97,7 +147,7 @@ async def test_a_wait_answered_elsewhere_loses_its_buttons(open_office: Open) ->
     await office.settle(read_thread_id(shown))
     assert "Stopped by <@U1>" in read_blocks(shown)
     assert "actions" not in read_blocks(shown)
-    await office.press("U1", "Continue", before)
+    await office.press("U1", "Go on", before)
     assert "Stopped by <@U1>" in office.slack.whispers[0]["text"]
 
 
@@ -106,10 +156,37 @@ async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock
     thread = await office.mention()
     (shown,) = office.slack.ours("C1")
     clock.tick(3601)
-    await office.press("U1", "Approve", dict(shown))
+    await office.press("U1", "Approve and run", dict(shown))
     assert "Expired" in office.slack.whispers[0]["text"]
     assert "Expired" in read_blocks(shown)
     assert (await office.settle(thread.id)).state.status == "finished"
+
+
+@pytest.mark.parametrize("pressed", [0, 1])
+async def test_a_reminder_has_the_same_buttons_and_is_closed_with_the_first_message(
+    pressed: int, open_office: Open, clock: Clock
+) -> None:
+    def decide(step: Any, thread: Thread) -> Any:
+        return (
+            Ask("which?", format="yes_no", remind_s=60) if thread_is_new(thread) else Finish("ok")
+        )
+
+    def thread_is_new(thread: Thread) -> bool:
+        return all(each.type != "resumed" for each in thread.events)
+
+    office = open_office(ASK, DONE, decide=decide)
+    thread = await office.mention()
+    clock.tick(61)
+    await remind(office.ports, thread)
+    await office.settle(thread.id)
+    first, again = office.slack.ours("C1")
+    assert "*Question*" in read_blocks(first)
+    assert "*Reminder: Question*" in read_blocks(again)
+    await office.press("U2", "Yes", (first, again)[pressed])
+    await office.settle(thread.id)
+    for message in (first, again):
+        assert "Answered by <@U2>" in read_blocks(message)
+        assert "actions" not in read_blocks(message)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +197,7 @@ async def test_an_answer_after_expiry_is_refused(open_office: Open, clock: Clock
         ("U1", "T2", None),
     ],
 )
-@pytest.mark.parametrize("label", ["Approve", "Reject…", "Edit…"])
+@pytest.mark.parametrize("label", ["Approve and run", "Reject…", "Edit…"])
 async def test_whoever_is_not_in_the_audience_is_told_so_and_changes_nothing(
     user: str, team: str, problem: str | None, label: str, open_office: Open
 ) -> None:
@@ -159,7 +236,7 @@ async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_of
     )
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
-    await office.press("U2", "Continue", shown)
+    await office.press("U2", "Go on", shown)
     (answer,) = [e for e in (await office.settle("t")).events if e.type == "resumed"]
     assert answer.actor == "bob"
     assert "Continued by <@U2>" in read_blocks(shown)
@@ -170,7 +247,7 @@ async def test_a_button_of_a_missing_thread_says_so(open_office: Open) -> None:
     office = open_office()
     shown = await store_waiting(office, make_pause("limit", "ana"))
     gone = json.loads(json.dumps(shown).replace(read_thread_id(shown), "gone"))
-    assert (await office.press("U1", "Stop", gone)).status_code == 200
+    assert (await office.press("U1", "Stop here", gone)).status_code == 200
     assert "there is no thread 'gone'" in office.slack.whispers[0]["text"]
 
 
@@ -185,8 +262,8 @@ async def test_a_button_works_again_after_the_store_was_unavailable(
 
     with monkeypatch.context() as patch:
         patch.setattr(office.ports.store, "load", away)
-        assert (await office.press("U1", "Stop", shown)).status_code == 503
-    assert (await office.press("U1", "Stop", shown)).status_code == 200
+        assert (await office.press("U1", "Stop here", shown)).status_code == 503
+    assert (await office.press("U1", "Stop here", shown)).status_code == 200
     assert (await office.settle(read_thread_id(shown))).state.status == "cancelled"
 
 

@@ -1,6 +1,7 @@
 """What the agent posts in Slack, and that it posts it once."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,7 @@ def home(slack: SlackServer, *log: Event, text: str = "hello") -> Thread:
 
 def shown(message: dict[str, Any]) -> str:
     """Return all the text of a message except for the labels of its buttons."""
-    texts = [block.get("text") or block["elements"][0] for block in message["blocks"]]
-    return "\n".join(str(text["text"]) for text in texts if text["type"] == "mrkdwn")
+    return "\n".join(str(text["text"]) for text in texts(message["blocks"], "mrkdwn"))
 
 
 def find_elements(message: dict[str, Any]) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
     message = await ask(slack, channel, wait)
     assert message["thread_ts"] == slack.channels["C1"][0]["ts"]
     assert "<@U1> <@U2> <@U9>" in shown(message)
-    assert "<!date^1767268800^" in shown(message)
+    assert "Who may answer: ana or bob, until <!date^1767268800^" in shown(message)
     assert "charge\n  amount: 500" in shown(message)
     values = [json.loads(button["value"]) for button in find_elements(message)]
     named = {"thread": "t", "wait": 2, "digest": wait.data["digest"]}
@@ -91,11 +91,14 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
         (pause_with_question("multiple_choice"), ["Answer…"]),
         (pause_with_question("free_text", urgency="high"), ["Answer…"]),
         (make_pause("question"), ["Answer…"]),
-        (make_pause("approval", call={"intent": "restart"}), ["Approve", "Reject…"]),
-        (make_pause("limit"), ["Continue", "Stop"]),
-        (make_pause("in_doubt", call=CALL), ["It happened", "Run it again", "Give up"]),
-        (make_pause("job"), ["Report the result…"]),
-        (make_pause("timer"), ["Continue now"]),
+        (make_pause("approval", call={"intent": "restart"}), ["Approve and run", "Reject…"]),
+        (make_pause("limit"), ["Go on", "Stop here"]),
+        (
+            make_pause("in_doubt", call=CALL),
+            ["It happened", "It did not happen: run it again", "Give up"],
+        ),
+        (make_pause("job"), ["It is done…"]),
+        (make_pause("timer"), ["Go on"]),
     ],
 )
 async def test_every_wait_has_the_buttons_that_answer_it(
@@ -106,6 +109,85 @@ async def test_every_wait_has_the_buttons_that_answer_it(
     assert ("high urgency" in shown(message)) == (
         wait.data.get("options", {}).get("urgency") == "high"
     )
+
+
+@pytest.mark.parametrize(
+    ("wait", "hint"),
+    [
+        (make_pause("approval", call=CALL), "thread withdraws the request: the agent reads it"),
+        (make_pause("question", "anyone"), "A message in this thread answers the question."),
+        (
+            make_pause("question", "ana", "<!here>"),
+            "A message from ana or &lt;!here&gt; in this thread answers the question.",
+        ),
+        (make_pause("limit"), "A message in this thread lets the agent go on"),
+        (make_pause("timer"), "A message in this thread ends the waiting."),
+        (make_pause("job"), "The agent reads a message once this is answered."),
+    ],
+)
+async def test_every_wait_says_what_a_message_would_do(
+    wait: Event, hint: str, slack: SlackServer, channel: SlackChannel
+) -> None:
+    assert hint in shown(await ask(slack, channel, wait))
+
+
+async def test_a_direct_message_says_who_else_may_answer(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    wait = make_pause("question", "slack:U3", "bob")
+    thread = make_thread(make_message(), wait)
+    # Another channel reaches bob.
+    routed = replace(thread.events[-1], data=wait.data | {"audience": ["slack:U3"]})
+    assert (await channel.send(thread, routed)).people == ("slack:U3",)
+    (message,) = slack.ours("D3")
+    assert "Who may answer: you or bob" in shown(message)
+    assert "A message in this thread answers the question." in shown(message)
+    assert "D2" not in slack.channels
+
+
+async def test_a_wait_for_nobody_of_this_slack_says_who_may_answer(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    message = await ask(slack, channel, make_pause("approval", "eve", "hook:ci", call=CALL))
+    assert "Who may answer: eve or hook:ci" in shown(message)
+    assert "<@" not in shown(message)
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        make_pause("limit", error="the key <k> is wrong", idempotency_key="7f"),
+        make_pause("in_doubt", call=CALL, error="the key <k> is wrong", idempotency_key="7f"),
+    ],
+)
+async def test_a_wait_shows_the_last_error_and_the_key_to_look_the_call_up_by(
+    wait: Event, slack: SlackServer, channel: SlackChannel
+) -> None:
+    message = await ask(slack, channel, wait)
+    facts = "*Last error*: the key &lt;k&gt; is wrong\n*Idempotency key*: 7f"
+    assert facts in shown(message)
+
+
+async def test_a_reminder_posts_the_wait_again_and_an_answer_closes_both_messages(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = home(slack, make_pause("approval", "ana", call=CALL))
+    first = (await channel.send(thread, thread.events[-1])).receipt
+    log = (*thread.events, make_delivery(2, receipt={"slack": first}))
+    thread = make_thread(*log, make_event("reminded", wait=2))
+    reminded = thread.events[-1]
+    again = replace(reminded, data=thread.events[1].data | reminded.data)
+    sent = await channel.send(thread, again)
+    assert (await channel.send(thread, again)).receipt == sent.receipt
+    before, after = slack.ours("C1")
+    assert "*Reminder: Approval* <@U1>" in shown(after)
+    assert find_elements(after) == find_elements(before)
+    log = (*thread.events, make_delivery(4, receipt={"slack": sent.receipt}))
+    closed = make_thread(*log, make_answer(2, "approve"))
+    await channel.send(closed, closed.events[-1])
+    for message in (before, after):
+        assert "*Approved by <@U1>*" in shown(message)
+        assert "actions" not in str(message["blocks"])
 
 
 @pytest.mark.parametrize("count", [6, 100, 300])
@@ -139,6 +221,7 @@ async def test_a_schedule_posts_to_the_channel_itself(
         await channel.send(thread, thread.events[-1])
     (message,) = slack.ours("C1")
     assert "thread_ts" not in message
+    assert "in this thread" not in shown(message)  # nobody listens to replies there
 
 
 @pytest.mark.parametrize(
@@ -188,15 +271,12 @@ def texts(value: Any, kind: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("char", ["x", "&", "\n", "\U000e0041", "`"])
-@pytest.mark.parametrize("kind", ["approval", "question", "finished", "closed"])
+@pytest.mark.parametrize("kind", ["question", "finished", "closed"])
 async def test_long_text_is_cut_visibly(
     char: str, kind: str, slack: SlackServer, channel: SlackChannel
 ) -> None:
     long = char * 90_000 + "."
     log = {
-        "approval": [
-            make_pause("approval", call={"intent": "x", **{f"a{n}": long for n in range(9)}})
-        ],
         "question": [pause_with_question("multiple_choice", *[long] * 4)],
         "finished": [make_event("finished", message=long)],
         "closed": [
@@ -329,7 +409,25 @@ CLOSED: list[tuple[Event, Event, str]] = [
     (
         make_pause("approval", call=CALL),
         make_answer(2, "edit", call={"intent": "charge", "amount": 7}),
-        "*Edited and approved by <@U1>*\n```charge\n  amount: 7```",
+        "*Edited and approved by <@U1>*\n```charge\n→ amount: 7```",
+    ),
+    (
+        make_pause("approval", call=CALL),
+        make_answer(2, "edit", call={"intent": "charge", "amount": 7, "memo": "x" * 9_000}),
+        "*Edited and approved by <@U1>*\nThe call is 9,025 characters long",
+    ),
+    (
+        make_pause("approval", call=CALL, standing={"amount": 500}),
+        make_answer(2, "approve", standing={"intent": "charge", "values": {"amount": 500}}),
+        "*Approved for this thread by <@U1>*\n"
+        "This also runs, without asking again, until the agent finishes or somebody revokes it:\n"
+        "```every charge with amount: 500```",
+    ),
+    (
+        make_pause("approval", call=CALL | {"memo": "x" * 9_000}),
+        make_answer(2, "approve"),
+        "The call is 9,027 characters long, which is too long for Slack. Open the inbox or run "
+        "`agent inbox` to see all of it.\n*Approved by <@U1>*",
     ),
     (make_pause("approval", call=CALL), make_answer(2, "expired", "system"), "Expired"),
     (
@@ -392,6 +490,7 @@ def test_the_manifest_asks_for_exactly_what_the_agent_uses() -> None:
     ("settings", "problem"),
     [
         ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN is not"),
+        ({"SLACK_BOT_TOKEN": TOKEN, "PUBLIC_URL": "agent.example"}, "PUBLIC_URL is not a URL"),
         ({"SLACK_APP_TOKEN": "xapp-1"}, "SLACK_BOT_TOKEN is not"),
         ({"SLACK_BOT_TOKEN": "xoxp-1"}, "not a bot token"),
         ({"SLACK_BOT_TOKEN": "xoxb-"}, "not a bot token"),

@@ -132,7 +132,7 @@ async def test_an_approval_requested_before_a_kill_is_given_after_it(
         slack.sockets.get_nowait()
     second = await start_agent(slack, tmp_path)
     try:
-        await getattr(second, way)(build_press("U1", "Approve", shown))
+        await getattr(second, way)(build_press("U1", "Approve and run", shown))
         await until(lambda: "Approved by <@U1>" in str(shown["blocks"]))
         await until(lambda: [each["text"] for each in slack.ours("C1")][1:] == ["bye"])
     finally:

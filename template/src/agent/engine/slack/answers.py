@@ -4,62 +4,34 @@ Slack's signature says who it was, and only people of this workspace count. The 
 first. If it is refused, the person sees the reason after Slack has its acknowledgement.
 """
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict
+from typing import Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from ..log.errors import AgentError, Refused, ThreadNotFound
-from ..log.events import CallJson, Event
-from ..loop.api import expire, resume
+from ..log.events import Event
+from ..loop.api import expire, preview_edit, resume
 from ..loop.verdicts import check_answer, find_open_wait
-from ..people.identity import resolve_person
 from ..people.routing import find_closing
 from ..runners.app import App
 from .background import Background
 from .blocks import describe_decision
+from .calls import describe_length
 from .channel import close_wait
 from .client import Slack
-from .forms import MAX_PROBLEM, TEXT, build_form, read_call, read_field
-from .posts import Place
-from .text import escape, shorten
-
-
-@dataclass(frozen=True)
-class Press:
-    """What a button carries, who pressed it, and where its message is."""
-
-    thread: str
-    wait: int
-    verdict: str
-    user: str
-    """As Slack authenticated them; never read from what a button or a form carries."""
-    shown: Place
-    below: str = ""
-    """The Slack thread that the message is in."""
-    digest: str = ""
-    text: str = ""
-    choice: int | None = None
-
-    @property
-    def actor(self) -> str:
-        return resolve_person("slack", self.user)
-
-    @classmethod
-    def from_action(cls, body: dict[str, Any], action: dict[str, Any]) -> Self:
-        """Read a `block_actions` payload."""
-        value = json.loads(action.get("value") or action["selected_option"]["value"])
-        shown = Place(body["channel"]["id"], body["message"]["ts"])
-        below = body["message"].get("thread_ts", "")
-        return cls(**value, user=body["user"]["id"], shown=shown, below=below)
-
-    @classmethod
-    def from_form(cls, body: dict[str, Any], view: dict[str, Any]) -> Self:
-        """Read a `view_submission` payload, which carries the press that opened the form."""
-        origin = json.loads(view["private_metadata"])
-        shown = Place(**origin.pop("shown"))
-        return cls(**origin | {"user": body["user"]["id"]}, shown=shown)
+from .forms import (
+    TEXT,
+    build_form,
+    build_notice,
+    build_preview,
+    place_problem,
+    read_call,
+    read_field,
+)
+from .links import link_page
+from .press import Press
+from .text import escape
 
 
 class Answers:
@@ -87,19 +59,22 @@ class Answers:
         await ack()
 
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
-        """Record what was filled in, or show in the form what is wrong with it."""
-        problems: dict[str, str] = {}
+        """Record what was filled in, or show what is wrong with it. An edit is only shown."""
+        answer: dict[str, Any] = {}
         if await self._is_from_here(body):
             press, values = Press.from_form(body, view), view["state"]["values"]
-            try:
-                problems = await self._background.wait_in_time(self._record_form(press, values))
-                self._background.start(self._refresh(press))
-            except (Refused, ThreadNotFound) as why:
-                self._background.start(
-                    self._refresh(press) if values else self._explain(press, why)
-                )
-                problems = {field: shorten(str(why), MAX_PROBLEM) for field in [*values][:1]}
-        await (ack(response_action="errors", errors=problems) if problems else ack())
+            edits = press.verdict == "edit"
+            work = self._preview(press, values) if edits else self._record_form(press, values)
+            answer = await self._background.wait_in_time(work)
+        await ack(**answer)
+
+    async def on_confirm(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """Record an edit whose final form was shown; say so if it came too late."""
+        answer: dict[str, Any] = {}
+        if await self._is_from_here(body):
+            press = Press.from_form(body, view)
+            answer = await self._background.wait_in_time(self._confirm(press))
+        await ack(**answer)
 
     async def _is_from_here(self, body: dict[str, Any]) -> bool:
         """Say whether it was somebody of this workspace: others may share a channel with it."""
@@ -113,19 +88,58 @@ class Answers:
             text = thread.event(press.wait).data["options"]["choices"][press.choice]
         await self._record(press, text)
 
-    async def _record_form(self, press: Press, values: dict[str, Any]) -> dict[str, str]:
-        call, problems = None, dict[str, str]()
-        if press.verdict == "edit":
-            thread = await self._app.ports.store.load(press.thread)
-            call, problems = read_call(thread.event(press.wait).data["call"], values)
-        if not problems:
-            await self._record(press, read_field(values, TEXT) or "", call)
-        return problems
+    async def _record_form(self, press: Press, values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            await self._record(press, read_field(values, TEXT) or "")
+        except (Refused, ThreadNotFound) as why:
+            self._background.start(self._refresh(press))
+            return _show_errors(place_problem(str(why), {}, values))
+        self._background.start(self._refresh(press))
+        return {}
 
-    async def _record(self, press: Press, text: str, call: CallJson | None = None) -> None:
-        answer = (self._app.ports, press.thread, press.wait, press.verdict)
-        shown = press.digest
-        thread = await resume(*answer, actor=press.actor, text=text, digest=shown, call=call)
+    async def _preview(self, press: Press, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the view that shows an edited call in its final form, or what is wrong with it."""
+        ports, origin, before = self._app.ports, asdict(press), {}
+        try:
+            wait = (await ports.store.load(press.thread)).event(press.wait)
+            before = wait.data["call"]
+            call, problems = read_call(before, values)
+            if problems:
+                return _show_errors(problems)
+            where = (press.thread, press.wait)
+            preview = await preview_edit(ports, *where, call, actor=press.actor)
+        except (Refused, ThreadNotFound) as why:
+            self._background.start(self._refresh(press))
+            return _show_errors(place_problem(str(why), before, values))
+        view = build_preview(wait, preview, origin)
+        if view is None:
+            todo = link_page(*where, "to edit it there, or shorten it here")
+            note = f"*Nothing is recorded yet.* {describe_length(preview.call)} {todo}"
+            view = build_form(wait, press.verdict, origin, note, values)
+        return {"response_action": "update", "view": view}
+
+    async def _confirm(self, press: Press) -> dict[str, Any]:
+        try:
+            await self._record(press, "")
+        except (Refused, ThreadNotFound) as why:
+            self._background.start(self._refresh(press))
+            view = build_notice(f"Nothing changed: {await self._describe_refusal(press, why)}")
+            return {"response_action": "update", "view": view}
+        self._background.start(self._refresh(press))
+        return {}
+
+    async def _record(self, press: Press, text: str) -> None:
+        thread = await resume(
+            self._app.ports,
+            press.thread,
+            press.wait,
+            press.verdict,
+            actor=press.actor,
+            text=text,
+            digest=press.digest,
+            call=press.call,
+            standing=press.standing,
+        )
         self._app.runner.wake(thread.id)
 
     async def _open_form(self, press: Press, trigger_id: str) -> None:
@@ -142,9 +156,8 @@ class Answers:
 
     async def _explain(self, press: Press, why: AgentError) -> None:
         """Tell whoever pressed the button, and nobody else, why it changed nothing."""
-        reason = escape(str(why))
-        if closed := await self._refresh(press):
-            reason = f"somebody was faster, or it is too late. {describe_decision(*closed)}"
+        reason = await self._describe_refusal(press, why)
+        await self._refresh(press)
         await self._slack.call(
             "chat.postEphemeral",
             channel=press.shown.channel,
@@ -153,17 +166,28 @@ class Answers:
             **({"thread_ts": press.below} if press.below else {}),
         )
 
-    async def _refresh(self, press: Press) -> tuple[Event, Event] | None:
-        """Update the message if its wait is closed, and return the wait and what closed it.
+    async def _describe_refusal(self, press: Press, why: AgentError) -> str:
+        if closed := await self._find_closed(press):
+            return f"the request is closed already. {describe_decision(*closed)}"
+        return escape(str(why))
+
+    async def _refresh(self, press: Press) -> None:
+        """Update the message if its wait is closed.
 
         The channel does the same, except where somebody answers before its receipt is recorded.
         """
+        if closed := await self._find_closed(press):
+            await close_wait(self._slack, press.shown, press.thread, *closed)
+
+    async def _find_closed(self, press: Press) -> tuple[Event, Event] | None:
+        """Return the wait and what closed it; None while it is open."""
         try:
             thread = await self._app.ports.store.load(press.thread)
         except ThreadNotFound:
             return None
-        if over := find_closing(thread, press.wait):
-            wait = thread.event(press.wait)
-            await close_wait(self._slack, press.shown, thread.id, wait, over)
-            return wait, over
-        return None
+        over = find_closing(thread, press.wait)
+        return (thread.event(press.wait), over) if over else None
+
+
+def _show_errors(problems: dict[str, str]) -> dict[str, Any]:
+    return {"response_action": "errors", "errors": problems} if problems else {}

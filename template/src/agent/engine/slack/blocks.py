@@ -1,59 +1,31 @@
 """What people see in Slack: a wait with its buttons, the same wait once closed, a result.
 
-Each button carries `{thread, wait, verdict, digest}`, so it can only answer the wait and approve
-the call above it. https://docs.slack.dev/reference/block-kit/block-elements
+The words are those of `cards`, as on every channel. A call is shown whole or not at all, see
+`calls`; other long texts are cut visibly.
 """
 
-import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from ..log.events import CallJson, Event, cut
-from .text import MAX_SECTION, escape, mention, shorten, split_sections
+from ..log.events import CallJson, Event
+from ..log.state import OpenWait
+from ..people.cards import (
+    KINDS,
+    explain_message,
+    format_audience,
+    list_changes,
+    list_facts,
+    title_wait,
+)
+from .buttons import build_buttons
+from .calls import build_call, describe_changes, write_call_code, write_scope_code
+from .sections import Block, build_context, build_section
+from .text import escape, escape_line, mention, shorten, split_sections
 
-Block = dict[str, Any]
-
-PRESS, FORM = "agent_press", "agent_form"
-"""How the id of an element starts: it answers at once, or it opens a form to answer in."""
-MAX_BUTTONS = 5
-MAX_OPTIONS = 100
-"""Of a list; Slack refuses more."""
-MAX_ARGUMENT = 1_000
 MAX_MENTIONS = 30
 
-_Buttons = tuple[tuple[str, str, str], ...]
-"""The label, what pressing it does (`PRESS` or `FORM`) and the verdict."""
-
-_APPROVAL: _Buttons = (
-    ("Approve", PRESS, "approve"),
-    ("Reject…", FORM, "reject"),
-    ("Edit…", FORM, "edit"),
-)
-_BUTTONS: dict[str, _Buttons] = {
-    "job": (("Report the result…", FORM, "done"),),
-    "timer": (("Continue now", PRESS, "done"),),
-    "limit": (("Continue", PRESS, "continue"), ("Stop", PRESS, "stop")),
-    "in_doubt": (
-        ("It happened", PRESS, "happened"),
-        ("Run it again", PRESS, "retry"),
-        ("Give up", PRESS, "abort"),
-    ),
-}
-_STYLES = {"approve": "primary", "continue": "primary", "reject": "danger", "stop": "danger"}
-_TITLES = {
-    "question": "Question",
-    "approval": "Approval",
-    "job": "Waiting for a result",
-    "timer": "Waiting",
-    "limit": "Limit reached",
-    "in_doubt": "Outcome unknown",
-}
-_HINTS = {
-    "approval": "Only the buttons decide. A reply in this thread withdraws the request.",
-    "question": "You can also answer by replying in this thread.",
-    "limit": "A reply in this thread continues with a new request.",
-}
+_ENDS = "without asking again, until the agent finishes or somebody revokes it:"
 _VERDICTS = {
     "answer": "Answered by {}",
     "approve": "Approved by {}",
@@ -69,30 +41,55 @@ _VERDICTS = {
 }
 
 
-def build_wait(thread_id: str, wait: Event, people: Iterable[str]) -> list[Block]:
-    """Show a `paused` event to the Slack users `people`, with everything needed to answer it."""
-    elements, hint = _build_elements(thread_id, wait), _HINTS.get(wait.data["kind"])
+def build_wait(
+    thread_id: str,
+    wait: Event,
+    people: Iterable[str],
+    reader: str = "",
+    *,
+    again: bool = False,
+    replies: bool = True,
+) -> list[Block]:
+    """Show a `paused` event, with everything that is needed to answer it, to Slack users `people`.
+
+    `reader` is the name of the one person who reads it, if it is one; `again` makes it a reminder.
+    `replies` says that the agent hears what is written below the message.
+    """
+    todo, scope = "to see all of it and to decide", write_scope_code(wait.data)
+    elements = build_buttons(thread_id, wait)
     return [
-        *_build_question(wait, people),
+        _build_title(wait, people, again),
+        *build_call(thread_id, wait.seq, wait.data.get("call"), todo),
+        *_build_facts(wait),
+        *(_build_scope("*Approve for this thread* also runs", scope) if scope else []),
         *([{"type": "actions", "elements": elements}] if elements else []),
-        *([{"type": "context", "elements": [_build_text(hint)]}] if hint else []),
+        *build_context(
+            _describe_audience(wait, reader), _describe_replies(wait, reader) if replies else ""
+        ),
     ]
 
 
-def build_closed_wait(wait: Event, over: Event) -> list[Block]:
+def build_closed_wait(thread_id: str, wait: Event, over: Event) -> list[Block]:
     """Show a wait that the event `over` closed: who decided what, without buttons."""
-    decision = _build_section(describe_decision(wait, over))
-    return [*_build_question(wait), decision, *_build_call(over.data.get("call"))]
+    scope = write_scope_code(wait.data) if "standing" in over.data else None
+    return [
+        _build_title(wait),
+        *build_call(thread_id, wait.seq, wait.data.get("call")),
+        *_build_facts(wait),
+        build_section(describe_decision(wait, over)),
+        *_build_edit(thread_id, wait, over.data.get("call")),
+        *(_build_scope("This also runs", scope) if scope else []),
+    ]
 
 
 def build_result(message: str) -> list[Block]:
     """Show the message of a `finished` event."""
-    return [_build_section(piece) for piece in split_sections(message)]
+    return [build_section(piece) for piece in split_sections(message)]
 
 
 def summarize_wait(wait: Event) -> str:
     """Return the text of a notification about a wait."""
-    return f"{_choose_title(wait)}: {escape(wait.data['text'], 300)}"
+    return f"{_name_kind(wait)}: {escape_line(title_wait(wait.data), 300)}"
 
 
 def describe_decision(wait: Event, over: Event) -> str:
@@ -102,6 +99,8 @@ def describe_decision(wait: Event, over: Event) -> str:
     match over.type:
         case "resumed" if wait.data["kind"] == "timer" and over.actor == "system":
             return "*The time has come*"
+        case "resumed" if "standing" in data:
+            return _add_text(f"Approved for this thread by {name}", data.get("text"))
         case "resumed":
             outcome = _VERDICTS.get(data["verdict"], "Closed by {}").format(name)
             return _add_text(outcome, data.get("text"))
@@ -114,113 +113,67 @@ def describe_decision(wait: Event, over: Event) -> str:
     return "*Closed*: the outcome is known now"
 
 
-def _build_question(wait: Event, people: Iterable[str] = ()) -> list[Block]:
-    data = wait.data
-    options = data.get("options") or {}
-    title = [f"*{_choose_title(wait)}*", *(f"<@{user}>" for user in [*people][:MAX_MENTIONS])]
+def _build_title(wait: Event, people: Iterable[str] = (), again: bool = False) -> Block:
+    """Say what is asked; above a call on one line, so that it cannot look like a part of it."""
+    data, options = wait.data, wait.data.get("options") or {}
+    kind = f"Reminder: {_name_kind(wait)}" if again else _name_kind(wait)
+    title = [f"*{kind}*", *(f"<@{user}>" for user in [*people][:MAX_MENTIONS])]
     if options.get("urgency", "medium") != "medium":
         title.append(f"· {shorten(options['urgency'])} urgency")
-    if data.get("expires_at"):
-        at = datetime.fromisoformat(data["expires_at"])
-        plain = f"{at:%Y-%m-%d %H:%M} UTC"
-        title.append(f"· until <!date^{at.timestamp():.0f}^{{date_short_pretty}} {{time}}|{plain}>")
-    lines = [" ".join(title), escape(data["text"], 1_500)]
+    write = escape_line if "call" in data else escape
+    lines = [" ".join(title), write(title_wait(data), 1_500)]
     choices = options.get("choices") or ()
     if any(shorten(text) != text for text in choices):
         lines.append(escape("\n".join(f"{n}. {text}" for n, text in enumerate(choices, 1)), 500))
-    return [_build_section("\n".join(lines)), *_build_call(data.get("call"))]
+    return build_section("\n".join(lines))
 
 
-def _build_call(call: CallJson | None) -> list[Block]:
-    """Show a call exactly: one argument a line as JSON, so that no value can look like two."""
-    if not call:
+def _build_facts(wait: Event) -> list[Block]:
+    facts = [f"*{name}*: {escape_line(text, 1_400)}" for name, text in list_facts(wait.data)]
+    return [build_section("\n".join(facts))] if facts else []
+
+
+def _build_edit(thread_id: str, wait: Event, edited: CallJson | None) -> list[Block]:
+    if not edited:
         return []
-    lines = [str(call["intent"])]
-    for name, value in call.items():
-        if name != "intent":
-            # A fence inside a value would end ours; this is the same value in JSON.
-            exact = json.dumps(value, ensure_ascii=False).replace("`", r"\u0060")
-            lines.append(f"  {name}: {cut(exact, MAX_ARGUMENT)}")
-    return [_build_section(f"```{escape(chr(10).join(lines), MAX_SECTION - 6)}```")]
+    before = wait.data["call"]
+    shown = build_call(thread_id, wait.seq, edited, changed=list_changes(before, edited))
+    notes = describe_changes(before, edited) if write_call_code(edited) else []
+    return [*shown, *build_context(*notes)]
 
 
-def _build_elements(thread_id: str, wait: Event) -> list[Block]:
-    """Return the buttons and the list that answer a wait."""
-    data = wait.data
-    value = {"thread": thread_id, "wait": wait.seq}
-    match data["kind"]:
-        case "question":
-            return _build_answers(value, data.get("options") or {})
-        case "approval":
-            buttons = _APPROVAL if len(data["call"]) > 1 else _APPROVAL[:2]
-            value["digest"] = data["digest"]
-        case kind:
-            buttons = _BUTTONS.get(kind, ())
-    return [
-        _build_button(text, way, value | {"verdict": verdict}) for text, way, verdict in buttons
-    ]
+def _build_scope(what: str, code: str) -> list[Block]:
+    return [build_section(f"{what}, {_ENDS}"), build_section(code, whole=True)]
 
 
-def _build_answers(value: dict[str, Any], options: dict[str, Any]) -> list[Block]:
-    value = value | {"verdict": "answer"}
-    choices: list[str] = options.get("choices") or []
-    match options.get("format"):
-        case "yes_no":
-            texts = ("Yes", "No")
-            known = [_build_button(text, PRESS, value | {"text": text.lower()}) for text in texts]
-        case "multiple_choice" if len(choices) > MAX_BUTTONS:
-            known = [_build_list(value, choices)]
-        case "multiple_choice" if choices:
-            known = [
-                _build_button(text, PRESS, value | {"choice": place})
-                for place, text in enumerate(choices)
-            ]
-        case _:
-            return [_build_button("Answer…", FORM, value)]
-    return [*known, _build_button("Other…", FORM, value)]
+def _describe_audience(wait: Event, reader: str) -> str:
+    """Say who may answer, and until when, as Slack shows times: in those of each reader."""
+    names = format_audience(_list_audience(wait.data), reader)
+    text = f"Who may answer: {escape_line(names, 1_000)}"
+    if not wait.data.get("expires_at"):
+        return text
+    at = datetime.fromisoformat(wait.data["expires_at"])
+    plain = f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{text}, until <!date^{at.timestamp():.0f}^{{date_short_pretty}} {{time}}|{plain}>"
 
 
-def _build_button(text: str, way: str, value: dict[str, Any]) -> Block:
-    unique = [str(value[name]) for name in ("verdict", "text", "choice") if name in value]
-    style = _STYLES.get(value["verdict"])
-    return {
-        "type": "button",
-        "action_id": "_".join([way, *unique]),
-        "text": {"type": "plain_text", "text": shorten(text), "emoji": False},
-        "value": _dump_value(value),
-        **({"style": style} if style else {}),
-    }
+def _describe_replies(wait: Event, reader: str) -> str:
+    """Say what a reply does, to `reader` or to everybody in the conversation."""
+    data, audience = wait.data, _list_audience(wait.data)
+    if data["kind"] == "question" and not reader and "anyone" not in audience:
+        names = escape_line(format_audience(audience), 1_000)
+        return f"A message from {names} in this thread answers the question."
+    text = explain_message(OpenWait(wait.seq, data["kind"], "", audience, data), reader)
+    return escape(text.replace("A message", "A message in this thread", 1))
 
 
-def _build_list(value: dict[str, Any], choices: list[str]) -> Block:
-    options = [
-        {
-            "text": {"type": "plain_text", "text": shorten(text), "emoji": False},
-            "value": _dump_value(value | {"choice": place}),
-        }
-        for place, text in enumerate(choices[:MAX_OPTIONS])
-    ]
-    choose = {"type": "plain_text", "text": "Choose…"}
-    element = {"type": "static_select", "action_id": f"{PRESS}_choice", "options": options}
-    return element | {"placeholder": choose}
+def _list_audience(data: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(data.get("audience") or ("anyone",))
 
 
-def _dump_value(value: dict[str, Any]) -> str:
-    """Return a value as short as possible: a list takes 150 characters of it, a button 2,000."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _choose_title(wait: Event) -> str:
-    return _TITLES.get(wait.data["kind"], "Waiting")
+def _name_kind(wait: Event) -> str:
+    return KINDS.get(wait.data["kind"], "Waiting")
 
 
 def _add_text(outcome: str, text: str | None) -> str:
     return f"*{outcome}*" + (f"\n{escape(text, 1_500)}" if text else "")
-
-
-def _build_section(text: str) -> Block:
-    return {"type": "section", "text": _build_text(text)}
-
-
-def _build_text(text: str) -> Block:
-    return {"type": "mrkdwn", "text": text or " ", "verbatim": True}

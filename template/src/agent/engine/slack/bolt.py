@@ -23,8 +23,9 @@ from ..log.errors import AgentError
 from ..runners.app import App
 from .answers import Answers
 from .background import Background
-from .blocks import FORM, PRESS
+from .buttons import FORM, PRESS
 from .client import Slack
+from .forms import PREVIEW
 from .messages import Messages
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Bolt:
         self._bolt.action(re.compile(f"^{PRESS}"))(answers.on_press)
         self._bolt.action(re.compile(f"^{FORM}"))(answers.on_open)
         self._bolt.view(FORM)(answers.on_submit)
+        self._bolt.view(PREVIEW)(answers.on_confirm)
 
     def build_router(self, signing_secret: str) -> APIRouter:
         """Return the route that Slack posts to."""

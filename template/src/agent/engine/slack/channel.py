@@ -4,7 +4,6 @@ Waits and results of a thread that came from Slack go to its Slack thread; peopl
 about another thread get a direct message. The messages of a closed wait are updated.
 """
 
-from dataclasses import replace
 from typing import Any, Self
 
 from ..log.errors import Unavailable
@@ -15,6 +14,7 @@ from ..people.identity import find_identities
 from ..people.routing import find_receipts, find_wait
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
+from .links import read_public_url
 from .posts import Mark, Place, build_metadata, post_once
 from .text import escape
 
@@ -28,7 +28,10 @@ class SlackChannel:
 
     @classmethod
     def from_env(cls) -> Self | None:
+        """Return None if nothing is set. Raises Misconfigured if a setting is missing or wrong."""
         slack = Slack.from_env()
+        if slack:
+            read_public_url()
         return cls(slack) if slack else None
 
     async def send(self, thread: Thread, event: Event) -> Sent:
@@ -46,12 +49,16 @@ class SlackChannel:
     async def _ask(self, thread: Thread, event: Event) -> Sent:
         """Post a wait, or post it once more; it is enough to reach one of several people."""
         home, wait = Place.of(thread.state.reply_to), find_wait(thread, event)
-        wait = replace(wait, data=wait.data | {"audience": event.data["audience"]})
-        known = {name: find_identities(name, "slack") for name in wait.data["audience"]}
-        users = [user for found in known.values() for user in found]
+        known = {name: find_identities(name, "slack") for name in event.data["audience"]}
+        each = [(name, [user]) for name, found in known.items() for user in found]
+        together = [("", [user for _, (user,) in each])]
+        how = {"again": event.type == "reminded", "replies": not home or bool(home.ts)}
         messages, refused = dict[str, dict[str, str]](), list[SlackRefused]()
-        for mentioned in [users] if home else [[user] for user in users]:
-            blocks, text = build_wait(thread.id, wait, mentioned), summarize_wait(wait)
+        for reader, mentioned in together if home else each:
+            blocks, text = (
+                build_wait(thread.id, wait, mentioned, reader, **how),
+                summarize_wait(wait),
+            )
             try:
                 place = home or await self._open_direct(mentioned[0])
                 ts = await self._post(place, thread, event, text=text, blocks=blocks)
@@ -65,7 +72,7 @@ class SlackChannel:
         people = tuple(
             name for name, found in known.items() if not messages.keys().isdisjoint(found)
         )
-        places = {each["ts"]: each for each in messages.values()}
+        places = {posted["ts"]: posted for posted in messages.values()}
         return Sent(people or _find_home_people(thread, home), {"messages": [*places.values()]})
 
     async def _finish(self, thread: Thread, event: Event) -> Sent:
@@ -93,7 +100,7 @@ async def close_wait(slack: Slack, shown: Place, thread_id: str, wait: Event, ov
     """Update the message at `shown` to say how its wait was closed."""
     metadata = build_metadata(make_mark(thread_id, wait))
     message = {"channel": shown.channel, "ts": shown.ts, "metadata": metadata}
-    text, blocks = summarize_wait(wait), build_closed_wait(wait, over)
+    text, blocks = summarize_wait(wait), build_closed_wait(thread_id, wait, over)
     try:
         await slack.call("chat.update", **message, text=text, blocks=blocks)
     except SlackRefused as error:

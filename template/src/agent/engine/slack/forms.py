@@ -1,44 +1,79 @@
 """Forms for a reason, an answer or the arguments of a call, and how they are read back.
 
+An edit takes two views: the form, then the call as it will run, which is what a person approves.
 https://docs.slack.dev/reference/views/modal-views
 """
 
 import json
+import re
 from typing import Any
 
 from ..log.events import CallJson, Event
-from .blocks import FORM, Block
-from .text import escape, shorten
+from ..loop.api import Preview
+from ..people.cards import BUTTONS, list_changes, title_wait, write_name
+from .buttons import FORM
+from .calls import describe_changes, write_call_code
+from .sections import Block, build_context, build_plain, build_section
+from .text import escape_line, shorten
 
+PREVIEW = "agent_preview"
+"""The id of the view that shows an edited call in its final form."""
 MAX_VALUE = 3_000
-"""Characters of one field; a longer value cannot be edited in Slack and stays as it is."""
+"""Characters of one field; a call with a longer value is not shown in Slack, nor edited."""
 MAX_FIELDS = 90
+"""Later arguments cannot be edited in Slack and stay as they are."""
 MAX_PROBLEM = 250
+MAX_METADATA = 3_000
 TEXT = "text"
 
-_TITLES = {
-    "reject": ("Reject", "Why? The agent reads it."),
-    "answer": ("Answer", "Your answer"),
-    "done": ("Report", "What is the result? The agent reads it."),
+_QUESTIONS = {
+    "reject": "Why? The agent reads it.",
+    "answer": "Your answer",
+    "done": "What is the result? The agent reads it.",
 }
+_SUBMITS = {"edit": "Show the edited call", "done": "Report"}
 
 
-def build_form(wait: Event, verdict: str, origin: dict[str, Any]) -> dict[str, Any]:
-    """Return the form for a verdict on a `paused` event; `origin` comes back with its answer."""
+def build_form(
+    wait: Event,
+    verdict: str,
+    origin: dict[str, Any],
+    note: str = "",
+    typed: dict[str, Any] | None = None,
+) -> Block:
+    """Return the form for a verdict on a `paused` event; `origin` comes back with its answer.
+
+    `typed` is what was filled in before, and `note` says why that was not enough.
+    """
     if verdict == "edit":
-        title, blocks = "Edit", _build_fields(wait.data["call"])
+        fields = _build_fields(wait.data["call"], typed or {})
     else:
-        title, question = _TITLES[verdict]
-        blocks = [_build_input(TEXT, question, "", optional=verdict == "done")]
-    return {
-        "type": "modal",
-        "callback_id": FORM,
-        "private_metadata": json.dumps(origin),
-        "title": _build_text(title),
-        "submit": _build_text("Approve" if verdict == "edit" else title),
-        "close": _build_text("Cancel"),
-        "blocks": [_build_section(wait.data["text"]), *blocks],
-    }
+        fields = [_build_input(TEXT, _QUESTIONS[verdict], "", optional=verdict == "done")]
+    submit = _SUBMITS.get(verdict, BUTTONS[verdict])
+    blocks = [*([build_section(note)] if note else []), _build_title(wait), *fields]
+    title = "Report" if verdict == "done" else BUTTONS[verdict]
+    return _build_view(FORM, title, blocks, origin, submit)
+
+
+def build_preview(wait: Event, preview: Preview, origin: dict[str, Any]) -> Block | None:
+    """Return the view of an edited call in its final form; its submission approves that call.
+
+    None if Slack has no room to show all of it or to carry it.
+    """
+    before = wait.data["call"]
+    code = write_call_code(preview.call, list_changes(before, preview.call))
+    origin = origin | {"digest": preview.digest, "call": preview.call}
+    if code is None or len(_dump(origin)) > MAX_METADATA:
+        return None
+    heading = build_section("This is the call as it will run. You approve exactly this:")
+    notes = build_context(*describe_changes(before, preview.call))
+    blocks = [heading, build_section(code, whole=True), *notes]
+    return _build_view(PREVIEW, "Check the edited call", blocks, origin, BUTTONS["approve"])
+
+
+def build_notice(text: str) -> Block:
+    """Return a view that says why nothing was recorded."""
+    return _build_view("agent_notice", "Nothing changed", [build_section(text)], {})
 
 
 def read_field(values: dict[str, Any], field: str) -> str | None:
@@ -56,29 +91,42 @@ def read_call(call: CallJson, values: dict[str, Any]) -> tuple[CallJson, dict[st
             continue
         try:
             changed[name] = text if isinstance(old, str) else json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             problems[f"argument_{place}"] = 'This is not JSON. Put text in quotes: "…"'
     return changed, problems
 
 
-def _build_fields(call: CallJson) -> list[Block]:
+def place_problem(reason: str, call: CallJson, values: dict[str, Any]) -> dict[str, str]:
+    """Return `reason` by the field that it is about, else by the first one; {} without fields."""
+    words = set(re.findall(r"[\w-]+(?=[:.])", reason))
+    about = [f"argument_{place}" for place, name in enumerate(call) if name in words]
+    fields = [field for field in (*about, *values) if field in values]
+    return {field: shorten(reason, MAX_PROBLEM) for field in fields[:1]}
+
+
+def _build_fields(call: CallJson, typed: dict[str, Any]) -> list[Block]:
     blocks: list[Block] = []
     for place, (name, value) in enumerate(call.items()):
         if name == "intent":
             continue
-        text = _write_value(value)
-        if len(text) > MAX_VALUE or len(blocks) >= MAX_FIELDS:
-            blocks.append(
-                _build_section(f"{shorten(name)} cannot be edited here and stays as it is.")
-            )
+        field, label = f"argument_{place}", shorten(write_name(name))
+        before = read_field(typed, field)
+        text = _write_value(value) if before is None else before
+        if len(blocks) >= MAX_FIELDS:
+            kept = f"{escape_line(label, 400)} cannot be edited here and stays as it is."
+            blocks.append(build_section(kept))
         else:
-            blocks.append(_build_input(f"argument_{place}", name, text, optional=True))
+            blocks.append(_build_input(field, label, text, optional=True))
     return blocks[: MAX_FIELDS + 1]
 
 
 def _write_value(value: Any) -> str:
     """Return text as it is, everything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _build_title(wait: Event) -> Block:
+    return build_section(escape_line(title_wait(wait.data), 2_000))
 
 
 def _build_input(name: str, question: str, text: str, optional: bool) -> Block:
@@ -88,16 +136,25 @@ def _build_input(name: str, question: str, text: str, optional: bool) -> Block:
     return {
         "type": "input",
         "block_id": name,
-        "label": _build_text(shorten(question)),
+        "label": build_plain(question),
         "optional": optional,
         "element": element | {"multiline": multiline} | initial,
     }
 
 
-def _build_section(text: str) -> Block:
-    mrkdwn = {"type": "mrkdwn", "text": escape(text, 2_000), "verbatim": True}
-    return {"type": "section", "text": mrkdwn}
+def _build_view(
+    callback: str, title: str, blocks: list[Block], origin: dict[str, Any], submit: str = ""
+) -> Block:
+    return {
+        "type": "modal",
+        "callback_id": callback,
+        "private_metadata": _dump(origin),
+        "title": build_plain(title),
+        **({"submit": build_plain(submit)} if submit else {}),
+        "close": build_plain("Cancel" if submit else "Close"),
+        "blocks": blocks,
+    }
 
 
-def _build_text(text: str) -> Block:
-    return {"type": "plain_text", "text": text, "emoji": False}
+def _dump(origin: dict[str, Any]) -> str:
+    return json.dumps(origin, ensure_ascii=False, separators=(",", ":"))

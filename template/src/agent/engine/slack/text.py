@@ -30,9 +30,26 @@ def escape(text: str, limit: int = MAX_SECTION) -> str:
     An escape is at most five characters long, and a cut text needs at least fifty.
     """
     plain, size = clean(text), limit
-    while len(shown := _escape_entities(cut(plain, size))) > limit:
+    while len(shown := escape_entities(cut(plain, size))) > limit:
         size = max(50, size * limit // len(shown))
     return shown
+
+
+def escape_line(text: str, limit: int) -> str:
+    """Return `text` as it is on one line, cut visibly to `limit`, which is >= 100.
+
+    Backticks become apostrophes: Slack has no escape for them, and they could make a block of code
+    that looks like a call.
+    """
+    plain, size = text.replace("`", "'"), limit
+    while len(shown := escape_entities(shorten(plain, size))) > limit:
+        size = size * limit // len(shown)
+    return shown
+
+
+def escape_entities(text: str) -> str:
+    """Return `text` so that Slack finds no mention, link or date in it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def split_sections(text: str) -> list[str]:
@@ -58,11 +75,7 @@ def shorten(text: str, limit: int = 75) -> str:
 def mention(actor: str) -> str:
     """Return a mention of an actor who is in this Slack, else the name that the log has."""
     known = find_identities(actor, "slack")
-    return f"<@{known[0]}>" if known else escape(actor, 300)
-
-
-def _escape_entities(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"<@{known[0]}>" if known else escape_line(actor, 300)
 
 
 def _spell_out(found: re.Match[str]) -> str:
