@@ -149,6 +149,14 @@ FAULTS = [
         "test_a_call_that_nobody_approves_in_time_does_not_run_even_after_it_escalated",
     ),
     Fault(
+        "others who are asked are not notified where the thread is followed",
+        "log/thread.py",
+        'return state.reply_to.startswith("poll:") and (wait is None or wait.admits(state.owner))',
+        'return state.reply_to.startswith("poll:")',
+        "log/test_thread.py::test_nobody_is_notified_who_follows_the_thread_anyway"
+        "[poll:-audience3-True]",
+    ),
+    Fault(
         "an unseen character is shown as nothing",
         "log/characters.py",
         "    return not (char.isprintable() and not _BLANK.match(char))",
