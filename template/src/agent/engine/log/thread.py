@@ -15,6 +15,9 @@ from .events import Event, compute_digest
 from .results import Result, S, list_results
 from .state import OpenStep, OpenWait, Standing, State, is_person
 
+MAX_TITLE = 200
+"""Characters."""
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -144,7 +147,9 @@ def _apply_message(state: State, event: Event) -> State:
         state = _close(state)
     if first:
         agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
-        state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
+        title = " ".join(str(event.data.get("text", "")).split())[:MAX_TITLE]
+        who = {"agent": agent, "owner": event.actor, "reply_to": reply_to}
+        state = replace(state, title=title, **who)
     return replace(_reset_counts(state, event), ended=None)
 
 
