@@ -273,7 +273,9 @@ def make_thread(*events: Event, thread_id: str = "t") -> Thread:
 
 
 def make_message(text: str = "hello", actor: str = "ana", **data: Any) -> Event:
-    return make_event("message", actor, **{"text": text, "source": "user", **data})
+    """Say something; where it is the first message, people are notified in the channel `test`."""
+    said = {"text": text, "source": "user", "reply_to": "test:", **data}
+    return make_event("message", actor, **said)
 
 
 def make_step(intent: str, **arguments: Any) -> Event:

@@ -51,7 +51,7 @@ async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path)
     built = Application({"least": least(folder)}, llms=says).build(lambda _: "mine:x").ports
     store = MemoryStore()
     ports = replace(built, store=store)
-    await store_thread(store, make_message())
+    await store_thread(store, make_message(reply_to="poll:"))
     assert (await LocalRunner(ports).finish("t")).state.status == "finished"
     prompts = ports.default.prompts
     assert prompts.system == SYSTEM

@@ -417,7 +417,7 @@ async def test_the_answer_comes_after_a_restart_and_the_thread_runs_to_its_end(
     api = api_of(after, LocalRunner(after, poll_s=0.01))
     async with api.router.lifespan_context(api), caller(api, "ana") as ana:
         answer = await ana.post(f"/threads/{thread_id}/waits/{wait}", json=body)
-        assert answer.json() == {"id": thread_id, "seq": wait + 2}  # `delivered` came between
+        assert answer.json() == {"id": thread_id, "seq": wait + 1}
         read = await until(ana, f"/threads/{thread_id}", lambda now: now["status"] == "finished")
     assert world.effects("charge") == charged
     assert [event["type"] for event in read["events"]].count("step") == 3

@@ -685,3 +685,28 @@ def test_every_wait_that_control_flow_can_open_has_its_verdicts() -> None:
 )
 def test_the_status_is_computed(state: State, status: str) -> None:
     assert state.status == status
+
+
+@pytest.mark.parametrize(
+    ("home", "audience", "sent"),
+    [
+        ("poll:", ["ana"], False),
+        ("poll:", ["anyone"], False),
+        ("poll:", ["bob", "ana"], False),  # ana started it, and follows it
+        ("poll:", ["bob"], True),
+        ("slack:C1", ["ana"], True),
+    ],
+)
+def test_nobody_is_notified_who_follows_the_thread_anyway(
+    home: str, audience: list[str], sent: bool
+) -> None:
+    asked = make_thread(make_message(reply_to=home), make_pause("question", *audience))
+    reminded = asked.plus(replace(make_event("reminded", "system", wait=2), seq=3))
+    assert asked.state.outbox == ((2,) if sent else ())
+    assert reminded.state.outbox == ((2, 3) if sent else ())
+
+
+@pytest.mark.parametrize(("home", "outbox"), [("poll:", ()), ("email:ana@example.org", (2,))])
+def test_a_result_is_sent_where_the_thread_came_from(home: str, outbox: tuple[int, ...]) -> None:
+    log = make_message(reply_to=home), make_event("finished", message="bye")
+    assert make_thread(*log).state.outbox == outbox

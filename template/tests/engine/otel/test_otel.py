@@ -299,7 +299,7 @@ async def test_a_span_uses_the_names_of_the_conventions(run: Sequence[ReadableSp
         "gen_ai.tool.name": "charge",
         "gen_ai.tool.type": "function",
         "gen_ai.tool.call.id": "2",
-        "agent.event": 7,
+        "agent.event": 6,
     }
 
 

@@ -174,16 +174,15 @@ class RunnerContract:
         shown = Shown()
         ask, kinds = {"intent": "ask_person", "question": "?"}, ["paused", "reminded", "paused"]
         ports = build_ports(store, Says(ask, DONE), world, decide=decide, channel=shown)
-        runner = self.runner(ports)
         await store_thread(store, make_message())
-        assert (await runner.finish("t")).state.status == "waiting:question"
+        assert (await self.runner(ports).finish("t")).state.status == "waiting:question"
         for number, seconds in enumerate((61, 540), 2):
             await passes(seconds)
 
             async def told(number: int = number) -> bool:
                 return len(shown.sent) == number
 
-            async with start_working(runner):
+            async with start_working(self.runner(ports)):
                 await wait_until(told)
         assert [event.type for event in shown.sent] == kinds
         wait = (await store.load("t")).state.wait

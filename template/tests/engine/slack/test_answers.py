@@ -232,7 +232,7 @@ async def test_one_name_stands_for_a_person_in_the_terminal_and_in_slack(
 async def test_a_question_from_elsewhere_is_answered_in_a_direct_message(open_office: Open) -> None:
     office = open_office(DONE)
     await office.ports.store.append(
-        Thread("t"), make_message(actor="ana"), make_pause("limit", "bob")
+        Thread("t"), make_message(actor="ana", reply_to="poll:"), make_pause("limit", "bob")
     )
     await office.settle("t")
     (shown,) = office.slack.ours("D2")

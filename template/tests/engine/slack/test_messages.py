@@ -156,7 +156,8 @@ async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
 ) -> None:
     office = open_office(DONE, DONE)
     store = office.ports.store
-    await store.append(Thread("t"), make_message(actor="cli:eve"), make_pause("question", "bob"))
+    first = make_message(actor="cli:eve", reply_to="poll:")
+    await store.append(Thread("t"), first, make_pause("question", "bob"))
     await office.settle("t")
     (shown,) = office.slack.ours("D2")
     reply = office.slack.says("D2", "the red one", "U2", thread_ts=shown["ts"])

@@ -329,13 +329,14 @@ class StoreContract:
 
     # The list
 
-    async def test_threads_are_listed_most_recently_changed_first(
+    async def test_threads_are_listed_by_the_last_change_of_their_status(
         self, store: Store, passes: Pass
     ) -> None:
         for name in ("a", "b", "c"):
             await store_thread(store, make_message(), thread_id=name)
             await passes(1)
-        await store.append(await store.load("a"), make_message("again"))
+        await store.append(await store.load("b"), make_message("again"))
+        await store.append(await store.load("a"), make_pause("question"))
         assert [each.id for each in await store.threads()] == ["a", "c", "b"]
         assert [each.id for each in await store.threads(limit=2)] == ["a", "c"]
 
@@ -343,16 +344,28 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         start = await store.now()
-        thread = await store_thread(store, make_message(agent="second"))
+        thread = await store_thread(store, make_message("hello\n there", agent="second"))
         await passes(60)
         await store.append(thread, make_step("ask"), make_pause("question"))
         (line,) = await store.threads()
         assert isinstance(line, Summary)
         assert (line.id, line.status, line.version) == ("t", "waiting:question", 3)
+        assert line.title == "hello there"
         assert line.agent == "second"
         assert not line.running
         assert timedelta(0) <= line.created - start < timedelta(seconds=30)
         assert timedelta(seconds=60) <= line.updated - start < timedelta(seconds=90)
+
+    async def test_only_waiting_threads_are_listed_on_request_and_the_last_wait_first(
+        self, store: Store, passes: Pass
+    ) -> None:
+        for name in ("a", "b", "c"):
+            await store_thread(store, make_message(), make_pause("question"), thread_id=name)
+            await passes(1)
+        await store.append(await store.load("a"), make_pause("question"))
+        await store.append(await store.load("b"), make_answer(2, "answer"))
+        assert [each.id for each in await store.threads(waiting=True)] == ["a", "c"]
+        assert [each.id for each in await store.threads(waiting=True, prefix="c")] == ["c"]
 
     async def test_a_copy_was_created_when_it_was_made(self, store: Store, passes: Pass) -> None:
         origin = await store_thread(store, make_message())

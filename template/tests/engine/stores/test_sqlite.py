@@ -10,7 +10,7 @@ from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.stores.sqlite import SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import list_types, make_message, store_thread
+from ..domain import list_types, make_message, make_pause, store_thread
 
 
 @pytest.fixture
@@ -59,8 +59,8 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(path: Path) ->
     thread = await store_thread(store, make_message())
     query(path, "UPDATE threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
-    await store.append(thread, make_message())
-    assert (await store.threads())[0].status == "running"
+    await store.append(thread, make_pause("question"))
+    assert (await store.threads())[0].status == "waiting:question"
     await store.close()
 
 
@@ -96,11 +96,23 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(path: Pat
     await store_thread(store, make_message())
     await store.close()
     query(path, "PRAGMA user_version = 99")
+    query(path, "UPDATE readers SET version = 99")
     newer = SqliteStore(path)
     with pytest.raises(Misconfigured, match=r"newer version .*schema 99.*SQLITE_PATH"):
         await newer.load("t")
     assert query(path, "PRAGMA user_version") == [(99,)]
     assert len(query(path, "SELECT * FROM events")) == 1
+
+
+async def test_a_database_of_a_newer_version_that_may_be_read_is_used(path: Path) -> None:
+    store = SqliteStore(path)
+    await store_thread(store, make_message())
+    await store.close()
+    query(path, "PRAGMA user_version = 99")
+    newer = SqliteStore(path)
+    await newer.append(await newer.load("t"), make_message())
+    assert query(path, "PRAGMA user_version") == [(99,)]
+    await newer.close()
 
 
 async def test_a_migration_that_fails_changes_nothing(

@@ -136,7 +136,7 @@ def _sort_sets(value: Any, written: Any) -> Any:
         case BaseModel():
             by_alias = {
                 field.serialization_alias or field.alias or name: getattr(value, name)
-                for name, field in type(value).model_fields.items()
+                for name, field in type(value).__pydantic_fields__.items()
             }
             return {
                 name: _sort_sets(by_alias[name], text) if name in by_alias else text

@@ -112,6 +112,8 @@ class State:
     """The name of its agent in `app.py`; empty for the default."""
     owner: str = ""
     """Who started the thread."""
+    title: str = ""
+    """How it began, on one line."""
     reply_to: str = "poll:"
     """Where its people are notified: `channel:address`."""
     step: OpenStep | None = None

@@ -15,6 +15,9 @@ from .events import Event, compute_digest
 from .results import Result, S, list_results
 from .state import OpenStep, OpenWait, Standing, State, is_person
 
+MAX_TITLE = 200
+"""Characters."""
+
 
 @dataclass(frozen=True)
 class Thread:
@@ -108,10 +111,12 @@ def _apply(state: State, event: Event) -> State:
         case "paused":
             audience = tuple(data.get("audience", ()))
             wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
-            return replace(state, wait=wait, outbox=(*_forget(state), event.seq))
+            sent = () if _reads_itself(state, wait) else (event.seq,)
+            return replace(state, wait=wait, outbox=(*_forget(state), *sent))
         case "reminded" if state.wait and state.wait.seq == data["wait"]:
+            sent = () if _reads_itself(state, state.wait) else (event.seq,)
             reminded = replace(state.wait, reminder=event.seq)
-            return replace(state, wait=reminded, outbox=(*state.outbox, event.seq))
+            return replace(state, wait=reminded, outbox=(*state.outbox, *sent))
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _apply_answer(state, state.wait, event)
         case "revoked":
@@ -121,7 +126,7 @@ def _apply(state: State, event: Event) -> State:
             return _apply_delivery(state, data["ref"], data.get("receipt"))
         case "finished":
             ended = _close(state)
-            outbox = (*ended.outbox, event.seq)
+            outbox = ended.outbox if _reads_itself(state) else (*ended.outbox, event.seq)
             return replace(ended, ended="finished", outbox=outbox, standing=())
         case "cancelled":
             return replace(_drop(state), ended="cancelled", standing=())
@@ -142,7 +147,9 @@ def _apply_message(state: State, event: Event) -> State:
         state = _close(state)
     if first:
         agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
-        state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
+        title = " ".join(str(event.data.get("text", "")).split())[:MAX_TITLE]
+        who = {"agent": agent, "owner": event.actor, "reply_to": reply_to}
+        state = replace(state, title=title, **who)
     return replace(_reset_counts(state, event), ended=None)
 
 
@@ -200,6 +207,11 @@ def _drop(state: State) -> State:
     reported = state.wait and "job" in state.wait.data
     started = state.step if state.step and state.step.starts and not reported else None
     return replace(_close(state), step=started)
+
+
+def _reads_itself(state: State, wait: OpenWait | None = None) -> bool:
+    """Say whether those concerned follow the thread themselves, so that nobody is notified."""
+    return state.reply_to.startswith("poll:") and (wait is None or wait.admits(state.owner))
 
 
 def _forget(state: State) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ for the version it was taken on, and what is decided here from an old one is dis
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.window import Prompt, Window
@@ -18,7 +18,7 @@ from .compaction import compact
 from .outcome import attempt
 from .ports import BoundAgent, Ports
 from .record import append_fact, format_reason, pause
-from .tool_calls import act, recover
+from .tool_calls import Planned, act, plan_action, recover, run_planned
 
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
@@ -100,12 +100,31 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
     prompt = window.prompt(thread, agent.prompts)
     too_long = prompt.exceeds(agent.limits.context)
     decision = await (compact(agent, thread, prompt) if too_long else _ask_model(agent, prompt))
+    planned = await _plan_ahead(ports, agent, thread, decision)
     try:
-        return await ports.store.append(thread, decision)
+        events = [decision, planned.event] if planned else [decision]
+        thread = await ports.store.append(thread, *events)
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
         spent = make_event("discarded", tokens=decision.tokens)
         return await append_fact(ports.store, thread, lambda _: spent)
+    return await run_planned(ports, thread, planned) if planned else thread
+
+
+async def _plan_ahead(
+    ports: Ports, agent: BoundAgent, thread: Thread, decision: Event
+) -> Planned | None:
+    """Return what comes of a step that is not stored yet, so that one commit has both.
+
+    Whatever goes wrong is left to `act`: the step was paid for, and is stored before that.
+    """
+    if decision.type != "step":
+        return None
+    ahead = thread.plus(replace(decision, seq=thread.state.version + 1))
+    try:
+        return await plan_action(ports, agent, ahead)
+    except Exception:
+        return None
 
 
 async def _ask_model(agent: BoundAgent, prompt: Prompt) -> Event:

@@ -111,9 +111,12 @@ class Summary:
     status: str
     agent: str
     """Its name in `app.py`; empty for the default."""
+    title: str
+    """How it began, on one line."""
     version: int
     created: datetime
     updated: datetime
+    """When its status changed last."""
     running: bool
     """Somebody holds its lease."""
 
@@ -137,8 +140,8 @@ class Store(Protocol):
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
-        """List threads whose id begins with `prefix`, last changed first; with `waiting` only
-        those that wait for something."""
+        """List threads whose id begins with `prefix`, last changed status first; with `waiting`
+        only those that wait for something."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""

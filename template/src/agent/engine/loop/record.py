@@ -43,7 +43,12 @@ async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
             await asyncio.sleep(0.1)
 
 
-async def pause(
+async def pause(ports: Ports, thread: Thread, *args: Any, **data: Any) -> Thread:
+    """Open the wait that `make_pause` makes of these arguments."""
+    return await ports.store.append(thread, await make_pause(ports, thread, *args, **data))
+
+
+async def make_pause(
     ports: Ports,
     thread: Thread,
     kind: str,
@@ -52,20 +57,21 @@ async def pause(
     expires_s: float | None = None,
     remind_s: float | None = None,
     **data: Any,
-) -> Thread:
-    """Open the wait that is the next event; who may answer is frozen with it.
+) -> Event:
+    """Make the event that opens a wait; who may answer is frozen with it.
 
     Raises:
         NobodyKnown: it would be for nobody.
     """
     data |= await compute_times(ports.store, expires_at=expires_s, remind_at=remind_s)
     people = resolve_audience(ports, thread, audience)
-    asked = make_event("paused", kind=kind, text=text, audience=people, **data)
-    return await ports.store.append(thread, asked)
+    return make_event("paused", kind=kind, text=text, audience=people, **data)
 
 
 async def compute_times(store: Store, **seconds: float | None) -> dict[str, str]:
     """Return what a wait says of when something is done about it, by the store's clock."""
+    if not any(pause_s is not None for pause_s in seconds.values()):
+        return {}
     now = await store.now()
     return {
         name: (now + timedelta(seconds=min(max(0.0, pause_s), MAX_PAUSE_S))).isoformat()

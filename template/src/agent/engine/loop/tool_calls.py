@@ -5,6 +5,7 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from ..log.errors import Conflict, InvalidStep, ToolError
@@ -14,37 +15,83 @@ from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Call, Finish, Run, Step, Wait
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
-from .record import append_fact, compute_times, format_reason, pause, resolve_audience
+from .record import (
+    append_fact,
+    compute_times,
+    format_reason,
+    make_pause,
+    pause,
+    resolve_audience,
+)
 
 MAX_STARTS = 3
 
 
-async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
-    """Do what `decide` says of the open step, or ask for approval first."""
+@dataclass(frozen=True)
+class Planned:
+    """What `decide` made of the open step."""
+
+    event: Event
+    """To be appended: the start of the tool, a wait, the end, or why it is refused."""
+    run: Run | None = None
+    """The tool to call, once its start is in the log."""
+    step: Step | None = None
+    approver: str = ""
+
+
+async def plan_action(ports: Ports, agent: BoundAgent, thread: Thread) -> Planned:
+    """Ask `decide` about the open step, which may not be stored yet. Appends nothing.
+
+    Raises:
+        NobodyKnown: a person is to be asked, and nobody is known by that name.
+    """
     step = _open(thread)
     try:
         typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:
-        nothing = make_event("tool_failed", step=step.seq, error=str(error), definite=True)
-        return await ports.store.append(thread, nothing)
+        return Planned(make_event("tool_failed", step=step.seq, error=str(error), definite=True))
     match action:
         case Finish(message):
-            return await ports.store.append(thread, make_event("finished", message=message))
+            return Planned(make_event("finished", message=message))
         case Ask():
             form = {"format": action.format, "choices": action.choices}
             options = {"urgency": action.urgency, **form}
-            return await _ask(ports, thread, action, "question", action.question, options=options)
+            asked = _ask(ports, thread, action, "question", action.question, options=options)
+            return Planned(await asked)
         case Wait(text, seconds, kind, audience):
-            return await pause(ports, thread, kind, text, audience, seconds)
+            return Planned(await make_pause(ports, thread, kind, text, audience, seconds))
         case Run():
             call = _write_call(agent, step, typed)
             approver = _find_approver(ports, thread, step, action, call)
             if approver is None:
-                return await _ask_approval(ports, thread, action, call)
-            return await _run(ports, thread, action, typed, approver)
+                return Planned(await _ask_approval(ports, thread, action, call))
+            return Planned(_make_start(thread, approver), action, typed, approver)
 
 
-async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJson) -> Thread:
+async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
+    """Do what `decide` says of the open step, or ask for approval first."""
+    planned = await plan_action(ports, agent, thread)
+    return await run_planned(ports, await ports.store.append(thread, planned.event), planned)
+
+
+async def run_planned(ports: Ports, thread: Thread, planned: Planned) -> Thread:
+    """Call the tool whose start is the last event of a thread, if there is one to be called."""
+    if planned.run is None or planned.step is None:
+        return thread
+    action, call = planned.run, Call(idempotency_key(thread), planned.approver, thread)
+    outcome = await attempt(action.tool, planned.step, call, timeout_s=action.timeout_s)
+    if action.effect == "once" and not outcome.definite:
+        return await _doubt(ports, thread, action.approvers, str(outcome.error))
+    return await _report(ports, thread, thread.state.version, outcome)
+
+
+def _make_start(thread: Thread, approver: str) -> Event:
+    by = {"approved_by": approver} if approver else {}
+    key = idempotency_key(thread)
+    return make_event("tool_started", step=_open(thread).seq, idempotency_key=key, **by)
+
+
+async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJson) -> Event:
     scope = {name: call[name] for name in action.standing if name in call}
     data: dict[str, Any] = {"call": call, "digest": compute_digest(call, scope)}
     data |= {"standing": scope} if scope else {}
@@ -54,7 +101,7 @@ async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJso
 
 async def _ask(
     ports: Ports, thread: Thread, action: Run | Ask, kind: str, text: str, **data: Any
-) -> Thread:
+) -> Event:
     """Ask those the action names, or where they did not answer in time, those it escalates to."""
     asked = action.approvers if isinstance(action, Run) else action.audience
     if thread.state.escalated:
@@ -62,7 +109,7 @@ async def _ask(
     elif action.escalate and action.expires_s is not None:
         data |= {"escalate": resolve_audience(ports, thread, action.escalate)}
     times = {"expires_s": action.expires_s, "remind_s": action.remind_s}
-    return await pause(ports, thread, kind, text, asked, **times, **data)
+    return await make_pause(ports, thread, kind, text, asked, **times, **data)
 
 
 async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
@@ -81,7 +128,8 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
         why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
         return await _doubt(ports, thread, action.approvers, why)
     if step.starts < MAX_STARTS:
-        return await _run(ports, thread, action, typed, approver)
+        again = Planned(_make_start(thread, approver), action, typed, approver)
+        return await run_planned(ports, await ports.store.append(thread, again.event), again)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
         return await _doubt(ports, thread, action.approvers, why)
@@ -134,18 +182,6 @@ def _find_approver(
         if each.values.keys() == names and each.covers(call)
     ]
     return next((by for by in given if by and not may.isdisjoint({by, "anyone"})), None)
-
-
-async def _run(ports: Ports, thread: Thread, action: Run, typed: Step, approver: str) -> Thread:
-    step, key = _open(thread), idempotency_key(thread)
-    by = {"approved_by": approver} if approver else {}
-    started = make_event("tool_started", step=step.seq, idempotency_key=key, **by)
-    thread = await ports.store.append(thread, started)
-    call = Call(key, approver, thread)
-    outcome = await attempt(action.tool, typed, call, timeout_s=action.timeout_s)
-    if action.effect == "once" and not outcome.definite:
-        return await _doubt(ports, thread, action.approvers, str(outcome.error))
-    return await _report(ports, thread, thread.state.version, outcome)
 
 
 async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) -> Thread:

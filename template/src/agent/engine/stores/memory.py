@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
+from ..log.state import State
 from ..log.thread import Thread
 from ..loop.ports import Claim, Summary
 
@@ -45,7 +46,8 @@ class MemoryStore:
             replace(event, seq=seq, at=event.at or now)
             for seq, event in enumerate(events, version + 1)
         ]
-        row.thread, row.updated, row.crashes = thread.plus(*stored), now, 0
+        row.thread, before, row.crashes = thread.plus(*stored), row.thread.state, 0
+        row.updated = now if _is_changed(before, row.thread.state) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             row.wake_at, row.attempts = self._clock(), 0
@@ -99,7 +101,12 @@ def _is_due(row: _Row, now: float) -> bool:
     return row.wake_at is not None and row.wake_at <= now
 
 
+def _is_changed(before: State, after: State) -> bool:
+    waits = (before.wait and before.wait.seq, after.wait and after.wait.seq)
+    return before.status != after.status or waits[0] != waits[1]
+
+
 def _summarize(row: _Row, now: float) -> Summary:
     state, running = row.thread.state, row.holder is not None and row.lease_until > now
-    now_is = (state.status, state.agent, state.version)
+    now_is = (state.status, state.agent, state.title, state.version)
     return Summary(row.thread.id, *now_is, row.created, row.updated, running)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -16,7 +17,7 @@ from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE
 
-from ...domain import list_types, make_message, make_step, store_thread
+from ...domain import list_types, make_message, make_pause, make_step, store_thread
 from ..contract import Pass, StoreContract
 from .server import create_schema, pass_time, query
 
@@ -72,7 +73,7 @@ async def test_processes_that_start_at_once_create_the_tables_once(
     stores: Stores, url: str
 ) -> None:
     await asyncio.gather(*[stores().threads() for _ in range(8)])
-    assert query(url, "SELECT * FROM schema_versions") == [("agent", len(MIGRATIONS))]
+    assert query(url, "SELECT * FROM schema_versions") == [("agent", len(MIGRATIONS), 1)]
 
 
 @pytest.mark.parametrize("length", [1000, 3000, 100_000])
@@ -98,14 +99,14 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores
     thread = await store_thread(store, make_message())
     query(url, "UPDATE threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
-    await store.append(thread, make_message())
-    assert (await store.threads())[0].status == "running"
+    await store.append(thread, make_pause("question"))
+    assert (await store.threads())[0].status == "waiting:question"
 
 
 async def test_claiming_does_not_read_threads_that_are_not_due(stores: Stores, url: str) -> None:
     await stores().threads()
-    sleeping = "SELECT 't' || n, 1, '', '', now(), now(), now() + interval '1 day'"
-    columns = "id, version, status, agent, created, updated, wake_at"
+    sleeping = "SELECT 't' || n, 1, '', '', '', now(), now(), now() + interval '1 day'"
+    columns = "id, version, status, agent, title, created, updated, wake_at"
     query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
     values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
@@ -168,10 +169,21 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     stores: Stores, url: str
 ) -> None:
     new = stores()
-    new.database.schemas["agent"] = build_newer_schema("SELECT 1")
+    new.database.schemas["agent"] = replace(build_newer_schema("SELECT 1"), readers=2)
     await store_thread(new, make_message())
     with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
         await stores().load("t")
+    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+
+
+async def test_a_database_of_a_newer_version_that_may_be_read_is_used(
+    stores: Stores, url: str
+) -> None:
+    new = stores()
+    new.database.schemas["agent"] = build_newer_schema("SELECT 1")
+    await store_thread(new, make_message())
+    old = stores()
+    await old.append(await old.load("t"), make_message())
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
 
 

@@ -61,9 +61,7 @@ class PostgresStore:
                 )
             )
             due = any(event.type in FACTS for event in events)
-            folded = grown.state
-            state = {"version": folded.version, "status": folded.status, "agent": folded.agent}
-            saved = await db.execute(sql.SAVE, {"id": grown.id, "due": due, **state})
+            saved = await db.execute(sql.SAVE, {"due": due, **_build_row(grown)})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
         return grown
@@ -72,11 +70,13 @@ class PostgresStore:
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
         first = make_safe(prefix)
-        values = [f"{first}\U0010ffff", first, "waiting:%" if waiting else "%", limit]
-        rows = await self.database.fetch_rows(sql.LIST, values)
+        values = {"first": first, "after": f"{first}\U0010ffff", "limit": limit}
+        rows = await self.database.fetch_rows(sql.LIST[waiting, bool(prefix)], values)
         return [
-            Summary(name, status, agent, version, _to_utc(created), _to_utc(updated), running)
-            for name, status, agent, version, created, updated, running in rows
+            Summary(
+                name, status, agent, title, version, _to_utc(created), _to_utc(updated), running
+            )
+            for name, status, agent, title, version, created, updated, running in rows
         ]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
@@ -101,6 +101,19 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _build_row(thread: Thread) -> dict[str, Any]:
+    """Return what the table of threads says of one, besides the hints of runners."""
+    state = thread.state
+    return {
+        "id": thread.id,
+        "version": state.version,
+        "status": state.status,
+        "agent": state.agent,
+        "title": state.title,
+        "wait": state.wait.seq if state.wait else None,
+    }
 
 
 def _build_columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:

@@ -25,21 +25,37 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
-        agent text NOT NULL, created timestamptz NOT NULL, updated timestamptz NOT NULL,
+        agent text NOT NULL, title text NOT NULL, wait integer, parent text COLLATE "C",
+        problem text, created timestamptz NOT NULL, updated timestamptz NOT NULL,
         wake_at timestamptz, holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
+    CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
+    CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
+    CREATE TABLE participants (
+        name text COLLATE "C", thread_id text COLLATE "C", PRIMARY KEY (name, thread_id)
+    );
+    CREATE TABLE sessions (
+        id text PRIMARY KEY, name text NOT NULL, expires_at timestamptz NOT NULL
+    );
+    CREATE TABLE forgotten (
+        thread_id text COLLATE "C" PRIMARY KEY, generation integer NOT NULL,
+        deliveries json NOT NULL
+    );
     """,
 )
 """One script a schema version, oldest first; never change one that was released."""
 
-_VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (name text PRIMARY KEY, version integer)"
+_VERSIONS = """
+    CREATE TABLE IF NOT EXISTS schema_versions (
+        name text PRIMARY KEY, version integer NOT NULL, readers integer NOT NULL)
+"""
 _SET_VERSION = """
-    INSERT INTO schema_versions VALUES (%s, %s)
-    ON CONFLICT (name) DO UPDATE SET version = excluded.version
+    INSERT INTO schema_versions VALUES (%s, %s, %s)
+    ON CONFLICT (name) DO UPDATE SET version = excluded.version, readers = excluded.readers
 """
 
 
@@ -51,6 +67,8 @@ class Schema:
     version: int
     scripts: Callable[[int], Iterable[str]]
     """Returns the scripts from another version to this one; version 0 has no tables."""
+    readers: int = 1
+    """The oldest version of the code that can work with these tables."""
 
 
 AGENT = Schema("agent", len(MIGRATIONS), lambda version: MIGRATIONS[version:])
@@ -60,13 +78,16 @@ async def upgrade(db: AsyncConnection, schema: Schema) -> None:
     """Create or migrate the tables in one transaction.
 
     Raises:
-        Misconfigured: a newer version of the code made them; they are left untouched.
+        Misconfigured: a newer version of the code made them, and they are not for this one; they
+            are left untouched.
     """
-    if await _read_version(db, schema) == schema.version:
+    if await _is_usable(db, schema):
         return
     async with db.transaction():
         await db.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        version = await _read_version(db, schema)
+        if await _is_usable(db, schema):
+            return
+        version, _ = await _read_versions(db, schema)
         if version > schema.version:
             raise Misconfigured(
                 f"the tables of {schema.name!r} were made by a newer version of this agent (schema "
@@ -76,14 +97,20 @@ async def upgrade(db: AsyncConnection, schema: Schema) -> None:
         for script in schema.scripts(version):
             await db.execute(script)
         await db.execute(_VERSIONS)
-        await db.execute(_SET_VERSION, [schema.name, schema.version])
+        await db.execute(_SET_VERSION, [schema.name, schema.version, schema.readers])
 
 
-async def _read_version(db: AsyncConnection, schema: Schema) -> int:
+async def _is_usable(db: AsyncConnection, schema: Schema) -> bool:
+    version, readers = await _read_versions(db, schema)
+    return version >= schema.version >= readers
+
+
+async def _read_versions(db: AsyncConnection, schema: Schema) -> tuple[int, int]:
+    """Return the version of the tables, and the oldest that can work with them; 0 for none."""
     # Not to_regclass(): it may remember that there was no table before it waited for the lock.
     table = "SELECT FROM pg_class WHERE relname = 'schema_versions' AND pg_table_is_visible(oid)"
     if (await db.execute(table)).rowcount == 0:
-        return 0
-    rows = await db.execute("SELECT version FROM schema_versions WHERE name = %s", [schema.name])
-    row = await rows.fetchone()
-    return int(row[0]) if row else 0
+        return 0, 0
+    query = "SELECT version, readers FROM schema_versions WHERE name = %s"
+    row = await (await db.execute(query, [schema.name])).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)

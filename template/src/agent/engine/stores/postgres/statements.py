@@ -9,19 +9,29 @@ APPEND = """
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, clock_timestamp(), clock_timestamp(),
-        CASE WHEN %(due)s THEN clock_timestamp() END)
+    INSERT INTO threads (id, version, status, agent, title, wait, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, %(title)s, %(wait)s, clock_timestamp(),
+        clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
-        updated = excluded.updated, wake_at = coalesce(excluded.wake_at, threads.wake_at),
+        title = excluded.title, agent = excluded.agent, wait = excluded.wait,
+        updated = CASE WHEN (threads.status, threads.wait) IS DISTINCT FROM
+            (excluded.status, excluded.wait) THEN excluded.updated ELSE threads.updated END,
+        wake_at = coalesce(excluded.wake_at, threads.wake_at),
         attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
     RETURNING lease_until > clock_timestamp()
 """
-LIST = """
-    SELECT id, status, agent, version, created, updated,
-        coalesce(lease_until > clock_timestamp(), false) FROM threads
-    WHERE id < %s AND id >= %s AND status LIKE %s ORDER BY updated DESC LIMIT %s
+_LIST = """
+    SELECT id, status, agent, title, version, created, updated,
+        coalesce(lease_until > clock_timestamp(), false)
+    FROM threads {} ORDER BY updated DESC LIMIT %(limit)s
 """
+LIST = {
+    (False, False): _LIST.format(""),
+    (True, False): _LIST.format("WHERE wait IS NOT NULL"),
+    (False, True): _LIST.format("WHERE id >= %(first)s AND id < %(after)s"),
+    (True, True): _LIST.format("WHERE id >= %(first)s AND id < %(after)s AND wait IS NOT NULL"),
+}
+"""By whether only waiting threads are asked for, and whether only those of a prefix."""
 # A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,

@@ -55,20 +55,22 @@ class SqliteStore:
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
-        values = (f"{prefix}\U0010ffff", prefix, "waiting:%" if waiting else "%", limit)
-        rows = await self._do(lambda db: db.execute(sql.LIST, values).fetchall())
+        values = {"first": prefix, "after": f"{prefix}\U0010ffff", "limit": limit}
+        query = sql.LIST[waiting, bool(prefix)]
+        rows = await self._do(lambda db: db.execute(query, values).fetchall())
         now = self._clock()
         return [
             Summary(
                 name,
                 status,
                 agent,
+                title,
                 version,
                 _to_datetime(created),
                 _to_datetime(updated),
                 lease_until > now,
             )
-            for name, status, agent, version, created, updated, lease_until in rows
+            for name, status, agent, title, version, created, updated, lease_until in rows
         ]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
@@ -127,15 +129,12 @@ class SqliteStore:
                 for seq, event in enumerate(events, thread.state.version + 1)
             )
         )
-        due = any(event.type in FACTS for event in events)
-        folded = grown.state
-        state = {"version": folded.version, "status": folded.status, "agent": folded.agent}
+        save, row = _save(thread, grown, now, any(event.type in FACTS for event in events))
         db.execute("BEGIN IMMEDIATE")
         try:
             new = grown.events[len(thread.events) :]
             db.executemany(sql.APPEND, (_build_row(thread.id, event) for event in new))
-            wake_at = now if due else None
-            db.execute(sql.SAVE, {"id": grown.id, **state, "now": now, "wake_at": wake_at})
+            db.execute(save, row)
             db.execute("COMMIT")
         except sqlite3.IntegrityError:
             raise Conflict(f"thread {thread.id} grew past event {thread.state.version}") from None
@@ -143,6 +142,27 @@ class SqliteStore:
             if db.in_transaction:
                 db.execute("ROLLBACK")
         return grown
+
+
+def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, dict[str, Any]]:
+    """Return the statement that writes as little as possible, and its values."""
+    before, state = thread.state, grown.state
+    row = {
+        "id": grown.id,
+        "version": state.version,
+        "status": state.status,
+        "agent": state.agent,
+        "title": state.title,
+        "wait": state.wait.seq if state.wait else None,
+        "now": now,
+        "wake_at": now if due else None,
+    }
+    if not thread.events:
+        return sql.INSERT, row
+    waited = before.wait.seq if before.wait else None
+    if (before.status, waited, before.title) != (state.status, row["wait"], state.title):
+        return sql.CHANGE, row
+    return (sql.WAKE if due else sql.COUNT), row
 
 
 def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:

@@ -9,6 +9,9 @@ from ...log.errors import Misconfigured
 BUSY_S = 5.0
 """How long a statement waits for another process to finish."""
 
+PAGE_SIZE = 1024
+"""Bytes. A commit writes each page it touches twice, and an event is small."""
+
 MIGRATIONS = (
     """
     CREATE TABLE events (
@@ -19,14 +22,30 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
+        title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
         created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
+    CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
+    CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
+    CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
+    CREATE TABLE participants (
+        name TEXT, thread_id TEXT, PRIMARY KEY (name, thread_id)
+    ) WITHOUT ROWID;
+    CREATE TABLE sessions (
+        id TEXT PRIMARY KEY, name TEXT NOT NULL, expires_at REAL NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE forgotten (
+        thread_id TEXT PRIMARY KEY, generation INTEGER NOT NULL, deliveries TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE TABLE readers (version INTEGER NOT NULL);
+    INSERT INTO readers VALUES (1)
     """,
 )
-"""One script a schema version, oldest first; never change one that was released."""
+"""One script a schema version, oldest first; never change one that was released. A script that
+older code cannot work with sets `readers` to its own version."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -38,6 +57,7 @@ def connect(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
         if _read_version(db) != len(MIGRATIONS):
             _migrate(db, path)
         # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
@@ -66,6 +86,10 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = _read_version(db)
     if version > len(MIGRATIONS):
+        (oldest,) = db.execute("SELECT version FROM readers").fetchone()
+        db.execute("ROLLBACK")
+        if oldest <= len(MIGRATIONS):
+            return
         raise Misconfigured(
             f"{str(path)!r} was written by a newer version of this agent (schema {version}, this "
             f"one knows {len(MIGRATIONS)}). Update the code, or set SQLITE_PATH to another file."

@@ -4,17 +4,33 @@ LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = ? O
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-SAVE = """
-    INSERT INTO threads (id, version, status, agent, created, updated, wake_at)
-    VALUES (:id, :version, :status, :agent, :now, :now, :wake_at)
-    ON CONFLICT (id) DO UPDATE SET version = :version, status = :status, updated = :now,
-        wake_at = coalesce(:wake_at, wake_at), crashes = 0,
+INSERT = """
+    INSERT INTO threads (id, version, status, agent, title, wait, created, updated, wake_at)
+    VALUES (:id, :version, :status, :agent, :title, :wait, :now, :now, :wake_at)
+"""
+COUNT = "UPDATE threads SET version = :version, crashes = 0 WHERE id = :id"
+"""What an append changes that leaves the thread as it was: no index names these columns."""
+WAKE = """
+    UPDATE threads SET version = :version, crashes = 0, wake_at = :wake_at, attempts = 0
+    WHERE id = :id
+"""
+CHANGE = """
+    UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
+        agent = :agent, wait = :wait, updated = :now, wake_at = coalesce(:wake_at, wake_at),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
+    WHERE id = :id
 """
-LIST = """
-    SELECT id, status, agent, version, created, updated, coalesce(lease_until, 0) FROM threads
-    WHERE id < ? AND id >= ? AND status LIKE ? ORDER BY updated DESC LIMIT ?
+_LIST = """
+    SELECT id, status, agent, title, version, created, updated, coalesce(lease_until, 0)
+    FROM threads {} ORDER BY updated DESC LIMIT :limit
 """
+LIST = {
+    (False, False): _LIST.format(""),
+    (True, False): _LIST.format("WHERE wait IS NOT NULL"),
+    (False, True): _LIST.format("WHERE id >= :first AND id < :after"),
+    (True, True): _LIST.format("WHERE id >= :first AND id < :after AND wait IS NOT NULL"),
+}
+"""By whether only waiting threads are asked for, and whether only those of a prefix."""
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
         holder = :holder, lease_until = :now + :ttl_s
