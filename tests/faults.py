@@ -481,8 +481,8 @@ FAULTS = [
     Fault(
         "a fact does not make its thread due",
         "stores/sqlite/__init__.py",
-        "wake_at = now if due else None",
-        "wake_at = now if due and grown.state.version == 1 else None",
+        '"wake_at": now if due else None',
+        '"wake_at": now if due and grown.state.version == 1 else None',
         f"{SQLITE}::test_every_fact_makes_its_thread_due",
     ),
     Fault(
