@@ -76,7 +76,7 @@ def ours(thread: Thread) -> list[Call]:
     window, prompts, calls = Window(), Prompts(SYSTEM, ASK), list[Call]()
     for place, event in enumerate(thread.events):
         if event.type == "step":
-            blocks = window.prompt(Thread.of("t", thread.events[:place]), prompts).blocks
+            blocks = window.prompt(Thread("t", thread.events[:place]), prompts).blocks
             calls.append([first, *(count(f"{block}\n\n") for block in blocks), count(ASK)])
     return calls
 

@@ -20,7 +20,7 @@ TAGS = [
     {"name": "v2", "commit": "abc1234", "date": "2026-03-15T10:00:00Z"},
     {"name": "v1", "commit": "def4567", "date": "2026-03-14T15:30:00Z"},
 ]
-RUN = Thread.of(
+RUN = Thread(
     "t",
     (
         Event("message", {"text": "deploy the latest", "source": "user"}, "ana", seq=1),

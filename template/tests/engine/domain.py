@@ -32,6 +32,7 @@ from agent.engine.loop.ports import (
     Sent,
     Store,
 )
+from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 
 
@@ -162,7 +163,7 @@ def build_ports(
     notifier = changes.pop("notifier", None) or Direct(channel or PollChannel())
     names = ("test", *changes.pop("also", ()))
     agents = {name: build_agent(llm, world, **changes | {"name": name}) for name in names}
-    return Ports(store, notifier, agents)
+    return Ports(store, notifier, agents, AnyName())
 
 
 def build_agent(llm: LLM, world: World, **changes: Any) -> BoundAgent:
@@ -269,7 +270,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 def make_thread(*events: Event, thread_id: str = "t") -> Thread:
     """Return a thread to which these events happened."""
     numbered = (replace(each, seq=seq, at=NOON) for seq, each in enumerate(events, 1))
-    return Thread.of(thread_id, numbered)
+    return Thread(thread_id, tuple(numbered))
 
 
 def make_message(text: str = "hello", actor: str = "ana", **data: Any) -> Event:

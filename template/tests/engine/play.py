@@ -17,8 +17,9 @@ from agent.engine.log.events import Event
 from agent.engine.log.state import VERDICTS, Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Wait
-from agent.engine.loop.api import cancel, expire, launch, resume
+from agent.engine.loop.api import cancel, keep_time, launch, resume
 from agent.engine.loop.ports import BoundAgent, Ports, Reply, Sent
+from agent.engine.people.identity import AnyName
 from agent.engine.stores.memory import MemoryStore
 
 from .domain import (
@@ -113,7 +114,7 @@ class Play:
             prefetch=lambda thread: {"facts": "x"},
             limits=replace(LIMITS, context=self.context),
         )
-        self.ports = Ports(self.store, Direct(self), {"test": agent})
+        self.ports = Ports(self.store, Direct(self), {"test": agent}, AnyName())
 
     async def think(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         await self.interrupt()
@@ -174,7 +175,7 @@ class Play:
                     await cancel(self.ports, "t", actor="ana", reason="enough")
             case ("tick",):
                 self.time += 7200
-                await expire(self.ports, await self.store.load("t"))
+                await keep_time(self.ports, await self.store.load("t"))
             case ("die", after):
                 self.store.dies_in = after
 

@@ -32,6 +32,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Call, Run
 from agent.engine.loop.ports import LLM, Claim, Delivery, Ports, Reply
+from agent.engine.people.identity import AnyName
 from agent.engine.runners.app import ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
@@ -337,4 +338,4 @@ def _watched(life: _Life, script: Script, clock: Callable[[], float]) -> Ports:
         for name, agent in ports.agents.items()
     }
     store = WatchedStore(life.folder, moment, clock, life.look)
-    return Ports(store, WatchedNotifier(life.notified, moment), agents)
+    return Ports(store, WatchedNotifier(life.notified, moment), agents, AnyName())

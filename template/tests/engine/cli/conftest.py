@@ -18,6 +18,7 @@ from agent.engine.cli.screen import Screen
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports
+from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
@@ -47,7 +48,7 @@ class Desk:
             name: build_agent(self.llm, self.world, name=name, model=model_of(name))
             for name in self.names
         }
-        return Ports(self.store, Direct(PollChannel()), agents)
+        return Ports(self.store, Direct(PollChannel()), agents, AnyName())
 
     @property
     def plugged(self) -> Ports:

@@ -14,7 +14,7 @@ from agent.engine.log.characters import clean
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run
-from agent.engine.loop.api import remind, resume
+from agent.engine.loop.api import keep_time, resume
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 
@@ -204,7 +204,7 @@ def test_who_is_asked_once_the_time_is_over_is_shown_as_such(
 
     async def time_passes() -> None:
         clock.tick(61)
-        await remind(ports, await desk.store.load("t"))
+        await keep_time(ports, await desk.store.load("t"))
         clock.tick(7200)
 
     async def both() -> Thread:
@@ -216,14 +216,18 @@ def test_who_is_asked_once_the_time_is_over_is_shown_as_such(
         while not (state.escalated and state.wait):
             await asyncio.sleep(0.01)
             state = (await desk.store.load("t")).state
+        while "May answer: bob\n" not in printed[-1]:
+            await asyncio.sleep(0.01)
+            printed.append(printed[-1] + capsys.readouterr().err)
         wait = state.wait
         shown = wait.data["digest"]
         await resume(ports, "t", wait.seq, "approve", actor="bob", digest=shown)
         return await talking
 
-    desk_thread = desk.thread()
+    desk_thread, printed = desk.thread(), [""]
     assert asyncio.run(both()).state.ended == "finished"
-    first, then = capsys.readouterr().err.split("· system closed the approval request because")
+    shown = printed[-1] + capsys.readouterr().err
+    first, then = shown.split("· system closed the approval request because")
     assert "Approval: Charge 500 EUR\n    charge\n      amount: 500\n    May answer: you\n" in first
     assert "after that it is asked of bob\n" in first
     assert "May answer: bob\n" in then

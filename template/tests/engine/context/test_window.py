@@ -368,7 +368,7 @@ def prompts_of(thread: Thread) -> list[tuple[int, Prompt]]:
     for count, each in enumerate(thread.events, 1):
         state = reduce(state, each)
         if plan(replace(state, outbox=()), LIMITS) == "think":
-            prompts.append((count, render_prompt(Thread.of("t", thread.events[:count]), PROMPTS)))
+            prompts.append((count, render_prompt(Thread("t", thread.events[:count]), PROMPTS)))
     return prompts
 
 

@@ -18,6 +18,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop import api, record
 from agent.engine.loop.actions import Action
 from agent.engine.loop.ports import BoundAgent, Ports, Steps
+from agent.engine.people.identity import AnyName
 from agent.engine.runners import local
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
@@ -121,7 +122,7 @@ class Life:
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
-        return Ports(store, Direct(LedgerChannel(world, moments)), {"test": agent})
+        return Ports(store, Direct(LedgerChannel(world, moments)), {"test": agent}, AnyName())
 
     def runner(self, ports: Ports) -> LocalRunner:
         return LocalRunner(ports, lease_s=self.lease_s, poll_s=0.05)
@@ -216,7 +217,7 @@ async def approver(ports: Ports, life: Life) -> str:
 @a_life
 async def expirer(ports: Ports, life: Life) -> str:
     """Close the wait if its time is over."""
-    return (await api.expire(ports, await ports.store.load(THREAD))).state.status
+    return (await api.keep_time(ports, await ports.store.load(THREAD))).state.status
 
 
 async def send(ports: Ports, thread_id: str = THREAD, delivery: str = "first") -> Thread:

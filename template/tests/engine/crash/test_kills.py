@@ -70,7 +70,7 @@ def _check(run: Lab, how: str) -> None:
 
 def _replaced(thread: Thread) -> list[Event]:
     """Return the questions that were asked while another was open."""
-    before = [Thread.of(thread.id, thread.events[: event.seq - 1]) for event in thread.events]
+    before = [Thread(thread.id, thread.events[: event.seq - 1]) for event in thread.events]
     return [
         event
         for event, then in zip(thread.events, before, strict=True)

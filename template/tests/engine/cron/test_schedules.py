@@ -12,6 +12,7 @@ import pytest
 from agent.engine.cron.schedules import Schedule, read_schedules
 from agent.engine.log.errors import Misconfigured
 from agent.engine.loop.ports import Ports
+from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.people.routing import Routing
 from agent.engine.stores.memory import MemoryStore
@@ -23,6 +24,7 @@ PORTS = Ports(
     MemoryStore(),
     Routing({"poll": PollChannel(), "slack": Shown()}),
     {name: build_agent(Says(), World(":memory:"), name=name) for name in ("test", "second")},
+    AnyName(),
 )
 GOOD = 'cron = "0 9 * * mon-fri"\nmessage = "Report."\n'
 

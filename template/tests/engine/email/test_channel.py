@@ -258,7 +258,7 @@ async def test_an_unreachable_server_gets_the_same_mail_later(
         thread = await advance(ports, await store.load(thread.id), attempts=1)
         assert list_types(thread)[-2:] == ["finished", "delivered"]
         # After a crash before `delivered` it is sent again, and mail programs recognize it.
-        before = Thread.of(thread.id, thread.events[:-1])
+        before = Thread(thread.id, thread.events[:-1])
         await ports.notifier.notify(before, before.events[-1])
     assert len(outbox.mails) == 2
     assert len({mail["Message-ID"] for mail in outbox.mails}) == 1

@@ -17,6 +17,7 @@ from agent.engine.log.events import CallJson, Event, compute_digest
 from agent.engine.log.state import VERDICTS
 from agent.engine.loop import record
 from agent.engine.loop.ports import Ports, Summary
+from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -633,7 +634,7 @@ async def test_a_conversation_that_has_an_agent_is_not_given_to_another(
     store: MemoryStore, world: World
 ) -> None:
     agents = {name: build_agent(Says(), world, name=name) for name in ("first", "second")}
-    ports = Ports(store, Direct(PollChannel()), agents)
+    ports = Ports(store, Direct(PollChannel()), agents, AnyName())
     async with caller(api_of(ports, Asleep()), "ana") as ana:
         assert (await begin(ana, agent="second", conversation="c")).status_code == 202
         answer = await begin(ana, key="2", agent="first", conversation="c")

@@ -543,7 +543,7 @@ def test_two_threads_never_share_an_effect() -> None:
 def test_any_part_of_any_log_folds(thread: Thread, data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.booleans(), min_size=0, max_size=len(thread.events)))
     part = [each for each, keep in zip(thread.events, kept, strict=False) if keep]
-    state = Thread.of("t", part).state
+    state = Thread("t", tuple(part)).state
     assert plan(state, LIMITS)
     assert state.status
 
@@ -552,7 +552,7 @@ def test_any_part_of_any_log_folds(thread: Thread, data: st.DataObject) -> None:
 def test_a_fold_in_parts_is_the_fold_at_once_and_changes_no_event(thread: Thread) -> None:
     before = deepcopy(thread.events)
     for place in range(len(thread.events)):
-        parts = Thread.of("t", thread.events[:place]).plus(*thread.events[place:])
+        parts = Thread("t", thread.events[:place]).plus(*thread.events[place:])
         assert parts.state == thread.state
     assert reduce(State(), thread.events[0]) == reduce(State(), thread.events[0])
     assert thread.events == before

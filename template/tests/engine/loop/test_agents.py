@@ -9,6 +9,7 @@ from agent.engine.log.errors import AgentGone, Refused
 from agent.engine.loop.advance import advance
 from agent.engine.loop.api import cancel, launch
 from agent.engine.loop.ports import Ports
+from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -26,7 +27,7 @@ def ports(store: MemoryStore, world: World) -> Ports:
         name: build_agent(Says(BYE | {"message": name}), world, name=name)
         for name in ("first", "second")
     }
-    return Ports(store, Direct(PollChannel()), agents)
+    return Ports(store, Direct(PollChannel()), agents, AnyName())
 
 
 @pytest.mark.parametrize(("agent", "answers"), [("", "first"), ("second", "second")])

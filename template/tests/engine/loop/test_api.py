@@ -11,9 +11,17 @@ from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
-from agent.engine.loop.api import append_message, cancel, expire, fork, launch, name_thread, resume
+from agent.engine.loop.api import (
+    append_message,
+    cancel,
+    fork,
+    keep_time,
+    launch,
+    name_thread,
+    resume,
+)
 from agent.engine.loop.ports import Ports
-from agent.engine.loop.record import MAX_PAUSE_S, append_fact, pause, resolve_audience
+from agent.engine.loop.record import MAX_PAUSE_S, append_fact, make_wait, resolve_audience
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -136,6 +144,11 @@ async def test_a_store_that_stays_away_is_said_to_be_away(
         await append_fact(
             store, await store_thread(store, make_message()), lambda _: make_delivery(1)
         )
+
+
+async def pause(ports: Ports, thread: Thread, *asked: Any, **about: Any) -> Thread:
+    event = await make_wait(ports, thread, *asked, **about)
+    return await ports.store.append(thread, event)
 
 
 @pytest.mark.parametrize(
@@ -488,13 +501,13 @@ async def test_a_wait_whose_time_is_over_is_closed_by_the_system(
     kind: str, verdict: str, ports: Ports, store: MemoryStore, clock: Clock
 ) -> None:
     wait = await expiring(store, kind)
-    assert (await expire(ports, await store.load("t"))).state.wait is not None
+    assert (await keep_time(ports, await store.load("t"))).state.wait is not None
     clock.tick(60)
-    thread = await expire(ports, await store.load("t"))
+    thread = await keep_time(ports, await store.load("t"))
     last = thread.events[-1]
     assert (last.actor, last.key) == ("system", f"answer:{wait}")
     assert last.data == {"wait": wait, "verdict": verdict}
-    assert await expire(ports, thread) == thread
+    assert await keep_time(ports, thread) == thread
 
 
 async def test_an_approval_that_comes_too_late_is_refused_and_the_call_does_not_run(
@@ -515,7 +528,7 @@ async def test_of_approval_and_expiry_exactly_one_wins_and_the_log_says_which(
     stale = await store.load("t")
     approved = await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
     clock.tick(61)
-    assert await expire(ports, stale) == approved
+    assert await keep_time(ports, stale) == approved
     assert [each.data["verdict"] for each in approved.events if each.type == "resumed"] == [
         "approve"
     ]

@@ -12,7 +12,7 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import NobodyKnown, Refused
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.state import Standing
-from agent.engine.loop.api import cancel, expire, fork, remind, resume, revoke
+from agent.engine.loop.api import cancel, fork, keep_time, resume, revoke
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
@@ -194,10 +194,10 @@ async def test_people_are_reminded_once_of_a_question(
     wait = thread.state.wait
     assert wait is not None
     assert wait.due_at == await store.now() + timedelta(seconds=60)
-    assert await remind(policy.ports, thread) == thread
+    assert await keep_time(policy.ports, thread) == thread
     clock.tick(61)
     for _ in range(2):
-        thread = await policy.go_on(await remind(policy.ports, await store.load("t")))
+        thread = await policy.go_on(await keep_time(policy.ports, await store.load("t")))
     assert [event.type for event in policy.shown.sent] == ["paused", "reminded"]
     assert thread.state.wait is not None
     assert thread.state.wait.due_at == thread.state.wait.expires_at
@@ -213,7 +213,7 @@ async def test_nobody_is_reminded_of_what_was_answered(
     thread = await policy.start()
     assert thread.state.wait is not None
     clock.tick(61)
-    reminded = await remind(policy.ports, thread)
+    reminded = await keep_time(policy.ports, thread)
     await resume(policy.ports, "t", thread.state.wait.seq, "answer", actor="ana", text="this")
     await policy.go_on(await store.load("t"))
     assert reminded.events[-1].type == "reminded"
@@ -229,7 +229,7 @@ async def test_whoever_it_escalates_to_is_asked_once_the_time_is_over(
     policy.ask = {"audience": ("leads",), "expires_s": 60, "escalate": ("head",)}
     thread = await policy.start()
     clock.tick(61)
-    thread = await policy.go_on(await expire(policy.ports, thread))
+    thread = await policy.go_on(await keep_time(policy.ports, thread))
     wait = thread.state.wait
     assert wait is not None
     assert (wait.audience, policy.calls) == (("head",), [])
@@ -251,7 +251,7 @@ async def test_a_call_that_nobody_approves_in_time_does_not_run_even_after_it_es
     thread = await policy.start()
     for _ in range(2):
         clock.tick(61)
-        thread = await policy.go_on(await expire(policy.ports, thread))
+        thread = await policy.go_on(await keep_time(policy.ports, thread))
     assert (thread.state.status, policy.calls) == ("finished", [])
 
 

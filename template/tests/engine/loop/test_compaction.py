@@ -149,7 +149,7 @@ async def test_compaction_never_splits_a_step_from_its_result(
     thread = await store.load("t")
     for each in thread.events:
         if each.type == "compacted":
-            cut = Thread.of("t", thread.events[: each.data["upto"]]).state
+            cut = Thread("t", thread.events[: each.data["upto"]]).state
             assert cut.step is None
             assert cut.wait is None
 
@@ -208,7 +208,7 @@ async def test_a_thread_of_ten_thousand_events_thinks_once_and_appends_a_few_eve
         "delivered",
     ]
     assert len(json.dumps(thread.event(10_001).data)) < LIMIT
-    assert thread.state == Thread.of("t", thread.events).state
+    assert thread.state == Thread("t", thread.events).state
 
 
 async def test_a_short_thread_is_never_compacted(store: MemoryStore, world: World) -> None:

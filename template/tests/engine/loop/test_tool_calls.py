@@ -15,7 +15,7 @@ from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavaila
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.thread import Thread, idempotency_key
 from agent.engine.loop.actions import Action, Ask, Effect, Finish, Run, Step, Wait
-from agent.engine.loop.api import append_message, cancel, expire, launch, report, resume
+from agent.engine.loop.api import append_message, cancel, keep_time, launch, report, resume
 from agent.engine.loop.outcome import attempt
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.tool_calls import MAX_STARTS
@@ -329,7 +329,7 @@ async def test_a_job_that_never_reports_expires(
 ) -> None:
     ports, _ = await waiting_for_a_job(store, world)
     clock.tick(61)
-    ended = await advance(ports, await expire(ports, await store.load("t")))
+    ended = await advance(ports, await keep_time(ports, await store.load("t")))
     assert ended.state.status == "finished"
 
 

@@ -10,7 +10,7 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Step
-from agent.engine.loop.api import remind, resume
+from agent.engine.loop.api import keep_time, resume
 from agent.engine.slack.blocks import build_wait
 
 from ..conftest import Clock
@@ -177,7 +177,7 @@ async def test_a_reminder_has_the_same_buttons_and_is_closed_with_the_first_mess
     office = open_office(ASK, DONE, decide=decide)
     thread = await office.mention()
     clock.tick(61)
-    await remind(office.ports, thread)
+    await keep_time(office.ports, thread)
     await office.settle(thread.id)
     first, again = office.slack.ours("C1")
     assert "*Question*" in read_blocks(first)

@@ -19,7 +19,7 @@ from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run, Wait
-from agent.engine.loop.api import expire
+from agent.engine.loop.api import keep_time
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App
@@ -534,7 +534,7 @@ async def test_a_report_that_comes_too_late_is_ignored_with_the_reason(
         answer = await send(there, "builds", build.report())
         assert answer.json() == {"ignored": "already closed: expired by system"}
         assert answer.status_code == 202
-    assert list_types(await expire(build.ports, await store.load("t")))[-1] == "resumed"
+    assert list_types(await keep_time(build.ports, await store.load("t")))[-1] == "resumed"
     assert (await store.load("t")).events[-1].data["verdict"] == "expired"
 
 

@@ -137,7 +137,7 @@ def parse_thread(text: str) -> Thread:
     """Read one line of an export. Raises AgentError."""
     try:
         data = json.loads(text)
-        thread = Thread.of(_check_text(data["thread"]), _parse_events(data["events"]))
+        thread = Thread(_check_text(data["thread"]), tuple(_parse_events(data["events"])))
         if not thread.state.version:  # a log that does not fold is not one
             raise ValueError("a thread without an event")
         return thread

@@ -13,7 +13,7 @@ import typer
 from ..log.errors import Refused
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import expire
+from ..loop.api import keep_time
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
 from ..runners.app import no_model
@@ -135,7 +135,7 @@ async def _give_answer(ctx: typer.Context, name: str, make: Callable[[Asked], An
 async def _find_wait(ports: Ports, name: str) -> tuple[Thread, OpenWait]:
     """Find the open wait that `THREAD` or `THREAD:WAIT` names."""
     prefix, _, number = name.partition(":")
-    thread = await expire(ports, await find_thread(ports.store, prefix))
+    thread = await keep_time(ports, await find_thread(ports.store, prefix))
     wait = thread.state.wait
     if wait and number in ("", str(wait.seq)):
         return thread, wait

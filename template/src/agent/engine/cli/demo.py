@@ -21,6 +21,7 @@ from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import launch, name_thread
 from ..loop.ports import BoundAgent, Ports
+from ..people.identity import AnyName
 from ..people.poll import PollChannel
 from ..people.routing import Routing
 from ..people.words import describe_event
@@ -96,7 +97,8 @@ def _bind(script: Script, agent: BoundAgent) -> Ports:
     """Return ports of the demo's own: a script for a model, and nobody is notified elsewhere."""
     model = ScriptedLLM.from_file(script.path)
     bound = replace(agent, llm=model, model=f"scripted:{script.path}")
-    return Ports(SqliteStore(DATABASE), Routing({"poll": PollChannel()}), {agent.name: bound})
+    notifier = Routing({"poll": PollChannel()})
+    return Ports(SqliteStore(DATABASE), notifier, {agent.name: bound}, AnyName())
 
 
 async def _start(talk: Talk, script: Script, new: bool) -> Thread:

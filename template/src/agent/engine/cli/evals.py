@@ -68,7 +68,7 @@ async def _capture(ports: Ports, thread_id: str, at: int, name: str) -> None:
     folder = FOLDER / agent.name
     if name in {case.name for case in read_cases(folder)}:
         raise Refused(f"there is a case {name!r} already; give this one another --name")
-    past = Thread.of(name, thread.events[: at - 1])
+    past = Thread(name, thread.events[: at - 1])
     captured = folder / "captured.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
     recorded = await _record_step(agent, past, step)

@@ -12,6 +12,9 @@ from ..log.events import MAX_TEXT, CallJson, Event
 from ..log.thread import Thread
 from .blocks import MAX_BLOCK, render_block
 
+Block = tuple[str, Any] | tuple[str, Any, int]
+"""What `render_block` takes."""
+
 _SILENT = ("paused", "reminded", "delivered", "discarded", "revoked", "rated")
 """Events that say nothing of what became of a call."""
 
@@ -25,62 +28,56 @@ def render_event(thread: Thread, event: Event, render: Render | None = None) -> 
     own = render(event, thread) if render else None
     if own is not None:
         return [*before, own] if own else before
-    return [*before, *_render_blocks(thread, event)]
+    return [*before, *(render_block(*each) for each in _list_blocks(thread, event))]
 
 
-def _render_blocks(thread: Thread, event: Event) -> list[str]:
+def _list_blocks(thread: Thread, event: Event) -> list[Block]:
     data = event.data
     match event.type:
         case "message" if "facts" in data:
             limit = 4 * MAX_BLOCK // max(4, len(data["facts"]))
-            return [render_block(name, value, limit) for name, value in data["facts"].items()]
+            return [(name, value, limit) for name, value in data["facts"].items()]
         case "message":
             said = {"from": event.actor, "text": data["text"]}
-            return [render_block(f"{data.get('source', 'user')}_message", said)]
+            return [(f"{data.get('source', 'user')}_message", said)]
         case "step":
-            return [render_block(data["call"]["intent"], _find_call(thread, event))]
+            return [(data["call"]["intent"], _find_call(thread, event))]
         case "invalid_step":
-            return [
-                render_block("invalid_step", {"error": data["error"], "output": data["output"]})
-            ]
+            return [("invalid_step", {"error": data["error"], "output": data["output"]})]
         case "tool_finished":
-            return [render_block(f"{_find_intent(thread, data['step'])}_result", data["output"])]
+            return [(f"{_find_intent(thread, data['step'])}_result", data["output"])]
         case "tool_failed":
             intent = _find_intent(thread, data["step"])
-            return [render_block("error", f"error running {intent}: {data['error']}")]
+            return [("error", f"error running {intent}: {data['error']}")]
         case "resumed" if data["verdict"] != "retry":
             wait = thread.event(data["wait"]).data
             escalated = data["verdict"] == "expired" and wait.get("escalate")
-            return [] if escalated else [_render_answer(event, wait)]
+            return [] if escalated else [_describe_answer(event, wait)]
         case "cancelled":
-            return [
-                render_block("cancelled", {"by": event.actor, "reason": data.get("reason", "")})
-            ]
+            return [("cancelled", {"by": event.actor, "reason": data.get("reason", "")})]
         case "compacted":
-            return [render_block("earlier_events", data["text"], 4 * MAX_TEXT)]
+            return [("earlier_events", data["text"], 4 * MAX_TEXT)]
     return []
 
 
-def _render_answer(event: Event, wait: dict[str, Any]) -> str:
+def _describe_answer(event: Event, wait: dict[str, Any]) -> Block:
     data = event.data
     said = {"from": event.actor} | ({"response": data["text"]} if data.get("text") else {})
     match data["verdict"]:
         case "approve" | "edit":
-            return render_block("human_response", {"approved": True, **said})
+            return "human_response", {"approved": True, **said}
         case "reject":
-            return render_block("human_response", {"approved": False, **said})
+            return "human_response", {"approved": False, **said}
         case "expired":
-            return render_block(
-                "human_response", f"nobody answered in time: {wait.get('text', '')}"
-            )
+            return "human_response", f"nobody answered in time: {wait.get('text', '')}"
         case "happened":
-            return render_block(f"{wait['call']['intent']}_result", {"confirmed": True, **said})
+            return f"{wait['call']['intent']}_result", {"confirmed": True, **said}
         case "abort":
-            return render_block("error", f"{wait['call']['intent']} was given up, outcome unknown")
+            return "error", f"{wait['call']['intent']} was given up, outcome unknown"
         case "done":
             tag = f"{wait['call']['intent']}_result" if "call" in wait else "wait_result"
-            return render_block(tag, "the time has come" if event.actor == "system" else said)
-    return render_block("human_response", {"response": data["verdict"]} | said)
+            return tag, "the time has come" if event.actor == "system" else said
+    return "human_response", {"response": data["verdict"]} | said
 
 
 def _not_run(thread: Thread, message: Event) -> list[str]:

@@ -50,7 +50,7 @@ def _parse_case(path: Path, line: dict[str, Any]) -> Case:
         events = [Event(**each, seq=seq) for seq, each in enumerate(line["thread"], 1)]
         if unknown := {each.type for each in events} - FACTS - DECISIONS:
             raise ValueError(f"no event is called {unknown}")
-        thread = Thread.of(name, events)
+        thread = Thread(name, tuple(events))
         render_prompt(thread, Prompts("", ""))
         expect = line["expect"] if isinstance(line["expect"], list) else [line["expect"]]
         return Case(line["name"], thread, tuple(map(_check_readable, expect)))

@@ -64,10 +64,9 @@ class Standing:
     by: str
 
     def covers(self, call: CallJson) -> bool:
-        if call["intent"] != self.intent or not call.keys() >= self.values.keys():
-            return False
-        same = {name: call[name] for name in self.values}
-        return compute_digest(same) == compute_digest(self.values)  # `True == 1` would be one
+        same = {name: call.get(name) for name in self.values}
+        equal = compute_digest(same) == compute_digest(self.values)  # == takes True for 1
+        return call["intent"] == self.intent and equal
 
 
 @dataclass(frozen=True)

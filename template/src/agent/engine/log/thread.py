@@ -6,7 +6,6 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
@@ -29,10 +28,6 @@ class Thread:
     @cached_property
     def state(self) -> State:
         return functools.reduce(reduce, self.events, State())
-
-    @classmethod
-    def of(cls, thread_id: str, events: Iterable[Event]) -> Self:
-        return cls(thread_id, tuple(events))
 
     def plus(self, *events: Event) -> Self:
         grown = replace(self, events=self.events + events)
@@ -124,16 +119,21 @@ def _apply(state: State, event: Event) -> State:
             return replace(state, standing=left)
         case "delivered":
             return _apply_delivery(state, data["ref"], data.get("receipt"))
+        case "finished" | "cancelled" | "forked":
+            return _apply_end(replace(state, standing=()), event)
+    return state
+
+
+def _apply_end(state: State, event: Event) -> State:
+    match event.type:
         case "finished":
             ended = _close(state)
             outbox = ended.outbox if _reads_itself(state) else (*ended.outbox, event.seq)
-            return replace(ended, ended="finished", outbox=outbox, standing=())
+            return replace(ended, ended="finished", outbox=outbox)
         case "cancelled":
-            return replace(_drop(state), ended="cancelled", standing=())
-        case "forked":
-            alone = replace(state, owner=event.actor, reply_to="poll:", outbox=(), standing=())
-            return replace(alone, wait=state.wait and replace(state.wait, shown=False))
-    return state
+            return replace(_drop(state), ended="cancelled")
+    wait = state.wait and replace(state.wait, shown=False)
+    return replace(state, owner=event.actor, reply_to="poll:", outbox=(), wait=wait)
 
 
 def _apply_message(state: State, event: Event) -> State:

@@ -17,7 +17,7 @@ from ..log.thread import Thread
 from .compaction import compact
 from .outcome import attempt
 from .ports import BoundAgent, Ports
-from .record import append_fact, format_reason, pause
+from .record import append_fact, format_reason, make_wait
 from .tool_calls import Planned, act, plan_action, recover, run_planned
 
 MAX_DELIVERIES = 5
@@ -74,24 +74,26 @@ async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
     about: dict[str, Any] = {"limit": "crashes"}
     if not why:
         why, about = _describe_limit(ports, thread)
-    return await pause(ports, thread, "limit", f"Go on? {format_reason(why)}", ("owner",), **about)
+    text = f"Go on? {format_reason(why)}"
+    asked = await make_wait(ports, thread, "limit", text, ("owner",), **about)
+    return await ports.store.append(thread, asked)
+
+
+_LIMITS = {
+    "errors": "it made {:,} of {:,} errors in a row",
+    "steps": "it used {:,} of {:,} steps",
+    "tokens": "it used {:,} of {:,} tokens",
+}
 
 
 def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
     """Return which limit a thread reached, in words and by name, and its last error."""
     state, limits = thread.state, ports.get_agent(thread).limits
-    counted = {
-        "errors": (state.errors, limits.errors, "it made {} of {} errors in a row"),
-        "steps": (state.steps, limits.steps, "it used {} of {} steps"),
-        "tokens": (state.tokens, limits.tokens, "it used {} of {} tokens"),
-    }
-    name, (spent, limit, words) = next(
-        (name, each) for name, each in counted.items() if each[0] >= each[1]
-    )
-    failed = (past.data["error"] for past in reversed(thread.events) if "error" in past.data)
-    last = next(failed, "") if state.errors else ""
-    about = {"limit": name} | ({"error": str(last)} if last else {})
-    return words.format(f"{spent:,}", f"{limit:,}"), about
+    counts = {name: (getattr(state, name), getattr(limits, name)) for name in _LIMITS}
+    name = next(name for name, (spent, limit) in counts.items() if spent >= limit)
+    errors = [past.data["error"] for past in thread.events if "error" in past.data]
+    last = {"error": str(errors[-1])} if errors and state.errors else {}
+    return _LIMITS[name].format(*counts[name]), {"limit": name, **last}
 
 
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:

@@ -17,7 +17,6 @@ from .ports import Ports
 from .record import append_fact
 from .verdicts import check_answer, check_edit, find_open_wait
 
-RATINGS = ("good", "bad")
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
 
@@ -106,7 +105,7 @@ async def resume(
             data["standing"] = {"intent": waiting.data["call"]["intent"], "values": scope}
         return make_event("resumed", actor, f"answer:{wait}", **data)
 
-    thread = await expire(ports, await ports.store.load(thread_id))
+    thread = await keep_time(ports, await ports.store.load(thread_id))
     return await append_fact(ports.store, thread, answer)
 
 
@@ -128,7 +127,7 @@ async def preview_edit(
         ThreadNotFound: no such thread.
         Refused: the wait is closed, the actor is not asked, or the call does not fit.
     """
-    thread = await expire(ports, await ports.store.load(thread_id))
+    thread = await keep_time(ports, await ports.store.load(thread_id))
     waiting = find_open_wait(thread, wait)
     check_answer(waiting, "edit", actor, waiting.data.get("digest", ""))
     edited = check_edit(ports, thread, waiting, call, actor)
@@ -164,10 +163,9 @@ async def rate(
     """
 
     def judge(thread: Thread) -> Event:
-        if rating not in RATINGS:
-            raise Refused(f"a step is {' or '.join(RATINGS)}, not {rating!r}")
-        known = 1 <= step <= len(thread.events) and thread.event(step).type == "step"
-        if not known:
+        if rating not in ("good", "bad"):
+            raise Refused(f"a step is good or bad, not {rating!r}")
+        if step not in [past.seq for past in thread.events if past.type == "step"]:
             raise Refused(f"event {step} is not a step")
         return make_event("rated", actor, step=step, rating=rating, text=text)
 
@@ -190,27 +188,19 @@ async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
     return await resume(ports, thread.id, wait, "done", actor=actor, text=text)
 
 
-async def remind(ports: Ports, thread: Thread) -> Thread:
-    """Have people notified once more of the open wait if it is time to."""
-    wait = thread.state.wait
-    if not wait or not wait.remind_at or wait.remind_at > await ports.store.now():
+async def keep_time(ports: Ports, thread: Thread) -> Thread:
+    """Close the open wait if its time is over by the store's clock, or remind people of it."""
+    wait, now = thread.state.wait, await ports.store.now()
+    if wait and wait.expires_at and wait.expires_at <= now:
+        verdict = "done" if wait.kind == "timer" else "expired"
+        about: dict[str, Any] = {"wait": wait.seq, "verdict": verdict}
+        due = make_event("resumed", "system", f"answer:{wait.seq}", **about)
+    elif wait and wait.remind_at and wait.remind_at <= now:
+        due = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
+    else:
         return thread
-    again = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
     try:
-        return await ports.store.append(thread, again)
-    except Conflict:
-        return await ports.store.load(thread.id)
-
-
-async def expire(ports: Ports, thread: Thread) -> Thread:
-    """Close the open wait if its time is over by the store's clock."""
-    wait = thread.state.wait
-    if not wait or not wait.expires_at or wait.expires_at > await ports.store.now():
-        return thread
-    verdict = "done" if wait.kind == "timer" else "expired"
-    over = make_event("resumed", "system", f"answer:{wait.seq}", wait=wait.seq, verdict=verdict)
-    try:
-        return await ports.store.append(thread, over)
+        return await ports.store.append(thread, due)
     except Conflict:
         return await ports.store.load(thread.id)
 
@@ -245,9 +235,9 @@ async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:
     if not 1 <= at <= origin.state.version:
         raise Refused(f"{at} is not one of the events 1 to {origin.state.version}")
     events = origin.events[:at]
-    while (step := Thread.of("", events).state.step) or (not events):
+    while (step := Thread("", events).state.step) or (not events):
         if not events or step is None or step.seq == 1:
             raise Refused(f"nothing is left of the thread before event {at}")
         events = events[: step.seq - 1]
-    note = make_event("forked", actor, thread=thread_id, seq=at)
-    return await ports.store.append(Thread(str(uuid4())), *events, note)
+    forked = make_event("forked", actor, thread=thread_id, seq=at)
+    return await ports.store.append(Thread(str(uuid4())), *events, forked)

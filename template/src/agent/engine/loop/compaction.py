@@ -27,11 +27,8 @@ class Summarize(Step):
 def render_next_prompt(agent: BoundAgent, thread: Thread) -> Prompt:
     """Return what the model would be asked next: for a step, or first for a summary."""
     prompt = render_prompt(thread, agent.prompts, agent.render)
-    return (
-        _render_question(agent, thread, prompt)[1]
-        if prompt.exceeds(agent.limits.context)
-        else prompt
-    )
+    too_long = prompt.exceeds(agent.limits.context)
+    return _render_question(agent, thread, prompt)[1] if too_long else prompt
 
 
 async def compact(agent: BoundAgent, thread: Thread, prompt: Prompt) -> Event:

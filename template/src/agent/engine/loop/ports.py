@@ -85,13 +85,6 @@ class Directory(Protocol):
         """Return the people of a team, or the one person of that name; nobody if it is unknown."""
 
 
-class AnyName:
-    """A directory that knows every name, for an agent without one."""
-
-    def find_members(self, name: str) -> tuple[str, ...]:
-        return (name,)
-
-
 @dataclass(frozen=True)
 class Claim:
     """A lease on a thread that is due."""
@@ -215,7 +208,7 @@ class Ports:
     notifier: Notifier
     agents: Mapping[str, BoundAgent]
     """By name; the first is the default."""
-    directory: Directory = field(default_factory=AnyName)
+    directory: Directory
 
     @property
     def default(self) -> BoundAgent:

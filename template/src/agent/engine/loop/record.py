@@ -1,4 +1,4 @@
-"""The two ways into the log besides a plain append: a fact that must get in, and a pause."""
+"""What goes into the log other than by a plain append: facts that must get in, and waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -43,12 +43,7 @@ async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
             await asyncio.sleep(0.1)
 
 
-async def pause(ports: Ports, thread: Thread, *args: Any, **data: Any) -> Thread:
-    """Open the wait that `make_pause` makes of these arguments."""
-    return await ports.store.append(thread, await make_pause(ports, thread, *args, **data))
-
-
-async def make_pause(
+async def make_wait(
     ports: Ports,
     thread: Thread,
     kind: str,

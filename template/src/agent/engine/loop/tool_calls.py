@@ -15,14 +15,7 @@ from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Call, Finish, Run, Step, Wait
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
-from .record import (
-    append_fact,
-    compute_times,
-    format_reason,
-    make_pause,
-    pause,
-    resolve_audience,
-)
+from .record import append_fact, compute_times, format_reason, make_wait, resolve_audience
 
 MAX_STARTS = 3
 
@@ -59,7 +52,7 @@ async def plan_action(ports: Ports, agent: BoundAgent, thread: Thread) -> Planne
             asked = _ask(ports, thread, action, "question", action.question, options=options)
             return Planned(await asked)
         case Wait(text, seconds, kind, audience):
-            return Planned(await make_pause(ports, thread, kind, text, audience, seconds))
+            return Planned(await make_wait(ports, thread, kind, text, audience, seconds))
         case Run():
             call = _write_call(agent, step, typed)
             approver = _find_approver(ports, thread, step, action, call)
@@ -109,7 +102,7 @@ async def _ask(
     elif action.escalate and action.expires_s is not None:
         data |= {"escalate": resolve_audience(ports, thread, action.escalate)}
     times = {"expires_s": action.expires_s, "remind_s": action.remind_s}
-    return await make_pause(ports, thread, kind, text, asked, **times, **data)
+    return await make_wait(ports, thread, kind, text, asked, **times, **data)
 
 
 async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
@@ -223,7 +216,8 @@ async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: 
             break
         about["idempotency_key"] = idempotency_key(thread)
         try:
-            return await pause(ports, thread, "in_doubt", title, approvers or ("owner",), **about)
+            asked = make_wait(ports, thread, "in_doubt", title, approvers or ("owner",), **about)
+            return await ports.store.append(thread, await asked)
         except Conflict:
             thread = await ports.store.load(thread.id)
     return thread

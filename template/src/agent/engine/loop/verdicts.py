@@ -48,9 +48,8 @@ def check_edit(
         action = agent.decide(step, before)
     except (InvalidStep, ToolError) as error:
         raise Refused(f"the edited call is not valid: {error}") from None
-    needed = list[str]()
-    if isinstance(action, Run) and action.approvers:
-        needed = resolve_audience(ports, thread, (*action.approvers, *action.escalate))
+    named = isinstance(action, Run) and action.approvers and (*action.approvers, *action.escalate)
+    needed = resolve_audience(ports, thread, named or ())
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed = agent.steps.write(step)

@@ -16,7 +16,7 @@ from ..log.errors import AgentError, Unavailable
 from ..log.state import Word, plan
 from ..log.thread import Thread
 from ..loop.advance import Advanced, advance, escalate, record_delivery
-from ..loop.api import expire, remind
+from ..loop.api import keep_time
 from ..loop.ports import Claim, Ports, Store
 
 ThreadTask = asyncio.Task[None]
@@ -116,7 +116,7 @@ class LocalRunner:
         """
         ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
-        current = await remind(ports, await expire(ports, loaded))
+        current = await keep_time(ports, loaded)
         done = await advance_claimed(ports, current, claim, stopping)
         thread = done.thread
         if done.problem:

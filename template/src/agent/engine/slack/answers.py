@@ -11,7 +11,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import Event
-from ..loop.api import expire, preview_edit, resume
+from ..loop.api import keep_time, preview_edit, resume
 from ..loop.verdicts import check_answer, find_open_wait
 from ..people.routing import find_closing
 from ..runners.app import App
@@ -145,7 +145,7 @@ class Answers:
     async def _open_form(self, press: Press, trigger_id: str) -> None:
         ports = self._app.ports
         try:
-            thread = await expire(ports, await ports.store.load(press.thread))
+            thread = await keep_time(ports, await ports.store.load(press.thread))
             check_answer(
                 find_open_wait(thread, press.wait), press.verdict, press.actor, press.digest
             )

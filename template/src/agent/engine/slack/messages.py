@@ -89,7 +89,7 @@ class Messages:
     async def _explain(self, thread: Thread, place: Place, delivery: str) -> None:
         """Post a note if a message did something else than its writer may expect."""
         recorded = next(past for past in thread.events if past.key == f"in:{delivery}")
-        before = Thread.of(thread.id, thread.events[: recorded.seq - 1]).state.wait
+        before = thread.before(recorded.seq).state.wait
         if text := _describe_effect(before, recorded):
             mark = {"thread": thread.id, "seq": recorded.seq}
             await post_once(self._slack, place, mark, recorded.at, text=text)

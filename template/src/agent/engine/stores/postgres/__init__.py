@@ -40,9 +40,9 @@ class PostgresStore:
         rows = await self.database.fetch_rows(sql.LOAD, [make_safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return Thread.of(
+        return Thread(
             thread_id,
-            (
+            tuple(
                 Event(kind, data, actor, key, seq, _to_utc(at))
                 for kind, data, actor, key, seq, at in rows
             ),

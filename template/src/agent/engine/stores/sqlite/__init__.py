@@ -172,9 +172,9 @@ def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:
 
 
 def _fold(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
-    return Thread.of(
+    return Thread(
         thread_id,
-        (
+        tuple(
             Event(kind, json.loads(data), actor, key, seq, _to_datetime(at))
             for kind, data, actor, key, seq, at in rows
         ),
