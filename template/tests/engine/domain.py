@@ -20,8 +20,7 @@ from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import advance as advance_
-from agent.engine.loop.actions import Action, Ask, Call, Finish, Run, Step, Wait
-from agent.engine.loop.compaction import Summarize
+from agent.engine.loop.actions import Action, Ask, Call, Finish, Run, Wait
 from agent.engine.loop.ports import (
     LLM,
     BoundAgent,
@@ -32,6 +31,7 @@ from agent.engine.loop.ports import (
     Sent,
     Store,
 )
+from agent.engine.loop.steps import Step, Summarize
 from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 

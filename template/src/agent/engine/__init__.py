@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from .log.events import Event
     from .log.state import Limits
     from .log.thread import Thread
-    from .loop.actions import Action, Ask, Call, Finish, Run, Step, Wait
+    from .loop.actions import Action, Ask, Call, Finish, Run, Wait
     from .loop.agent import Agent
+    from .loop.steps import Step
 
 __all__ = [
     "Action",
@@ -40,7 +41,7 @@ _HOMES = {
     "Finish": "loop.actions",
     "Limits": "log.state",
     "Run": "loop.actions",
-    "Step": "loop.actions",
+    "Step": "loop.steps",
     "Thread": "log.thread",
     "ToolError": "log.errors",
     "Wait": "loop.actions",

@@ -10,8 +10,8 @@ from .llms.output import JsonSteps
 from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
-from .loop.compaction import Summarize
 from .loop.ports import LLM, BoundAgent, Channel, Ports, Store
+from .loop.steps import Summarize
 from .people.identity import PeopleFile
 from .people.names import check_names
 from .people.routing import Routing

@@ -18,7 +18,8 @@ from agent.engine.cli.waits import Answer, Asked
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.events import CallJson
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Finish, Run, Step
+from agent.engine.loop.actions import Finish, Run
+from agent.engine.loop.steps import Step
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 

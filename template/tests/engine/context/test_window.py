@@ -18,9 +18,10 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, make_event
 from agent.engine.log.state import VERDICTS, State, plan
 from agent.engine.log.thread import Thread, reduce
-from agent.engine.loop.actions import Action, Ask, Run, Step
+from agent.engine.loop.actions import Action, Ask, Run
 from agent.engine.loop.api import launch, resume
 from agent.engine.loop.ports import Ports, Reply
+from agent.engine.loop.steps import Step
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import (

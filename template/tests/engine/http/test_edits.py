@@ -9,7 +9,7 @@ from agent.engine.http.edits import Field, apply_edit, list_fields
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused
 from agent.engine.log.events import CallJson
-from agent.engine.loop.actions import Step
+from agent.engine.loop.steps import Step
 
 
 class Place(BaseModel):

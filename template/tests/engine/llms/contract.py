@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from agent.engine.context.blocks import render_block
 from agent.engine.context.window import Prompt
 from agent.engine.llms.output import JsonSteps
-from agent.engine.loop.actions import Step
 from agent.engine.loop.ports import LLM, Reply
+from agent.engine.loop.steps import Step
 
 
 class Ingredient(BaseModel):

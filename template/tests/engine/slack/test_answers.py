@@ -9,8 +9,9 @@ import pytest
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Ask, Finish, Run, Step
+from agent.engine.loop.actions import Ask, Finish, Run
 from agent.engine.loop.api import keep_time, resume
+from agent.engine.loop.steps import Step
 from agent.engine.slack.blocks import build_wait
 
 from ..conftest import Clock

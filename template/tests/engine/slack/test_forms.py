@@ -10,8 +10,9 @@ from pydantic import Field, StringConstraints
 
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.thread import Thread
-from agent.engine.loop.actions import Run, Step
+from agent.engine.loop.actions import Run
 from agent.engine.loop.api import Preview
+from agent.engine.loop.steps import Step
 from agent.engine.slack.calls import write_call_code
 from agent.engine.slack.forms import build_form, build_preview, place_problem
 

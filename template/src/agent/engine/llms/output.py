@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from ..log.errors import InvalidStep
 from ..log.events import CallJson, cut, make_event
-from ..loop.actions import Step
+from ..loop.steps import Step
 from .objects import find_objects, load_object
 from .schema import list_intents, wrap_schema
 

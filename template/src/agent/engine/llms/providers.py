@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel
-
 from ..log.errors import AgentError, Misconfigured, Unavailable
 from ..log.events import cut
 from ..loop.ports import Reply
@@ -66,6 +64,8 @@ class Server:
         those of the SDK.
         """
         known: tuple[type[Exception], ...] = (*errors, ValueError)
+        from pydantic import BaseModel  # it would slow down every other command
+
         try:
             answer = await asked
         except known as error:

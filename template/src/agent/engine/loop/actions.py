@@ -1,14 +1,8 @@
-"""What the model may say, and what `decide` may answer.
-
-A `Step` is what the model says: the shape of one tool call. An action is what the owner's code
-makes of it: `Run` a tool, `Ask` a person, `Wait` for something, or `Finish`.
-"""
+"""What `decide` may answer: `Run` a tool, `Ask` a person, `Wait` for something, or `Finish`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from ..log.thread import Thread
 
@@ -33,19 +27,6 @@ Tool = Callable[[Any, Call], Any | Awaitable[Any]]
 """`tool(step, call)`, sync (run in a thread) or async. Its result becomes JSON, or is a `Wait`.
 
 Raise `ToolError` only where nothing was changed; after anything else the outcome is unknown."""
-
-
-class Step(BaseModel):
-    """Base of every shape the model may answer with.
-
-    Give each an `intent: Literal["its_name"]`; its docstring is read by the model.
-    """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-    intent: str
 
 
 @dataclass(frozen=True)

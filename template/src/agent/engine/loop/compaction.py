@@ -6,22 +6,14 @@ older block becomes a line. Errors that were overcome are left out either way.
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 from ..context.rendering import render_event
 from ..context.window import Prompt, estimate_tokens, render_prompt, select_visible
 from ..log.errors import InvalidStep, Misconfigured
 from ..log.events import Event, cut, make_event
 from ..log.thread import Thread
-from .actions import Step
 from .ports import BoundAgent
-
-
-class Summarize(Step):
-    """Summarize what happened so far."""
-
-    intent: Literal["summarize"]
-    summary: str
 
 
 def render_next_prompt(agent: BoundAgent, thread: Thread) -> Prompt:

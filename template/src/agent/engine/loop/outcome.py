@@ -9,8 +9,6 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_jsonable_python
-
 from ..log.errors import ToolError
 from .actions import Wait
 
@@ -65,6 +63,8 @@ def _run_in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> async
 def _to_json(output: Any) -> Any:
     if isinstance(output, Wait):
         return output
+    from pydantic_core import to_jsonable_python  # it would slow down every other command
+
     try:
         return to_jsonable_python(output, serialize_unknown=True)
     except ValueError:  # it ran, so whatever it returned is its output

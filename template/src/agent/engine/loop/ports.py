@@ -6,7 +6,7 @@ An adapter is one module with one class that fits, and a `from_env()`; `build.py
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..context.rendering import Render
 from ..context.window import Prompt, Prompts
@@ -14,7 +14,10 @@ from ..log.errors import AgentGone, Unavailable
 from ..log.events import CallJson, Event
 from ..log.state import Limits
 from ..log.thread import Thread
-from .actions import Action, Step
+from .actions import Action
+
+if TYPE_CHECKING:
+    from .steps import Step
 
 
 @dataclass(frozen=True)
@@ -173,10 +176,10 @@ class Steps(Protocol):
     def read(self, text: str) -> CallJson:
         """Return the one call in a reply. Raises InvalidStep."""
 
-    def validate(self, call: CallJson) -> Step:
+    def validate(self, call: CallJson) -> "Step":
         """Return the typed step of a call that was read before. Raises InvalidStep."""
 
-    def write(self, step: Step) -> CallJson:
+    def write(self, step: "Step") -> CallJson:
         """Return the call of a typed step, by alias."""
 
 
@@ -191,7 +194,7 @@ class BoundAgent:
     llm: LLM
     steps: Steps
     summaries: Steps
-    """Its one step is `compaction.Summarize`."""
+    """Its one step is `steps.Summarize`."""
     decide: Callable[[Any, Thread], Action]
     prompts: Prompts
     prefetch: Callable[[Thread], Any] | None = None

@@ -12,7 +12,7 @@ from ..log.errors import Conflict, InvalidStep, ToolError
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
-from .actions import Action, Ask, Call, Finish, Run, Step, Wait
+from .actions import Action, Ask, Call, Finish, Run, Wait
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
 from .record import append_fact, compute_times, format_reason, make_wait, resolve_audience
@@ -28,7 +28,7 @@ class Planned:
     """To be appended: the start of the tool, a wait, the end, or why it is refused."""
     run: Run | None = None
     """The tool to call, once its start is in the log."""
-    step: Step | None = None
+    step: Any = None
     approver: str = ""
 
 
@@ -69,7 +69,7 @@ async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
 
 async def run_planned(ports: Ports, thread: Thread, planned: Planned) -> Thread:
     """Call the tool whose start is the last event of a thread, if there is one to be called."""
-    if planned.run is None or planned.step is None:
+    if planned.run is None:
         return thread
     action, call = planned.run, Call(idempotency_key(thread), planned.approver, thread)
     outcome = await attempt(action.tool, planned.step, call, timeout_s=action.timeout_s)
@@ -139,7 +139,7 @@ def _open(thread: Thread) -> OpenStep:
     return thread.state.step
 
 
-def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Step, Action]:
+def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Any, Action]:
     """Ask the owner's policy, which knows the log up to the step: its answer stays the same."""
     typed = agent.steps.validate(step.call)
     action = agent.decide(typed, thread.before(step.seq))
@@ -148,7 +148,7 @@ def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Step, Ac
     return typed, action
 
 
-def _write_call(agent: BoundAgent, step: OpenStep, typed: Step) -> CallJson:
+def _write_call(agent: BoundAgent, step: OpenStep, typed: Any) -> CallJson:
     """Return the call of a step as today's schema writes it, unless that only adds a default."""
     call = agent.steps.write(typed)
     same = all(name in call and call[name] == value for name, value in step.call.items())

@@ -10,13 +10,14 @@ import logging
 from ..log.errors import Misconfigured
 from ..people.routing import check_address
 from ..runners.app import App, Served
-from .sources import locate_file, read_sources
 
 log = logging.getLogger(__name__)
 
 
 def serve(app: App) -> Served | None:
     """Receive the webhooks of each source. Raises Misconfigured."""
+    from .sources import locate_file, read_sources  # Pydantic would slow down every other command
+
     found = read_sources()
     if not found:
         how = "To turn them on, add a table to %r (see docs/webhook.md)."

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ..log.errors import Unavailable
 from ..log.events import Event
@@ -17,7 +17,9 @@ from ..log.thread import Thread
 from ..loop.ports import Sent
 from ..people.identity import find_identities
 from .secrets import read_secrets
-from .sources import Source, read_sources
+
+if TYPE_CHECKING:
+    from .sources import Source
 
 TIMEOUT_S = 15.0
 RETRY_S = 60.0
@@ -31,7 +33,7 @@ class Receiver:
     secrets: list[bytes]
 
     @classmethod
-    def of(cls, source: Source) -> Self:
+    def of(cls, source: "Source") -> Self:
         """Raises Misconfigured if its secret is not set."""
         return cls(str(source.reply_url), read_secrets(source.reply_secret or source.secret))
 
@@ -78,6 +80,8 @@ class WebhookChannel:
     @classmethod
     def from_env(cls) -> Self | None:
         """Return None if no source has a `reply_url`. Raises Misconfigured."""
+        from .sources import read_sources  # Pydantic would slow down every other command
+
         found = {name: source for name, source in read_sources().items() if source.reply_url}
         return cls({name: Receiver.of(source) for name, source in found.items()}) if found else None
 
