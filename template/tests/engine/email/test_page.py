@@ -1,6 +1,7 @@
 """The page behind a link in a mail: who sees it, who may answer, and that opening it is safe."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -264,9 +265,13 @@ async def test_the_page_answers_every_kind_of_wait(
 async def test_the_page_can_edit_the_call(browser: Caller, store: MemoryStore) -> None:
     await store_approval(store)
     await sign_in(browser, "bob")
-    status, page = await send(browser, make_link(), do="edit", **{"argument.amount": "much"})
+    status, page = await send(browser, make_link(), do="preview", **{"argument.amount": "much"})
     assert (status, "Not done." in page) == (409, True)
-    assert (await send(browser, make_link(), do="edit", **{"argument.amount": "50"}))[0] == 303
+    status, page = await send(browser, make_link(), do="preview", **{"argument.amount": "50"})
+    assert (status, "as it would run" in page) == (200, True)
+    edited = {"intent": "charge", "amount": 50}
+    approval = {"call": json.dumps(edited), "edited": compute_digest(edited)}
+    assert (await send(browser, make_link(), do="edit", **approval))[0] == 303
     assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
 
 
