@@ -771,8 +771,8 @@ FAULTS = [
     Fault(
         "a value can look like a row of the call",
         "http/calls.py",
-        "    return quote(call[name]) if name in call else \"\"",
-        "    return str(call[name]) if name in call else \"\"",
+        '    return quote(call[name]) if name in call else ""',
+        '    return str(call[name]) if name in call else ""',
         "http/test_calls.py::test_the_call_can_be_read_back_from_its_page",
     ),
     Fault(

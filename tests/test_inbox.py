@@ -18,6 +18,7 @@ from playwright.sync_api import (
     Browser,
     ConsoleMessage,
     Dialog,
+    FloatRect,
     Locator,
     Page,
     expect,
@@ -170,12 +171,12 @@ def show_news(page: Page) -> None:
     expect(page.locator("#changed")).to_be_hidden()
 
 
-def rest_on(page: Page, button: Locator) -> dict[str, float]:
+def rest_on(page: Page, button: Locator) -> FloatRect:
     """Let the pointer rest on a button, and return where that is."""
     box = button.bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    return {**box}
+    return box
 
 
 def press(page: Page) -> None:
@@ -373,6 +374,24 @@ def test_a_step_is_rated_and_keeps_the_last_word(site: Site) -> None:
         ana.get_by_role("button", name=f"{word} step").click()
         pressed = ana.locator('.ratings [aria-pressed="true"]')
         expect(pressed).to_have_text(re.compile(word))
+
+
+def test_a_call_is_read_back_from_what_a_browser_shows(site: Site) -> None:
+    spaces = " " * 400
+    tag = f"v1{spaces}amount: 5\nenvironment: staging\u202e\u3164\ufe0f\x1b{'w' * 20_000}"
+    path = site.thread("whole", said("deploy"), *deployment(tag=tag))
+    ana = site.visitor()
+    for address in (path, "/waits/whole/3"):
+        ana.goto(address)
+        names = ana.locator("#now .arguments dt").all_inner_texts()
+        values = ana.locator("#now .arguments dd:not(.aside)").all_inner_texts()
+        call = dict(zip(names, map(json.loads, values), strict=True))
+        assert call == {"tag": tag, "environment": "production"}
+        left = ana.locator("#now .arguments dt").first.bounding_box()
+        value = ana.locator("#now .arguments code", has_text="amount: 5").bounding_box()
+        assert left
+        assert value
+        assert value["x"] >= left["x"] + left["width"]
 
 
 def test_a_question_is_answered_by_choice(site: Site) -> None:

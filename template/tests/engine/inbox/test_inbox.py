@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -526,6 +527,24 @@ async def test_a_step_is_rated_and_shows_what_its_reader_said_last(
         assert answer.status_code == 409
 
 
+async def test_a_card_says_what_is_known_who_may_answer_and_until_when(
+    ana: Browser, store: MemoryStore
+) -> None:
+    soon = (await store.now() + timedelta(hours=1)).isoformat()
+    about = {"error": "no route\u202e", "idempotency_key": "t.1", "escalate": ["head"]}
+    asked = make_pause("in_doubt", "bob", "ana", call=CHARGE, expires_at=soon, **about)
+    await store_thread(store, make_message(), make_step("charge", amount=500), asked)
+    words = seen((await ana.get()).partition('class="card wait"')[2])
+    for fact in (
+        "Outcome unknown for you or bob",
+        "UTC ; then head will be asked",
+        r"Last error: no route\u202e",
+        "Idempotency key: t.1",
+        "It did not happen: run it again",
+    ):
+        assert fact in words
+
+
 async def test_cancel_ends_a_thread_once(ana: Browser, store: MemoryStore) -> None:
     await store_thread(store, make_message())
     first = await ana.send(do="cancel", reason="enough")
@@ -551,7 +570,7 @@ async def test_nobody_looks_in_without_signing_in(
     assert answer.headers["location"].startswith("/login?next=%2F")
 
 
-@pytest.mark.parametrize("path", ["/", "/inbox/t"])
+@pytest.mark.parametrize("path", ["/", "/inbox/t", "/inbox/t/ratings"])
 @pytest.mark.parametrize("forged", [{"csrf": ""}, {"csrf": "x"}])
 async def test_nothing_is_done_without_the_word_of_the_session(
     ana: Browser, store: MemoryStore, path: str, forged: dict[str, str]

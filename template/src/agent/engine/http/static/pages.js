@@ -46,7 +46,7 @@ function setForms(disabled) {
 
 function offer(fresh, says) {
   newest = fresh;
-  const words = `${says} Show it.`.replace(/\s+/g, " ");
+  const words = `${/[.?!…]$/.test(says) ? says : `${says}.`} Show it`;
   if (changed.textContent === words && !changed.hidden) return;
   changed.textContent = words;
   changed.hidden = false;
