@@ -323,6 +323,20 @@ def test_the_list_does_not_change_under_a_pointer(site: Site) -> None:
     expect(ana.get_by_role("link").filter(has_text="v1.0.8")).to_have_count(1)
 
 
+def test_the_page_of_a_wait_says_that_somebody_else_answered(site: Site) -> None:
+    site.thread("linked", said("deploy"), *deployment())
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    for page in (ana, bob):
+        page.goto("/waits/linked/3")
+    approve_button(bob).click()
+    expect(bob.locator("#story")).to_contain_text("bob approved")
+    ana.evaluate("refresh()")
+    expect(ana.locator("#changed")).to_contain_text("This was answered.")
+    expect(approve_button(ana)).to_be_disabled()
+    show_news(ana)
+    expect(ana.locator("#now")).to_contain_text("Closed. bob approved deploy_backend.")
+
+
 def test_times_have_their_age_and_the_exact_time_as_a_title(site: Site) -> None:
     ana = site.visitor()
     begin(ana)

@@ -1,7 +1,7 @@
 """What a tool returned, as people read it: records as tables, everything else as text.
 
-A cell holds text, shown as it is, or JSON where it is not text. The page of the event has all of
-what is cut here.
+A cell holds text, shown as it is, or JSON where it is not text; a record may hold tables, too. The
+page of the event has all of what is cut here.
 """
 
 from dataclasses import dataclass
@@ -20,15 +20,21 @@ CELL = 400
 class Table:
     head: tuple[str, ...]
     """Names of columns; empty for a single record, whose rows are name and value."""
-    rows: tuple[tuple[str, ...], ...]
+    rows: "tuple[tuple[Table | str, ...], ...]"
     left_out: int = 0
     """Rows that are not here."""
 
 
-def make_table(value: Any) -> Table | None:
-    """Return a record, or a list of records with the same fields, as a table; None for others."""
+def make_table(value: Any, inner: bool = False) -> Table | None:
+    """Return a record, or a list of records with the same fields, as a table; None for others.
+
+    An `inner` table has none in its cells.
+    """
     if isinstance(value, dict) and value:
-        fields = tuple((_cut(name), _write_cell(item)) for name, item in value.items())
+        fields = tuple(
+            (_cut(name), (None if inner else make_table(item, True)) or _write_cell(item))
+            for name, item in value.items()
+        )
         return Table((), fields[:ROWS], max(0, len(fields) - ROWS))
     if isinstance(value, list) and _are_alike(value):
         names = [*value[0]]
