@@ -28,6 +28,7 @@ from ..domain import (
     store_thread,
 )
 from .conftest import TOKENS, Caller, api_of, caller
+from .reading import Calls
 
 
 class Pay(Step):
@@ -124,6 +125,7 @@ async def test_an_edit_runs_as_its_preview_shows_it_however_it_is_spelled(
 ) -> None:
     status, page = await send(browser, do="preview", **{f"argument.{name}": typed})
     assert (status, f"You changed {name}." in page) == (200, True)
+    assert Calls(page).found == [CALL | {name: kept}]
     assert list_types(await store.load("t"))[-1] == "paused"
     assert (await send(browser, text="ok", **read_form(page)))[0] == 303
     answer = (await store.load("t")).events[-1]
