@@ -14,7 +14,16 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Dialog,
+    FloatRect,
+    Locator,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from .conftest import Agent, make
 
@@ -90,7 +99,7 @@ def asks(kind: str, *audience: str, **data: Any) -> dict[str, Any]:
 
 
 def deployment(**arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a step and the question for leave; its digest is that of the call."""
+    """Return a step and the request to approve it; its digest is that of the call."""
     call = {"intent": "deploy_backend", **ASKED, **arguments}
     canonical = json.dumps(call, sort_keys=True, separators=(",", ":"))
     digest = sha256(canonical.encode()).hexdigest()[:32]
@@ -152,6 +161,30 @@ def _no_complaint(site: Site) -> Iterator[None]:
     assert site.complaints == []
 
 
+def approve_button(page: Page) -> Locator:
+    return page.get_by_role("button", name="Approve and run")
+
+
+def show_news(page: Page) -> None:
+    """Have the page show how its thread stands now."""
+    page.locator("#changed").click()
+    expect(page.locator("#changed")).to_be_hidden()
+
+
+def rest_on(page: Page, button: Locator) -> FloatRect:
+    """Let the pointer rest on a button, and return where that is."""
+    box = button.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    return box
+
+
+def press(page: Page) -> None:
+    """Click where the pointer rests."""
+    page.mouse.down()
+    page.mouse.up()
+
+
 def begin(page: Page, text: str = "deploy the latest backend") -> None:
     page.goto("/")
     page.get_by_label("What should the agent do?").fill(text)
@@ -160,13 +193,83 @@ def begin(page: Page, text: str = "deploy the latest backend") -> None:
 
 def test_an_approval_comes_and_goes_without_a_reload(site: Site) -> None:
     ana = site.visitor()
-    begin(ana)
-    expect(ana.get_by_role("heading", name="May I run deploy_backend?")).to_be_visible()
-    ana.get_by_role("button", name="Approve", exact=True).click()
-    expect(ana.locator(".line.said").last).to_contain_text("That is all.")
+    path = site.thread("comes", said("deploy"), past("finished", message="Never mind."))
+    ana.goto(path)
+    ana.evaluate("window.same = true")
+    ana.get_by_label("Message").fill("do it")
+    bob = site.visitor("bob")
+    bob.goto(path)
+    bob.get_by_label("Message").fill("deploy after all")
+    bob.get_by_role("button", name="Send").click()
+    expect(ana.locator("#changed")).to_contain_text("Approval: Deploy backend")
+    expect(approve_button(ana)).to_have_count(0)
+    show_news(ana)
+    expect(ana.get_by_role("heading", name="Deploy backend")).to_be_visible()
+    expect(ana.get_by_label("Message")).to_have_value("do it")
+    assert ana.evaluate("window.same") is True
+    approve_button(ana).click()
+    expect(ana.locator(".line.final").last).to_contain_text("That is all.")
     expect(ana.locator("#status")).to_contain_text("finished")
-    expect(ana.locator(".line.result")).to_contain_text('"environment": "production"')
-    expect(ana.locator("#wait")).to_be_empty()
+    expect(ana.locator(".line.result table")).to_contain_text("production")
+
+
+def test_a_click_meant_for_another_call_approves_nothing(site: Site) -> None:
+    _, request = deployment(tag="v1.0.0")
+    path = site.thread("resting", said("deploy"), request)
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    ana.goto(path)
+    shown = rest_on(ana, approve_button(ana))
+    bob.goto(path)
+    bob.get_by_label("Message").fill("rather the newest")
+    bob.get_by_role("button", name="Send").click()
+    expect(ana.locator("#changed")).to_be_visible()
+    expect(ana.locator("#story")).to_contain_text("v1.2.3")
+    expect(approve_button(ana)).to_be_disabled()
+    assert approve_button(ana).bounding_box() == shown
+    expect(ana.locator("#now")).to_contain_text("v1.0.0")
+    press(ana)
+    ana.locator("#changed").click()
+    ana.mouse.move(shown["x"] + 5, shown["y"] + 5)
+    press(ana)  # a hand that was too quick
+    expect(ana.locator("#now")).to_contain_text("v1.2.3")
+    expect(approve_button(ana)).to_be_enabled()
+    ana.wait_for_timeout(300)
+    bob.goto(path)
+    expect(bob.locator("#story")).not_to_contain_text("approved")
+    approve_button(ana).click()
+    expect(ana.locator(".line.answer")).to_contain_text("ana approved deploy_backend")
+
+
+def test_a_call_that_changed_before_the_page_knew_is_refused(site: Site) -> None:
+    _, request = deployment(tag="v1.0.1")
+    path = site.thread("unaware", said("deploy"), request)
+    ana, bob = site.visitor(java_script_enabled=False), site.visitor("bob")
+    ana.goto(path)
+    bob.goto(path)
+    bob.get_by_label("Message").fill("rather the newest")
+    bob.get_by_role("button", name="Send").click()
+    expect(bob.locator("#story")).to_contain_text("v1.2.3")
+    approve_button(ana).click()
+    expect(ana.get_by_role("alert")).to_contain_text("Not done.")
+    expect(ana.locator("#story")).not_to_contain_text("approved")
+
+
+def test_nothing_that_appears_moves_a_form(site: Site) -> None:
+    path = site.thread("quiet", said("deploy"), past("finished", message="Never mind."))
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    ana.goto(path)
+    ana.get_by_label("Message").fill("thanks")
+    shown = rest_on(ana, ana.get_by_role("button", name="Send"))
+    bob.goto(path)
+    bob.get_by_label("Message").fill("deploy after all")
+    bob.get_by_role("button", name="Send").click()
+    expect(ana.locator("#changed")).to_be_visible()
+    expect(ana.locator("#status")).to_contain_text("waiting")
+    assert ana.get_by_role("button", name="Send").bounding_box() == shown
+    press(ana)  # it would take the new request back
+    bob.reload()
+    expect(bob.locator("#now")).to_contain_text("Deploy backend")
+    expect(bob.locator("#story")).not_to_contain_text("thanks")
 
 
 def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> None:
@@ -176,12 +279,14 @@ def test_somebody_else_s_answer_shows_at_once_and_is_announced(site: Site) -> No
     ana.evaluate("window.same = true")
     ana.locator("#e3 a").focus()
     bob.goto(path)
-    bob.get_by_role("button", name="Approve", exact=True).click()
+    approve_button(bob).click()
     expect(ana.locator(".line.answer")).to_contain_text("bob approved")
     expect(ana.locator("#status")).to_contain_text("finished")
     expect(ana.get_by_role("status")).not_to_be_empty()
-    expect(ana.locator("#e3")).to_contain_text("bob approved")
     expect(ana.locator("#e3 a")).to_be_focused()
+    expect(ana.locator("#changed")).to_contain_text("The thread is finished.")
+    show_news(ana)
+    expect(ana.locator("#now .ending")).to_contain_text("That is all.")
     assert ana.evaluate("window.same") is True
 
 
@@ -192,18 +297,59 @@ def test_what_somebody_types_is_not_taken_away(site: Site) -> None:
     ana.get_by_label("Comment (needed to reject)").fill("because of")
     ana.get_by_label("Message").fill("by the way")
     bob.goto(path)
-    bob.get_by_role("button", name="Approve", exact=True).click()
+    approve_button(bob).click()
     expect(ana.locator("#status")).to_contain_text("finished")
-    expect(ana.locator("#wait[data-stale]")).to_be_visible()
+    expect(ana.locator("#changed")).to_be_visible()
     expect(ana.get_by_label("Comment (needed to reject)")).to_have_value("because of")
+    expect(ana.get_by_role("button", name="Reject")).to_be_disabled()
+    show_news(ana)
+    expect(ana.get_by_text("You wrote: because of")).to_be_visible()
     expect(ana.get_by_label("Message")).to_have_value("by the way")
-    ana.get_by_role("button", name="Reject").click()
-    expect(ana.get_by_role("alert")).to_contain_text("already closed: approve by bob")
+
+
+def test_the_list_does_not_change_under_a_pointer(site: Site) -> None:
+    ana = site.visitor()
+    row = ana.get_by_role("link").filter(has_text="v1.0.9")
+    site.thread("listed", said("deploy"), *deployment(tag="v1.0.9"))
+    ana.mouse.move(5, 5)
+    ana.evaluate("refresh()")
+    expect(row).to_have_count(1)
+    ana.get_by_role("heading", name="Waiting for an answer").hover()
+    site.thread("listed-too", said("deploy"), *deployment(tag="v1.0.8"))
+    ana.evaluate("refresh()")
+    expect(ana.locator("#changed")).to_be_visible()
+    expect(ana.get_by_role("link").filter(has_text="v1.0.8")).to_have_count(0)
+    show_news(ana)
+    expect(ana.get_by_role("link").filter(has_text="v1.0.8")).to_have_count(1)
+
+
+def test_the_page_of_a_wait_says_that_somebody_else_answered(site: Site) -> None:
+    site.thread("linked", said("deploy"), *deployment())
+    ana, bob = site.visitor("ana"), site.visitor("bob")
+    for page in (ana, bob):
+        page.goto("/waits/linked/3")
+    approve_button(bob).click()
+    expect(bob.locator("#story")).to_contain_text("bob approved")
+    ana.evaluate("refresh()")
+    expect(ana.locator("#changed")).to_contain_text("This was answered.")
+    expect(approve_button(ana)).to_be_disabled()
+    show_news(ana)
+    expect(ana.locator("#now")).to_contain_text("Closed. bob approved deploy_backend.")
+
+
+def test_times_have_their_age_and_the_exact_time_as_a_title(site: Site) -> None:
+    ana = site.visitor()
+    begin(ana)
+    age = ana.locator(".heading time")
+    expect(age).to_have_text("just now")
+    assert re.search(r"\d", age.get_attribute("title") or "")
+    ana.goto(site.thread("old", said("hi")))
+    expect(ana.locator(".heading time")).to_contain_text("2026")
 
 
 def test_a_call_is_rejected_with_a_reason(site: Site) -> None:
     ana = site.visitor()
-    begin(ana)
+    ana.goto(site.thread("reject", said("deploy"), *deployment()))
     ana.get_by_role("button", name="Reject").click()
     expect(ana.get_by_role("alert")).to_contain_text("write something")
     ana.get_by_label("Comment (needed to reject)").fill("not on a Friday")
@@ -213,22 +359,53 @@ def test_a_call_is_rejected_with_a_reason(site: Site) -> None:
     expect(ana.locator(".line.result")).to_have_count(0)
 
 
-def test_arguments_are_edited_and_what_does_not_fit_comes_back(site: Site) -> None:
+def test_an_edit_is_previewed_before_it_runs_and_what_does_not_fit_comes_back(site: Site) -> None:
     ana = site.visitor()
-    begin(ana)
-    ana.get_by_text("Approve with other arguments").click()
+    ana.goto(site.thread("edit", said("deploy"), *deployment()))
+    ana.get_by_text("Edit", exact=True).click()
     form = ana.locator("form.edit")
     expect(form.get_by_label("environment").locator("option")).to_have_count(2)
     form.get_by_label("tag").fill("v0.0.0")
     form.get_by_label("environment").evaluate("one => one.append(new Option('x', 'mars'))")
     form.get_by_label("environment").select_option("mars")
-    form.get_by_role("button", name="Approve with these arguments").click()
+    form.get_by_role("button", name="Preview").click()
     expect(ana.get_by_role("alert")).to_contain_text("the edited call is not valid")
     expect(form.get_by_label("tag")).to_have_value("v0.0.0")
     form.get_by_label("tag").fill("v1.2.2")
     form.get_by_label("environment").select_option("staging")
-    form.get_by_role("button", name="Approve with these arguments").click()
-    expect(ana.locator(".line.result")).to_contain_text('"deployed": "v1.2.2"')
+    form.get_by_role("button", name="Preview").click()
+    expect(ana.locator("#now .note")).to_contain_text("You changed tag, environment.")
+    expect(ana.locator("#now .arguments")).to_contain_text('Before: "v1.2.3"')
+    expect(ana.locator(".line.answer")).to_have_count(0)
+    approve_button(ana).click()
+    expect(ana.locator(".line.result")).to_contain_text("v1.2.2")
+
+
+def test_a_step_is_rated_and_keeps_the_last_word(site: Site) -> None:
+    ana = site.visitor()
+    ana.goto(site.thread("rated", said("deploy"), *deployment()))
+    for word in ("Good", "Bad"):
+        ana.get_by_role("button", name=f"{word} step").click()
+        pressed = ana.locator('.ratings [aria-pressed="true"]')
+        expect(pressed).to_have_text(re.compile(word))
+
+
+def test_a_call_is_read_back_from_what_a_browser_shows(site: Site) -> None:
+    spaces = " " * 400
+    tag = f"v1{spaces}amount: 5\nenvironment: staging\u202e\u3164\ufe0f\x1b{'w' * 20_000}"
+    path = site.thread("whole", said("deploy"), *deployment(tag=tag))
+    ana = site.visitor()
+    for address in (path, "/waits/whole/3"):
+        ana.goto(address)
+        names = ana.locator("#now .arguments dt").all_inner_texts()
+        values = ana.locator("#now .arguments dd:not(.aside)").all_inner_texts()
+        call = dict(zip(names, map(json.loads, values), strict=True))
+        assert call == {"tag": tag, "environment": "production"}
+        left = ana.locator("#now .arguments dt").first.bounding_box()
+        value = ana.locator("#now .arguments code", has_text="amount: 5").bounding_box()
+        assert left
+        assert value
+        assert value["x"] >= left["x"] + left["width"]
 
 
 def test_a_question_is_answered_by_choice(site: Site) -> None:
@@ -254,7 +431,7 @@ def test_of_two_who_approve_at_once_one_wins_and_the_other_reads_who(site: Site)
         page.goto(path)
     with people["ana"].expect_navigation(), people["bob"].expect_navigation():
         for page in people.values():
-            page.get_by_role("button", name="Approve", exact=True).click(no_wait_after=True)
+            page.get_by_role("button", name="Approve and run").click(no_wait_after=True)
     alerts = {name: page.get_by_role("alert") for name, page in people.items()}
     lost = {name: alert.inner_text() for name, alert in alerts.items() if alert.count()}
     (loser,) = lost
@@ -267,7 +444,7 @@ def test_of_two_who_approve_at_once_one_wins_and_the_other_reads_who(site: Site)
 def test_it_works_without_scripts(site: Site) -> None:
     ana = site.visitor(java_script_enabled=False)
     begin(ana)
-    approve = ana.get_by_role("button", name="Approve", exact=True)
+    approve = ana.get_by_role("button", name="Approve and run")
     _reload_until(ana, lambda: approve.count() == 1)
     approve.click()
     _reload_until(ana, lambda: "finished" in ana.locator("#status").inner_text())
@@ -291,7 +468,7 @@ def test_an_approval_needs_no_mouse(site: Site) -> None:
     ana.goto(path)
     ana.keyboard.press("Tab")
     expect(ana.get_by_role("link", name="Skip to the content")).to_be_focused()
-    approve = ana.get_by_role("button", name="Approve", exact=True)
+    approve = ana.get_by_role("button", name="Approve and run")
     for _ in range(40):
         ana.keyboard.press("Tab")
         if approve.evaluate("one => one === document.activeElement"):
@@ -307,7 +484,7 @@ def test_enter_in_an_argument_approves_nothing(site: Site) -> None:
     path = site.thread("enter", said("x"), asks("approval", "ana", call=call, digest="d"))
     ana = site.visitor()
     ana.goto(path)
-    ana.get_by_text("Approve with other arguments").click()
+    ana.get_by_text("Edit", exact=True).click()
     form = ana.locator("form.edit")
     form.evaluate("one => one.querySelector('textarea').outerHTML = '<input id=typed>'")
     ana.locator("#typed").press("Enter")
@@ -352,13 +529,13 @@ def test_nothing_in_a_log_runs_or_breaks_the_page(site: Site) -> None:
         expect(ana.get_by_text("onerror=alert(1)").first).to_be_visible()
         assert ana.evaluate("document.documentElement.scrollWidth") == 360, address
     ana.goto(approval)
-    ana.get_by_text("Approve with other arguments").click()
+    ana.get_by_text("Edit", exact=True).click()
     ana.locator("form.edit").get_by_label("tag").fill(f"other {HOSTILE}")
-    ana.locator("form.edit").get_by_label("Comment").fill(HOSTILE)
-    ana.get_by_role("button", name="Approve with these arguments").click()
+    ana.get_by_role("button", name="Preview").click()
+    approve_button(ana).click()
     expect(ana.locator(".line.error").first).to_contain_text("onerror=alert(1)")
     begin(ana, HOSTILE)
-    expect(ana.get_by_role("heading", name="May I run deploy_backend?")).to_be_visible()
+    expect(ana.locator("#story")).to_contain_text("onerror=alert(1)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

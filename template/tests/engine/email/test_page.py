@@ -1,6 +1,7 @@
 """The page behind a link in a mail: who sees it, who may answer, and that opening it is safe."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,6 @@ from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.api import preview_edit
 from agent.engine.loop.ports import Ports
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App
@@ -264,20 +264,19 @@ async def test_the_page_answers_every_kind_of_wait(
     assert (answer.data["verdict"], answer.data["text"]) == (fields["do"], said_)
 
 
-async def test_an_edit_runs_as_its_preview_showed_it(
-    browser: Caller, store: MemoryStore, ports: Ports
-) -> None:
+async def test_an_edit_runs_as_its_preview_showed_it(browser: Caller, store: MemoryStore) -> None:
     await store_approval(store)
     await sign_in(browser, "bob")
-    edit = {"do": "edit", "argument.amount": "50"}
-    shown = await preview_edit(ports, "t", 3, {"intent": "charge", "amount": 50}, actor="bob")
-    status, page = await send(browser, make_link(), digest=compute_digest(OTHER), **edit)
-    assert (status, "not the call you were shown" in page) == (409, True)
-    much = {"do": "edit", "argument.amount": "much", "digest": shown.digest}
-    status, page = await send(browser, make_link(), **much)
+    status, page = await send(browser, make_link(), do="preview", **{"argument.amount": "much"})
     assert (status, "Not done." in page) == (409, True)
-    assert (await store.load("t")).state.wait
-    assert (await send(browser, make_link(), digest=shown.digest, **edit))[0] == 303
+    status, page = await send(browser, make_link(), do="preview", **{"argument.amount": "50"})
+    assert (status, "as it would run" in page) == (200, True)
+    edited = {"intent": "charge", "amount": 50}
+    approval = {"call": json.dumps(edited), "edited": compute_digest(edited)}
+    other = approval | {"edited": compute_digest(OTHER)}
+    status, page = await send(browser, make_link(), do="edit", **other)
+    assert (status, "not the call you were shown" in page) == (409, True)
+    assert (await send(browser, make_link(), do="edit", **approval))[0] == 303
     assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
 
 

@@ -1,5 +1,6 @@
 """A call as a form, and back: what was not touched stays what it was."""
 
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
@@ -59,9 +60,7 @@ def shown(call: CallJson = CALL, typed: dict[str, str] | None = None) -> dict[st
 
 def as_sent(call: CallJson = CALL) -> dict[str, str]:
     """Return what a browser sends of a form in which nothing was touched."""
-    sent = {f"argument.{name}": field.shown for name, field in shown(call).items()}
-    nulls = {f"null.{name}": "on" for name, field in shown(call).items() if field.is_null}
-    return sent | nulls
+    return {f"argument.{name}": field.shown for name, field in shown(call).items()}
 
 
 def test_each_argument_has_a_field_of_its_kind() -> None:
@@ -114,24 +113,45 @@ def test_what_was_typed_takes_its_place(name: str, typed: str, value: Any) -> No
     assert type(changed[name]) is type(value)
 
 
-def test_a_text_may_be_there_and_empty_or_not_there() -> None:
-    sent = as_sent()
-    assert sent.pop("null.note") == "on"
-    assert apply_edit(STEPS.schema, CALL, sent)["note"] == ""
+def test_a_field_that_is_emptied_is_null_or_left_out() -> None:
     there = CALL | {"note": "x"}
-    nothing = as_sent(there) | {"null.note": "on"}
-    assert apply_edit(STEPS.schema, there, nothing)["note"] is None
+    assert apply_edit(STEPS.schema, there, as_sent(there) | {"argument.note": ""})["note"] is None
+    empty = CALL | {"note": ""}
+    assert apply_edit(STEPS.schema, empty, as_sent(empty))["note"] == ""
+    assert "tags" not in apply_edit(STEPS.schema, CALL, as_sent() | {"argument.tags": " "})
+    assert "number" not in apply_edit(STEPS.schema, CALL, as_sent() | {"argument.number": ""})
+
+
+def test_what_the_call_leaves_out_can_be_added() -> None:
+    short = {name: value for name, value in CALL.items() if name not in ("gift", "note", "tags")}
+    assert [*shown(short)][-3:] == ["note", "gift", "tags"]
+    assert shown(short)["gift"].options[0] == ("", "not set")
+    assert apply_edit(STEPS.schema, short, as_sent(short)) == short
+    given = {"argument.gift": "true", "argument.note": "x", "argument.tags": "[]"}
+    added = {"gift": True, "note": "x", "tags": []}
+    assert apply_edit(STEPS.schema, short, as_sent(short) | given) == short | added
+
+
+def test_a_number_that_is_written_as_text_is_typed_without_quotes() -> None:
+    class Pay(Step):
+        intent: Literal["pay"]
+        amount: Decimal
+
+    steps = JsonSteps(Pay | Done)
+    call = {"intent": "pay", "amount": "349.00"}
+    (field,) = list_fields(steps.schema, call, {})
+    assert (field.kind, field.shown) == ("text", "349.00")
+    assert apply_edit(steps.schema, call, {"argument.amount": "350"})["amount"] == "350"
 
 
 @pytest.mark.parametrize(
     ("name", "typed", "why"),
     [
-        ("number", "many", "number: this is no number"),
-        ("number", "", "number: this is no number"),
-        ("number", "true", "number: this is no number"),
-        ("number", "9" * 5000, "number: this is no number"),
-        ("place", "{city: Bonn}", "place: this is no JSON: Expecting"),
-        ("tags", "[" * 100_000, "tags: this is no JSON"),
+        ("number", "many", "number: this is not a number"),
+        ("number", "true", "number: this is not a number"),
+        ("number", "9" * 5000, "number: this is not a number"),
+        ("place", "{city: Bonn}", "place: this is not JSON: Expecting"),
+        ("tags", "[" * 100_000, "tags: this is not JSON"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(name: str, typed: str, why: str) -> None:
@@ -141,8 +161,8 @@ def test_what_cannot_be_read_is_refused_by_name(name: str, typed: str, why: str)
 
 def test_a_form_that_comes_back_shows_what_was_typed() -> None:
     form = shown(typed={"argument.number": "many", "argument.note": "x"})
-    assert (form["number"].shown, form["what"].shown) == ("many", shown()["what"].shown)
-    assert not form["note"].is_null
+    assert (form["number"].shown, form["note"].shown) == ("many", "x")
+    assert form["what"].shown == shown()["what"].shown
 
 
 @pytest.mark.parametrize(
@@ -153,5 +173,5 @@ def test_a_form_that_comes_back_shows_what_was_typed() -> None:
     ],
 )
 def test_a_call_of_yesterday_s_schema_is_shown_as_json(call: CallJson) -> None:
-    assert {field.kind for field in shown(call).values()} == {"json"}
+    assert {shown(call)[name].kind for name in call if name != "intent"} == {"json"}
     assert apply_edit(STEPS.schema, call, as_sent(call)) == call

@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi import FastAPI
 
 from agent.engine import inbox
 from agent.engine.context.window import Prompts
+from agent.engine.http import pages
 from agent.engine.inbox.lines import LINES
 from agent.engine.inbox.routes import build_thread_path
 from agent.engine.log.events import CallJson, Event, compute_digest, make_event
@@ -30,6 +32,7 @@ from ..domain import (
     list_types,
     make_message,
     make_pause,
+    make_result,
     make_step,
     rebind,
     store_thread,
@@ -104,8 +107,12 @@ async def test_what_waits_for_me_comes_first_then_what_is_urgent_then_what_waits
     assert re.findall(r'href="/inbox/(\w)#now"', waiting) == ["e", "c", "d", "b", "a"]
     assert re.findall(r'href="/inbox/(\w)"', threads) == ["f", "e", "d", "c", "b", "a"]
     words = seen(waiting)
-    assert words.index("low urgency") < words.index("For others") < words.index("question for bob")
-    assert "thread e question? high urgency question for you" in words
+    assert (
+        words.index("low urgency")
+        < words.index("For others")
+        < words.index("Question high urgency for bob")
+    )
+    assert "thread e question? Question high urgency for you" in words
     assert "runs running" in seen(threads)
 
 
@@ -117,12 +124,12 @@ async def test_an_empty_inbox_says_so(ana: Browser) -> None:
     ("seq", "words"),
     [
         (1, "ana said Hi"),
-        (2, 'system prefetched tags {"tags": ["v1"]}'),
-        (3, "agent chose charge(amount=500) amount 500"),
-        (4, "agent asked ana for approval; bob edited and approved approval?"),
+        (2, 'system prefetched tags tags ["v1"]'),
+        (3, "agent chose Good step Bad step charge(amount: 500) charge amount 500"),
+        (4, "agent asked ana for approval approval?"),
         (5, "agent notified ana by slack of the approval request"),
-        (6, "bob edited and approved charge(amount=5) amount 5 less"),
-        (9, 'charge returned {"charged": 5}'),
+        (6, "bob edited and approved charge(amount: 5) charge amount 5 less"),
+        (9, "charge returned charged 5"),
         (10, "charge returned too late to count late"),
         (11, "agent returned an invalid step no intent hm"),
         (16, "agent summarized the events up to 3 in short"),
@@ -130,7 +137,7 @@ async def test_an_empty_inbox_says_so(ana: Browser) -> None:
         (19, "agent could not notify anybody of the limit no channel"),
         (20, "agent finished done it"),
         (22, "ana cancelled the thread enough"),
-        (23, 'agent from_tomorrow {"what": "who knows"}'),
+        (23, "agent from_tomorrow what who knows"),
     ],
 )
 async def test_each_event_reads_as_a_sentence_with_its_text_below(
@@ -140,6 +147,57 @@ async def test_each_event_reads_as_a_sentence_with_its_text_below(
     line = (await ana.get()).partition(f'id="e{seq}" ')[2].partition("</li>")[0]
     shown = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC (prompt of )?event #\d+ ?", "", seen(f"<{line}"))
     assert shown.strip() == words
+
+
+async def test_the_machine_s_notices_are_folded_into_one_line(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await store_thread(store, *EVERY_EVENT)
+    page = await ana.get()
+    groups = re.findall(r'<li id="n(\d+)" class="notices">(.*?)</details>', page, re.DOTALL)
+    assert [int(first) for first, _ in groups] == [2, 5, 7, 12, 14, 16]
+    assert "2 notices: agent started charge · agent started charge again" in seen(groups[2][1])
+    assert all("<details>" in group for _, group in groups)
+    for problem in (11, 15, 19):
+        assert not [group for _, group in groups if f'id="e{problem}"' in group]
+
+
+async def test_a_timer_is_a_notice_and_a_question_is_not(ana: Browser, store: MemoryStore) -> None:
+    over = make_event("resumed", "system", "answer:2", wait=2, verdict="done")
+    await store_thread(store, make_message(), make_pause("timer"), over, make_pause("question"))
+    (group,) = re.findall(
+        r'<li id="n2" class="notices">(.*?)</details>', await ana.get(), re.DOTALL
+    )
+    assert re.findall(r'id="e(\d)"', group) == ["2", "3"]
+
+
+async def test_records_are_tables(ana: Browser, store: MemoryStore) -> None:
+    rows = [{"tag": "v1", "note": "\u202e<b>"}, {"tag": "v2", "note": ""}]
+    await store_thread(store, make_message(), make_step("look", at="x"), make_result(2, rows))
+    page = await ana.get()
+    table = page.partition("<table>")[2].partition("</table>")[0]
+    assert seen(table.replace("&lt;b&gt;", "bold")) == "tag note v1 \\u202ebold v2"
+
+
+async def test_a_finished_thread_begins_and_ends_with_the_answer(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message(), make_event("finished", message="All done."))
+    page = await ana.get()
+    top, _, story = page.partition('id="story"')
+    assert "Answer" in seen(top)
+    assert "All done." in seen(top)
+    assert 'class="line final "' in story
+
+
+async def test_pages_name_the_project_and_the_agent(ana: Browser, store: MemoryStore) -> None:
+    await store_thread(store, make_message("Hi"))
+    name = pages.find_project() or "test"
+    for path, title in (("/inbox/t", "Hi"), ("/", "Inbox")):
+        page = await ana.get(path)
+        agent = f" · test · {name}" if name != "test" else f" · {name}"
+        assert f"<title>{title}{agent}</title>" in page
+        assert f'<a class="brand" href="/">{name}</a>' in page
 
 
 async def test_what_is_long_is_folded_and_cut_and_whole_on_its_own_page(
@@ -246,18 +304,13 @@ async def test_a_message_says_something_and_not_everything(
 @pytest.mark.parametrize(
     ("wait", "sent", "answer"),
     [
-        (make_pause("approval", call=CHARGE), {"do": "approve", **RIGHT}, ("approve", "")),
+        (make_pause("approval", call=CHARGE), {"do": "approve"}, ("approve", "")),
         (
             make_pause("approval", call=CHARGE),
-            {"do": "approve", "text": "ok", **RIGHT},
+            {"do": "approve", "text": "ok"},
             ("approve", "ok"),
         ),
         (make_pause("approval", call=CHARGE), {"do": "reject", "text": "no"}, ("reject", "no")),
-        (
-            make_pause("approval", call=CHARGE),
-            {"do": "edit", "argument.amount": "400", "text": "less", **RIGHT},
-            ("edit", "less", {"intent": "charge", "amount": 400}),
-        ),
         (make_pause("question"), {"do": "answer", "text": " blue\r\n"}, ("answer", "blue")),
         (make_pause("question", **CHOICES), {"do": "answer", "choice": "1"}, ("answer", "blue")),
         (
@@ -291,7 +344,8 @@ async def test_every_wait_takes_its_verdicts(
     await store_thread(store, make_message(), make_step("charge", amount=500), wait)
     form = (await ana.get()).partition('class="card wait"')[2].partition("</section>")[0]
     assert f'name="do" value="{sent["do"]}"' in form
-    assert (await ana.send(wait="3", **sent)).status_code == 303
+    shown = {"wait": "3", "digest": wait.data.get("digest", "")}
+    assert (await ana.send(**shown, **sent)).status_code == 303
     closed = (await store.load("t")).events[-1]
     assert (closed.type, closed.actor, closed.key) == ("resumed", "ana", "answer:3")
     names = ("verdict", "text", "call")
@@ -302,7 +356,7 @@ async def test_every_wait_takes_its_verdicts(
 @pytest.mark.parametrize(
     ("wait", "sent", "why"),
     [
-        (make_pause("approval", call=CHARGE), {"do": "reject"}, "write something"),
+        (make_pause("approval", call=CHARGE), {"do": "reject", **RIGHT}, "write something"),
         (make_pause("approval", call=CHARGE), {"do": "approve", "digest": "x"}, "not the call you"),
         (make_pause("approval", call=CHARGE), {"do": "approve"}, "not the call you"),
         (
@@ -312,22 +366,27 @@ async def test_every_wait_takes_its_verdicts(
         ),
         (make_pause("approval", call=CHARGE), {"do": "approve", "wait": "2", **RIGHT}, "2 is not"),
         (make_pause("approval", call=CHARGE), {"do": "approve", "wait": "9" * 5000}, "0 is not"),
-        (make_pause("approval", call=CHARGE), {"do": "answer", "text": "yes"}, "does not answer"),
+        (
+            make_pause("approval", call=CHARGE),
+            {"do": "answer", "text": "yes", **RIGHT},
+            "does not answer",
+        ),
         (make_pause("approval", call=CHARGE), {"do": "", **RIGHT}, "does not answer"),
         (
             make_pause("approval", call=CHARGE),
-            {"do": "edit", "argument.amount": "many", **RIGHT},
-            "amount: this is no number",
+            {"do": "preview", "argument.amount": "many", **RIGHT},
+            "amount: this is not a number",
         ),
         (
             make_pause("approval", call=CHARGE),
-            {"do": "edit", "argument.amount": "1.5", **RIGHT},
+            {"do": "preview", "argument.amount": "1.5", **RIGHT},
             "the edited call is not valid",
         ),
         (make_pause("question"), {"do": "answer", "text": " "}, "write something"),
         (make_pause("question", **CHOICES), {"do": "answer", "choice": "7"}, "write something"),
         (make_pause("question"), {"do": "answer", "text": "x" * 80_001}, "at most 80000"),
-        (make_pause("question"), {"do": "edit", "text": "x"}, "does not answer"),
+        (make_pause("question"), {"do": "preview", "text": "x"}, "does not answer"),
+        (make_pause("question"), {"do": "edit", "text": "x"}, "look at the preview"),
         (make_pause("limit"), {"do": "approve"}, "does not answer"),
     ],
 )
@@ -342,7 +401,7 @@ async def test_what_is_refused_comes_back_with_the_reason_and_what_was_typed(
     assert list_types(await store.load("t")) == ["message", "step", "paused"]
     if "argument.amount" in sent:
         assert f'value="{sent["argument.amount"]}"' in answer.text
-        assert "<details open>" in answer.text
+        assert '<details class="editing" open>' in answer.text
 
 
 async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
@@ -351,7 +410,7 @@ async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
     await store_thread(store, make_message(), make_step("charge", amount=500))
     await store.append(await store.load("t"), make_pause("approval", "ana", "bob", call=CHARGE))
     first = await ana.send(do="approve", wait="3", **RIGHT)
-    second = await bob.send(do="reject", wait="3", text="too much")
+    second = await bob.send(do="reject", wait="3", text="too much", **RIGHT)
     third = await bob.send(do="approve", wait="3", **RIGHT)
     again = await ana.send(do="approve", wait="3", **RIGHT)
     assert [one.status_code for one in (first, second, third, again)] == [303, 409, 409, 303]
@@ -377,8 +436,113 @@ async def test_whoever_is_not_asked_sees_the_wait_and_no_form(
         store, make_message(), make_step("charge", amount=500), make_pause("approval", call=CHARGE)
     )
     page = await bob.get()
-    assert "Only ana may answer." in seen(page)
+    assert "Only ana can answer this." in seen(page)
     assert 'value="approve"' not in page
+
+
+STANDING = replace(
+    make_pause("approval", call=CHARGE),
+    data=make_pause("approval", call=CHARGE).data
+    | {"standing": {"amount": 500}, "digest": compute_digest(CHARGE, {"amount": 500})},
+)
+SHOWN = {"wait": "3", "digest": STANDING.data["digest"]}
+
+
+async def test_an_approval_is_for_one_call_or_for_the_thread_and_can_be_revoked(
+    ana: Browser, bob: Browser, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message(), make_step("charge", amount=500), STANDING)
+    assert "for this thread: every charge with amount: 500" in seen(await ana.get())
+    sent = await ana.send(do="approve", standing="thread", **SHOWN)
+    assert sent.status_code == 303
+    page = await bob.get()
+    assert "Approved for this thread every charge with amount: 500 by ana Revoke" in seen(page)
+    assert (await bob.send(do="revoke", approval="4")).status_code == 303
+    assert (await bob.send(do="revoke", approval="4")).status_code == 409
+    assert "Approved for this thread" not in seen(await bob.get())
+    revoked = (await store.load("t")).events[-1]
+    assert (revoked.type, revoked.actor, revoked.data) == ("revoked", "bob", {"approval": 4})
+
+
+@pytest.mark.parametrize("standing", ["once", "", "x"])
+async def test_an_approval_is_for_one_call_unless_somebody_says_more(
+    ana: Browser, store: MemoryStore, standing: str
+) -> None:
+    await store_thread(store, make_message(), make_step("charge", amount=500), STANDING)
+    assert (await ana.send(do="approve", standing=standing, **SHOWN)).status_code == 303
+    assert (await store.load("t")).state.standing == ()
+
+
+async def test_no_form_offers_what_the_policy_does_not_name(
+    ana: Browser, store: MemoryStore
+) -> None:
+    asked = make_pause("approval", call=CHARGE)
+    await store_thread(store, make_message(), make_step("charge", amount=500), asked)
+    assert 'name="standing"' not in await ana.get()
+    sent = {"do": "approve", "standing": "thread", "wait": "3", **RIGHT}
+    assert (await ana.send(**sent)).status_code == 409
+
+
+@pytest.mark.parametrize("do", ["approve", "reject", "preview", "edit", "answer", "done"])
+@pytest.mark.parametrize("digest", ["", "of another call"])
+async def test_a_form_that_showed_another_call_does_nothing(
+    ana: Browser, store: MemoryStore, do: str, digest: str
+) -> None:
+    asked = make_pause("approval", call=CHARGE)
+    await store_thread(store, make_message(), make_step("charge", amount=500), asked)
+    sent = {"do": do, "wait": "3", "text": "x", "digest": digest, "argument.amount": "1"}
+    answer = await ana.send(**sent)
+    assert (answer.status_code, "not the call you were shown" in answer.text) == (409, True)
+    assert list_types(await store.load("t"))[-1] == "paused"
+
+
+async def test_a_message_to_a_thread_that_asks_for_something_else_now_comes_back(
+    ana: Browser, store: MemoryStore
+) -> None:
+    asked = make_pause("approval", call=CHARGE)
+    await store_thread(store, make_message(), make_step("charge", amount=500), asked)
+    assert 'name="seen" id="seen" data-held value="3"' in await ana.get()
+    answer = await ana.send(do="message", text="thanks", seen="")
+    assert (answer.status_code, "thanks</textarea>" in answer.text) == (409, True)
+    assert (await store.load("t")).state.wait
+    for _ in range(2):  # a button that is pressed twice
+        assert (await ana.send(do="message", text="no", seen="3", key="k")).status_code == 303
+    assert list_types(await store.load("t"))[-2:] == ["paused", "message"]
+
+
+async def test_a_step_is_rated_and_shows_what_its_reader_said_last(
+    ana: Browser, bob: Browser, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message(), make_step("charge", amount=500))
+    for rating in ("good", "bad"):
+        answer = await ana.send("/inbox/t/ratings", step="2", rating=rating, before="9")
+        assert answer.headers["location"] == "/inbox/t?before=9#e2"
+    assert 'value="bad" aria-pressed="true"' in await ana.get()
+    assert 'value="good" aria-pressed="false"' in await ana.get()
+    assert 'aria-pressed="true"' not in await bob.get()
+    rated = [past.data for past in (await store.load("t")).events if past.type == "rated"]
+    assert [one["rating"] for one in rated] == ["good", "bad"]
+    for step, rating in [("1", "good"), ("x", "good"), ("2", "so so")]:
+        answer = await ana.send("/inbox/t/ratings", step=step, rating=rating)
+        assert answer.status_code == 409
+
+
+async def test_a_card_says_what_is_known_who_may_answer_and_until_when(
+    ana: Browser, store: MemoryStore
+) -> None:
+    soon = (await store.now() + timedelta(hours=1)).isoformat()
+    about = {"error": "no route\u202e", "idempotency_key": "t.1", "escalate": ["head"]}
+    asked = make_pause("in_doubt", "bob", "ana", call=CHARGE, expires_at=soon, **about)
+    await store_thread(store, make_message(), make_step("charge", amount=500), asked)
+    words = seen((await ana.get()).partition('class="card wait"')[2])
+    for fact in (
+        "Outcome unknown for you or bob",
+        "UTC ; then head will be asked",
+        r"Last error: no route\u202e",
+        "Idempotency key: t.1",
+        "It did not happen: run it again",
+    ):
+        assert fact in words
 
 
 async def test_cancel_ends_a_thread_once(ana: Browser, store: MemoryStore) -> None:
@@ -406,7 +570,7 @@ async def test_nobody_looks_in_without_signing_in(
     assert answer.headers["location"].startswith("/login?next=%2F")
 
 
-@pytest.mark.parametrize("path", ["/", "/inbox/t"])
+@pytest.mark.parametrize("path", ["/", "/inbox/t", "/inbox/t/ratings"])
 @pytest.mark.parametrize("forged", [{"csrf": ""}, {"csrf": "x"}])
 async def test_nothing_is_done_without_the_word_of_the_session(
     ana: Browser, store: MemoryStore, path: str, forged: dict[str, str]
@@ -489,7 +653,7 @@ async def test_nothing_in_a_log_is_obeyed(ana: Browser, store: MemoryStore, log:
 KNOWN_TAGS = set(
     """html head meta title link script body a header form input span button main div h1 h2 h3 p
     ol ul li strong time code details summary pre dl dt dd section label textarea fieldset legend
-    select option""".split()
+    select option table thead tbody tr th td""".split()
 )
 
 

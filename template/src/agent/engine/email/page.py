@@ -29,10 +29,9 @@ def build_router(stamp: Stamp) -> APIRouter:
     ) -> Response:
         link = _open_link(stamp, token, name)
         thread = await service.app.ports.store.load(link.thread)
-        # What is approved is what the mail was about, whatever the form says; an edit has a digest
-        # of its own, which the page showed.
-        meant = {"digest": link.digest} if fields.get("do") == "approve" else {}
-        given = fields | meant
+        # What is decided is what the mail was about, whatever the form says. The call of an edit,
+        # which the page showed, has a digest of its own.
+        given = fields | {"digest": link.digest}
         return await waits.answer(request, service, thread, link.wait, name, given)
 
     return routes

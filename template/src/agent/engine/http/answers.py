@@ -1,4 +1,7 @@
-"""An open wait as a form, and the answer in it."""
+"""An open wait as a form, and the answer in it.
+
+A form carries its wait and the digest of what it showed; the answer to any other is refused.
+"""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -9,26 +12,16 @@ from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
 from ..loop.verdicts import find_open_wait
+from ..people.cards import format_scope
 from . import edits
+from .previews import Preview, find_schema, make_preview, read_preview
 from .wire import MAX_TEXT
 
 _WAYS = {
-    "limit": (("continue", "Go on"), ("stop", "Stop here")),
-    "in_doubt": (
-        ("happened", "It happened"),
-        ("retry", "It did not: run it again"),
-        ("abort", "Give it up"),
-    ),
-    "job": (("done", "It is done"),),
-    "timer": (("done", "Go on now"),),
-}
-_HINTS = {
-    "question": "It answers the question above.",
-    "approval": "It takes the question above back: the agent reads it and decides again.",
-    "limit": "It counts as leave to go on.",
-    "timer": "It ends the waiting.",
-    "job": "It is read once the question above is answered.",
-    "in_doubt": "It is read once the question above is answered.",
+    "limit": ("continue", "stop"),
+    "in_doubt": ("happened", "retry", "abort"),
+    "job": ("done",),
+    "timer": ("done",),
 }
 
 
@@ -45,45 +38,66 @@ class Form:
     urgency: str
     choices: tuple[str, ...]
     """Answers to a question; it may be answered in other words too."""
-    ways: tuple[tuple[str, str], ...]
-    """Verdicts that need nothing else, and how they read."""
+    ways: tuple[str, ...]
+    """Verdicts that need nothing else."""
     fields: list[edits.Field]
     """The arguments of a call, to be changed."""
-    hint: str
-    """What a message would do now."""
+    scope: str
+    """Which later calls may be approved together with this one; empty for none."""
+    preview: Preview | None = None
+    """The edited call, to be approved."""
 
     @classmethod
     def of(
-        cls, ports: Ports, thread: Thread, wait: OpenWait, name: str, typed: dict[str, str]
+        cls,
+        ports: Ports,
+        thread: Thread,
+        wait: OpenWait,
+        name: str,
+        typed: dict[str, str],
+        preview: Preview | None = None,
     ) -> Self:
         """Make the form of a wait, with what was `typed` into it before."""
-        edit = wait.kind == "approval" and typed.get("wait") == str(wait.seq)
-        call, before = wait.data.get("call"), typed if edit else {}
+        call = wait.data.get("call") if wait.kind == "approval" else None
+        before = typed if typed.get("wait") == str(wait.seq) else {}
         return cls(
             wait,
             mine=wait.admits(name),
             urgency=find_urgency(wait),
             choices=_list_choices(wait),
             ways=_WAYS.get(wait.kind, ()),
-            fields=edits.list_fields(_find_schema(ports, thread), call, before) if call else [],
-            hint=_HINTS.get(wait.kind, ""),
+            fields=edits.list_fields(find_schema(ports, thread), call, before) if call else [],
+            scope=format_scope(wait.data),
+            preview=preview,
         )
 
 
-async def give_answer(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
-    """Close the wait that the form was about. Raises Refused."""
+async def take_form(
+    ports: Ports, thread: Thread, name: str, fields: dict[str, str]
+) -> Preview | None:
+    """Close the wait that a form is about, or return the preview of the edit in it.
+
+    Raises:
+        Refused: nothing was recorded, for the reason it gives.
+    """
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
     wait = find_open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
+    if fields.get("digest", "") != (wait.data.get("digest") or ""):
+        raise Refused("this is not the call you were shown; look again")
     text = _join_answer(wait, fields)
     if len(text) > MAX_TEXT:
         raise Refused(f"an answer has at most {MAX_TEXT} characters")
     if not text and verdict in ("answer", "reject"):
         raise Refused(f"to {verdict}, write something: the agent reads it")
-    shown = wait.data.get("call") if verdict == "edit" else None
-    call = edits.apply_edit(_find_schema(ports, thread), shown, fields) if shown else None
-    digest = fields.get("digest", "")
-    given: dict[str, Any] = {"actor": name, "text": text, "digest": digest}
-    await api.resume(ports, thread.id, wait.seq, verdict, call=call, **given)
+    if verdict == "preview":
+        return await make_preview(ports, thread, wait, name, fields)
+    given: dict[str, Any] = {"actor": name, "text": text, "digest": fields.get("digest", "")}
+    if verdict == "edit":
+        given |= {"call": read_preview(fields), "digest": fields["edited"]}
+    if verdict == "approve":
+        given["standing"] = fields.get("standing") == "thread"
+    await api.resume(ports, thread.id, wait.seq, verdict, **given)
+    return None
 
 
 def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
@@ -94,12 +108,6 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
         and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
         for past in thread.events
     )
-
-
-def _find_schema(ports: Ports, thread: Thread) -> edits.Schema:
-    """Return the schema of the steps of a thread's agent; an empty one where it is gone."""
-    agent = ports.find_agent(thread)
-    return agent.steps.schema if agent else {}
 
 
 def _list_choices(wait: OpenWait) -> tuple[str, ...]:

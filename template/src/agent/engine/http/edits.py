@@ -4,21 +4,27 @@ What was left as it was shown stays exactly what it was, whatever a browser did 
 """
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..llms.schema import list_shapes
 from ..log.characters import clean
 from ..log.errors import Refused
-from ..log.events import CallJson, make_safe
+from ..log.events import CallJson
 
 Schema = dict[str, Any]
 Kind = Literal["text", "number", "choice", "json"]
+
+_LEFT_OUT: Any = object()
+"""The value of an argument that the call does not have."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Field:
     name: str
+    """As the call has it."""
     kind: Kind
     about: str
     """What the schema says of it."""
@@ -27,7 +33,6 @@ class Field:
     value: Any
     typed: str | None = None
     """What somebody wrote into it before."""
-    is_null: bool = False
 
     @property
     def shown(self) -> str:
@@ -36,46 +41,52 @@ class Field:
     @property
     def written(self) -> str:
         """The value as the form shows it."""
-        if self.kind in ("text", "number") and self.value is None:
+        if self.value is _LEFT_OUT or (self.value is None and self.kind in ("text", "number")):
             return ""
         if self.kind == "text":
-            return str(make_safe(clean(self.value)))
+            return clean(self.value)
         if self.kind == "json":
-            return str(make_safe(clean(json.dumps(self.value, ensure_ascii=False, indent=2))))
+            return clean(json.dumps(self.value, ensure_ascii=False, indent=2))
         return json.dumps(self.value)
 
     @property
     def options(self) -> list[tuple[str, str]]:
         """What a choice sends, and how it reads."""
-        return [
+        known = [
             (json.dumps(one), one if isinstance(one, str) else json.dumps(one))
             for one in self.choices
         ]
+        return [("", "not set"), *known] if self.value is _LEFT_OUT else known
 
-    def read(self, given: str, is_null: bool) -> Any:
-        """Return the value that somebody gave. Raises Refused."""
-        if given == self.written and is_null == (self.value is None):
+    def read(self, given: str) -> Any:
+        """Return the value that somebody gave; an emptied field is null, or left out.
+
+        Raises:
+            Refused: it cannot be read at all. Whether it fits is for the schema to say.
+        """
+        if given == self.written:
             return self.value
+        if not given.strip() and (self.kind != "text" or (self.nullable and not given)):
+            return None if self.nullable else _LEFT_OUT
         match self.kind:
             case "text":
-                return None if is_null else given
+                return given
             case "choice":
                 return next((one for one in self.choices if json.dumps(one) == given), given)
-            case "number" if not given.strip() and self.nullable:
-                return None
         try:
             value = json.loads(given)
         except (ValueError, RecursionError) as error:
             if self.kind == "json":
-                raise Refused(f"{self.name}: this is no JSON: {error}") from None
+                raise Refused(f"{self.name}: this is not JSON: {error}") from None
             value = given
         if self.kind == "number" and type(value) not in (int, float):
-            raise Refused(f"{self.name}: this is no number")
+            raise Refused(f"{self.name}: this is not a number")
         return value
 
 
 def list_fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[Field]:
-    """Return a field for each argument of a call, with what was `typed` before."""
+    """Return a field for each argument, with what was `typed` before: those of the call in its
+    order, then those that only the schema has."""
     known: Schema = next(
         (
             shape["properties"]
@@ -84,13 +95,13 @@ def list_fields(schema: Schema, call: CallJson, typed: dict[str, str]) -> list[F
         ),
         {},
     )
+    values = call | {name: _LEFT_OUT for name in known if name not in call}
     return [
         replace(
             _make_field(schema, name, known.get(name, {}), value),
             typed=typed.get(f"argument.{name}"),
-            is_null=f"null.{name}" in typed if typed else value is None,
         )
-        for name, value in call.items()
+        for name, value in values.items()
         if name != "intent"
     ]
 
@@ -100,9 +111,8 @@ def apply_edit(schema: Schema, call: CallJson, form: dict[str, str]) -> CallJson
     changed = dict(call)
     for field in list_fields(schema, call, {}):
         if (given := form.get(f"argument.{field.name}")) is not None:
-            is_null = f"null.{field.name}" in form if field.kind == "text" else field.value is None
-            changed[field.name] = field.read(given, is_null)
-    return changed
+            changed[field.name] = field.read(given)
+    return {name: value for name, value in changed.items() if value is not _LEFT_OUT}
 
 
 def _make_field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
@@ -112,6 +122,8 @@ def _make_field(schema: Schema, name: str, known: Schema, value: Any) -> Field:
     only = others[0] if len(others) == 1 else {}
     kind, choices = _find_kind(only)
     choices += (None,) if choices and nullable else ()
+    if {option.get("type") for option in others} == {"number", "string"} and _is_decimal(value):
+        kind = "text"
     if not _fits(kind, choices, nullable, value):
         kind, choices = "json", ()
     about = known.get("description") or only.get("description", "")
@@ -136,9 +148,14 @@ def _find_kind(schema: Schema) -> tuple[Kind, tuple[Any, ...]]:
     return "json", ()
 
 
+def _is_decimal(value: Any) -> bool:
+    """Say whether a number is written as text, as a `Decimal` is."""
+    return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+
 def _fits(kind: Kind, choices: tuple[Any, ...], nullable: bool, value: Any) -> bool:
     """Say whether a form of this kind can show the value that is there."""
-    if value is None and nullable:
+    if value is _LEFT_OUT or (value is None and nullable):
         return True
     match kind:
         case "text":

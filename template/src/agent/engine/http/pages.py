@@ -8,6 +8,7 @@ the business of `sessions`.
 from collections.abc import Callable, Coroutine
 from functools import cache
 from http import HTTPStatus
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
@@ -20,10 +21,11 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from ..log.characters import clean
+from ..log.characters import clean, quote
 from ..log.errors import AgentError
-from ..log.events import make_safe
-from ..people.words import format_call, format_value
+from ..people import cards
+from ..people.words import format_value
+from .calls import format_brief, list_rows
 from .problems import STATUSES
 from .service import get_service
 
@@ -32,6 +34,7 @@ OURS = __package__
 MAX_FIELDS = 200
 """Of one form."""
 
+_ROOT = __package__.partition(".")[0]
 _OURS = "style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'"
 _HEADERS = {
     "Content-Security-Policy": f"default-src 'none'; {_OURS}; form-action 'self'; "
@@ -49,14 +52,28 @@ def render_page(
 ) -> Response:
     """Render a template of `html/` in the package `home`.
 
-    It knows the `session` where somebody is signed in, and whether there is an inbox at `/`.
+    It knows the `session` where somebody is signed in, whether there is an inbox at `/`, and whose
+    page it is: of which project, and of which `agent` if there is only one.
     """
+    service = get_service(request)
+    agents = [*service.app.ports.agents]
     known = {
         "session": getattr(request.state, "session", None),
-        "has_inbox": get_service(request).thread_page is not None,
+        "has_inbox": service.thread_page is not None,
+        "product": find_project() or agents[0],
+        "agent": agents[0] if len(agents) == 1 else "",
+        "cards": cards,
     }
-    shown = _make_environment(home).get_template(template).render(**known, **context)
+    shown = _make_environment(home).get_template(template).render(known | context)
     return HTMLResponse(shown, status, _HEADERS)
+
+
+@cache
+def find_project() -> str:
+    """Return the name of the project that installed the command `agent`; "" if there is none."""
+    commands = entry_points(group="console_scripts", name="agent")
+    ours = (one.dist for one in commands if one.value.startswith(f"{_ROOT}."))
+    return next((project.name for project in ours if project), "")
 
 
 def redirect(path: str) -> Response:
@@ -82,7 +99,7 @@ async def read_form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise HTTPException(422, f"A form has at most {MAX_FIELDS} fields.") from None
-    return {name: make_safe(value.replace("\r\n", "\n")) for name, value in fields}
+    return {name: value.replace("\r\n", "\n").replace("\0", "\ufffd") for name, value in fields}
 
 
 Form = Annotated[dict[str, str], Depends(read_form)]
@@ -152,7 +169,13 @@ def _make_environment(home: str) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"format_call": format_call, "format_value": format_value}
+    environment.filters |= {
+        "format_brief": format_brief,
+        "format_value": format_value,
+        "list_rows": list_rows,
+        "quote": quote,
+        "write_name": cards.write_name,
+    }
     return environment
 
 

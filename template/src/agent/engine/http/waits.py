@@ -17,6 +17,7 @@ from ..log.thread import Thread
 from ..people.routing import find_closing
 from ..people.words import describe_event, format_title
 from . import answers, build_wait_path, pages
+from .previews import Preview
 from .service import Loaded, Running, Service
 from .sessions import Person, Sent, require_person
 
@@ -53,8 +54,10 @@ def render_wait(
     name: str,
     typed: dict[str, str] | None = None,
     refused: str = "",
+    preview: Preview | None = None,
 ) -> Response:
-    """Return the page of a wait, with what was `typed` into it and why that was `refused`.
+    """Return the page of a wait, with what was `typed` into it and why that was `refused`, or the
+    `preview` of an edit.
 
     Raises:
         HTTPException: the thread never asked that.
@@ -62,10 +65,10 @@ def render_wait(
     asked, is_open = _find_question(thread, wait), thread.state.wait
     form = None
     if is_open and is_open.seq == wait:
-        form = answers.Form.of(service.app.ports, thread, is_open, name, typed or {})
+        form = answers.Form.of(service.app.ports, thread, is_open, name, typed or {}, preview)
     shown: dict[str, Any] = {"typed": typed or {}, "refused": refused}
     shown |= {"asked": asked, "form": form, "title": format_title(thread)}
-    shown |= {} if form else _describe_closing(thread, asked, name)
+    shown |= {"reader": name} if form else _describe_closing(thread, asked, name)
     if service.thread_page:
         shown["thread_page"] = service.thread_page(thread.id)
     return pages.render_page(request, "wait_page.html", 409 if refused else 200, **shown)
@@ -79,18 +82,21 @@ async def answer(
     name: str,
     fields: dict[str, str],
 ) -> Response:
-    """Record the answer of a form, and lead to what it did.
+    """Record the answer of a form, and lead to what it did; or show the preview of an edit.
 
     What is refused comes back with the reason and what was typed. The wait is the one of the
     address, whatever the form says.
     """
     given, ports = fields | {"wait": str(wait)}, service.app.ports
     try:
-        await answers.give_answer(ports, thread, name, given)
+        preview = await answers.take_form(ports, thread, name, given)
     except Refused as refused:
         thread = await ports.store.load(thread.id)
         if not answers.is_given(thread, name, given):
             return render_wait(request, service, thread, wait, name, given, str(refused))
+        preview = None
+    if preview:
+        return render_wait(request, service, thread, wait, name, given, preview=preview)
     service.app.runner.wake(thread.id)
     if service.thread_page:
         return pages.redirect(service.thread_page(thread.id))

@@ -20,6 +20,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..context.window import render_prompt
 from ..http import answers, pages, wire
+from ..http.previews import Preview
 from ..http.service import LastEventId, Loaded, Running, Service
 from ..http.sessions import Person, Sent, require_person
 from ..http.stream import stream_events
@@ -28,7 +29,8 @@ from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
 from ..people.words import format_title
-from .lines import LINES, format_short, list_lines
+from .lines import LINES, LONGEST, format_short, list_groups
+from .now import describe_now
 from .waiting import list_questions
 
 SOURCE = "inbox"
@@ -52,7 +54,7 @@ async def show_inbox(request: Request, service: Running, name: Person) -> Respon
         "format_title": format_title,
     }
     shown |= {"asked": list_questions(threads.values(), name), "more": LISTED}
-    shown["agent_of"] = _make_agent_label(service)
+    shown |= {"agent_of": _make_agent_label(service), "reader": name}
     listed = [(row, format_title(threads[row.id])) for row in rows]
     return pages.render_page(request, "inbox.html", home=__package__, rows=listed, **shown)
 
@@ -75,7 +77,7 @@ async def show_thread(
     name: Person,
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    return _render_page(request, service, thread, name, before, "", {})
+    return _render_page(request, service, thread, name, before)
 
 
 @router.post("/inbox/{thread_id}")
@@ -83,14 +85,29 @@ async def act(
     request: Request, thread: Loaded, service: Running, name: Person, fields: Sent
 ) -> Response:
     """Do what a form of the page says; what is refused comes back with what was typed."""
+    store, preview = service.app.ports.store, None
     try:
-        await _answer(service.app.ports, thread, name, fields)
+        preview = await _take_form(service.app.ports, thread, name, fields)
     except Refused as refused:
-        thread = await service.app.ports.store.load(thread.id)
+        thread = await store.load(thread.id)
         if not answers.is_given(thread, name, fields):
-            return _render_page(request, service, thread, name, None, str(refused), fields)
+            return _render_page(request, service, thread, name, refused=str(refused), typed=fields)
+    if preview:
+        return _render_page(request, service, thread, name, typed=fields, preview=preview)
     service.app.runner.wake(thread.id)
     return pages.redirect(f"{build_thread_path(thread.id)}#now")
+
+
+@router.post("/inbox/{thread_id}/ratings")
+async def rate(thread: Loaded, service: Running, name: Person, fields: Sent) -> Response:
+    """Keep what somebody thinks of a step, and lead back to it."""
+    step, before = (
+        int(given) if given.isdecimal() and len(given) < 10 else 0
+        for given in (fields.get("step", ""), fields.get("before", ""))
+    )
+    await api.rate(service.app.ports, thread.id, step, fields.get("rating", ""), actor=name)
+    query = f"?before={before}" if before else ""
+    return pages.redirect(f"{build_thread_path(thread.id)}{query}#e{step}")
 
 
 @router.get("/inbox/{thread_id}/events/{seq}")
@@ -142,16 +159,26 @@ def _make_agent_label(service: Service) -> Callable[[str], str]:
     return lambda agent: (agent or ports.default.name) if len(ports.agents) > 1 else ""
 
 
-async def _answer(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> None:
+async def _take_form(
+    ports: Ports, thread: Thread, name: str, fields: dict[str, str]
+) -> Preview | None:
     match fields.get("do"):
         case "message":
             text, delivery = read_message(name, fields)
+            shown = str(thread.state.wait.seq) if thread.state.wait else ""
+            if fields.get("seen", "") != shown and not thread.has(f"in:{delivery}"):
+                raise Refused("the agent asks for something else now; look, and send it again")
             who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
             await api.append_message(ports, thread.id, text, **who)
         case "cancel":
             await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
+        case "revoke":
+            given = fields.get("approval", "")
+            approval = int(given) if given.isdecimal() and len(given) < 10 else 0
+            await api.revoke(ports, thread.id, approval, actor=name)
         case _:
-            await answers.give_answer(ports, thread, name, fields)
+            return await answers.take_form(ports, thread, name, fields)
+    return None
 
 
 def _render_page(
@@ -159,26 +186,31 @@ def _render_page(
     service: Service,
     thread: Thread,
     name: str,
-    before: int | None,
-    refused: str,
-    typed: dict[str, str],
+    before: int | None = None,
+    *,
+    refused: str = "",
+    typed: dict[str, str] | None = None,
+    preview: Preview | None = None,
 ) -> Response:
-    wait = thread.state.wait
+    wait, ports, given = thread.state.wait, service.app.ports, typed or {}
     return pages.render_page(
         request,
         "thread.html",
         409 if refused else 200,
         home=__package__,
         thread=thread,
-        agent=_make_agent_label(service)(thread.state.agent),
+        agent=thread.state.agent or ports.default.name,
+        label=_make_agent_label(service)(thread.state.agent),
         title=format_title(thread),
-        name=name,
+        reader=name,
         path=build_thread_path(thread.id),
-        lines=list_lines(thread, before),
-        newest=before is None,
-        form=answers.Form.of(service.app.ports, thread, wait, name, typed) if wait else None,
+        groups=list_groups(thread, name, before),
+        before=before,
+        form=answers.Form.of(ports, thread, wait, name, given, preview) if wait else None,
+        now=describe_now(thread, name),
         refused=refused,
-        typed=typed,
+        typed=given,
         key=token_urlsafe(8),
         format_short=format_short,
+        longest=LONGEST,
     )
