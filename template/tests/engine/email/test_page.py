@@ -275,7 +275,7 @@ async def test_an_edit_runs_as_its_preview_showed_it(browser: Caller, store: Mem
     approval = {"call": json.dumps(edited), "edited": compute_digest(edited)}
     other = approval | {"edited": compute_digest(OTHER)}
     status, page = await send(browser, make_link(), do="edit", **other)
-    assert (status, "not the call you were shown" in page) == (409, True)
+    assert (status, "Not done." in page) == (409, True)
     assert (await send(browser, make_link(), do="edit", **approval))[0] == 303
     assert (await store.load("t")).events[-1].data["call"] == {"intent": "charge", "amount": 50}
 
@@ -291,7 +291,7 @@ async def test_an_approval_is_of_the_call_and_the_scope_in_the_mail(
     await store_thread(store, make_message(), make_step(**CALL), wait)
     await sign_in(browser, "bob")
     status, page = await send(browser, make_link(), do="approve", digest=digest)
-    assert (status, "not the call you were shown" in page) == (409, True)
+    assert (status, "Not done." in page) == (409, True)
     path = f"/email/wait/{Stamp.from_env().seal_link(Link('t', 3, digest, 'bob'))}"
     assert (await send(browser, path, do="approve", digest=compute_digest(CALL)))[0] == 303
     assert (await store.load("t")).events[-1].data["verdict"] == "approve"
