@@ -7,7 +7,8 @@ import pytest
 
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import make_event
-from agent.engine.people.routing import Routing, find_receipts, find_wait
+from agent.engine.people.history import find_receipts, find_wait
+from agent.engine.people.routing import Routing
 
 from ..domain import (
     Shown,

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from ..log.errors import Refused
 from ..log.events import Event
 from ..log.thread import Thread
-from ..people.routing import find_closing
+from ..people.history import find_closing
 from ..people.words import describe_event, format_title
 from . import answers, build_wait_path, pages
 from .previews import Preview

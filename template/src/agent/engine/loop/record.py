@@ -65,14 +65,12 @@ async def make_wait(
 
 async def compute_times(store: Store, **seconds: float | None) -> dict[str, str]:
     """Return what a wait says of when something is done about it, by the store's clock."""
-    if not any(pause_s is not None for pause_s in seconds.values()):
-        return {}
-    now = await store.now()
-    return {
-        name: (now + timedelta(seconds=min(max(0.0, pause_s), MAX_PAUSE_S))).isoformat()
-        for name, pause_s in seconds.items()
-        if pause_s is not None
-    }
+    times = dict[str, str]()
+    for name, pause_s in seconds.items():
+        if pause_s is not None:
+            pause = timedelta(seconds=min(max(0.0, pause_s), MAX_PAUSE_S))
+            times[name] = (await store.now() + pause).isoformat()
+    return times
 
 
 def format_reason(why: str) -> str:

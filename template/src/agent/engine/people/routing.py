@@ -9,8 +9,9 @@ from typing import Any
 
 from ..log.errors import Unavailable
 from ..log.events import Event
-from ..log.thread import Thread, reduce
+from ..log.thread import Thread
 from ..loop.ports import Channel, Delivery, Notifier
+from .history import find_receipts, find_wait
 from .identity import find_channels
 
 
@@ -68,29 +69,3 @@ def check_address(notifier: Notifier, address: str) -> str:
 
 def _address(event: Event, people: list[str]) -> Event:
     return replace(event, data=event.data | {"audience": people})
-
-
-def find_wait(thread: Thread, event: Event) -> Event:
-    """Return the `paused` event that `event` is or closes."""
-    return next(past for past in reversed(thread.events[: event.seq]) if past.type == "paused")
-
-
-def find_closing(thread: Thread, wait: int) -> Event | None:
-    """Return the event that closed a wait; None while it is open."""
-    state = thread.before(wait + 1).state
-    for event in thread.events[wait:]:
-        state = reduce(state, event)
-        if state.wait is None or state.wait.seq != wait:
-            return event
-    return None
-
-
-def find_receipts(thread: Thread, event: Event) -> dict[str, list[Any]]:
-    """Return the receipts of what people were sent about the wait that `event` closes, oldest
-    first, by channel."""
-    wait, receipts = find_wait(thread, event), dict[str, list[Any]]()
-    for past in thread.events[wait.seq : event.seq]:
-        if past.type == "delivered" and past.data["ref"] >= wait.seq:
-            for name, receipt in (past.data.get("receipt") or {}).items():
-                receipts.setdefault(name, []).append(receipt)
-    return receipts

@@ -13,7 +13,7 @@ from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import Event
 from ..loop.api import keep_time, preview_edit, resume
 from ..loop.verdicts import check_answer, find_open_wait
-from ..people.routing import find_closing
+from ..people.history import find_closing
 from ..runners.app import App
 from .background import Background
 from .blocks import describe_decision

@@ -10,8 +10,8 @@ from ..log.errors import Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import Sent
+from ..people.history import find_receipts, find_wait
 from ..people.identity import find_identities
-from ..people.routing import find_receipts, find_wait
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
 from .links import read_public_url

@@ -1,8 +1,7 @@
 """Text to Slack and from Slack: nothing that a model, a tool or a person wrote notifies anybody.
 
-Slack interprets only what is between `<` and `>`, so those are escaped. Sections are sent as
-`verbatim`, so that `@here` and web addresses stay plain text.
-https://docs.slack.dev/messaging/formatting-message-text
+Slack interprets only what is between `<` and `>`, so those are escaped. `verbatim` sections keep
+`@here` and web addresses as text: https://docs.slack.dev/messaging/formatting-message-text
 """
 
 import re
