@@ -57,11 +57,13 @@ def test_each_problem_has_its_line(several: Desk, monkeypatch: pytest.MonkeyPatc
 
 def test_a_name_that_nobody_has_is_found(desk: Desk) -> None:
     def build(_: ModelOf) -> App:
-        raise Misconfigured("control_flow.py:12: 'leed' is no person or team of people.toml")
+        raise Misconfigured("control_flow.py:12: 'leed' is not a person or team in people.toml")
 
     Path("people.toml").write_text("[ana", "utf-8")
     ran = CliRunner().invoke(build_commands(build), ["doctor"], catch_exceptions=False)
     assert ran.exit_code == 1
     first, second = ran.stdout.splitlines()
     assert first.startswith("BAD  people.toml: 'people.toml' is not valid TOML")
-    assert second == "BAD  app.py: control_flow.py:12: 'leed' is no person or team of people.toml"
+    assert (
+        second == "BAD  app.py: control_flow.py:12: 'leed' is not a person or team in people.toml"
+    )

@@ -229,7 +229,7 @@ def test_who_is_asked_once_the_time_is_over_is_shown_as_such(
     shown = printed[-1] + capsys.readouterr().err
     first, then = shown.split("· system closed the approval request because")
     assert "Approval: Charge 500 EUR\n    charge\n      amount: 500\n    May answer: you\n" in first
-    assert "after that it is asked of bob\n" in first
+    assert "then bob will be asked\n" in first
     assert "May answer: bob\n" in then
     assert "· bob approved charge" in then
 
@@ -237,7 +237,7 @@ def test_who_is_asked_once_the_time_is_over_is_shown_as_such(
 def test_a_reminder_is_news() -> None:
     reminded = make_event("reminded", "system", wait=3)
     thread = make_thread(make_message(), make_step("charge"), make_pause("approval"), reminded)
-    said = "  · system had people reminded of the approval request"
+    said = "  · system reminded people of the approval request"
     assert format_news(thread, reminded, "ana") == (said, "dim")
 
 

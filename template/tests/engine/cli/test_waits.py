@@ -113,7 +113,7 @@ def test_everything_one_has_to_know_is_shown() -> None:
         "  Idempotency key: k1",
         "  May answer: you or bob",
         "  Urgency: high",
-        "  Until: in 5 min; after that it is asked of lead",
+        "  Until: in 5 min; then lead will be asked",
         "  Can be approved for the whole thread: every charge with amount: 500",
     ]
 

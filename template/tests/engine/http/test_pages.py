@@ -89,7 +89,7 @@ async def test_over_https_the_cookie_stays_there(api: FastAPI) -> None:
 async def test_nobody_else_gets_in(browser: Caller, token: str) -> None:
     answer = await browser.post("/login", data={"token": token})
     assert answer.status_code == 401
-    assert "Nobody has this token" in answer.text
+    assert "Unknown token." in answer.text
     assert "set-cookie" not in answer.headers
     assert not token or token not in answer.text
 

@@ -117,7 +117,7 @@ async def test_what_waits_for_me_comes_first_then_what_is_urgent_then_what_waits
 
 
 async def test_an_empty_inbox_says_so(ana: Browser) -> None:
-    assert "Nothing waits." in seen(await ana.get("/"))
+    assert "Nothing waits for an answer." in seen(await ana.get("/"))
 
 
 @pytest.mark.parametrize(

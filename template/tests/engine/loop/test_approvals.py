@@ -334,7 +334,7 @@ async def stand(policy: Policy) -> tuple[Thread, Standing]:
 async def test_it_can_be_withdrawn(store: MemoryStore, world: World) -> None:
     policy = Policy(store, world, put("x"), ASK, put("y"))
     thread, given = await stand(policy)
-    with pytest.raises(Refused, match="is no person"):
+    with pytest.raises(Refused, match="is not a person"):
         await revoke(policy.ports, "t", given.seq, actor="cron:x")
     await revoke(policy.ports, "t", given.seq, actor="bob")
     with pytest.raises(Refused, match="not a standing approval"):

@@ -96,7 +96,7 @@ def test_names_that_are_known_or_computed_are_fine(code: str, write: Write) -> N
     ],
 )
 def test_a_name_that_nobody_has_is_refused_with_its_place(code: str, write: Write) -> None:
-    with pytest.raises(Misconfigured, match=r"control_flow\.py:2: 'leed' is no person or team"):
+    with pytest.raises(Misconfigured, match=r"control_flow\.py:2: 'leed' is not a person or team"):
         check_names(PeopleFile(), "deploy", write(code), ("anyone",))
 
 

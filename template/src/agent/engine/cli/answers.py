@@ -83,7 +83,7 @@ async def edit(
 ) -> None:
     """Approve the call that waits, with changed arguments.
 
-    A VALUE of a text is text, null empties what is optional, and anything else is JSON.
+    The VALUE of a text is taken as it is, null clears an optional argument, and the rest is JSON.
     """
     if not changes and not arguments:
         raise typer.BadParameter("say what to change: --set NAME=VALUE, or --json '{…}'")

@@ -1,4 +1,4 @@
-"""The commands about one event of a thread: withdraw a standing approval, rate a step."""
+"""The commands about one event of a thread: revoke a standing approval, rate a step."""
 
 from typing import Annotated, Literal
 
@@ -15,9 +15,9 @@ At = Annotated[str, typer.Argument(metavar="ID:EVENT", help="A thread and its ev
 
 
 async def revoke(ctx: typer.Context, name: At) -> None:
-    """Withdraw an approval that holds for a whole thread.
+    """Revoke an approval for a whole thread.
 
-    EVENT is the event that gave it; `show` lists those that hold.
+    EVENT is the event that gave it; `show` lists these approvals.
     """
     ports, actor = ctx.obj(no_model).ports, find_local_user()
     prefix, seq = _split_name(name)

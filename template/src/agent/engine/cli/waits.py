@@ -67,7 +67,7 @@ def _list_terms(wait: OpenWait, actor: str, now: datetime) -> list[tuple[str, st
     terms += [("Urgency", clean(urgency))] if urgency != "medium" else []
     if wait.expires_at:
         later = format_audience(wait.data.get("escalate", ()), actor)
-        then = f"; after that it is asked of {later}" if later else ""
+        then = f"; then {later} will be asked" if later else ""
         terms.append(("Until", format_time(wait.expires_at, now) + then))
     if scope := format_scope(wait.data):
         terms.append(("Can be approved for the whole thread", scope))

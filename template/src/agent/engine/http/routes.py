@@ -122,7 +122,7 @@ async def preview_edit(
     responses=document_errors(404, 409),
 )
 async def revoke(thread_id: str, approval: Seq, service: Running, name: Actor) -> wire.Recorded:
-    """Withdraw an approval that holds for the whole thread, one of its `standing`."""
+    """Revoke an approval for the whole thread, one of its `standing`."""
     thread = await api.revoke(service.app.ports, thread_id, approval, actor=name)
     return _report_recorded(service, thread, thread.state.version)
 

@@ -47,7 +47,7 @@ def _describe_news(thread: Thread) -> str:
         return shorten(f"{kind}: {title_wait(wait.data)}", 160)
     if thread.state.ended:
         return f"The thread is {thread.state.ended}."
-    return "The agent is at work again."
+    return "The agent is working again."
 
 
 def _explain_message(thread: Thread) -> str:

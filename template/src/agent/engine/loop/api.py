@@ -135,7 +135,7 @@ async def preview_edit(
 
 
 async def revoke(ports: Ports, thread_id: str, approval: int, *, actor: str) -> Thread:
-    """Withdraw a standing approval, which is named by the event that gave it.
+    """Revoke a standing approval, which is named by the event that gave it.
 
     Raises:
         ThreadNotFound: no such thread.
@@ -144,7 +144,7 @@ async def revoke(ports: Ports, thread_id: str, approval: int, *, actor: str) -> 
 
     def withdraw(thread: Thread) -> Event:
         if not is_person(actor):
-            raise Refused(f"{actor} is no person")
+            raise Refused(f"{actor} is not a person")
         if all(each.seq != approval for each in thread.state.standing):
             raise Refused(f"{approval} is not a standing approval (any more)")
         return make_event("revoked", actor, f"revoked:{approval}", approval=approval)

@@ -104,5 +104,5 @@ def _find_members(ports: Ports, name: str) -> tuple[str, ...]:
     if members := ports.directory.find_members(name):
         return members
     raise NobodyKnown(
-        f"{name!r} is asked, but is no person or team of people.toml; add the name there"
+        f"{name!r} is asked, but is not a person or team in people.toml; add the name there"
     )

@@ -109,7 +109,7 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     """Settle a call that was started and never reported: crashed, stalled or killed."""
     step, later = _open(thread), thread.events[_open(thread).seq :]
     stopped = any(event.type == "cancelled" for event in later)
-    why = "its runner stopped before the outcome was known"
+    why = "the process stopped before it reported a result"
     try:
         typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:

@@ -54,5 +54,5 @@ def check_edit(
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed = agent.steps.write(step)
     if make_event("resumed", call=changed).data["call"] != changed:
-        raise Refused("the edited call is too long to be kept as it is")
+        raise Refused("the edited call is too long to be stored whole")
     return changed

@@ -22,7 +22,7 @@ def check_names(
     A name that is computed is checked when somebody is to be asked.
 
     Raises:
-        Misconfigured: a name is no person and no team, or a team has no members.
+        Misconfigured: a name is neither a person nor a team, or a team has no members.
     """
     for name in responsible:
         if name == "owner" or not _is_known(directory, name):
@@ -37,7 +37,7 @@ def _is_known(directory: Directory, name: str) -> bool:
 
 
 def _explain(name: str) -> str:
-    return f"{name!r} is no person or team of people.toml; add it there, or correct the name"
+    return f"{name!r} is not a person or team in people.toml; add it there, or correct the name"
 
 
 def _list_names(decide: Callable[..., Any]) -> Iterator[tuple[str, str]]:

@@ -44,7 +44,7 @@ def describe_event(thread: Thread, event: Event) -> Sentence:
         case "paused":
             return Sentence(who, _describe_request(event), data.get("text", ""))
         case "reminded":
-            return Sentence(who, f"had people reminded of the {_name_wait(thread, data['wait'])}")
+            return Sentence(who, f"reminded people of the {_name_wait(thread, data['wait'])}")
         case "revoked":
             return Sentence(who, f"revoked the standing approval of event {data['approval']}")
         case "rated":
