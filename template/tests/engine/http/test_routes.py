@@ -16,7 +16,7 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event, compute_digest
 from agent.engine.log.state import VERDICTS
 from agent.engine.loop import record
-from agent.engine.loop.ports import Ports, Summary
+from agent.engine.loop.ports import Ports
 from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.local import LocalRunner
@@ -257,20 +257,6 @@ async def test_a_wait_is_listed_with_everything_needed_to_answer(
         "expires_at": "2027-01-01T12:00:00Z",
     }
     assert (await ana.get("/threads/t")).json()["wait"] == listed["t"]
-
-
-async def test_a_wait_that_was_closed_meanwhile_is_not_listed(
-    ana: Caller, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await asking(store)
-    before = await store.threads(waiting=True)
-
-    async def threads(waiting: bool = False, limit: int = 100) -> list[Summary]:
-        return before
-
-    monkeypatch.setattr(store, "threads", threads)
-    await ana.post("/threads/t/waits/3", json={"verdict": "reject"})
-    assert (await ana.get("/waits")).json() == []
 
 
 async def test_two_people_approve_at_once_and_the_second_reads_who_was_first(

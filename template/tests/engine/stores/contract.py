@@ -367,6 +367,20 @@ class StoreContract:
         assert [each.id for each in await store.threads(waiting=True)] == ["a", "c"]
         assert [each.id for each in await store.threads(waiting=True, prefix="c")] == ["c"]
 
+    async def test_open_waits_are_listed_with_the_event_that_opened_them(
+        self, store: Store, passes: Pass
+    ) -> None:
+        for name in ("a", "b", "c"):
+            await store_thread(store, make_message(name), make_pause("question"), thread_id=name)
+            await passes(1)
+        await store.append(await store.load("b"), make_answer(2, "answer"))
+        await store.append(await store.load("c"), make_message("more"))
+        (found,) = await store.waits()
+        assert (found.thread.id, found.thread.title) == ("a", "a")
+        assert found.paused == (await store.load("a")).event(2)
+        await store.append(await store.load("c"), make_pause("limit"))
+        assert [each.thread.id for each in await store.waits(limit=1)] == ["c"]
+
     async def test_a_copy_was_created_when_it_was_made(self, store: Store, passes: Pass) -> None:
         origin = await store_thread(store, make_message())
         await passes(3600)

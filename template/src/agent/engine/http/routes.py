@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..log.events import make_event
+from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
 from . import wire
@@ -85,9 +86,8 @@ async def read(
 @router.get("/waits", response_description="The open waits.")
 async def list_waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
     """List what people are asked, in the threads that changed last."""
-    store = service.app.ports.store
-    asked = [await store.load(found.id) for found in await store.threads(True, query.limit)]
-    return [wire.WaitView.of(thread, thread.state.wait) for thread in asked if thread.state.wait]
+    found = await service.app.ports.store.waits(query.limit)
+    return [wire.WaitView.of(each.thread.id, OpenWait.of(each.paused)) for each in found]
 
 
 @router.post(

@@ -160,9 +160,9 @@ class WaitView(_View):
     expires_at: datetime | None
 
     @classmethod
-    def of(cls, thread: Thread, wait: OpenWait) -> "WaitView":
+    def of(cls, thread_id: str, wait: OpenWait) -> "WaitView":
         return cls(
-            thread=thread.id,
+            thread=thread_id,
             wait=wait.seq,
             kind=wait.kind,
             text=wait.text,
@@ -199,7 +199,7 @@ class ThreadView(_View):
             version=state.version,
             owner=state.owner,
             agent=state.agent or default,
-            wait=WaitView.of(thread, state.wait) if state.wait else None,
+            wait=WaitView.of(thread.id, state.wait) if state.wait else None,
             standing=[StandingView.of(each) for each in state.standing],
             events=[EventView.model_validate(event) for event in page],
             next=page[-1].seq if page and page[-1].seq < state.version else None,

@@ -8,7 +8,6 @@
 A form is sent to the page it is on. Verdicts go through `api.resume`, like everywhere.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from hashlib import sha256
 from secrets import token_urlsafe
@@ -45,18 +44,11 @@ router = APIRouter(
 @router.get("/")
 async def show_inbox(request: Request, service: Running, name: Person) -> Response:
     store = service.app.ports.store
-    rows = await store.threads(limit=LISTED)
-    found = {row.id for row in (*await store.threads(True, LISTED), *rows)}
-    threads = {one.id: one for one in await asyncio.gather(*map(store.load, found))}
-    shown: dict[str, Any] = {
-        "key": token_urlsafe(8),
-        "path_of": build_thread_path,
-        "format_title": format_title,
-    }
-    shown |= {"asked": list_questions(threads.values(), name), "more": LISTED}
+    rows, waits = await store.threads(limit=LISTED), await store.waits(LISTED)
+    shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": build_thread_path}
+    shown |= {"asked": list_questions(waits, name), "rows": rows, "more": LISTED}
     shown |= {"agent_of": _make_agent_label(service), "reader": name}
-    listed = [(row, format_title(threads[row.id])) for row in rows]
-    return pages.render_page(request, "inbox.html", home=__package__, rows=listed, **shown)
+    return pages.render_page(request, "inbox.html", home=__package__, **shown)
 
 
 @router.post("/")

@@ -1,4 +1,4 @@
-"""The open waits of some threads, in the order in which they concern a person."""
+"""Open waits in the order in which they concern a person."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,15 +6,17 @@ from typing import Any
 
 from ..http.answers import find_urgency
 from ..log.state import OpenWait
-from ..log.thread import Thread
+from ..loop.ports import Summary, Waiting
 
 
 @dataclass(frozen=True)
 class Asked:
     """An open wait in a list."""
 
-    thread: Thread
+    thread: Summary
     wait: OpenWait
+    at: Any
+    """When it was opened."""
     mine: bool
     """The reader may answer."""
 
@@ -25,13 +27,11 @@ class Asked:
     @property
     def place(self) -> tuple[Any, ...]:
         """Those for the reader first, then the urgent ones, then those that wait longest."""
-        at = self.thread.event(self.wait.seq).at
-        return not self.mine, ("high", "medium", "low").index(self.urgency), at
+        return not self.mine, ("high", "medium", "low").index(self.urgency), self.at
 
 
-def list_questions(threads: Iterable[Thread], name: str) -> list[Asked]:
-    """List the open waits of some threads, those that concern a person most first."""
-    waiting = (
-        Asked(thread, wait, wait.admits(name)) for thread in threads if (wait := thread.state.wait)
-    )
-    return sorted(waiting, key=lambda one: one.place)
+def list_questions(found: Iterable[Waiting], name: str) -> list[Asked]:
+    """List open waits, those that concern a person most first."""
+    waits = [(each, OpenWait.of(each.paused)) for each in found]
+    asked = [Asked(each.thread, wait, each.paused.at, wait.admits(name)) for each, wait in waits]
+    return sorted(asked, key=lambda one: one.place)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from .events import CallJson, compute_digest
+from .events import CallJson, Event, compute_digest
 
 Word = Literal["deliver", "think", "act", "recover", "escalate", "idle"]
 
@@ -83,6 +83,12 @@ class OpenWait:
     """By a channel that wants to know when the wait is closed."""
     reminder: int = 0
     """The event that reminded people of it; 0 for none."""
+
+    @classmethod
+    def of(cls, paused: Event) -> "OpenWait":
+        data = paused.data
+        audience = tuple(data.get("audience", ()))
+        return cls(paused.seq, data["kind"], data.get("text", ""), audience, data)
 
     @property
     def expires_at(self) -> datetime | None:

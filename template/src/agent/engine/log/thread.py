@@ -104,8 +104,7 @@ def _apply(state: State, event: Event) -> State:
             failed = _settle(state) if data.get("definite") else _close(state)
             return replace(failed, errors=state.errors + 1)
         case "paused":
-            audience = tuple(data.get("audience", ()))
-            wait = OpenWait(event.seq, data["kind"], data.get("text", ""), audience, data)
+            wait = OpenWait.of(event)
             sent = () if _reads_itself(state, wait) else (event.seq,)
             return replace(state, wait=wait, outbox=(*_forget(state), *sent))
         case "reminded" if state.wait and state.wait.seq == data["wait"]:

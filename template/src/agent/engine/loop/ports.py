@@ -117,6 +117,15 @@ class Summary:
     """Somebody holds its lease."""
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An open wait in a list."""
+
+    thread: Summary
+    paused: Event
+    """The event that opened it."""
+
+
 class Store(Protocol):
     """Threads, and leases on them. Every method may raise `Unavailable`."""
 
@@ -138,6 +147,9 @@ class Store(Protocol):
     ) -> list[Summary]:
         """List threads whose id begins with `prefix`, last changed status first; with `waiting`
         only those that wait for something."""
+
+    async def waits(self, limit: int = 100) -> list[Waiting]:
+        """List open waits, those of the threads that changed last first."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""

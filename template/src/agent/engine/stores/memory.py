@@ -9,7 +9,7 @@ from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.ports import Claim, Summary
+from ..loop.ports import Claim, Summary, Waiting
 
 
 @dataclass
@@ -62,6 +62,15 @@ class MemoryStore:
             row for row in found if row.id.startswith(prefix) and row.status.startswith(status)
         ]
         return sorted(chosen, key=lambda row: row.updated, reverse=True)[:limit]
+
+    async def waits(self, limit: int = 100) -> list[Waiting]:
+        rows = await self.threads(True, limit)
+        found = [(row, self._rows[row.id].thread) for row in rows]
+        return [
+            Waiting(row, thread.event(thread.state.wait.seq))
+            for row, thread in found
+            if thread.state.wait
+        ]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         now = self._clock()

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.ports import Claim, Summary
+from ...loop.ports import Claim, Summary, Waiting
 from ...settings import optional
 from . import statements as sql
 from .pool import Database
@@ -40,13 +40,7 @@ class PostgresStore:
         rows = await self.database.fetch_rows(sql.LOAD, [make_safe(thread_id)])
         if not rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return Thread(
-            thread_id,
-            tuple(
-                Event(kind, data, actor, key, seq, _to_utc(at))
-                for kind, data, actor, key, seq, at in rows
-            ),
-        )
+        return Thread(thread_id, tuple(map(_build_event, rows)))
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connect() as db, db.transaction():
@@ -72,12 +66,11 @@ class PostgresStore:
         first = make_safe(prefix)
         values = {"first": first, "after": f"{first}\U0010ffff", "limit": limit}
         rows = await self.database.fetch_rows(sql.LIST[waiting, bool(prefix)], values)
-        return [
-            Summary(
-                name, status, agent, title, version, _to_utc(created), _to_utc(updated), running
-            )
-            for name, status, agent, title, version, created, updated, running in rows
-        ]
+        return [_summarize(row) for row in rows]
+
+    async def waits(self, limit: int = 100) -> list[Waiting]:
+        rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
+        return [Waiting(_summarize(row[:8]), _build_event(row[8:])) for row in rows]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
@@ -101,6 +94,17 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _summarize(row: Sequence[Any]) -> Summary:
+    name, status, agent, title, version, created, updated, running = row
+    times = (_to_utc(created), _to_utc(updated))
+    return Summary(name, status, agent, title, version, *times, running)
+
+
+def _build_event(row: Sequence[Any]) -> Event:
+    kind, data, actor, key, seq, at = row
+    return Event(kind, data, actor, key, seq, _to_utc(at))
 
 
 def _build_row(thread: Thread) -> dict[str, Any]:

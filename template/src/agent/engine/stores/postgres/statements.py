@@ -20,10 +20,15 @@ SAVE = """
         attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
     RETURNING lease_until > clock_timestamp()
 """
-_LIST = """
-    SELECT id, status, agent, title, version, created, updated,
-        coalesce(lease_until > clock_timestamp(), false)
-    FROM threads {} ORDER BY updated DESC LIMIT %(limit)s
+_SUMMARY = """
+    id, status, agent, title, version, created, updated,
+    coalesce(lease_until > clock_timestamp(), false)
+"""
+_LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT %(limit)s"
+WAITS = f"""
+    SELECT {_SUMMARY}, type, data, actor, key, seq, at FROM threads
+    JOIN events ON thread_id = id AND seq = wait
+    WHERE wait IS NOT NULL ORDER BY updated DESC LIMIT %(limit)s
 """
 LIST = {
     (False, False): _LIST.format(""),

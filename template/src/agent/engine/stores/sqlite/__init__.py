@@ -20,7 +20,7 @@ from typing import Any, Self, TypeVar
 from ...log.errors import Conflict, ThreadNotFound, Unavailable
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.ports import Claim, Summary
+from ...loop.ports import Claim, Summary, Waiting
 from ...settings import optional
 from . import statements as sql
 from .schema import connect
@@ -58,20 +58,16 @@ class SqliteStore:
         values = {"first": prefix, "after": f"{prefix}\U0010ffff", "limit": limit}
         query = sql.LIST[waiting, bool(prefix)]
         rows = await self._do(lambda db: db.execute(query, values).fetchall())
-        now = self._clock()
-        return [
-            Summary(
-                name,
-                status,
-                agent,
-                title,
-                version,
-                _to_datetime(created),
-                _to_datetime(updated),
-                lease_until > now,
-            )
-            for name, status, agent, title, version, created, updated, lease_until in rows
-        ]
+        return [self._summarize(row) for row in rows]
+
+    async def waits(self, limit: int = 100) -> list[Waiting]:
+        rows = await self._do(lambda db: db.execute(sql.WAITS, {"limit": limit}).fetchall())
+        return [Waiting(self._summarize(row[:8]), _build_event(row[8:])) for row in rows]
+
+    def _summarize(self, row: tuple[Any, ...]) -> Summary:
+        name, status, agent, title, version, created, updated, lease_until = row
+        times = (_to_datetime(created), _to_datetime(updated))
+        return Summary(name, status, agent, title, version, *times, lease_until > self._clock())
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
@@ -172,13 +168,12 @@ def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:
 
 
 def _fold(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
-    return Thread(
-        thread_id,
-        tuple(
-            Event(kind, json.loads(data), actor, key, seq, _to_datetime(at))
-            for kind, data, actor, key, seq, at in rows
-        ),
-    )
+    return Thread(thread_id, tuple(map(_build_event, rows)))
+
+
+def _build_event(row: tuple[Any, ...]) -> Event:
+    kind, data, actor, key, seq, at = row
+    return Event(kind, json.loads(data), actor, key, seq, _to_datetime(at))
 
 
 def _to_datetime(at: float) -> datetime:

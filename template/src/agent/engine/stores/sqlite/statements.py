@@ -20,9 +20,12 @@ CHANGE = """
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
-_LIST = """
-    SELECT id, status, agent, title, version, created, updated, coalesce(lease_until, 0)
-    FROM threads {} ORDER BY updated DESC LIMIT :limit
+_SUMMARY = "id, status, agent, title, version, created, updated, coalesce(lease_until, 0)"
+_LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT :limit"
+WAITS = f"""
+    SELECT {_SUMMARY}, type, data, actor, key, seq, at FROM threads
+    JOIN events ON thread_id = id AND seq = wait
+    WHERE wait IS NOT NULL ORDER BY updated DESC LIMIT :limit
 """
 LIST = {
     (False, False): _LIST.format(""),
