@@ -40,6 +40,7 @@ docs/decisions.md for what decides them."""
 
 MINIMAL = variants.SMALLEST | {"llm": ["openai"]}
 
+
 def modules(*folders: Path) -> list[Path]:
     """Return the Python people wrote, without the list of parts, which is a template."""
     files = [ROOT / name for name in checked_in() if name.endswith(".py")]

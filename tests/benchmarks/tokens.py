@@ -20,7 +20,16 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from bpe_openai import get_encoding
-from tests.engine.domain import make_step, make_failure, make_thread, make_pause, make_answer, make_result, make_message, make_start
+from tests.engine.domain import (
+    make_answer,
+    make_failure,
+    make_message,
+    make_pause,
+    make_result,
+    make_start,
+    make_step,
+    make_thread,
+)
 
 READ, WRITE = 0.1, 1.25
 ASKED = "Can you deploy the latest backend to production? Staging first, as always."
