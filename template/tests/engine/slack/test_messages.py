@@ -125,7 +125,7 @@ async def test_a_message_delivered_several_times_is_recorded_once(open_office: O
 WAITS = [
     ("question", "", "running"),
     ("approval", "withdraws the request above", "running"),
-    ("limit", "withdraws the request above", "running"),
+    ("limit", "continues the thread", "running"),
     ("timer", "", "running"),
     ("job", "reads this once", "waiting:job"),
     ("in_doubt", "reads this once", "waiting:in_doubt"),

@@ -24,10 +24,11 @@ SUBTYPES = (None, "file_share", "thread_broadcast")
 """Of what a person wrote; edits, joins, bots and the like have others."""
 
 _WAITS_ITS_TURN = "Noted. The agent reads this once the request above is settled."
-_WITHDRAWS = (
-    "Your message withdraws the request above, and the agent decides again. "
-    "A message never approves anything; only the buttons do."
-)
+_NOTES = {
+    "approval": "Your message withdraws the request above, and the agent decides again. "
+    "A message never approves anything; only the buttons do.",
+    "limit": "Your message continues the thread. The agent reads it.",
+}
 
 
 class Messages:
@@ -99,7 +100,7 @@ def _describe_effect(before: OpenWait | None, written: Event) -> str:
     """Return what a message did to the wait that was open before it; "" if that is plain."""
     if before is None or before.kind == "timer":
         return ""
-    if before.kind in ("approval", "limit"):
-        return _WITHDRAWS
+    if before.kind in _NOTES:
+        return _NOTES[before.kind]
     answers = before.kind == "question" and before.admits(written.actor)
     return "" if answers else _WAITS_ITS_TURN
