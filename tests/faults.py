@@ -157,6 +157,13 @@ FAULTS = [
         "[poll:-audience3-True]",
     ),
     Fault(
+        "the loop imports what only a step needs",
+        "loop/outcome.py",
+        "import asyncio\n",
+        "import asyncio\nimport pydantic\n",
+        "test_face.py::test_the_help_of_the_program_imports_nothing_that_is_slow",
+    ),
+    Fault(
         "an unseen character is shown as nothing",
         "log/characters.py",
         "    return not (char.isprintable() and not _BLANK.match(char))",

@@ -36,6 +36,19 @@ def test_importing_the_face_imports_nothing_that_is_slow() -> None:
     assert ran.stdout == "set()\n"
 
 
+def test_the_help_of_the_program_imports_nothing_that_is_slow() -> None:
+    code = """if True:
+        import atexit, sys
+        slow = {"pydantic", "rich", "fastapi", "openai", "agent.app"}
+        atexit.register(lambda: print(slow & {*sys.modules}, file=sys.stderr))
+        sys.argv = ["agent", "--help"]
+        from agent.engine.main import main
+        main()
+    """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stderr == "set()\n"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(PACKAGE).as_posix())
 def test_an_agent_imports_the_face_and_its_own_files_only(file: Path) -> None:
     """And the face of a part, such as `..engine.mcp`."""
