@@ -184,7 +184,7 @@ def test_an_answer_that_is_not_allowed_ends_it(play: Play) -> None:
 def test_a_wait_that_nobody_may_answer_ends_it(play: Play) -> None:
     write(ASK, DONE)
     ran = play(action=Ask("?", audience=()))
-    assert (ran.exit_code, "cli:you is not asked" in ran.stderr) == (1, True)
+    assert (ran.exit_code, "nobody is named who may answer" in ran.stderr) == (1, True)
 
 
 def test_an_approval_that_expires_at_once_does_not_stop_it(play: Play) -> None:

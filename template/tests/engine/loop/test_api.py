@@ -157,7 +157,6 @@ async def pause(ports: Ports, thread: Thread, *asked: Any, **about: Any) -> Thre
         (("owner",), ["ana"]),
         (("owner", "bob", "ana"), ["ana", "bob"]),
         (("anyone",), ["anyone"]),
-        ((), []),
     ],
 )
 async def test_who_may_answer_is_frozen_with_the_question(

@@ -6,8 +6,9 @@ from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
+from pydantic import BaseModel
 
-from agent.engine import Action, Ask, Call, Finish, Limits, Run, Step, Thread
+from agent.engine import Action, Ask, Call, Finish, Limits, Run, Step, Thread, Wait
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import NobodyKnown, Refused
 from agent.engine.log.events import CallJson, make_event
@@ -25,7 +26,12 @@ from ..domain import (
     World,
     advance,
     build_ports,
+    make_answer,
     make_message,
+    make_pause,
+    make_start,
+    make_step,
+    rebind,
     store_thread,
 )
 
@@ -368,3 +374,96 @@ def test_an_event_of_another_intent_or_value_is_not_covered() -> None:
     assert not standing.covers({"intent": "take", "place": "here", "count": 1})
     assert not standing.covers({"intent": "put", "place": "here"})
     assert not standing.covers({"intent": "put", "place": "here", "count": True})
+
+
+async def test_a_scope_that_the_call_does_not_have_is_an_error_and_no_wider_scope(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, put("x"))
+    policy.run = {"approvers": ("ana",), "standing": ("place", "regoin")}
+    thread = await policy.start()
+    failed = [past.data["error"] for past in thread.events if past.type == "tool_failed"]
+    assert failed == ["standing names 'regoin', which the call does not have"]
+    assert (policy.calls, thread.state.status) == ([], "finished")
+
+
+async def test_those_it_escalates_to_approve_nothing_before(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, put("x"), ASK, put("y"))
+    thread, _ = await stand(policy)
+    policy.run = STANDING | {"approvers": ("head",), "escalate": ("ana",), "expires_s": 60}
+    assert thread.state.wait is not None
+    await resume(policy.ports, "t", thread.state.wait.seq, "answer", actor="ana", text="on")
+    thread = await policy.go_on(await store.load("t"))
+    assert (thread.state.status, policy.calls) == ("waiting:approval", [("x", "ana")])
+
+
+@pytest.mark.parametrize("audience", [(), ("leed",)])
+async def test_a_question_for_nobody_stops_with_the_reason(
+    audience: tuple[str, ...], store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, ASK)
+    policy.ask = {"audience": audience}
+    with pytest.raises(NobodyKnown):
+        await policy.start()
+
+
+async def test_one_name_without_its_comma_is_that_name(store: MemoryStore, world: World) -> None:
+    policy = Policy(store, world, put("x"))
+    policy.run = {"approvers": "owner"}
+    wait = (await policy.start()).state.wait
+    assert wait is not None
+    assert wait.audience == ("ana",)
+
+
+async def test_a_tool_that_waits_for_nobody_known_waits_for_the_owner(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, put("x"))
+    wait_for_ghost = Wait("a job", kind="job", audience=("leed",))
+    ports = rebind(policy.ports, decide=lambda step, thread: Run(lambda *_: wait_for_ghost))
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert thread.state.wait is not None
+    assert (thread.state.wait.kind, thread.state.wait.audience) == ("job", ("ana",))
+
+
+async def test_a_policy_that_breaks_is_an_error_for_the_model_to_see(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, put("x"))
+
+    def decide(step: Any, thread: Thread) -> Action:
+        return Finish("bye") if isinstance(step, Done) else {}[step.value]
+
+    thread = await advance(
+        rebind(policy.ports, decide=decide), await store_thread(store, make_message())
+    )
+    failed = [past.data["error"] for past in thread.events if past.type == "tool_failed"]
+    assert failed == ["decide() failed: KeyError: 'x'"]
+    assert thread.state.status == "finished"
+
+
+async def test_a_call_that_gained_a_nested_default_is_not_recovered_unseen(
+    store: MemoryStore, world: World
+) -> None:
+    class Old(Step):
+        intent: Literal["put"]
+        value: dict[str, int]
+
+    class Inner(BaseModel):
+        a: int
+        force: bool = True
+
+    class New(Step):
+        intent: Literal["put"]
+        value: Inner
+
+    ran = list[Any]()
+    run = Run(lambda step, call: ran.append(step), "idempotent", approvers=("ana",))
+    call = JsonSteps(Old).write(Old(intent="put", value={"a": 1}))
+    ports = build_ports(store, Says(DONE), world, steps=JsonSteps(New), decide=lambda *_: run)
+    asked = make_pause("approval", call=call)
+    log = [make_message(), make_step(**call), asked, make_answer(3, "approve"), make_start(2)]
+    thread = await advance(ports, await store_thread(store, *log))
+    assert (thread.state.status, ran) == ("waiting:in_doubt", [])

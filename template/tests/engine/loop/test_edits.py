@@ -1,5 +1,7 @@
 """An edit runs as it was shown, however a person spells its values."""
 
+import json
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -7,7 +9,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from pydantic import AfterValidator, Field, HttpUrl, StringConstraints
+from pydantic import (
+    AfterValidator,
+    Field,
+    HttpUrl,
+    PlainSerializer,
+    RootModel,
+    SecretStr,
+    StringConstraints,
+)
 
 from agent.engine import Action, Call, Finish, Run, Step, Thread
 from agent.engine.llms.output import JsonSteps
@@ -256,5 +266,101 @@ def test_a_shape_whose_value_changes_each_time_it_is_read_is_refused() -> None:
         intent: Literal["grow"]
         name: Annotated[str, AfterValidator(lambda text: text + "!")]
 
-    with pytest.raises(InvalidStep, match="changes each time"):
+    with pytest.raises(InvalidStep, match="not the same when"):
         JsonSteps(Growing).read('{"next_step": {"intent": "grow", "name": "a"}}')
+
+
+class Secret(Step):
+    intent: Literal["secret"]
+    word: SecretStr
+
+
+class Hidden(Step):
+    intent: Literal["hidden"]
+    note: str = Field("none", exclude=True)
+
+
+class Listed(Step):
+    intent: Literal["listed"]
+    names: Annotated[list[str], PlainSerializer(",".join)]
+
+
+class Rate(Step):
+    intent: Literal["rate"]
+    currency: Annotated[str, AfterValidator(lambda name: {"EUR": "eur", "eur": "eur"}[name])]
+
+
+@pytest.mark.parametrize(
+    ("shape", "call"),
+    [
+        (Secret, {"intent": "secret", "word": "hunter2"}),
+        (Hidden, {"intent": "hidden", "note": "pay twice"}),
+        (Listed, {"intent": "listed", "names": ["a", "b"]}),
+        (Rate, {"intent": "rate", "currency": "USD"}),
+    ],
+)
+def test_a_value_that_would_be_lost_or_fails_is_refused_and_never_runs(
+    shape: Any, call: CallJson
+) -> None:
+    steps = JsonSteps(shape)
+    with pytest.raises(InvalidStep):
+        steps.read(json.dumps({"next_step": call}))
+    with pytest.raises(InvalidStep):
+        steps.validate(call)
+
+
+@dataclass
+class Box:
+    names: set[str]
+
+
+class Names(RootModel[dict[str, set[str]]]):
+    pass
+
+
+class Nested(Step):
+    intent: Literal["nested"]
+    box: Box
+    names: Names
+    both: set[frozenset[str]]
+
+
+def test_sets_are_in_one_order_wherever_they_are() -> None:
+    words = [*map(str, range(20))]
+    call = {"intent": "nested", "box": {"names": words}, "names": {"x": words}, "both": [words]}
+    steps = JsonSteps(Nested)
+    written = steps.read(json.dumps({"next_step": call}))
+    ordered = sorted(words)
+    assert written == {
+        "intent": "nested", "box": {"names": ordered}, "names": {"x": ordered}, "both": [ordered],
+    }  # fmt: skip
+
+
+def test_true_is_another_call_than_one() -> None:
+    class Count(Step):
+        intent: Literal["count"]
+        number: int | bool
+
+    replies = [{"next_step": {"intent": "count", "number": number}} for number in (1, True)]
+    with pytest.raises(InvalidStep, match="more than one step"):
+        JsonSteps(Count).read("\n".join(map(json.dumps, replies)))
+
+
+async def test_an_edit_cannot_go_to_those_it_would_only_escalate_to(shop: Shop) -> None:
+    def decide(step: Any, thread: Thread) -> Action:
+        if isinstance(step, Done):
+            return Finish("bye")
+        who = ("boss",) if step.price > 100 else ("ana",)
+        return Run(shop.order, approvers=who, escalate=("ana",), expires_s=60)
+
+    ports = rebind(shop.ports, decide=decide)
+    await ask(ports)
+    with pytest.raises(Refused, match="needs the approval of boss"):
+        await preview(ports, CALL | {"price": 50_000})
+
+
+async def test_an_edit_that_breaks_the_policy_is_refused_with_the_reason(shop: Shop) -> None:
+    ports = rebind(shop.ports, decide=lambda step, thread: {}[step.name])
+    await ask(ports)
+    with pytest.raises(Refused, match="KeyError"):
+        await preview(ports, CALL)

@@ -15,6 +15,9 @@ FILE = """
 [ana]
 cli = "ana"
 
+[bob]
+cli = "bob"
+
 [teams]
 leads = ["ana", "bob"]
 empty = []
@@ -117,4 +120,19 @@ def test_code_without_a_file_is_not_checked() -> None:
 def test_a_team_cannot_have_the_name_of_something_else(name: str, folder: Path) -> None:
     (folder / "people.toml").write_text(f'[ana]\ncli = "ana"\n[teams]\n{name} = ["ana"]\n')
     with pytest.raises(Misconfigured, match="is the name of something else"):
+        PeopleFile().find_members("ana")
+
+
+@pytest.mark.parametrize("name", ["anyone", "owner", "system", "cron"])
+def test_a_person_cannot_have_a_reserved_name(name: str, folder: Path) -> None:
+    (folder / "people.toml").write_text(f'[{name}]\ncli = "eve"\n')
+    with pytest.raises(Misconfigured, match=f"\\[{name}\\]: this name is reserved"):
+        PeopleFile().find_members("ana")
+
+
+@pytest.mark.parametrize("member", ["anna", "others", "owner", "anyone"])
+def test_a_team_is_made_of_people(member: str, folder: Path) -> None:
+    teams = f'leads = ["ana", "{member}"]\nothers = ["ana"]'
+    (folder / "people.toml").write_text(f'[ana]\ncli = "ana"\n[teams]\n{teams}\n')
+    with pytest.raises(Misconfigured, match=f"'{member}' of 'leads' is not a person"):
         PeopleFile().find_members("ana")

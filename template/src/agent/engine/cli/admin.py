@@ -108,12 +108,13 @@ async def add_thread(store: Store, thread: Thread) -> bool:
     """
     try:
         known = await store.load(thread.id)
+        there = [_end_standing(event) for event in known.events]
     except ThreadNotFound:
-        known = Thread(thread.id)
+        known, there = Thread(thread.id), []
     both = min(len(known.events), len(thread.events))
     missing = thread.events[both:]
     try:
-        if known.events[:both] != thread.events[:both]:
+        if there[:both] != [*thread.events[:both]]:
             raise Conflict(f"{len(known.events)} events are here already")
         if missing:
             await store.append(known, *missing)
@@ -153,12 +154,19 @@ def _parse_events(events: list[dict[str, Any]]) -> Iterator[Event]:
         if at.tzinfo is None:
             raise ValueError("a time without its zone")
         key = each["key"] and _check_text(each["key"])
-        data = dict(each["data"])
-        if "standing" in data and each["type"] == "resumed":
-            # Approvals that an import brings hold for nothing here, whoever wrote the file.
-            data["standing_elsewhere"] = data.pop("standing")
-        made = make_event(_check_text(each["type"]), _check_text(each["actor"]), key, **data)
-        yield replace(made, seq=seq, at=at)
+        made = make_event(
+            _check_text(each["type"]), _check_text(each["actor"]), key, **each["data"]
+        )
+        yield _end_standing(replace(made, seq=seq, at=at))
+
+
+def _end_standing(event: Event) -> Event:
+    """Return an event without a standing approval: an import brings none, whoever wrote it."""
+    if event.type != "resumed" or "standing" not in event.data:
+        return event
+    data = dict(event.data)
+    data["standing_elsewhere"] = data.pop("standing")
+    return replace(event, data=data)
 
 
 def _check_text(value: object) -> str:

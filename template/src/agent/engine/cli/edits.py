@@ -73,7 +73,7 @@ def change_call(asked: Asked, changes: list[str], arguments: str) -> CallJson:
     old: CallJson = wait.data["call"]
     try:
         edited = {**(json.loads(arguments) if arguments else old)}
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise Refused(f"--json takes one JSON object: {error}") from None
     for change in changes:
         name, typed = _split_change(asked, change)
@@ -104,7 +104,7 @@ def parse_value(asked: Asked, name: str, typed: str) -> Any:
         return typed
     try:
         return json.loads(typed)
-    except ValueError:
+    except (ValueError, RecursionError):
         return typed
 
 

@@ -12,7 +12,7 @@ import typer
 
 from ..log.characters import clean
 from ..log.errors import ThreadNotFound
-from ..log.events import Event
+from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports, Store, Summary
@@ -135,6 +135,7 @@ async def cancel(
 
 async def find_thread(store: Store, name: str) -> Thread:
     """Load the thread whose id begins with `name`. Raises ThreadNotFound."""
+    name = make_safe(name)
     try:
         return await store.load(name)
     except ThreadNotFound:

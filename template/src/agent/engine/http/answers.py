@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..log.errors import Refused
+from ..log.events import make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
@@ -102,12 +103,18 @@ async def take_form(
 
 def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
     """Say whether this person gave this very answer before: a button was pressed twice."""
-    return any(
-        past.type == "resumed"
-        and past.actor == name
-        and (str(past.data["wait"]), past.data["verdict"]) == (fields.get("wait"), fields.get("do"))
-        for past in thread.events
-    )
+    verdict, seq = fields.get("do", ""), fields.get("wait", "")
+    for past in thread.events:
+        if past.type == "resumed" and str(past.data["wait"]) == seq and past.actor == name:
+            wait = OpenWait.of(thread.event(past.data["wait"]))
+            try:
+                call = read_preview(fields) if verdict == "edit" else None
+            except Refused:
+                return False
+            meant = make_event("resumed", text=_join_answer(wait, fields), call=call).data
+            recorded = {"text": past.data.get("text", ""), "call": past.data.get("call")}
+            return past.data["verdict"] == verdict and recorded == meant
+    return False
 
 
 def _list_choices(wait: OpenWait) -> tuple[str, ...]:

@@ -73,7 +73,8 @@ async def _answer_agent_error(_: Request, error: Exception) -> JSONResponse:
     retry = {}
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(ceil(error.retry_after_s or 1))}
-    return make_problem(STATUSES.get(type(error), 500), str(error), retry)
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+    return make_problem(status, str(error), retry)
 
 
 async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:

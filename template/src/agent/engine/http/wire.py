@@ -64,14 +64,14 @@ class Answer(_Request):
     digest: Annotated[str, Safe, Field(max_length=64)] = ""
     """To approve: the wait's `digest`, so that you decide on the call you were shown. To edit: that
     of `POST …/preview`, or the wait's."""
-    call: Annotated[dict[str, Any], Safe] | None = None
+    call: dict[str, Any] | None = None
     """To edit: the arguments as they are to be. What is left out has the default of the schema."""
     standing: bool = False
     """To approve: later calls with the values of the wait's `standing` too, in this thread."""
 
 
 class Edit(_Request):
-    call: Annotated[dict[str, Any], Safe]
+    call: dict[str, Any]
     """The arguments as they are to be. What is left out has the default of the schema."""
 
 

@@ -6,13 +6,16 @@ tolerant if only one meaning is possible; a value that was cut off is never comp
 
 import json
 import re
+from collections import deque
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_origin
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 
 from ..log.errors import InvalidStep
-from ..log.events import CallJson, cut, make_event
+from ..log.events import CallJson, as_json, cut, make_event
 from ..loop.steps import Step
 from .objects import find_objects, load_object
 from .schema import list_intents, wrap_schema
@@ -44,9 +47,16 @@ class JsonSteps:
                 written and read again.
         """
         step = self._parse_step(call)
-        written = self.write(step)
-        if self.write(self._parse_step(written)) != written:
-            raise InvalidStep("a value changes each time it is read")
+        try:
+            written = self.write(step)
+            again = self._parse_step(written)
+            same = again == step and as_json(self.write(again)) == as_json(written)
+        except InvalidStep:
+            raise
+        except Exception as error:  # of a serializer of the owner's
+            raise InvalidStep(f"it cannot be written as JSON: {_name_error(error)}") from None
+        if not same:
+            raise InvalidStep("a value is not the same when it is written and read again")
         return step
 
     def write(self, step: Step) -> CallJson:
@@ -67,7 +77,7 @@ class JsonSteps:
             call = self.write(self.validate(value))
             if make_event("step", call=call).data["call"] != call:
                 raise InvalidStep("a value is too long, or has characters that cannot be stored")
-            if call not in calls:
+            if as_json(call) not in map(as_json, calls):  # == takes True for 1
                 calls.append(call)
         if len(calls) > 1:
             raise InvalidStep("the reply has more than one step; answer with exactly one")
@@ -87,6 +97,8 @@ class JsonSteps:
             raise InvalidStep(_explain(error)) from None
         except (ValueError, RecursionError) as error:
             raise InvalidStep(f"the reply is not JSON: {error}") from None
+        except Exception as error:  # of a validator of the owner's
+            raise InvalidStep(f"a value does not fit: {_name_error(error)}") from None
 
     def _find_candidates(self, text: str) -> list[Any]:
         if len(text) > MAX_REPLY:
@@ -123,14 +135,28 @@ class JsonSteps:
                     return value
 
 
+def _name_error(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _sort_sets(value: Any, written: Any) -> Any:
-    """Return `written`, the JSON of `value`, with the elements of sets in one order."""
+    """Return `written`, the JSON of `value`, with the elements of sets in one order.
+
+    What a serializer of the owner's wrote in another form than that of the value stays as it is.
+    """
+    if isinstance(value, RootModel):
+        return _sort_sets(value.root, written)
+    if isinstance(value, set | frozenset | list | tuple | deque):
+        if not isinstance(written, list) or len(written) != len(value):
+            return written
+        inner = [_sort_sets(*pair) for pair in zip(value, written, strict=True)]
+        return sorted(inner, key=as_json) if isinstance(value, set | frozenset) else inner
+    if not isinstance(written, dict):
+        return written
+    if is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclass_fields(value)}
     match value:
-        case set() | frozenset():
-            return sorted(written, key=json.dumps)
-        case list() | tuple():
-            return [_sort_sets(*pair) for pair in zip(value, written, strict=True)]
-        case dict():
+        case dict() if len(value) == len(written):
             pairs = zip(value.values(), written.items(), strict=True)
             return {name: _sort_sets(item, text) for item, (name, text) in pairs}
         case BaseModel():

@@ -13,7 +13,8 @@ _BLANK = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-    "\u2800]"  # The empty braille cell, a symbol that looks like a space.
+    # An empty braille cell, a note without a head, and what stands for an object.
+    "\u2800\U0001d159\ufffc]"
 )
 _RARE = re.compile(r"[^\n\x20-\x7e]")
 _SYMBOLS, _LETTERS = ("So", "Sm", "Sk"), ("Lo", "Mn", "Mc")
@@ -61,7 +62,7 @@ def _belongs(text: str, place: int) -> bool:
     char, last = text[place], text[place - 1 : place] or " "
     before, after = map(unicodedata.category, (last, text[place + 1 : place + 2] or " "))
     if char == "\ufe0f":
-        return before in _SYMBOLS
+        return before in _SYMBOLS and not last.isascii()
     if char == "\u200d" and after in _SYMBOLS:
         return before in _SYMBOLS or last == "\ufe0f"
     return char in "\u200c\u200d" and before in _LETTERS and after in _LETTERS

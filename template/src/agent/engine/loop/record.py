@@ -9,6 +9,7 @@ from ..log.errors import Conflict, NobodyKnown, Unavailable
 from ..log.events import Event, cut, make_event
 from ..log.state import is_person
 from ..log.thread import Thread
+from .actions import Run
 from .ports import Ports, Store
 
 Make = Callable[[Thread], Event | Awaitable[Event]]
@@ -60,6 +61,8 @@ async def make_wait(
     """
     data |= await compute_times(ports.store, expires_at=expires_s, remind_at=remind_s)
     people = resolve_audience(ports, thread, audience)
+    if not people:
+        raise NobodyKnown(f"nobody is named who may answer this {kind}")
     return make_event("paused", kind=kind, text=text, audience=people, **data)
 
 
@@ -79,6 +82,17 @@ def format_reason(why: str) -> str:
     return f"{flat[:1].upper()}{flat[1:]}."
 
 
+def list_approvers(thread: Thread, action: Run) -> tuple[str, ...]:
+    """Return whom an action names as approvers now: those of `escalate` once it escalated."""
+    escalated = action.escalate if thread.state.escalated else ()
+    return (*_list_names(action.approvers), *_list_names(escalated))
+
+
+def _list_names(names: tuple[str, ...] | str) -> tuple[str, ...]:
+    """Take `("ana")`, which Python reads as a text, for the one name that is meant."""
+    return (names,) if isinstance(names, str) else names
+
+
 def resolve_audience(ports: Ports, thread: Thread, audience: tuple[str, ...]) -> list[str]:
     """Return the people of an audience: for a team its members, for `owner` who started the thread.
 
@@ -88,7 +102,7 @@ def resolve_audience(ports: Ports, thread: Thread, audience: tuple[str, ...]) ->
         NobodyKnown: a name is neither a person nor a team, or a team is empty.
     """
     agent, people = ports.get_agent(thread), set[str]()
-    for name in audience:
+    for name in _list_names(audience):
         if name == "owner" and is_person(thread.state.owner):
             people.add(thread.state.owner)
         elif name == "owner":

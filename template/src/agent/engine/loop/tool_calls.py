@@ -5,17 +5,25 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..log.errors import Conflict, InvalidStep, ToolError
+from ..log.errors import Conflict, InvalidStep, NobodyKnown, ToolError
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
 from .actions import Action, Ask, Call, Finish, Run, Wait
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
-from .record import append_fact, compute_times, format_reason, make_wait, resolve_audience
+from .record import (
+    append_fact,
+    compute_times,
+    format_reason,
+    list_approvers,
+    make_wait,
+    resolve_audience,
+)
 
 MAX_STARTS = 3
 
@@ -54,7 +62,7 @@ async def plan_action(ports: Ports, agent: BoundAgent, thread: Thread) -> Planne
         case Wait(text, seconds, kind, audience):
             return Planned(await make_wait(ports, thread, kind, text, audience, seconds))
         case Run():
-            call = _write_call(agent, step, typed)
+            call = agent.steps.write(typed)
             approver = _find_approver(ports, thread, step, action, call)
             if approver is None:
                 return Planned(await _ask_approval(ports, thread, action, call))
@@ -74,7 +82,7 @@ async def run_planned(ports: Ports, thread: Thread, planned: Planned) -> Thread:
     action, call = planned.run, Call(idempotency_key(thread), planned.approver, thread)
     outcome = await attempt(action.tool, planned.step, call, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
-        return await _doubt(ports, thread, action.approvers, str(outcome.error))
+        return await _doubt(ports, thread, list_approvers(thread, action), str(outcome.error))
     return await _report(ports, thread, thread.state.version, outcome)
 
 
@@ -85,10 +93,10 @@ def _make_start(thread: Thread, approver: str) -> Event:
 
 
 async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJson) -> Event:
-    scope = {name: call[name] for name in action.standing if name in call}
+    scope = {name: call[name] for name in action.standing}
     data: dict[str, Any] = {"call": call, "digest": compute_digest(call, scope)}
     data |= {"standing": scope} if scope else {}
-    title = " ".join(action.title.split()) or _spell_out(call["intent"])
+    title = " ".join(str(action.title or "").split()) or _spell_out(call["intent"])
     return await _ask(ports, thread, action, "approval", title, **data)
 
 
@@ -116,16 +124,16 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
         return await _doubt(ports, thread, (), f"{why}, and today {error}")
     if not isinstance(action, Run) or action.effect == "once" or stopped:
         return await _doubt(ports, thread, getattr(action, "approvers", ()), why)
-    approver = _find_approver(ports, thread, step, action, step.call)
+    approver = _find_approver(ports, thread, step, action, agent.steps.write(typed))
     if approver is None:
         why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
-        return await _doubt(ports, thread, action.approvers, why)
+        return await _doubt(ports, thread, list_approvers(thread, action), why)
     if step.starts < MAX_STARTS:
         again = Planned(_make_start(thread, approver), action, typed, approver)
         return await run_planned(ports, await ports.store.append(thread, again.event), again)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
-        return await _doubt(ports, thread, action.approvers, why)
+        return await _doubt(ports, thread, list_approvers(thread, action), why)
     return await _report(ports, thread, thread.state.version, Outcome(error=why, definite=False))
 
 
@@ -142,17 +150,24 @@ def _open(thread: Thread) -> OpenStep:
 def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Any, Action]:
     """Ask the owner's policy, which knows the log up to the step: its answer stays the same."""
     typed = agent.steps.validate(step.call)
-    action = agent.decide(typed, thread.before(step.seq))
+    try:
+        action = agent.decide(typed, thread.before(step.seq))
+    except (InvalidStep, ToolError):
+        raise
+    except Exception as error:
+        raise InvalidStep(f"decide() failed: {type(error).__name__}: {error}") from error
     if not isinstance(action, Action):
         raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
+    if isinstance(action, Run) and action.standing:
+        call = agent.steps.write(typed)
+        if wrong := [name for name in action.standing if name not in call]:
+            raise InvalidStep(f"standing names {wrong[0]!r}, which the call does not have")
     return typed, action
 
 
-def _write_call(agent: BoundAgent, step: OpenStep, typed: Any) -> CallJson:
-    """Return the call of a step as today's schema writes it, unless that only adds a default."""
-    call = agent.steps.write(typed)
-    same = all(name in call and call[name] == value for name, value in step.call.items())
-    return step.call if same else call
+def _is_same(step: OpenStep, call: CallJson) -> bool:
+    """Say whether a call is the one of the step, perhaps with defaults that its shape gained."""
+    return compute_digest({name: call.get(name) for name in step.call}) == compute_digest(step.call)
 
 
 def _find_approver(
@@ -165,14 +180,12 @@ def _find_approver(
     """
     if not action.approvers:
         return step.approved_by
-    may = {*resolve_audience(ports, thread, action.approvers)}
-    may |= {*resolve_audience(ports, thread, action.escalate)}
-    names = {name for name in action.standing if name in call}
-    given = [step.approved_by] if step.call == call else []
+    may = set(resolve_audience(ports, thread, list_approvers(thread, action)))
+    given = [step.approved_by] if _is_same(step, call) else []
     given += [
         each.by
         for each in thread.state.standing
-        if each.values.keys() == names and each.covers(call)
+        if each.values.keys() == {*action.standing} and each.covers(call)
     ]
     return next((by for by in given if by and not may.isdisjoint({by, "anyone"})), None)
 
@@ -190,7 +203,7 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         elif wait and not late and _is_running(newest.state, step):
-            people = resolve_audience(ports, newest, wait.audience)
+            people = _resolve_or_owner(ports, newest, wait.audience)
             asked = {"text": wait.text, "audience": people, "kind": wait.kind, "call": call}
             job = {"job": idempotency_key(newest)}
             times = await compute_times(ports.store, expires_at=wait.seconds)
@@ -199,6 +212,13 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         return make_event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
     return await append_fact(ports.store, thread, result)
+
+
+def _resolve_or_owner(ports: Ports, thread: Thread, audience: tuple[str, ...]) -> list[str]:
+    """Ask the owner where nobody is known by a name: the tool ran, and its wait must be kept."""
+    with suppress(NobodyKnown):
+        return resolve_audience(ports, thread, audience)
+    return resolve_audience(ports, thread, ("owner",))
 
 
 def _is_running(state: State, step: int) -> bool:

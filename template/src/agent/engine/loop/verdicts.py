@@ -1,12 +1,12 @@
 """Which answer may close which wait. Everything here raises `Refused`, with the reason."""
 
-from ..log.errors import InvalidStep, Refused, ToolError
+from ..log.errors import AgentError, Refused
 from ..log.events import CallJson, make_event
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from .actions import Run
 from .ports import Ports
-from .record import resolve_audience
+from .record import list_approvers, resolve_audience
 
 
 def find_open_wait(thread: Thread, wait: int) -> OpenWait:
@@ -46,10 +46,12 @@ def check_edit(
     try:
         step = agent.steps.validate({"intent": intent, **call})
         action = agent.decide(step, before)
-    except (InvalidStep, ToolError) as error:
+        named = list_approvers(thread, action) if isinstance(action, Run) else ()
+        needed = resolve_audience(ports, thread, named)
+    except AgentError as error:
         raise Refused(f"the edited call is not valid: {error}") from None
-    named = isinstance(action, Run) and action.approvers and (*action.approvers, *action.escalate)
-    needed = resolve_audience(ports, thread, named or ())
+    except Exception as error:  # of the owner's code
+        raise Refused(f"decide() failed: {type(error).__name__}: {error}") from None
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed = agent.steps.write(step)

@@ -59,7 +59,12 @@ def write_name(name: str) -> str:
 def list_changes(before: CallJson, after: CallJson) -> list[str]:
     """Return the names of the arguments that an edit changed, in the order of the call."""
     names = [*after, *(name for name in before if name not in after)]
-    return [name for name in names if before.get(name, ...) != after.get(name, ...)]
+    return [name for name in names if _quote_argument(before, name) != _quote_argument(after, name)]
+
+
+def _quote_argument(call: CallJson, name: str) -> str:
+    """Return an argument as it is shown, "" where the call lacks it: == takes True for 1."""
+    return quote(call[name]) if name in call else ""
 
 
 def title_wait(data: dict[str, Any]) -> str:

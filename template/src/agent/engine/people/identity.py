@@ -6,11 +6,12 @@ Somebody who is not in the file is called `kind:identity`, such as `cli:ana`.
 
 import getpass
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..log.errors import Misconfigured
+from ..log.state import is_person
 from ..settings import optional
 
 RESERVED = ("anyone", "owner")
@@ -73,9 +74,7 @@ class PeopleFile:
         tables = _read_tables()
         if name in tables.teams:
             return tuple(tables.teams[name])
-        tokens = (given.partition(":")[0].strip() for given in optional("API_TOKENS").split(","))
-        known = name in tables.people or name in tokens or all(name.partition(":"))
-        return (name,) if known else ()
+        return (name,) if _is_known(tables, name) else ()
 
 
 class AnyName:
@@ -124,10 +123,26 @@ def _read_tables() -> _Tables:
         raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
         raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
-    for name in tables.teams:
-        if name in tables.people or name in RESERVED:
-            raise Misconfigured(f"{str(path)!r}, [teams]: {name!r} is the name of something else")
+    if wrong := next(_list_wrong_names(tables), ""):
+        raise Misconfigured(f"{str(path)!r}, {wrong}")
     return tables
+
+
+def _list_wrong_names(tables: _Tables) -> Iterator[str]:
+    for name in tables.people:
+        if name in RESERVED or not is_person(name):
+            yield f"[{name}]: this name is reserved"
+    for name, members in tables.teams.items():
+        if name in tables.people or name in RESERVED:
+            yield f"[teams]: {name!r} is the name of something else"
+        for member in members:
+            if not _is_known(tables, member):
+                yield f"[teams]: {member!r} of {name!r} is not a person of this file"
+
+
+def _is_known(tables: _Tables, name: str) -> bool:
+    tokens = (given.partition(":")[0].strip() for given in optional("API_TOKENS").split(","))
+    return name in tables.people or name in tokens or all(name.partition(":"))
 
 
 def _read_teams(teams: dict[str, object]) -> dict[str, list[str]]:
