@@ -155,6 +155,15 @@ def test_an_import_brings_no_standing_approval(new: House) -> None:
     assert here.events[-1].data["standing_elsewhere"] == given.data["standing"]
 
 
+def test_an_export_with_a_standing_approval_is_there_already(new: House) -> None:
+    scope = {"intent": "charge", "values": {"amount": 500}}
+    log = make_message(), make_step(**RISKY), make_pause("approval", call=RISKY)
+    thread = make_thread(*log, make_answer(3, "approve", standing=scope), thread_id="asked")
+    new.keeps(thread)
+    assert "already here: 1." in new.does("import", stdin=lines(thread)).stderr
+    assert new.threads() == [thread]
+
+
 def test_what_went_on_in_both_places_is_left_as_it_is(new: House) -> None:
     here = make_thread(*ASKED.events, make_message("here"), thread_id="asked")
     there = make_thread(*ASKED.events, make_message("there"), thread_id="asked")

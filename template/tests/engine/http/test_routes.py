@@ -341,6 +341,16 @@ async def test_an_edit_is_shown_in_its_final_form_and_bound_to_it(
     assert (await store.load("t")).events[-1].data["call"] == FIVE
 
 
+@pytest.mark.parametrize("amount", [10**400, "\0", "x" * 60_000])
+async def test_an_edit_that_cannot_be_kept_whole_is_refused(
+    amount: Any, ana: Caller, store: MemoryStore
+) -> None:
+    await asking(store)
+    sent = {"verdict": "edit", "call": {"amount": amount}, "digest": compute_digest(CHARGE)}
+    assert (await ana.post("/threads/t/waits/3", json=sent)).status_code == 409
+    assert (await store.load("t")).state.version == 3
+
+
 async def test_an_approval_for_the_thread_is_shown_and_can_be_revoked(
     ana: Caller, bob: Caller, store: MemoryStore
 ) -> None:

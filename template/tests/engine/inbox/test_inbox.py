@@ -418,6 +418,17 @@ async def test_who_comes_second_reads_who_was_first_and_loses_no_word(
     assert list_types(await store.load("t")).count("resumed") == 1
 
 
+async def test_a_second_answer_in_other_words_is_not_thrown_away(
+    ana: Browser, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message(), make_pause("question"))
+    first = await ana.send(do="answer", wait="2", text="yes")
+    again = await ana.send(do="answer", wait="2", text="yes")
+    other = await ana.send(do="answer", wait="2", text="NO, stop")
+    assert [one.status_code for one in (first, again, other)] == [303, 303, 409]
+    assert "You wrote: NO, stop" in seen(other.text)
+
+
 async def test_after_its_time_a_wait_takes_no_answer(
     ana: Browser, store: MemoryStore, clock: Clock
 ) -> None:
