@@ -257,7 +257,7 @@ FAULTS = [
         "loop/advance.py",
         "        events = [decision, planned.event] if planned else [decision]\n",
         "        events = [decision]\n",
-        "loop/test_tool_calls.py::test_a_late_result_answers_the_doubt_that_another_runner_raised",
+        "loop/test_approvals.py::test_an_approval_for_the_thread_is_good_for_the_same_values",
     ),
     Fault(
         "each start has a key of its own",

@@ -71,7 +71,7 @@ RELEASES = (
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
         _swap(SCHEMA, ", crashes INTEGER NOT NULL DEFAULT 0\n", "\n"),
-        _swap(STATEMENTS, "wake_at), crashes = 0,\n", "wake_at),\n"),
+        _swap(STATEMENTS, "crashes = 0, status = :status,", "status = :status,"),
     )),
     Release("v90.4.0", "A new part: `ci`.", _no_checks),
     Release("v90.5.0", "A newer Rich.", _swap(

@@ -201,10 +201,10 @@ def test_an_approval_comes_and_goes_without_a_reload(site: Site) -> None:
     bob.goto(path)
     bob.get_by_label("Message").fill("deploy after all")
     bob.get_by_role("button", name="Send").click()
-    expect(ana.locator("#changed")).to_contain_text("Approval: Deploy backend")
+    expect(ana.locator("#changed")).to_contain_text("Approval: Deploy v1.2.3 to production")
     expect(approve_button(ana)).to_have_count(0)
     show_news(ana)
-    expect(ana.get_by_role("heading", name="Deploy backend")).to_be_visible()
+    expect(ana.get_by_role("heading", name="Deploy v1.2.3 to production")).to_be_visible()
     expect(ana.get_by_label("Message")).to_have_value("do it")
     assert ana.evaluate("window.same") is True
     approve_button(ana).click()
@@ -268,7 +268,7 @@ def test_nothing_that_appears_moves_a_form(site: Site) -> None:
     assert ana.get_by_role("button", name="Send").bounding_box() == shown
     press(ana)  # it would take the new request back
     bob.reload()
-    expect(bob.locator("#now")).to_contain_text("Deploy backend")
+    expect(bob.locator("#now")).to_contain_text("Deploy v1.2.3 to production")
     expect(bob.locator("#story")).not_to_contain_text("thanks")
 
 

@@ -507,7 +507,7 @@ def terminals(extended: Agent, tmp_path: Path) -> Iterator[Callable[[str], Termi
 def ends_as_shown(here: Terminals, launch: str, show: str) -> None:
     """Send the message of a recipe, and find in the log what the recipe prints of it."""
     here.says(launch)
-    here.shows("finished", "delivered")
+    here.shows("finished")
     (output,) = outputs(here.recipe)
     assert output in here.says(show)
     checks(here.agent, "check")
@@ -568,7 +568,7 @@ def test_a_job_whose_agent_dies_in_the_tool_and_in_the_wait_is_one_job(
         first, again = (json.loads(here.says(f"curl -s {url} {signed}")) for _ in range(2))
         assert first.keys() == {"id", "seq"}
         assert again == {"ignored": "already closed: done by hook:builds"}
-        here.shows("resumed", "step", "finished", "delivered")
+        here.shows("resumed", "step", "finished")
         server.shutdown()
     assert Builds.orders == [key, key]
 
@@ -635,7 +635,7 @@ def test_two_agents_that_die_in_between_do_nothing_twice(
         program.start()
     (thread,) = re.findall(r"Thread (\S+):", here.says("cd ../helper && uv run agent show"))
     here.says(f"cd ../helper && uv run agent answer {thread} yes")
-    here.shows("finished", "delivered")
+    here.shows("finished")
     types = [one["type"] for one in here.log()]
     assert (types.count("tool_started"), types.count("resumed")) == (1, 1)
     task = [one["type"] for one in here.log("../helper")]

@@ -117,7 +117,7 @@ def test_an_approval_and_a_second_message_in_a_real_terminal(
     terminal.type("\x04")
     assert terminal.ends() == 0
     log = piped(tmp_path, "show", "--json").stdout
-    assert [json.loads(line)["data"].get("text") for line in log.splitlines()][-4] == "thanks"
+    assert [json.loads(line)["data"].get("text") for line in log.splitlines()][-3] == "thanks"
 
 
 def test_what_was_typed_before_the_question_approves_nothing(
@@ -197,7 +197,7 @@ def test_a_terminal_gets_colours_and_data_no_say_in_them(
     piped(tmp_path, "run", "hi", env=environment(said))
     terminal = Terminal(tmp_path, environment(), "show")
     opened.append(terminal)
-    written = terminal.until("notified nobody of the result")
+    written = terminal.until("finished: \\x1b[2J[red]x[/red]")
     assert "\x1b[1m" in written
     assert "\x1b[2J" not in written
     assert "\\x1b[2J[red]x[/red]" in written
@@ -217,7 +217,7 @@ def test_a_terminal_that_wants_no_colours_gets_none(
     piped(tmp_path, "run", "hi", env=environment(DONE))
     terminal = Terminal(tmp_path, environment(**changes), "show")
     opened.append(terminal)
-    assert "\x1b" not in terminal.until("notified nobody of the result")
+    assert "\x1b" not in terminal.until("finished: bye")
 
 
 def test_a_pipe_gets_plain_text_and_uncut_lines(tmp_path: Path) -> None:

@@ -86,9 +86,9 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = _read_version(db)
     if version > len(MIGRATIONS):
-        (oldest,) = db.execute("SELECT version FROM readers").fetchone()
+        readable = _is_readable(db)
         db.execute("ROLLBACK")
-        if oldest <= len(MIGRATIONS):
+        if readable:
             return
         raise Misconfigured(
             f"{str(path)!r} was written by a newer version of this agent (schema {version}, this "
@@ -99,6 +99,13 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
             db.execute(statement)
     db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
     db.execute("COMMIT")
+
+
+def _is_readable(db: sqlite3.Connection) -> bool:
+    """Say whether newer tables are still for this version of the code."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'readers'").fetchone():
+        return False
+    return bool(db.execute("SELECT version FROM readers").fetchone()[0] <= len(MIGRATIONS))
 
 
 def _read_version(db: sqlite3.Connection) -> int:
