@@ -78,7 +78,7 @@ async def list_threads(
 async def read(
     thread_id: str, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
-    """Say how a thread stands, and what happened in it."""
+    """Show the status of a thread, and what happened in it."""
     ports = service.app.ports
     return wire.ThreadView.of(await ports.store.load(thread_id), query.after, ports.default.name)
 

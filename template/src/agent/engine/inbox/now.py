@@ -1,4 +1,4 @@
-"""How a thread stands, as the top of its page says it.
+"""The status of a thread, as the top of its page shows it.
 
 A page shows one such state, and offers the next one instead of changing under a reader's hand.
 """
