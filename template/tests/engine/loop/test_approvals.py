@@ -249,6 +249,13 @@ async def test_whoever_it_escalates_to_is_asked_once_the_time_is_over(
     assert policy.calls == ([("x", "head")] if wait.kind == "approval" else [])
 
 
+@pytest.mark.parametrize("make", [lambda **who: Ask("?", **who), lambda **who: Run(print, **who)])
+def test_an_escalation_needs_its_time(make: Any) -> None:
+    with pytest.raises(ValueError, match="escalate needs expires_s"):
+        make(escalate=("head",))
+    assert make(escalate=("head",), expires_s=0)
+
+
 async def test_a_call_that_nobody_approves_in_time_does_not_run_even_after_it_escalated(
     store: MemoryStore, world: World, clock: Clock
 ) -> None:

@@ -29,8 +29,19 @@ Tool = Callable[[Any, Call], Any | Awaitable[Any]]
 Raise `ToolError` only where nothing was changed; after anything else the outcome is unknown."""
 
 
+class _Asks:
+    """An action that may ask people, and others when they do not answer."""
+
+    expires_s: float | None
+    escalate: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.escalate and self.expires_s is None:
+            raise ValueError("escalate needs expires_s, the time after which they are asked")
+
+
 @dataclass(frozen=True)
-class Run:
+class Run(_Asks):
     """Run a tool, once somebody approved the call where `approvers` are named."""
 
     tool: Tool
@@ -54,7 +65,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Ask:
+class Ask(_Asks):
     """Ask a person a question, and go on with the answer."""
 
     question: str
