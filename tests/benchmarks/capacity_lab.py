@@ -31,7 +31,7 @@ PATIENCE_S = 120.0
 Processes = list[psutil.Process]
 PAUSED = "please wait"
 """A message that the slow model answers with a question."""
-UNFINISHED = "SELECT count(*) FROM threads WHERE status = 'running' OR owner IS NOT NULL"
+UNFINISHED = "SELECT count(*) FROM threads WHERE status = 'running' OR holder IS NOT NULL"
 
 
 @contextmanager
@@ -76,8 +76,8 @@ def begin(url: str, paused: int = 0) -> None:
 COPY = (
     "CREATE TABLE copies AS SELECT gen_random_uuid()::text AS id FROM generate_series(1, %s)",
     "INSERT INTO events SELECT id, seq, type, key, actor, data, at FROM copies, events",
-    "INSERT INTO threads SELECT copies.id, version, status, agent, created, updated "
-    "FROM copies, threads",
+    "INSERT INTO threads (id, version, status, agent, title, wait, created, updated) "
+    "SELECT copies.id, version, status, agent, title, wait, created, updated FROM copies, threads",
     "DROP TABLE copies",
     "VACUUM (ANALYZE)",
 )
@@ -94,7 +94,7 @@ def send(count: int, text: str = "hello", every_s: float = 0.0, to: Iterable[str
 
     async def sending() -> None:
         ports, left = (
-            application.build("").ports,
+            application.build(lambda _: "").ports,
             iter([*to] or [str(uuid4()) for _ in range(count)]),
         )
 

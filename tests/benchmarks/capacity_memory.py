@@ -13,13 +13,13 @@ import capacity_lab as lab
 from agent.app import application
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
-from agent.engine.stores.postgres.schema import CLAIM_DUE
+from agent.engine.stores.postgres.statements import CLAIM_DUE
 from capacity_meter import payload
 from psutil import Process
 
 THREADS = 1000
 STEPS = 100
-RUNNING = "SELECT count(*) FROM threads WHERE owner IS NOT NULL"
+RUNNING = "SELECT count(*) FROM threads WHERE holder IS NOT NULL"
 TRANSACTIONS = "SELECT sum(xact_commit)::bigint FROM pg_stat_database"
 CONNECTIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'agent'"
 DISK = "SELECT pg_total_relation_size('events') + pg_total_relation_size('threads')"
@@ -49,7 +49,7 @@ def megabytes(*processes: Process) -> float:
 
 def looked(url: str) -> float:
     """Return how many ms PostgreSQL looks for what is due, where nothing is."""
-    claim = CLAIM_DUE.replace("%(owner)s", "'nobody'").replace("%(ttl_s)s", "1")
+    claim = CLAIM_DUE.replace("%(holder)s", "'nobody'").replace("%(ttl_s)s", "1")
     return float(lab.one(url, f"EXPLAIN (ANALYZE, FORMAT JSON) {claim}")[0]["Execution Time"])
 
 
@@ -63,7 +63,7 @@ async def long_thread() -> None:
             make_event("tool_started", step=step, key="k"),
             make_event("tool_finished", "agent", f"result:{step}", **result),
         ]
-    store: Any = application.build("").ports.store
+    store: Any = application.build(lambda _: "").ports.store
     await store.append(Thread("long"), *events, make_event("finished", message="ok"))
     await store.close()
 
