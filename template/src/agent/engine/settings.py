@@ -24,6 +24,14 @@ def optional(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
 
 
+def read_public_url() -> str:
+    """Return `PUBLIC_URL` without its last slash, "" if it is not set. Raises Misconfigured."""
+    url = optional("PUBLIC_URL").rstrip("/")
+    if url and not url.startswith(("https://", "http://")):
+        raise Misconfigured("PUBLIC_URL is not a URL such as https://agent.example.org")
+    return url
+
+
 def is_placeholder(secret: str) -> bool:
     """Say whether nobody made this at random, such as `<make one with: openssl rand -hex 32>`."""
     return any(sign in secret.lower() for sign in _PLACEHOLDER)

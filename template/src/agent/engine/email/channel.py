@@ -17,7 +17,7 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import Sent
 from ..people.identity import find_identities
-from ..settings import optional
+from ..settings import optional, read_public_url
 from .home import goes_home, read_home
 from .letters import Letterhead, write_letter
 from .server import TIMEOUT_S, Server
@@ -57,14 +57,12 @@ class EmailChannel:
         if not is_set_up():
             return None
         server = Server.from_env("EMAIL_SMTP_URL", _PORTS, _HINT)
-        url = optional("PUBLIC_URL").rstrip("/")
-        if url and not url.startswith(("https://", "http://")):
-            raise Misconfigured("PUBLIC_URL is not a URL such as https://agent.example.org")
-        return cls(Letterhead(Stamp.from_env(), url, any(map(optional, INBOUND))), server)
+        takes_replies = any(map(optional, INBOUND))
+        return cls(Letterhead(Stamp.from_env(), read_public_url(), takes_replies), server)
 
     async def send(self, thread: Thread, event: Event) -> Sent:
         if event.data.get("kind") == "timer":
-            return Sent()  # nobody has to do anything
+            return Sent()  # a timer needs no answer
         letters = {
             person: write_letter(self._letterhead, thread, event, person, address)
             for person, address in _find_receivers(thread, event).items()

@@ -12,9 +12,9 @@ from ..log.thread import Thread
 from ..loop.ports import Sent
 from ..people.history import find_receipts, find_wait
 from ..people.identity import find_identities
+from ..settings import read_public_url
 from .blocks import build_closed_wait, build_result, build_wait, summarize_wait
 from .client import Slack, SlackRefused
-from .links import read_public_url
 from .posts import Mark, Place, build_metadata, post_once
 from .text import escape
 
