@@ -39,7 +39,7 @@ async def threads(
     for row in await store.threads(limit=limit):
         thread = await store.load(row.id)
         first, at = thread.events[0], format_time(row.updated, now)
-        about = shorten(str(first.data.get("text", "")), 60)
+        about = shorten(row.title, 60)
         names = (_find_agent_name(ports, thread),) if several else ()
         status, cost = _format_status(row, ports, thread), format_tokens(thread)
         rows.append((shorten_id(row.id), *names, status, at, cost, first.actor, about))

@@ -49,15 +49,15 @@ class Thread:
     @property
     def last_speaker(self) -> str:
         """Who said something last: the actor of the last message, or of the last answer."""
-        return self._find_last_words[0]
+        return self._last_words[0]
 
     @property
     def last_message(self) -> str:
         """What they said."""
-        return self._find_last_words[1]
+        return self._last_words[1]
 
     @cached_property
-    def _find_last_words(self) -> tuple[str, str]:
+    def _last_words(self) -> tuple[str, str]:
         for past in reversed(self.events):
             answers = past.type == "resumed" and past.data["verdict"] == "answer"
             if answers or (past.type == "message" and "text" in past.data):
@@ -146,9 +146,9 @@ def _apply_message(state: State, event: Event) -> State:
         state = _close(state)
     if first:
         agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
-        title = " ".join(str(event.data.get("text", "")).split())[:MAX_TITLE]
-        who = {"agent": agent, "owner": event.actor, "reply_to": reply_to}
-        state = replace(state, title=title, **who)
+        state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
+    if not state.title and "text" in event.data:
+        state = replace(state, title=" ".join(str(event.data["text"]).split())[:MAX_TITLE])
     return replace(_reset_counts(state, event), ended=None)
 
 

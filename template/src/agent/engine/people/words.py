@@ -83,10 +83,7 @@ def format_value(value: Any, width: int = 0, quoted: bool = False) -> str:
 
 def format_title(thread: Thread) -> str:
     """Return how a thread began, on one line."""
-    for past in thread.events:
-        if past.type == "message" and "text" in past.data:
-            return shorten(past.data["text"], 120)
-    return thread.id
+    return shorten(thread.state.title or thread.id, 120)
 
 
 def shorten(text: str, limit: int = 300) -> str:
