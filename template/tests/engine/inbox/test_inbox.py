@@ -551,7 +551,7 @@ async def test_a_card_says_what_is_known_who_may_answer_and_until_when(
         "UTC ; then head will be asked",
         r"Last error: no route\u202e",
         "Idempotency key: t.1",
-        "It did not happen: run it again",
+        "It did not go through: run it again",
     ):
         assert fact in words
 

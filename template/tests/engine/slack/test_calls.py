@@ -160,7 +160,7 @@ LONG = {"intent": "transfer", "memo": "x" * 20_000, "amount": 500_000}
 
 
 @pytest.mark.parametrize(
-    ("kind", "labels"), [("approval", ["Reject…"]), ("in_doubt", ["It happened", "Give up"])]
+    ("kind", "labels"), [("approval", ["Reject…"]), ("in_doubt", ["It went through", "Give up"])]
 )
 @pytest.mark.parametrize(
     ("url", "where"),

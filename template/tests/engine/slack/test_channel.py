@@ -95,7 +95,7 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
         (make_pause("limit"), ["Go on", "Stop here"]),
         (
             make_pause("in_doubt", call=CALL),
-            ["It happened", "It did not happen: run it again", "Give up"],
+            ["It went through", "It did not go through: run it again", "Give up"],
         ),
         (make_pause("job"), ["It is done…"]),
         (make_pause("timer"), ["Go on"]),
@@ -448,7 +448,7 @@ CLOSED: list[tuple[Event, Event, str]] = [
         make_answer(2, "done", "hook:ci", text="built"),
         "*Reported by hook:ci*\nbuilt",
     ),
-    (make_pause("in_doubt", call=CALL), make_answer(2, "retry"), "*<@U1> had it run again*"),
+    (make_pause("in_doubt", call=CALL), make_answer(2, "retry"), "*<@U1> decided to run it again*"),
 ]
 
 

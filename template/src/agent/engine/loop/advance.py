@@ -1,8 +1,8 @@
 """Factor 8: own your control flow.
 
-`advance` is the only loop: it does the word that `plan` says and appends what came of it, one
-event at a time. It is safe to kill anywhere and safe to run twice: a decision is valid only
-for the version it was taken on, and what is decided here from an old one is discarded.
+`advance` is the only loop: it does the word that `plan` says and appends what came of it. A step
+and the start of its tool are one append. The loop is safe to kill anywhere and safe to run twice: a
+decision is valid only for the version it was taken on, and is discarded if the thread has grown.
 """
 
 import asyncio

@@ -107,7 +107,7 @@ async def _ask(
     asked = action.approvers if isinstance(action, Run) else action.audience
     if thread.state.escalated:
         asked = action.escalate or asked
-    elif action.escalate and action.expires_s is not None:
+    elif action.escalate:
         data |= {"escalate": resolve_audience(ports, thread, action.escalate)}
     times = {"expires_s": action.expires_s, "remind_s": action.remind_s}
     return await make_wait(ports, thread, kind, text, asked, **times, **data)
@@ -122,18 +122,19 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
         typed, action = _decide(agent, thread, step)
     except (InvalidStep, ToolError) as error:
         return await _doubt(ports, thread, (), f"{why}, and today {error}")
+    named = list_approvers(thread, action) if isinstance(action, Run) else ()
     if not isinstance(action, Run) or action.effect == "once" or stopped:
-        return await _doubt(ports, thread, getattr(action, "approvers", ()), why)
+        return await _doubt(ports, thread, named, why)
     approver = _find_approver(ports, thread, step, action, agent.steps.write(typed))
     if approver is None:
         why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
-        return await _doubt(ports, thread, list_approvers(thread, action), why)
+        return await _doubt(ports, thread, named, why)
     if step.starts < MAX_STARTS:
         again = Planned(_make_start(thread, approver), action, typed, approver)
         return await run_planned(ports, await ports.store.append(thread, again.event), again)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
-        return await _doubt(ports, thread, list_approvers(thread, action), why)
+        return await _doubt(ports, thread, named, why)
     return await _report(ports, thread, thread.state.version, Outcome(error=why, definite=False))
 
 
@@ -173,7 +174,7 @@ def _is_same(step: OpenStep, call: CallJson) -> bool:
 def _find_approver(
     ports: Ports, thread: Thread, step: OpenStep, action: Run, call: CallJson
 ) -> str | None:
-    """Return who approved the call, "" if nobody has to; None if it has to be approved.
+    """Return who approved the call: "" where none is needed, None where an approval is missing.
 
     An approval counts for the call that was shown, and only if whoever gave it may do so today. A
     standing one counts for the values of exactly those arguments that the policy names today.
@@ -229,7 +230,7 @@ def _is_running(state: State, step: int) -> bool:
 async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
     """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
-    title = f"Did this happen: {_spell_out(step.call['intent'])}? {format_reason(why)}"
+    title = f"Did this go through: {_spell_out(step.call['intent'])}? {format_reason(why)}"
     about: dict[str, Any] = {"call": step.call, "step": step.seq}
     while thread.state.step and thread.state.step.seq == step.seq:
         if thread.state.wait or thread.state.ended:

@@ -30,8 +30,8 @@ BUTTONS = {
     "answer": "Answer",
     "continue": "Go on",
     "stop": "Stop here",
-    "happened": "It happened",
-    "retry": "It did not happen: run it again",
+    "happened": "It went through",
+    "retry": "It did not go through: run it again",
     "abort": "Give up",
     "done": "It is done",
 }
