@@ -20,7 +20,7 @@ from contextlib import chdir, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -36,11 +36,12 @@ from agent.engine.people.identity import AnyName
 from agent.engine.runners.app import ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.stores.sqlite.file import Connected
+from agent.engine.stores.sqlite.writer import Writer
 
 if not hasattr(os, "fork"):
     pytest.skip("needs fork and SIGKILL", allow_module_level=True)
 
-T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 THREAD = api.name_thread("test", "", "one")
 LEASE_S = 15.0
@@ -124,6 +125,15 @@ class Moments:
         self(after)
 
 
+class Hasty(Connected):
+    """Spares the disk: the kernel outlives us."""
+
+    def get(self) -> sqlite3.Connection:
+        db = super().get()
+        db.execute("PRAGMA synchronous = OFF")
+        return db
+
+
 class WatchedStore(SqliteStore):
     """The real store, with a moment before and after whatever it writes."""
 
@@ -135,6 +145,7 @@ class WatchedStore(SqliteStore):
         look: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__(folder / "threads.db", clock)
+        self.database.writer = Writer(Hasty(folder / "threads.db"))
         self._moment = moment
         self._look = look
         """Called before each start of a tool."""
@@ -156,13 +167,6 @@ class WatchedStore(SqliteStore):
     ) -> None:
         with self._moment.around("to release", "released"):
             await super().release(owner, thread, wake_at, attempts)
-
-    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def spared(db: sqlite3.Connection) -> T:
-            db.execute("PRAGMA synchronous = OFF")  # the kernel outlives us, so spare the disk
-            return work(db)
-
-        return super()._run_guarded(spared)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from agent.engine import Call
 from agent.engine.context.window import Prompt
@@ -27,12 +27,13 @@ from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run, Wait
 from agent.engine.loop.ports import Reply, Sent
+from agent.engine.stores.sqlite.file import Connected
+from agent.engine.stores.sqlite.writer import Job, Writer
 
 from .. import sweep
 from ..domain import World
-from ..sweep import WatchedStore
+from ..sweep import Hasty, WatchedStore
 
-T = TypeVar("T")
 PATIENCE_S = 20.0
 
 
@@ -79,7 +80,7 @@ class SickStore(WatchedStore):
 
     def __init__(self, folder: Path, moment: Moments, clock: Callable[[], float]) -> None:
         super().__init__(folder, moment, clock)
-        self._folder = folder
+        self.database.writer = SickWriter(Hasty(folder / "threads.db"))
 
     async def load(self, thread_id: str) -> Thread:
         with self._failing("failed to load"):
@@ -103,15 +104,20 @@ class SickStore(WatchedStore):
             self._moment(name)
             raise
 
-    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        def ill(db: sqlite3.Connection) -> T:
+
+class SickWriter(Writer):
+    def __init__(self, connected: Connected) -> None:
+        super().__init__(connected)
+        self._folder = connected.path.parent
+
+    def commit(self, batch: Sequence[Job]) -> None:
+        with suppress(sqlite3.Error, Unavailable):
+            db = self._connected.get()
             busy_ms = 100 if (self._folder / "locked").exists() else 1000
             db.execute(f"PRAGMA busy_timeout = {busy_ms}")
             db.execute(f"PRAGMA query_only = {int((self._folder / 'read-only').exists())}")
-            with _full_disk() if (self._folder / "full").exists() else nullcontext():
-                return work(db)
-
-        return super()._run_guarded(ill)
+        with _full_disk() if (self._folder / "full").exists() else nullcontext():
+            super().commit(batch)
 
 
 @contextmanager

@@ -1,14 +1,19 @@
 """The store in one SQLite file."""
 
+import asyncio
+import gc
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from agent.engine.log.errors import Misconfigured, Unavailable
-from agent.engine.stores.sqlite import SqliteStore
+from agent.engine.log.errors import Conflict, Misconfigured, Unavailable
+from agent.engine.log.thread import Thread
+from agent.engine.stores.sqlite import PART, SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
+from agent.engine.stores.sqlite.writer import Job
 
 from ..domain import list_types, make_message, make_pause, store_thread
 
@@ -49,7 +54,7 @@ async def test_a_commit_is_on_disk_before_anything_else_happens(path: Path) -> N
     store = SqliteStore(path)
     await store_thread(store, make_message())
     assert query(path, "PRAGMA journal_mode") == [("wal",)]
-    synchronous = await store._do(lambda db: db.execute("PRAGMA synchronous").fetchone())
+    synchronous = await store.database.write(lambda db: db.execute("PRAGMA synchronous").fetchone())
     assert synchronous == (2,)
     await store.close()
 
@@ -70,7 +75,7 @@ async def test_a_step_of_a_long_thread_writes_no_more_than_of_a_short_one(
     store = SqliteStore(path)
     thread = await store_thread(store, *[make_message(str(number)) for number in range(10_000)])
     statements: list[str] = []
-    await store._do(lambda db: db.set_trace_callback(statements.append))
+    await store.database.write(lambda db: db.set_trace_callback(statements.append))
     await store.append(thread, make_message("one more"))
     assert sum(map(len, statements)) < 2000
     await store.close()
@@ -159,6 +164,14 @@ def rename(path: Path, suffix: str) -> Path:
     return path.rename(path.with_suffix(suffix))
 
 
+def write_empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def is_empty(path: Path) -> bool:
+    return path.read_bytes() == b""
+
+
 async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
     store = SqliteStore(path)
     thread = await store_thread(store, make_message())
@@ -173,7 +186,7 @@ async def test_a_database_that_was_deleted_is_unavailable(path: Path) -> None:
 async def test_a_locked_database_is_unavailable_until_it_is_unlocked(path: Path) -> None:
     store = SqliteStore(path)
     thread = await store_thread(store, make_message())
-    await store._do(lambda db: db.execute("PRAGMA busy_timeout = 1"))
+    await store.database.write(lambda db: db.execute("PRAGMA busy_timeout = 1"))
     lock = sqlite3.connect(path)
     lock.execute("BEGIN EXCLUSIVE")
     with pytest.raises(Unavailable, match="locked"):
@@ -183,8 +196,106 @@ async def test_a_locked_database_is_unavailable_until_it_is_unlocked(path: Path)
     await store.close()
 
 
+async def test_a_database_that_was_replaced_is_unavailable(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    rename(path, ".gone")
+    write_empty(path)
+    with pytest.raises(Unavailable, match="was replaced; restart this process"):
+        await store.append(thread, make_message())
+    with pytest.raises(Unavailable, match="was replaced; restart this process"):
+        await store.load("t")
+    assert is_empty(path)
+
+
+async def test_what_waits_together_is_committed_together(path: Path) -> None:
+    store = SqliteStore(path)
+    threads = [await store_thread(store, make_message(), thread_id=str(n)) for n in range(50)]
+    sizes: list[int] = []
+    commit = store.database.writer.commit
+
+    def count(batch: Sequence[Job]) -> None:
+        sizes.append(len(batch))
+        commit(batch)
+
+    store.database.writer.commit = count  # type: ignore[method-assign]
+    outcomes = await asyncio.gather(
+        *(store.append(thread, make_message("two")) for thread in threads),
+        *(store.append(thread, make_message("late")) for thread in threads[:10]),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [Thread] * 50 + [Conflict] * 10
+    assert len(sizes) < 10, "one commit an append would be 60"
+    for thread in threads:
+        said = [event.data["text"] for event in (await store.load(thread.id)).events]
+        assert said == ["hello", "two"]
+    await store.close()
+
+
+async def test_a_thread_is_read_while_somebody_else_writes(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    assert await store.load("t") == thread
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    async with asyncio.timeout(1):
+        assert await store.load("t") == thread
+    other.close()
+    await store.close()
+
+
+async def test_a_database_locked_for_readers_holds_up_nothing_else(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is while SQLite recovers what a process left that died."""
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    assert await store.load("t") == thread
+    other = sqlite3.connect(path.with_name("locked.db"), isolation_level=None, timeout=0)
+    other.execute("CREATE TABLE events (thread_id, seq, type, data, actor, key, at)")
+    lock = sqlite3.connect(path.with_name("locked.db"), isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    monkeypatch.setattr(store.database._connected, "get", lambda: other)
+    assert await store.load("t") == thread, "it was read in the other thread"
+    other.close()
+    lock.close()
+    await store.close()
+
+
+async def test_a_long_thread_is_read_in_parts(path: Path) -> None:
+    store = SqliteStore(path)
+    messages = [make_message(str(number)) for number in range(2 * PART)]
+    thread = await store_thread(store, *messages)
+    assert await store.load("t") == thread
+    thread = await store.append(thread, make_message("one more"))
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    assert await store.load("t") == thread
+    assert turns >= 2, "others have their turn in between"
+    counting.cancel()
+    await store.close()
+
+
+async def test_a_store_that_nobody_uses_any_more_ends_its_thread(path: Path) -> None:
+    others = set(threading.enumerate())
+    store = SqliteStore(path)
+    await store_thread(store, make_message())
+    (writing,) = set(threading.enumerate()) - others
+    del store
+    gc.collect()
+    writing.join(5)
+    assert not writing.is_alive()
+
+
 def test_a_setting_says_where_the_database_is(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.setenv("SQLITE_PATH", str(path))
-    assert SqliteStore.from_env()._path == path
+    assert SqliteStore.from_env().database.path == path
     monkeypatch.delenv("SQLITE_PATH")
-    assert SqliteStore.from_env()._path == Path("data/threads.db")
+    assert SqliteStore.from_env().database.path == Path("data/threads.db")

@@ -39,17 +39,18 @@ class AnthropicLLM:
         return await self._ladder.get_reply(prompt, schema, self._ask)
 
     async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        from anthropic import AnthropicError, omit
+        from anthropic import AnthropicError
 
         system, user = build_turns(prompt, **MARK)
         form = {"format": {"type": "json_schema", "schema": schema}}
-        asked = self._client.messages.create(
-            model=self._server.model,
-            max_tokens=MAX_TOKENS,
-            system=system["content"],
-            messages=[user],
-            output_config=form if rung == "json schema" else omit,
-        )
+        body = {
+            "model": self._server.model,
+            "max_tokens": MAX_TOKENS,
+            "system": system["content"],
+            "messages": [user],
+            **({"output_config": form} if rung == "json schema" else {}),
+        }
+        asked = self._client.post("/v1/messages", cast_to=object, body=body)
         match answer := await self._server.await_answer(asked, AnthropicError):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")

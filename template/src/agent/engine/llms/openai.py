@@ -37,17 +37,16 @@ class OpenaiLLM:
         return await self._ladder.get_reply(prompt, schema, self._ask)
 
     async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        from openai import OpenAIError, omit
+        from openai import OpenAIError
 
-        marked = rung == "cache marks"
-        form = {"name": "next_step", "strict": True, "schema": schema}
-        forms = {"json mode": {"type": "json_object"}, "words": omit}
-        asked = self._client.chat.completions.create(
-            model=self._server.model,
-            messages=build_turns(prompt, **MARK if marked else {}),
-            response_format=forms.get(rung, {"type": "json_schema", "json_schema": form}),
-            prompt_cache_options={"mode": "explicit"} if marked else omit,
-        )
+        marks = rung == "cache marks"
+        body = {
+            "model": self._server.model,
+            "messages": build_turns(prompt, **MARK if marks else {}),
+            **({"prompt_cache_options": {"mode": "explicit"}} if marks else {}),
+            **_choose_format(rung, schema),
+        }
+        asked = self._client.post("/chat/completions", cast_to=object, body=body)
         match answer := await self._server.await_answer(asked, OpenAIError):
             case {"choices": [{"message": dict(said), **choice}, *_]}:
                 refusal = said.get("refusal")
@@ -55,3 +54,13 @@ class OpenaiLLM:
                 words = refusal or read_text(said.get("content"))
                 return self._server.build_reply(words, stop, answer, COUNTS)
         raise self._server.reject(answer)
+
+
+def _choose_format(rung: str, schema: dict[str, Any]) -> dict[str, Any]:
+    match rung:
+        case "words":
+            return {}
+        case "json mode":
+            return {"response_format": {"type": "json_object"}}
+    form = {"name": "next_step", "strict": True, "schema": schema}
+    return {"response_format": {"type": "json_schema", "json_schema": form}}

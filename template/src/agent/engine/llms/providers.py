@@ -58,21 +58,16 @@ class Server:
         return cls(provider, model, url, key or "none", _read_timeout_s())
 
     async def await_answer(self, asked: Awaitable[Any], *errors: type[Exception]) -> Any:
-        """Return the answer of an SDK as plain JSON, with the names that the API uses.
+        """Return the answer as the server sent it, and its errors as ours.
 
-        Servers may leave out any of them; a page sent with status 200 is a string. `errors` are
+        It is JSON that may lack any name, or a text: a page sent with status 200. `errors` are
         those of the SDK.
         """
         known: tuple[type[Exception], ...] = (*errors, ValueError)
-        from pydantic import BaseModel  # it would slow down every other command
-
         try:
-            answer = await asked
+            return await asked
         except known as error:
             raise self._translate(error) from error
-        if not isinstance(answer, BaseModel):
-            return answer
-        return answer.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
 
     def build_reply(
         self, said: str, stop: Stop, answer: Any, counts: dict[str, list[str]]

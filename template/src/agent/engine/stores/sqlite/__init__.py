@@ -10,58 +10,78 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from ...log.errors import Conflict, ThreadNotFound, Unavailable
+from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary, Waiting
 from ...settings import optional
 from . import statements as sql
-from .schema import connect
+from .database import Database
 
-T = TypeVar("T")
+PART = 500
+"""Events that are read at a time, so that a long thread does not hold up the others."""
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class SqliteStore:
-    """Uses one connection in one thread of its own, so that no disk blocks the event loop."""
-
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
-        self._path = Path(path)
+        self.database = Database(Path(path))
         self._clock = clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-        self._connection: sqlite3.Connection | None = None
 
     @classmethod
     def from_env(cls) -> Self:
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
     async def load(self, thread_id: str) -> Thread:
-        thread = await self._do(lambda db: _fold(thread_id, db.execute(sql.LOAD, (thread_id,))))
-        if not thread.events:
+        events: list[Event] = []
+        while rows := await self.database.fetch_rows(sql.LOAD, (thread_id, len(events), PART)):
+            events += map(_build_event, rows)
+            if len(rows) < PART:
+                break
+            await asyncio.sleep(0)
+        if not events:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return thread
+        return Thread(thread_id, tuple(events))
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
-        return await self._do(lambda db: self._append(db, thread, events))
+        now = self._clock()
+        grown = thread.plus(
+            *(
+                replace(event, seq=seq, at=event.at or _to_datetime(now))
+                for seq, event in enumerate(events, thread.state.version + 1)
+            )
+        )
+        save, values = _save(thread, grown, now, any(event.type in FACTS for event in events))
+        rows = [_build_row(thread.id, event) for event in grown.events[len(thread.events) :]]
+
+        def insert(db: sqlite3.Connection) -> None:
+            try:
+                db.executemany(sql.APPEND, rows)
+                db.execute(save, values)
+            except sqlite3.IntegrityError:
+                grew = f"thread {thread.id} grew past event {thread.state.version}"
+                raise Conflict(grew) from None
+
+        await self.database.write(insert)
+        return grown
 
     async def threads(
         self, waiting: bool = False, limit: int = 100, prefix: str = ""
     ) -> list[Summary]:
         values = {"first": prefix, "after": f"{prefix}\U0010ffff", "limit": limit}
         query = sql.LIST[waiting, bool(prefix)]
-        rows = await self._do(lambda db: db.execute(query, values).fetchall())
+        rows = await self.database.fetch_rows(query, values)
         return [self._summarize(row) for row in rows]
 
     async def waits(self, limit: int = 100) -> list[Waiting]:
-        rows = await self._do(lambda db: db.execute(sql.WAITS, {"limit": limit}).fetchall())
+        rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
         return [Waiting(self._summarize(row[:8]), _build_event(row[8:])) for row in rows]
 
     def _summarize(self, row: tuple[Any, ...]) -> Summary:
@@ -72,12 +92,12 @@ class SqliteStore:
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
-        rows = await self._do(lambda db: db.execute(claim, values).fetchall())
+        rows = await self.database.write(lambda db: db.execute(claim, values).fetchall())
         return Claim(*rows[0]) if rows else None
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         values = (self._clock() + ttl_s, json.dumps(holders))
-        await self._do(lambda db: db.execute(sql.RENEW, values))
+        await self.database.write(lambda db: db.execute(sql.RENEW, values))
 
     async def release(
         self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
@@ -89,55 +109,13 @@ class SqliteStore:
             "attempts": attempts,
             "wake_at": wake_at and wake_at.timestamp(),
         }
-        await self._do(lambda db: db.execute(sql.RELEASE, values))
+        await self.database.write(lambda db: db.execute(sql.RELEASE, values))
 
     async def now(self) -> datetime:
         return _to_datetime(self._clock())
 
     async def close(self) -> None:
-        if self._connection:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._connection.close)
-        self._connection = None
-        self._thread.shutdown()
-
-    async def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._run_guarded, work)
-
-    def _run_guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        try:
-            return work(self._open())
-        except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the database {str(self._path)!r}: {error}") from error
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = connect(self._path)
-        elif not self._path.exists():  # SQLite would keep writing into the deleted file
-            raise Unavailable(f"the database {str(self._path)!r} was deleted")
-        return self._connection
-
-    def _append(self, db: sqlite3.Connection, thread: Thread, events: tuple[Event, ...]) -> Thread:
-        now = self._clock()
-        grown = thread.plus(
-            *(
-                replace(event, seq=seq, at=event.at or _to_datetime(now))
-                for seq, event in enumerate(events, thread.state.version + 1)
-            )
-        )
-        save, row = _save(thread, grown, now, any(event.type in FACTS for event in events))
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            new = grown.events[len(thread.events) :]
-            db.executemany(sql.APPEND, (_build_row(thread.id, event) for event in new))
-            db.execute(save, row)
-            db.execute("COMMIT")
-        except sqlite3.IntegrityError:
-            raise Conflict(f"thread {thread.id} grew past event {thread.state.version}") from None
-        finally:
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-        return grown
+        await self.database.close()
 
 
 def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, dict[str, Any]]:
@@ -165,10 +143,6 @@ def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:
     assert event.at, "append gives every event its time"
     at = event.at.timestamp()
     return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
-
-
-def _fold(thread_id: str, rows: Iterable[tuple[Any, ...]]) -> Thread:
-    return Thread(thread_id, tuple(map(_build_event, rows)))
 
 
 def _build_event(row: tuple[Any, ...]) -> Event:

@@ -1,6 +1,9 @@
 """The SQL statements of the SQLite store."""
 
-LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = ? ORDER BY seq"
+LOAD = """
+    SELECT type, data, actor, key, seq, at FROM events
+    WHERE thread_id = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """

@@ -1,0 +1,72 @@
+"""The database of one process: it writes in a thread of its own, and reads without one."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import finalize
+
+from ...log.errors import Unavailable
+from .file import Connected
+from .writer import Writer
+
+T = TypeVar("T")
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Database:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connected = Connected(path)
+        self._opened = False
+        self.writer = Writer(Connected(path))
+        finalize(self, self.writer.stop)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do `work` in a transaction, as `Writer.do` says. Raises Unavailable."""
+        async with self._translate_errors():
+            return await self.writer.do(work)
+
+    async def fetch_rows(self, query: str, values: Values = ()) -> list[Any]:
+        """Return the rows of a query that only reads. Raises Unavailable.
+
+        A query takes less than the way to another thread and back. Nobody who writes holds it up;
+        while the database is locked as a whole, it waits where it blocks nobody.
+        """
+
+        def fetch(db: sqlite3.Connection) -> list[Any]:
+            return db.execute(query, values).fetchall()
+
+        async with self._translate_errors():
+            try:
+                return fetch(await self._open())
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (
+                    sqlite3.SQLITE_BUSY,
+                    sqlite3.SQLITE_LOCKED,
+                ):
+                    raise
+            return await self.writer.do(fetch)
+
+    async def close(self) -> None:
+        self._connected.close()
+        self.writer.stop()
+
+    async def _open(self) -> sqlite3.Connection:
+        """Return the connection that reads; the tables are made in the other thread."""
+        if self._opened:
+            return self._connected.get()
+        await self.writer.do(lambda db: None)
+        db = self._connected.get()
+        db.execute("PRAGMA busy_timeout = 0")
+        db.execute("PRAGMA query_only = ON")
+        self._opened = True
+        return db
+
+    @asynccontextmanager
+    async def _translate_errors(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise Unavailable(f"the database {str(self.path)!r}: {error}") from error

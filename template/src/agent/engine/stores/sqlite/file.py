@@ -1,0 +1,43 @@
+"""A connection to the file of the database, and the file's identity while it is in use."""
+
+import sqlite3
+from pathlib import Path
+
+from ...log.errors import Unavailable
+from .schema import connect
+
+
+class Connected:
+    """One connection, opened at the first use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    def get(self) -> sqlite3.Connection:
+        """Return the open connection.
+
+        Raises:
+            Unavailable: the file was deleted or replaced, and SQLite would write into the old one.
+            sqlite3.Error, OSError, Misconfigured: it cannot be opened.
+        """
+        if self._db is None:
+            self._db = connect(self.path)
+            self._identity = self._identify()
+        elif (identity := self._identify()) != self._identity:
+            became = "replaced; restart this process" if identity else "deleted"
+            raise Unavailable(f"the database {str(self.path)!r} was {became}")
+        return self._db
+
+    def close(self) -> None:
+        if self._db:
+            self._db.close()
+        self._db = None
+
+    def _identify(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
