@@ -260,7 +260,7 @@ def test_a_timer_runs_out_at_the_terminal(desk: Desk, clock: Clock) -> None:
 def test_a_thread_that_somebody_holds_is_waited_for_and_that_is_said(
     desk: Desk, capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
+    monkeypatch.setattr("agent.engine.cli.talk._QUIET_S", 0.001)
     desk.happened(make_message())
     desk.says(DONE)
     now(desk.store.claim("somebody", 15, "t"))
@@ -281,7 +281,7 @@ def test_a_slow_step_is_no_other_process(
         await asyncio.sleep(0.1)
         return DONE
 
-    monkeypatch.setattr("agent.engine.cli.talk._GLANCE_S", 0.001)
+    monkeypatch.setattr("agent.engine.cli.talk._QUIET_S", 0.001)
     desk.happened(make_message())
     desk.says({"intent": "look", "at": "x"}, lambda: _as_text(slow()))
     talk(desk, Typist())

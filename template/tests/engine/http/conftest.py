@@ -124,7 +124,7 @@ Follow = Callable[..., AbstractAsyncContextManager[tuple[Follower, asyncio.Task[
 
 def following_of(api: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Follow:
     """`async with follow("t") as (follower, request)`: ana reads the stream of a thread."""
-    monkeypatch.setattr(stream, "POLL_S", 0.01)
+    monkeypatch.setattr(stream, "RETRY_S", 0.01)
 
     @asynccontextmanager
     async def following(

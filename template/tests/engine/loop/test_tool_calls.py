@@ -1,6 +1,8 @@
 """Running a call: at most once where that matters, never silently lost, and safe by default."""
 
 import asyncio
+import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,7 +11,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from agent.engine import Call
+from agent.engine import Call, blocking
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavailable
 from agent.engine.log.events import CallJson, make_event
@@ -422,6 +424,69 @@ async def test_what_a_tool_raises_says_whether_anything_happened(
     outcome = await attempt(broken, timeout_s=1)
     assert text in str(outcome.error)
     assert outcome.definite is definite
+
+
+async def leave_async() -> None:
+    sys.exit("gone")
+
+
+async def await_what_was_cancelled() -> None:
+    other = asyncio.create_task(asyncio.Event().wait())
+    other.cancel()
+    await other
+
+
+@pytest.mark.parametrize(
+    ("tool", "text"),
+    [
+        (lambda: sys.exit("gone"), "SystemExit: gone"),
+        (leave_async, "SystemExit: gone"),
+        (lambda: leave_async(), "SystemExit: gone"),
+        (await_what_was_cancelled, "CancelledError"),
+    ],
+)
+async def test_a_tool_ends_nothing_but_its_call(tool: Callable[[], Any], text: str) -> None:
+    outcome = await attempt(tool, timeout_s=5)
+    assert text in str(outcome.error)
+    assert not outcome.definite
+
+
+async def test_a_call_that_is_cancelled_is_cancelled() -> None:
+    calling = asyncio.create_task(attempt(asyncio.Event().wait, timeout_s=60))
+    await asyncio.sleep(0)
+    calling.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+
+
+async def test_sync_tools_use_the_same_thread_one_after_another() -> None:
+    names = [(await attempt(get_thread_id, timeout_s=5)).output for _ in range(20)]
+    assert len(set(names)) == 1
+
+
+def get_thread_id() -> int:
+    return threading.get_ident()
+
+
+async def test_so_many_sync_tools_run_at_once_and_those_that_hang_are_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(blocking, "MOST", 2)
+    running, end = 0, threading.Event()
+
+    def hang() -> None:
+        nonlocal running
+        running += 1
+        end.wait(10)
+
+    calls = [asyncio.create_task(attempt(hang, timeout_s=0.3)) for _ in range(4)]
+    await asyncio.sleep(0.1)
+    assert running == 2
+    outcomes = await asyncio.gather(*calls)
+    assert [outcome.error for outcome in outcomes] == ["no answer within 0.3 s"] * 4
+    assert running == 4
+    assert (await attempt(lambda: "back", timeout_s=5)).output == "back"
+    end.set()
 
 
 async def test_a_sync_tool_that_runs_out_of_items_is_a_tool_that_failed() -> None:

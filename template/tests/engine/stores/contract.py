@@ -173,6 +173,30 @@ class StoreContract:
         assert copy.events[1].at - before >= timedelta(seconds=60)
         assert await store.load("copy") == copy
 
+    # Following
+
+    async def test_whoever_follows_a_thread_gets_what_is_appended(self, store: Store) -> None:
+        thread = await store_thread(store, make_message())
+        following = asyncio.create_task(store.grown(thread))
+        await asyncio.sleep(0)
+        grown = await store.append(thread, make_message("two"))
+        assert await asyncio.wait_for(following, 5) == grown
+        assert (await store.grown(thread)) == grown, "what is there already is not waited for"
+
+    async def test_whoever_follows_another_thread_gets_nothing(self, store: Store) -> None:
+        one = await store_thread(store, make_message(), thread_id="one")
+        two = await store_thread(store, make_message(), thread_id="two")
+        following = [asyncio.create_task(store.grown(each)) for each in (one, two)]
+        await asyncio.sleep(0)
+        await store.append(one, make_message())
+        await asyncio.wait_for(following[0], 5)
+        assert not following[1].done()
+        following[1].cancel()
+        again = asyncio.create_task(store.grown(two))
+        await asyncio.sleep(0)
+        grown = await store.append(two, make_message())
+        assert await asyncio.wait_for(again, 5) == grown
+
     async def test_the_clock_advances(self, store: Store, passes: Pass) -> None:
         before = await store.now()
         await passes(60)

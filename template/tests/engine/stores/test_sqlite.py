@@ -11,6 +11,7 @@ import pytest
 
 from agent.engine.log.errors import Conflict, Misconfigured, Unavailable
 from agent.engine.log.thread import Thread
+from agent.engine.stores.changes import LOOK_S
 from agent.engine.stores.sqlite import PART, SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
 from agent.engine.stores.sqlite.writer import Job
@@ -280,6 +281,50 @@ async def test_a_long_thread_is_read_in_parts(path: Path) -> None:
     assert await store.load("t") == thread
     assert turns >= 2, "others have their turn in between"
     counting.cancel()
+    await store.close()
+
+
+async def test_what_another_process_appends_is_noticed(path: Path) -> None:
+    one, other = SqliteStore(path), SqliteStore(path)
+    thread = await store_thread(one, make_message())
+    following = asyncio.create_task(one.grown(thread))
+    await asyncio.sleep(0)
+    grown = await other.append(await other.load("t"), make_message("two"))
+    assert await asyncio.wait_for(following, 5) == grown
+    await one.close()
+    await other.close()
+
+
+async def test_following_outlives_a_database_that_is_away(path: Path) -> None:
+    one, other = SqliteStore(path), SqliteStore(path)
+    thread = await store_thread(one, make_message())
+    following = asyncio.create_task(one.grown(thread))
+    await asyncio.sleep(LOOK_S)
+    gone = rename(path, ".gone")
+    await asyncio.sleep(2 * LOOK_S)
+    rename(gone, ".db")
+    grown = await other.append(await other.load("t"), make_message("two"))
+    assert await asyncio.wait_for(following, 5) == grown
+    await one.close()
+    await other.close()
+
+
+async def test_following_what_rests_costs_one_look_for_all(path: Path) -> None:
+    store = SqliteStore(path)
+    threads = [await store_thread(store, make_message(), thread_id=str(n)) for n in range(100)]
+    following = [asyncio.create_task(store.grown(thread)) for thread in threads]
+    await asyncio.sleep(2 * LOOK_S)
+    statements: list[str] = []
+    store.database._connected.get().set_trace_callback(statements.append)
+    await asyncio.sleep(3.5 * LOOK_S)
+    assert set(statements) == {"PRAGMA data_version"}
+    assert len(statements) <= 4
+    for each in following:
+        each.cancel()
+    await asyncio.wait(following)
+    statements.clear()
+    await asyncio.sleep(2 * LOOK_S)
+    assert not statements, "nobody follows, so nobody looks"
     await store.close()
 
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -31,8 +30,8 @@ T = TypeVar("T")
 Answerer = Callable[[Screen, Asked], Awaitable[Answer | None]]
 StandIn = Callable[[Thread, OpenWait], tuple[str, Answer]]
 
-_GLANCE_S = 0.1
-_QUIET_GLANCES = 10
+_QUIET_S = 1.0
+"""After how long without news a thread that another process runs is said to be waited for."""
 
 
 @dataclass(frozen=True)
@@ -77,20 +76,26 @@ class Talk:
             thread = await self.say(thread, text)
 
     async def _follow(self, thread: Thread) -> Thread:
-        store = self.app.ports.store
-        row = await find_summary(store, thread)
-        held, glances = bool(row and row.running), count(1)
+        row = await find_summary(self.app.ports.store, thread)
+        held = bool(row and row.running)
         async with _run_meanwhile(self.app.runner.finish(thread.id)) as running:
             while not running.done():
-                await asyncio.wait({running}, timeout=_GLANCE_S)
-                newest = await store.load(thread.id)
-                held = held and newest.state.version == thread.state.version
-                if held and next(glances) == _QUIET_GLANCES:
+                newest = await self._watch(thread, running, _QUIET_S if held else None)
+                if held and newest is thread and not running.done():
                     self.screen.say(
                         "  Another process runs this thread, or did until just now. Waiting for it."
                     )
-                thread = self._show_new(thread, newest)
+                held, thread = False, self._show_new(thread, newest)
             return self._show_new(thread, await running)
+
+    async def _watch(
+        self, thread: Thread, task: asyncio.Task[Any], timeout_s: float | None
+    ) -> Thread:
+        """Return the thread once it has grown, or as it is if `task` or the time ends first."""
+        async with _run_meanwhile(self.app.ports.store.grown(thread)) as growing:
+            first = asyncio.FIRST_COMPLETED
+            await asyncio.wait({task, growing}, timeout=timeout_s, return_when=first)
+            return await growing if growing.done() else thread
 
     def _show_new(self, seen: Thread, newest: Thread) -> Thread:
         for event in newest.events[seen.state.version :]:
@@ -111,8 +116,9 @@ class Talk:
         if self.answerer is None:
             return False
         async with _run_meanwhile(self._answer(thread, wait, self.answerer)) as asking:
-            while not asking.done() and await self._is_open(thread, wait):
-                await asyncio.wait({asking}, timeout=0.5)
+            newest = thread
+            while not asking.done() and await self._is_open(newest, wait):
+                newest = await self._watch(newest, asking, 0.5)
             if asking.done():
                 return await asking
         self.screen.say()
@@ -139,7 +145,7 @@ class Talk:
                 given = await show_edit(self.screen, asked, given.call)
             await give_answer(asked, given)
         except Refused:
-            if await self._is_open(thread, wait):
+            if await self._is_open(await self.app.ports.store.load(thread.id), wait):
                 raise
         return True
 
@@ -147,10 +153,9 @@ class Talk:
         return wait.admits(self.actor) and wait.kind != "timer"
 
     async def _is_open(self, thread: Thread, wait: OpenWait) -> bool:
-        store = self.app.ports.store
-        now = (await store.load(thread.id)).state.wait
-        over = wait.expires_at is not None and wait.expires_at <= await store.now()
-        return not over and now is not None and now.seq == wait.seq
+        now, open_wait = await self.app.ports.store.now(), thread.state.wait
+        over = wait.expires_at is not None and wait.expires_at <= now
+        return not over and open_wait is not None and open_wait.seq == wait.seq
 
 
 def format_news(seen: Thread, event: Event, actor: str) -> tuple[str, str]:

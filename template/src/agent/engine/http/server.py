@@ -102,7 +102,7 @@ class _Server(uvicorn.Server):
         return bool(self._service.failure) or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.closing = True
+        self._service.closing.set()
         await super().shutdown(sockets)
 
 

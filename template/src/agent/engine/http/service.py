@@ -68,7 +68,7 @@ class Service:
 
     app: App
     tokens: Tokens
-    closing: bool = False
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Streams end now, so that nobody keeps the server from stopping."""
     works: list[asyncio.Task[None]] = field(default_factory=list)
     """The runner, and what the triggers do beside it; they end when the server stops, or because

@@ -2,13 +2,12 @@
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextvars import copy_context
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+from ..blocking import describe, get_slots, run_in_thread
 from ..log.errors import ToolError
 from .actions import Wait
 
@@ -25,39 +24,29 @@ class Outcome:
 async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) -> Outcome:
     """Call owner's code, sync in a thread or async, and return whatever comes of it.
 
-    A sync function cannot be stopped: after its time its result is ignored.
+    A sync function cannot be stopped: after its time its result is ignored. Its time begins when a
+    thread is free.
     """
+    is_async = inspect.iscoroutinefunction(function)
     try:
-        async with asyncio.timeout(timeout_s) as limit:
-            if inspect.iscoroutinefunction(function):
-                output = await function(*args)
-            else:
-                output = await _run_in_thread(function, args)
-                output = await output if inspect.isawaitable(output) else output
+        async with nullcontext() if is_async else get_slots(), asyncio.timeout(timeout_s) as limit:
+            output = await (function(*args) if is_async else run_in_thread(function, *args))
+            output = await output if inspect.isawaitable(output) else output
         return Outcome(_to_json(output))
     except ToolError as error:
         return Outcome(error=str(error) or "ToolError")
-    except Exception as error:
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            raise
         late = isinstance(error, TimeoutError) and limit.expired()
-        why = f"no answer within {timeout_s:g} s" if late else f"{type(error).__name__}: {error}"
+        why = f"no answer within {timeout_s:g} s" if late else describe(error)
         return Outcome(error=why, definite=False)
 
 
-def _run_in_thread(function: Callable[..., Any], args: tuple[Any, ...]) -> asyncio.Future[Any]:
-    """Like `asyncio.to_thread`, but a tool without end does not keep the process from ending."""
-    future: Future[Any] = Future()
-    future.set_running_or_notify_cancel()
-
-    def work() -> None:
-        try:
-            future.set_result(function(*args))
-        except StopIteration:  # no future can carry one
-            future.set_exception(RuntimeError("StopIteration"))
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=copy_context().run, args=(work,), daemon=True).start()
-    return asyncio.wrap_future(future)
+def _is_cancelled() -> bool:
+    """Say whether it is the running task that was cancelled, not something a function awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
 
 
 def _to_json(output: Any) -> Any:

@@ -132,6 +132,12 @@ class Store(Protocol):
     async def load(self, thread_id: str) -> Thread:
         """Raises ThreadNotFound."""
 
+    async def grown(self, thread: Thread) -> Thread:
+        """Return a thread that was loaded before, once it has grown; wait for it as long as needed.
+
+        It reads only what is new, and waiting costs next to nothing.
+        """
+
     async def append(self, thread: Thread, *events: Event) -> Thread:
         """Append all of `events` after `thread`'s last, or none; creates the thread at need.
 

@@ -55,8 +55,10 @@ class LocalRunner:
                 thread = await self._ports.store.load(thread_id)
                 if plan(thread.state, self._ports.get_agent(thread).limits) == "idle":
                     return thread
-                if not task:
-                    await asyncio.sleep(min(self._poll_s, 0.2))
+                if not task:  # somebody else has it
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(self._poll_s):
+                            await self._ports.store.grown(thread)
 
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency

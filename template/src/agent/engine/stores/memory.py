@@ -10,6 +10,7 @@ from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
 from ..loop.ports import Claim, Summary, Waiting
+from .changes import Changes
 
 
 @dataclass
@@ -28,11 +29,17 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
+        self._changes = Changes()
 
     async def load(self, thread_id: str) -> Thread:
         if thread_id not in self._rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return self._rows[thread_id].thread
+
+    async def grown(self, thread: Thread) -> Thread:
+        while (newest := await self.load(thread.id)).state.version == thread.state.version:
+            await self._changes.wait(thread)
+        return newest
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         now = await self.now()
@@ -51,6 +58,7 @@ class MemoryStore:
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             row.wake_at, row.attempts = self._clock(), 0
+        self._changes.report({thread.id: row.thread.state.version})
         return row.thread
 
     async def threads(

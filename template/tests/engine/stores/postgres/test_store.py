@@ -69,6 +69,15 @@ async def test_a_thread_stored_by_one_process_is_found_by_another(stores: Stores
     assert (await one.claim("one", 30)) is None
 
 
+async def test_what_another_process_appends_is_noticed(stores: Stores) -> None:
+    one, other = stores(), stores()
+    thread = await store_thread(one, make_message())
+    following = asyncio.create_task(one.grown(thread))
+    await asyncio.sleep(0.1)
+    grown = await other.append(await other.load("t"), make_message("two"))
+    assert await asyncio.wait_for(following, 5) == grown
+
+
 async def test_processes_that_start_at_once_create_the_tables_once(
     stores: Stores, url: str
 ) -> None:

@@ -7,7 +7,7 @@ creates or migrates the tables.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -19,6 +19,7 @@ from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary, Waiting
 from ...settings import optional
+from ..changes import Changes
 from . import statements as sql
 from .pool import Database
 
@@ -28,6 +29,7 @@ WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
 class PostgresStore:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
+        self._changes = Changes(self._read_versions)
         self.when_due: WhenDue | None = None
         """Called in the transaction that makes a thread due, unless somebody is running it."""
 
@@ -37,10 +39,24 @@ class PostgresStore:
         return cls(optional("DATABASE_URL"))
 
     async def load(self, thread_id: str) -> Thread:
-        rows = await self.database.fetch_rows(sql.LOAD, [make_safe(thread_id)])
-        if not rows:
+        thread = await self._read_on(Thread(thread_id))
+        if not thread.events:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return Thread(thread_id, tuple(map(_build_event, rows)))
+        return thread
+
+    async def grown(self, thread: Thread) -> Thread:
+        while (newest := await self._read_on(thread)) is thread:
+            await self._changes.wait(thread)
+        return newest
+
+    async def _read_on(self, thread: Thread) -> Thread:
+        """Return a thread with the events that it lacks."""
+        values = [make_safe(thread.id), len(thread.events)]
+        rows = await self.database.fetch_rows(sql.LOAD, values)
+        return thread.plus(*map(_build_event, rows)) if rows else thread
+
+    async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
+        return dict(await self.database.fetch_rows(sql.VERSIONS, [[*names]]))
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connect() as db, db.transaction():
@@ -58,6 +74,7 @@ class PostgresStore:
             saved = await db.execute(sql.SAVE, {"due": due, **_build_row(grown)})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
+        self._changes.report({grown.id: grown.state.version})
         return grown
 
     async def threads(

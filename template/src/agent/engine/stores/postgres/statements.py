@@ -1,6 +1,10 @@
 """The SQL statements of the PostgreSQL store."""
 
-LOAD = "SELECT type, data, actor, key, seq, at FROM events WHERE thread_id = %s ORDER BY seq"
+LOAD = """
+    SELECT type, data, actor, key, seq, at FROM events
+    WHERE thread_id = %s AND seq > %s ORDER BY seq
+"""
+VERSIONS = "SELECT id, version FROM threads WHERE id = ANY(%s)"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at)
     SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())

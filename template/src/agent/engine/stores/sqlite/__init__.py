@@ -10,7 +10,7 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...loop.ports import Claim, Summary, Waiting
 from ...settings import optional
+from ..changes import Changes
 from . import statements as sql
 from .database import Database
 
@@ -34,21 +35,34 @@ class SqliteStore:
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
         self.database = Database(Path(path))
         self._clock = clock
+        self._changes = Changes(self._read_versions)
+        self._looked_at: int | None = None
 
     @classmethod
     def from_env(cls) -> Self:
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
     async def load(self, thread_id: str) -> Thread:
-        events: list[Event] = []
-        while rows := await self.database.fetch_rows(sql.LOAD, (thread_id, len(events), PART)):
-            events += map(_build_event, rows)
+        thread = await self._read_on(Thread(thread_id))
+        if not thread.events:
+            raise ThreadNotFound(f"there is no thread {thread_id!r}")
+        return thread
+
+    async def grown(self, thread: Thread) -> Thread:
+        while (newest := await self._read_on(thread)) is thread:
+            await self._changes.wait(thread)
+        return newest
+
+    async def _read_on(self, thread: Thread) -> Thread:
+        """Return a thread with the events that it lacks."""
+        new: list[Event] = []
+        first = len(thread.events)
+        while rows := await self.database.fetch_rows(sql.LOAD, (thread.id, first + len(new), PART)):
+            new += map(_build_event, rows)
             if len(rows) < PART:
                 break
             await asyncio.sleep(0)
-        if not events:
-            raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return Thread(thread_id, tuple(events))
+        return thread.plus(*new) if new else thread
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         now = self._clock()
@@ -70,6 +84,7 @@ class SqliteStore:
                 raise Conflict(grew) from None
 
         await self.database.write(insert)
+        self._changes.report({grown.id: grown.state.version})
         return grown
 
     async def threads(
@@ -113,6 +128,15 @@ class SqliteStore:
 
     async def now(self) -> datetime:
         return _to_datetime(self._clock())
+
+    async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
+        """Return the versions of threads, if anybody wrote to the file since the last look."""
+        ((changed,),) = await self.database.fetch_rows("PRAGMA data_version")
+        if changed == self._looked_at:
+            return {}
+        versions = dict(await self.database.fetch_rows(sql.VERSIONS, [json.dumps([*names])]))
+        self._looked_at = changed
+        return versions
 
     async def close(self) -> None:
         await self.database.close()

@@ -4,6 +4,7 @@ LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
     WHERE thread_id = ? AND seq > ? ORDER BY seq LIMIT ?
 """
+VERSIONS = "SELECT id, version FROM threads WHERE id IN (SELECT value FROM json_each(?))"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """

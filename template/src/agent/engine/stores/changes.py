@@ -1,0 +1,57 @@
+"""Wakes whoever follows a thread: at once if this process appends to it, else at the next look.
+
+While nobody follows anything, nobody looks.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+
+from ..log.errors import Unavailable
+from ..log.thread import Thread
+
+LOOK_S = 0.3
+"""How late what another process appended may be noticed."""
+
+Look = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
+"""Returns the versions of these threads; those it leaves out have not changed since it looked."""
+
+
+class Changes:
+    def __init__(self, look: Look | None = None) -> None:
+        """Without `look` there are no other processes."""
+        self._look = look
+        self._followers: dict[asyncio.Future[None], Thread] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    async def wait(self, thread: Thread) -> None:
+        """Return once the thread seems to have grown."""
+        follower = asyncio.get_running_loop().create_future()
+        self._followers[follower] = thread
+        if self._look and (self._looking is None or self._looking.done()):
+            self._looking = asyncio.create_task(self._keep_looking(self._look))
+        try:
+            await follower
+        finally:
+            del self._followers[follower]
+            if self._looking and not self._followers:
+                self._looking.cancel()
+
+    def report(self, versions: Mapping[str, int]) -> None:
+        """Wake those who know another version of these threads."""
+        for follower, thread in self._followers.items():
+            known = thread.state.version
+            if versions.get(thread.id, known) != known and not follower.done():
+                follower.set_result(None)
+
+    async def _keep_looking(self, look: Look) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                self.report(await look({thread.id for thread in self._followers.values()}))
+            except Unavailable:
+                continue
+            except Exception as error:
+                for follower in self._followers:
+                    if not follower.done():
+                        follower.set_exception(error)
+                return
