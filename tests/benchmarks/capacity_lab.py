@@ -76,8 +76,9 @@ def begin(url: str, paused: int = 0) -> None:
 COPY = (
     "CREATE TABLE copies AS SELECT gen_random_uuid()::text AS id FROM generate_series(1, %s)",
     "INSERT INTO events SELECT id, seq, type, key, actor, data, at FROM copies, events",
-    "INSERT INTO threads (id, version, status, agent, title, wait, created, updated) "
-    "SELECT copies.id, version, status, agent, title, wait, created, updated FROM copies, threads",
+    "INSERT INTO threads (id, version, status, agent, owner, title, wait, created, updated) "
+    "SELECT copies.id, version, status, agent, owner, title, wait, created, updated "
+    "FROM copies, threads",
     "DROP TABLE copies",
     "VACUUM (ANALYZE)",
 )

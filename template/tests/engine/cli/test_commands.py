@@ -393,10 +393,21 @@ def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None
     desk.happened(make_message("the second", "bob"), thread_id="second")
     ran = desk.agent("threads")
     assert ran.stdout == (
-        "ID        STATUS           CHANGED    TOKENS  FROM  ABOUT\n"
-        "second    stalled          just now   -       bob   the second\n"
-        "first-of  waits: in doubt  2 min ago  -       ana   the first\n"
+        "ID        STATUS           CHANGED    FROM  ABOUT\n"
+        "second    stalled          just now   bob   the second\n"
+        "first-of  waits: in doubt  2 min ago  ana   the first\n"
     )
+
+
+@pytest.mark.parametrize("command", ["threads", "inbox"])
+def test_a_list_reads_no_thread(desk: Desk, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.happened(make_message(), make_pause("question"))
+
+    async def load(_: str) -> None:
+        raise AssertionError("it would cost as much as the threads are long")
+
+    monkeypatch.setattr(desk.store, "load", load)
+    assert desk.agent(command).exit_code == 0
 
 
 def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
@@ -450,7 +461,7 @@ def test_the_log_is_one_line_an_event(desk: Desk) -> None:
         "just now agent started look",
         'just now look returned: {"sky": "blue"}',
     ]
-    assert ran.stderr == "Thread t: stalled\n\n"
+    assert ran.stderr == "Thread t: stalled; tokens: 10 in, 5 out\n\n"
 
 
 @pytest.mark.parametrize(

@@ -64,17 +64,17 @@ def test_the_log_says_where_the_prompts_changed(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("costs", "cell"),
+    ("costs", "shown"),
     [
-        ([], "-"),
-        ([{}], "-"),
+        ([], ""),
+        ([{}], ""),
         ([{"input": 1200, "output": 30}, {"input": 1, "output": 1}], "1,201 in, 31 out"),
         ([{"input": 1200, "output": 30, "cached": 1000}], "1,200 in (1,000 cached), 30 out"),
     ],
 )
-def test_a_thread_is_listed_with_what_it_cost(
-    desk: Desk, costs: list[dict[str, int]], cell: str
+def test_a_thread_is_shown_with_what_it_cost(
+    desk: Desk, costs: list[dict[str, int]], shown: str
 ) -> None:
     desk.happened(make_message("hi"), *(make_event("discarded", tokens=cost) for cost in costs))
-    (row,) = desk.agent("threads").stdout.splitlines()[1:]
-    assert cell in row.split("  ")
+    head = desk.agent("show", "t").stderr.splitlines()[0]
+    assert head == f"Thread t: stalled{shown and f'; tokens: {shown}'}"

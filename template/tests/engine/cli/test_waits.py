@@ -180,7 +180,7 @@ def test_the_commands_name_what_can_be_approved_and_edited(
     pause = make_pause("approval", call=call, standing=standing)
     thread = make_thread(make_message(), make_step(call["intent"]), pause)
     assert thread.state.wait
-    assert list_answers(thread, thread.state.wait) == [f"agent {way}" for way in ways]
+    assert list_answers(thread.id, thread.state.wait) == [f"agent {way}" for way in ways]
 
 
 HOSTILE = "\x1b[2J\x1b]0;title\x07\u202e[red]x[/red]\n  9  now  ana  approved charge"

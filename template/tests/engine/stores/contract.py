@@ -373,6 +373,7 @@ class StoreContract:
         await store.append(thread, make_step("ask"), make_pause("question"))
         (line,) = await store.threads()
         assert isinstance(line, Summary)
+        assert line.owner == "ana"
         assert (line.id, line.status, line.version) == ("t", "waiting:question", 3)
         assert line.title == "hello there"
         assert line.agent == "second"

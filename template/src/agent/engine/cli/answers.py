@@ -34,17 +34,15 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 async def inbox(ctx: typer.Context) -> None:
     """List the open questions, and how to answer them."""
     store, actor, screen = ctx.obj(no_model).ports.store, find_local_user(), Screen()
-    now, rows = await store.now(), await store.threads(waiting=True)
-    for row in reversed(rows):
-        thread = await store.load(row.id)
-        if wait := thread.state.wait:
-            since = format_time(thread.event(wait.seq).at or now, now)
-            headline, *rest = describe_wait(wait, actor, now)
-            ways = list_answers(thread, wait) if wait.admits(actor) else []
-            rest = [f"  {text}" for text in (*rest, *(f"  {way}" for way in ways))]
-            name = f"{shorten_id(thread.id)}:{wait.seq}"
-            screen.show([f"{name}  {since}  {headline}", *rest, ""], result=True)
-    if not rows:
+    now, found = await store.now(), await store.waits()
+    for each in reversed(found):
+        wait, since = OpenWait.of(each.paused), format_time(each.paused.at or now, now)
+        headline, *rest = describe_wait(wait, actor, now)
+        ways = list_answers(each.thread.id, wait) if wait.admits(actor) else []
+        rest = [f"  {text}" for text in (*rest, *(f"  {way}" for way in ways))]
+        name = f"{shorten_id(each.thread.id)}:{wait.seq}"
+        screen.show([f"{name}  {since}  {headline}", *rest, ""], result=True)
+    if not found:
         screen.say("Nothing waits for an answer.")
 
 

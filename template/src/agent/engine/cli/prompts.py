@@ -38,10 +38,10 @@ def note_changed_prompts(thread: Thread, event: Event) -> str:
 
 
 def format_tokens(thread: Thread) -> str:
-    """Return the tokens of all the model calls of a thread."""
+    """Return the tokens of all the model calls of a thread; "" if there were none."""
     total = sum((Counter(past.tokens) for past in thread.events), Counter[str]())
     cached = f" ({total['cached']:,} cached)" if total["cached"] else ""
-    return f"{total['input']:,} in{cached}, {total['output']:,} out" if total else "-"
+    return f"tokens: {total['input']:,} in{cached}, {total['output']:,} out" if total else ""
 
 
 def _format_part(name: str, *texts: str) -> str:

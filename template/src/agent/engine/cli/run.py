@@ -75,7 +75,7 @@ async def run(
 def _report_end(thread: Thread, screen: Screen, again: str) -> int:
     if thread.state.wait is None:
         return 0 if thread.state.ended == "finished" else 1
-    answers = "\n".join(f"  {way}" for way in list_answers(thread, thread.state.wait))
+    answers = "\n".join(f"  {way}" for way in list_answers(thread.id, thread.state.wait))
     screen.say(f"\nLeft waiting. Answer with:\n{answers}\nand continue with:\n  {again}")
     return LEFT_WAITING
 

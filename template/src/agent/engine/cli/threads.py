@@ -37,15 +37,12 @@ async def threads(
     store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
-        thread = await store.load(row.id)
-        first, at = thread.events[0], format_time(row.updated, now)
-        about = shorten(row.title, 60)
-        names = (_find_agent_name(ports, thread),) if several else ()
-        status, cost = _format_status(row, ports, thread), format_tokens(thread)
-        rows.append((shorten_id(row.id), *names, status, at, cost, first.actor, about))
+        names = (row.agent or ports.default.name,) if several else ()
+        about = (format_time(row.updated, now), row.owner, shorten(row.title, 60))
+        rows.append((shorten_id(row.id), *names, _format_status(row, ports), *about))
     if rows:
         names = ("AGENT",) if several else ()
-        screen.table(("ID", *names, "STATUS", "CHANGED", "TOKENS", "FROM", "ABOUT"), rows)
+        screen.table(("ID", *names, "STATUS", "CHANGED", "FROM", "ABOUT"), rows)
     else:
         screen.say(f"There are no threads yet. Start one with: {format_command('run', 'TEXT')}")
 
@@ -77,14 +74,16 @@ async def show(
 
 async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
     now, row = await ports.store.now(), await find_summary(ports.store, thread)
-    status = _format_status(row, ports, thread) if row else thread.state.status
-    agent = f" ({_find_agent_name(ports, thread)})" if len(ports.agents) > 1 else ""
-    screen.say(f"Thread {thread.id}{agent}: {status}\n")
+    status = _format_status(row, ports) if row else thread.state.status
+    name = thread.state.agent or ports.default.name
+    agent = f" ({name})" if len(ports.agents) > 1 else ""
+    facts = "; ".join(filter(None, (status, format_tokens(thread))))
+    screen.say(f"Thread {thread.id}{agent}: {facts}\n")
     rows = [_make_row(thread, event, now) for event in thread.events]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     screen.show(_describe_standing(thread))
     if wait := thread.state.wait:
-        shown = [*describe_wait(wait, find_local_user(), now), *list_answers(thread, wait)]
+        shown = [*describe_wait(wait, find_local_user(), now), *list_answers(thread.id, wait)]
         screen.say()
         screen.show(shown)
 
@@ -160,13 +159,9 @@ async def _load_newest(store: Store) -> Thread:
     )
 
 
-def _find_agent_name(ports: Ports, thread: Thread) -> str:
-    return thread.state.agent or ports.default.name
-
-
-def _format_status(row: Summary, ports: Ports, thread: Thread) -> str:
-    if row.status == "running" and not ports.find_agent(thread):
-        return f"stalled: no agent {thread.state.agent!r}"
+def _format_status(row: Summary, ports: Ports) -> str:
+    if row.status == "running" and row.agent and row.agent not in ports.agents:
+        return f"stalled: no agent {row.agent!r}"
     if row.status == "running" and not row.running:
         return "stalled"
     kind = row.status.removeprefix("waiting:").replace("_", " ")

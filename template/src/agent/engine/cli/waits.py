@@ -74,9 +74,9 @@ def _list_terms(wait: OpenWait, actor: str, now: datetime) -> list[tuple[str, st
     return terms
 
 
-def list_answers(thread: Thread, wait: OpenWait) -> list[str]:
+def list_answers(thread_id: str, wait: OpenWait) -> list[str]:
     """Return the commands that answer a wait, ready to be copied."""
-    name = f"{shorten_id(thread.id)}:{wait.seq}"
+    name = f"{shorten_id(thread_id)}:{wait.seq}"
     if wait.kind == "approval":
         ways = [("approve", name), ("reject", name, "'REASON'")]
         ways[1:1] = [("approve", name, "--for-thread")] if format_scope(wait.data) else []

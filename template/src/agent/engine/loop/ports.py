@@ -107,6 +107,8 @@ class Summary:
     status: str
     agent: str
     """Its name in `app.py`; empty for the default."""
+    owner: str
+    """Who started it."""
     title: str
     """How it began, on one line."""
     version: int

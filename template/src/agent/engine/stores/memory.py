@@ -125,5 +125,5 @@ def _is_changed(before: State, after: State) -> bool:
 
 def _summarize(row: _Row, now: float) -> Summary:
     state, running = row.thread.state, row.holder is not None and row.lease_until > now
-    now_is = (state.status, state.agent, state.title, state.version)
+    now_is = (state.status, state.agent, state.owner, state.title, state.version)
     return Summary(row.thread.id, *now_is, row.created, row.updated, running)

@@ -114,8 +114,8 @@ async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores
 
 async def test_claiming_does_not_read_threads_that_are_not_due(stores: Stores, url: str) -> None:
     await stores().threads()
-    sleeping = "SELECT 't' || n, 1, '', '', '', now(), now(), now() + interval '1 day'"
-    columns = "id, version, status, agent, title, created, updated, wake_at"
+    sleeping = "SELECT 't' || n, 1, '', '', '', '', now(), now(), now() + interval '1 day'"
+    columns = "id, version, status, agent, owner, title, created, updated, wake_at"
     query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
     values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:

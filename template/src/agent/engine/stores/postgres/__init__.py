@@ -87,7 +87,7 @@ class PostgresStore:
 
     async def waits(self, limit: int = 100) -> list[Waiting]:
         rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
-        return [Waiting(_summarize(row[:8]), _build_event(row[8:])) for row in rows]
+        return [Waiting(_summarize(row[:9]), _build_event(row[9:])) for row in rows]
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
@@ -114,9 +114,9 @@ class PostgresStore:
 
 
 def _summarize(row: Sequence[Any]) -> Summary:
-    name, status, agent, title, version, created, updated, running = row
+    name, status, agent, owner, title, version, created, updated, running = row
     times = (_to_utc(created), _to_utc(updated))
-    return Summary(name, status, agent, title, version, *times, running)
+    return Summary(name, status, agent, owner, title, version, *times, running)
 
 
 def _build_event(row: Sequence[Any]) -> Event:
@@ -132,6 +132,7 @@ def _build_row(thread: Thread) -> dict[str, Any]:
         "version": state.version,
         "status": state.status,
         "agent": state.agent,
+        "owner": state.owner,
         "title": state.title,
         "wait": state.wait.seq if state.wait else None,
     }

@@ -25,9 +25,10 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
-        agent text NOT NULL, title text NOT NULL, wait integer, parent text COLLATE "C",
-        problem text, created timestamptz NOT NULL, updated timestamptz NOT NULL,
-        wake_at timestamptz, holder text, lease_until timestamptz,
+        agent text NOT NULL, owner text NOT NULL, title text NOT NULL, wait integer,
+        parent text COLLATE "C", problem text,
+        created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
+        holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;

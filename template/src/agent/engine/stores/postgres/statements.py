@@ -13,11 +13,12 @@ APPEND = """
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, agent, title, wait, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, %(title)s, %(wait)s, clock_timestamp(),
-        clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
+    INSERT INTO threads (id, version, status, agent, owner, title, wait, created, updated, wake_at)
+    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s,
+        clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
-        title = excluded.title, agent = excluded.agent, wait = excluded.wait,
+        agent = excluded.agent, owner = excluded.owner, title = excluded.title,
+        wait = excluded.wait,
         updated = CASE WHEN (threads.status, threads.wait) IS DISTINCT FROM
             (excluded.status, excluded.wait) THEN excluded.updated ELSE threads.updated END,
         wake_at = coalesce(excluded.wake_at, threads.wake_at),
@@ -25,7 +26,7 @@ SAVE = """
     RETURNING lease_until > clock_timestamp()
 """
 _SUMMARY = """
-    id, status, agent, title, version, created, updated,
+    id, status, agent, owner, title, version, created, updated,
     coalesce(lease_until > clock_timestamp(), false)
 """
 _LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT %(limit)s"

@@ -97,12 +97,13 @@ class SqliteStore:
 
     async def waits(self, limit: int = 100) -> list[Waiting]:
         rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
-        return [Waiting(self._summarize(row[:8]), _build_event(row[8:])) for row in rows]
+        return [Waiting(self._summarize(row[:9]), _build_event(row[9:])) for row in rows]
 
     def _summarize(self, row: tuple[Any, ...]) -> Summary:
-        name, status, agent, title, version, created, updated, lease_until = row
+        name, status, agent, owner, title, version, created, updated, lease_until = row
         times = (_to_datetime(created), _to_datetime(updated))
-        return Summary(name, status, agent, title, version, *times, lease_until > self._clock())
+        running = lease_until > self._clock()
+        return Summary(name, status, agent, owner, title, version, *times, running)
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
@@ -150,6 +151,7 @@ def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, di
         "version": state.version,
         "status": state.status,
         "agent": state.agent,
+        "owner": state.owner,
         "title": state.title,
         "wait": state.wait.seq if state.wait else None,
         "now": now,
@@ -158,7 +160,8 @@ def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, di
     if not thread.events:
         return sql.INSERT, row
     waited = before.wait.seq if before.wait else None
-    if (before.status, waited, before.title) != (state.status, row["wait"], state.title):
+    said = (before.status, waited, before.owner, before.title)
+    if said != (state.status, row["wait"], state.owner, state.title):
         return sql.CHANGE, row
     return (sql.WAKE if due else sql.COUNT), row
 

@@ -22,7 +22,7 @@ MIGRATIONS = (
     CREATE UNIQUE INDEX named ON events (thread_id, key) WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
-        title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
+        owner TEXT NOT NULL, title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
         created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );

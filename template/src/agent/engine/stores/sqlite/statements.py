@@ -9,8 +9,8 @@ APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 INSERT = """
-    INSERT INTO threads (id, version, status, agent, title, wait, created, updated, wake_at)
-    VALUES (:id, :version, :status, :agent, :title, :wait, :now, :now, :wake_at)
+    INSERT INTO threads (id, version, status, agent, owner, title, wait, created, updated, wake_at)
+    VALUES (:id, :version, :status, :agent, :owner, :title, :wait, :now, :now, :wake_at)
 """
 COUNT = "UPDATE threads SET version = :version, crashes = 0 WHERE id = :id"
 """What an append changes that leaves the thread as it was: no index names these columns."""
@@ -20,11 +20,12 @@ WAKE = """
 """
 CHANGE = """
     UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
-        agent = :agent, wait = :wait, updated = :now, wake_at = coalesce(:wake_at, wake_at),
+        agent = :agent, owner = :owner, wait = :wait, updated = :now,
+        wake_at = coalesce(:wake_at, wake_at),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
-_SUMMARY = "id, status, agent, title, version, created, updated, coalesce(lease_until, 0)"
+_SUMMARY = "id, status, agent, owner, title, version, created, updated, coalesce(lease_until, 0)"
 _LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT :limit"
 WAITS = f"""
     SELECT {_SUMMARY}, type, data, actor, key, seq, at FROM threads
