@@ -1,7 +1,6 @@
 """What the terminal shows of a wait: all of it, so that the exact call can be read back."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,7 +129,7 @@ def test_the_page_shows_what_the_terminal_shows_and_names_every_command() -> Non
         expires_at=(NOON + timedelta(minutes=42)).isoformat(),
         escalate=["lead"],
     )
-    wait = replace(wait, data=wait.data | {"text": "Refund 389.00 EUR to Mia"})
+    wait = wait._replace(data=wait.data | {"text": "Refund 389.00 EUR to Mia"})
     assert "\n".join(["```text", *describe_wait(wait, "ana", NOON), "```"]) in page
     edited = write_edit(call, call | {"amount": "350"})
     assert "\n".join(["With the changes:", *edited, "```"]) in page
@@ -140,7 +139,7 @@ def test_the_page_shows_what_the_terminal_shows_and_names_every_command() -> Non
 
 def test_a_question_and_its_choices_are_shown_whole_and_forge_no_line() -> None:
     wait = open_wait("question", FORGED, options={"choices": [FORGED, "z" * 3_000]})
-    wait = replace(wait, data=wait.data | {"text": f"Which?{FORGED}\u202e"})
+    wait = wait._replace(data=wait.data | {"text": f"Which?{FORGED}\u202e"})
     assert describe_wait(wait, "ana", NOON) == [
         "Question: Which?",
         "|     amount: 5",

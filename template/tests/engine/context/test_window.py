@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -368,7 +367,7 @@ def prompts_of(thread: Thread) -> list[tuple[int, Prompt]]:
     state, prompts = State(), []
     for count, each in enumerate(thread.events, 1):
         state = reduce(state, each)
-        if plan(replace(state, outbox=()), LIMITS) == "think":
+        if plan(state._replace(outbox=()), LIMITS) == "think":
             prompts.append((count, render_prompt(Thread("t", thread.events[:count]), PROMPTS)))
     return prompts
 

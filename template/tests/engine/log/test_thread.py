@@ -181,7 +181,7 @@ STEP = make_step(**CHARGE)
 
 
 def word_after(*events: Event) -> str:
-    return plan(replace(make_thread(*events).state, outbox=()), LIMITS)
+    return plan(make_thread(*events).state._replace(outbox=()), LIMITS)
 
 
 # A message, whatever the thread was doing.
@@ -590,7 +590,7 @@ def test_nothing_to_do_means_waiting_or_ended(thread: Thread) -> None:
 def test_an_event_of_another_version_changes_nothing_but_the_version(event_type: str) -> None:
     thread = make_thread(make_message(), STEP)
     later = thread.plus(Event(event_type, {"odd": 1}, seq=3))
-    assert later.state == replace(thread.state, version=3)
+    assert later.state == thread.state._replace(version=3)
 
 
 # -- what it comes to, and what is next --
@@ -606,21 +606,21 @@ OPEN_WAIT = OpenWait(3, "question", "?", ("ana",), {})
     [
         (State(), "idle"),
         (RUNNING, "think"),
-        (replace(RUNNING, step=OPEN_STEP), "act"),
-        (replace(RUNNING, step=replace(OPEN_STEP, approved_by="ana")), "act"),
-        (replace(RUNNING, step=replace(OPEN_STEP, starts=1)), "recover"),
-        (replace(RUNNING, wait=OPEN_WAIT), "idle"),
-        (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP), "idle"),
-        (replace(RUNNING, wait=OPEN_WAIT, step=OPEN_STEP, outbox=(3,)), "deliver"),
-        (replace(RUNNING, ended="finished"), "idle"),
-        (replace(RUNNING, ended="finished", outbox=(3,)), "deliver"),
-        (replace(RUNNING, ended="cancelled", step=replace(OPEN_STEP, starts=1)), "idle"),
-        (replace(RUNNING, step=OPEN_STEP, steps=10, errors=3, tokens=1000), "act"),
-        (replace(RUNNING, outbox=(3,), steps=10), "deliver"),
-        (replace(RUNNING, steps=9, errors=2, tokens=999), "think"),
-        (replace(RUNNING, steps=10), "escalate"),
-        (replace(RUNNING, errors=3), "escalate"),
-        (replace(RUNNING, tokens=1000), "escalate"),
+        (RUNNING._replace(step=OPEN_STEP), "act"),
+        (RUNNING._replace(step=OPEN_STEP._replace(approved_by="ana")), "act"),
+        (RUNNING._replace(step=OPEN_STEP._replace(starts=1)), "recover"),
+        (RUNNING._replace(wait=OPEN_WAIT), "idle"),
+        (RUNNING._replace(wait=OPEN_WAIT, step=OPEN_STEP), "idle"),
+        (RUNNING._replace(wait=OPEN_WAIT, step=OPEN_STEP, outbox=(3,)), "deliver"),
+        (RUNNING._replace(ended="finished"), "idle"),
+        (RUNNING._replace(ended="finished", outbox=(3,)), "deliver"),
+        (RUNNING._replace(ended="cancelled", step=OPEN_STEP._replace(starts=1)), "idle"),
+        (RUNNING._replace(step=OPEN_STEP, steps=10, errors=3, tokens=1000), "act"),
+        (RUNNING._replace(outbox=(3,), steps=10), "deliver"),
+        (RUNNING._replace(steps=9, errors=2, tokens=999), "think"),
+        (RUNNING._replace(steps=10), "escalate"),
+        (RUNNING._replace(errors=3), "escalate"),
+        (RUNNING._replace(tokens=1000), "escalate"),
     ],
 )
 def test_the_plan_is_one_word(state: State, word: Word) -> None:
@@ -629,11 +629,11 @@ def test_the_plan_is_one_word(state: State, word: Word) -> None:
 
 
 def test_a_delivery_that_has_to_wait_keeps_nothing_else_from_happening() -> None:
-    told_later = replace(RUNNING, outbox=(3,))
+    told_later = RUNNING._replace(outbox=(3,))
     assert plan(told_later, LIMITS, frozenset({3})) == "think"
-    assert plan(replace(told_later, step=OPEN_STEP), LIMITS, frozenset({3})) == "act"
-    assert plan(replace(told_later, outbox=(3, 4)), LIMITS, frozenset({3})) == "deliver"
-    assert plan(replace(told_later, wait=OPEN_WAIT), LIMITS, frozenset({3})) == "idle"
+    assert plan(told_later._replace(step=OPEN_STEP), LIMITS, frozenset({3})) == "act"
+    assert plan(told_later._replace(outbox=(3, 4)), LIMITS, frozenset({3})) == "deliver"
+    assert plan(told_later._replace(wait=OPEN_WAIT), LIMITS, frozenset({3})) == "idle"
 
 
 @pytest.mark.parametrize(
@@ -658,13 +658,13 @@ def test_only_a_person_gives_a_thread_a_new_budget(actor: str, person: bool) -> 
     [(("ana",), True), (("bob", "ana"), True), (("bob",), False), (("anyone",), True), ((), False)],
 )
 def test_a_wait_admits_whom_it_names(audience: tuple[str, ...], admitted: bool) -> None:
-    assert replace(OPEN_WAIT, audience=audience).admits("ana") is admitted
+    assert OPEN_WAIT._replace(audience=audience).admits("ana") is admitted
 
 
 def test_a_wait_knows_when_it_is_over() -> None:
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     assert OPEN_WAIT.expires_at is None
-    assert replace(OPEN_WAIT, data={"expires_at": noon.isoformat()}).expires_at == noon
+    assert OPEN_WAIT._replace(data={"expires_at": noon.isoformat()}).expires_at == noon
 
 
 def test_every_wait_that_control_flow_can_open_has_its_verdicts() -> None:
@@ -678,9 +678,9 @@ def test_every_wait_that_control_flow_can_open_has_its_verdicts() -> None:
     [
         (State(), "empty"),
         (RUNNING, "running"),
-        (replace(RUNNING, wait=OPEN_WAIT), "waiting:question"),
-        (replace(RUNNING, ended="finished"), "finished"),
-        (replace(RUNNING, ended="cancelled"), "cancelled"),
+        (RUNNING._replace(wait=OPEN_WAIT), "waiting:question"),
+        (RUNNING._replace(ended="finished"), "finished"),
+        (RUNNING._replace(ended="cancelled"), "cancelled"),
     ],
 )
 def test_the_status_is_computed(state: State, status: str) -> None:

@@ -27,6 +27,7 @@ MAX_BITS = 1024
 """Of a whole number; Python refuses to write much longer ones in decimal."""
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 as_json = json.JSONEncoder(ensure_ascii=False).encode
+_as_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +107,4 @@ def cut(text: str, limit: int) -> str:
 def compute_digest(call: CallJson, scope: CallJson | None = None) -> str:
     """Fingerprint exactly this call, and the scope that may be approved with it, if any."""
     content = {"call": call, "scope": scope} if scope else call
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+    return hashlib.sha256(_as_canonical(content).encode()).hexdigest()[:32]

@@ -81,45 +81,45 @@ def reduce(state: State, event: Event) -> State:
     """Return the state after `event`; who was shown a wait will be shown what closed it."""
     after = _apply(state, event)
     closed = state.wait and state.wait.shown and not after.wait
-    return replace(after, outbox=(*after.outbox, event.seq)) if closed else after
+    return after._replace(outbox=(*after.outbox, event.seq)) if closed else after
 
 
 def _apply(state: State, event: Event) -> State:
     data = event.data
     mine = state.step and state.step.seq == data.get("step") and not data.get("late")
     spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
-    state = replace(state, version=event.seq, tokens=state.tokens + spent)
+    state = state._replace(version=event.seq, tokens=state.tokens + spent)
     match event.type:
         case "message":
             return _apply_message(state, event)
         case "step":
-            return replace(state, step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
+            return state._replace(step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
         case "invalid_step":
-            return replace(state, errors=state.errors + 1, steps=state.steps + 1)
+            return state._replace(errors=state.errors + 1, steps=state.steps + 1)
         case "tool_started" if mine and state.step:
-            return replace(state, step=replace(state.step, starts=state.step.starts + 1))
+            return state._replace(step=state.step._replace(starts=state.step.starts + 1))
         case "tool_finished" if mine:
-            return replace(_settle(state), errors=0)
+            return _settle(state)._replace(errors=0)
         case "tool_failed" if mine:
             failed = _settle(state) if data.get("definite") else _close(state)
-            return replace(failed, errors=state.errors + 1)
+            return failed._replace(errors=state.errors + 1)
         case "paused":
             wait = OpenWait.of(event)
             sent = () if _reads_itself(state, wait) else (event.seq,)
-            return replace(state, wait=wait, outbox=(*_forget(state), *sent))
+            return state._replace(wait=wait, outbox=(*_forget(state), *sent))
         case "reminded" if state.wait and state.wait.seq == data["wait"]:
             sent = () if _reads_itself(state, state.wait) else (event.seq,)
-            reminded = replace(state.wait, reminder=event.seq)
-            return replace(state, wait=reminded, outbox=(*state.outbox, *sent))
+            reminded = state.wait._replace(reminder=event.seq)
+            return state._replace(wait=reminded, outbox=(*state.outbox, *sent))
         case "resumed" if state.wait and state.wait.seq == data["wait"]:
             return _apply_answer(state, state.wait, event)
         case "revoked":
             left = tuple(each for each in state.standing if each.seq != data["approval"])
-            return replace(state, standing=left)
+            return state._replace(standing=left)
         case "delivered":
             return _apply_delivery(state, data["ref"], data.get("receipt"))
         case "finished" | "cancelled" | "forked":
-            return _apply_end(replace(state, standing=()), event)
+            return _apply_end(state._replace(standing=()), event)
     return state
 
 
@@ -128,11 +128,11 @@ def _apply_end(state: State, event: Event) -> State:
         case "finished":
             ended = _close(state)
             outbox = ended.outbox if _reads_itself(state) else (*ended.outbox, event.seq)
-            return replace(ended, ended="finished", outbox=outbox)
+            return ended._replace(ended="finished", outbox=outbox)
         case "cancelled":
-            return replace(_drop(state), ended="cancelled")
-    wait = state.wait and replace(state.wait, shown=False)
-    return replace(state, owner=event.actor, reply_to="poll:", outbox=(), wait=wait)
+            return _drop(state)._replace(ended="cancelled")
+    wait = state.wait and state.wait._replace(shown=False)
+    return state._replace(owner=event.actor, reply_to="poll:", outbox=(), wait=wait)
 
 
 def _apply_message(state: State, event: Event) -> State:
@@ -146,66 +146,66 @@ def _apply_message(state: State, event: Event) -> State:
         state = _close(state)
     if first:
         agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
-        state = replace(state, agent=agent, owner=event.actor, reply_to=reply_to)
+        state = state._replace(agent=agent, owner=event.actor, reply_to=reply_to)
     if not state.title and "text" in event.data:
-        state = replace(state, title=" ".join(str(event.data["text"]).split())[:MAX_TITLE])
-    return replace(_reset_counts(state, event), ended=None)
+        state = state._replace(title=" ".join(str(event.data["text"]).split())[:MAX_TITLE])
+    return _reset_counts(state, event)._replace(ended=None)
 
 
 def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
     step, verdict = state.step, event.data["verdict"]
-    answered = replace(_reset_counts(state, event), wait=None, outbox=_forget(state))
+    answered = _reset_counts(state, event)._replace(wait=None, outbox=_forget(state))
     if scope := event.data.get("standing"):
         given = Standing(event.seq, scope["intent"], scope["values"], event.actor)
-        answered = replace(answered, standing=(*state.standing, given))
+        answered = answered._replace(standing=(*state.standing, given))
     match verdict:
         case "approve" if step:
             # The call that was shown, which may be the step in the words of a newer schema.
-            approved = replace(step, call=wait.data.get("call", step.call), approved_by=event.actor)
-            return replace(answered, step=approved)
+            approved = step._replace(call=wait.data.get("call", step.call), approved_by=event.actor)
+            return answered._replace(step=approved)
         case "expired" if step and wait.data.get("escalate"):
-            return replace(answered, escalated=True)
+            return answered._replace(escalated=True)
         case "edit" if step:
-            edited = replace(step, call=event.data["call"], approved_by=event.actor)
-            return replace(answered, step=edited)
+            edited = step._replace(call=event.data["call"], approved_by=event.actor)
+            return answered._replace(step=edited)
         case "retry" if step:
             # Somebody said to run it: what is said next does not take that back.
             by = step.approved_by or event.actor
-            return replace(answered, step=replace(step, starts=0, approved_by=by))
+            return answered._replace(step=step._replace(starts=0, approved_by=by))
         case "happened" | "done":
             return _settle(answered)
         case "continue":
             return answered
         case "stop":
-            return replace(_drop(answered), ended="cancelled", standing=())
+            return _drop(answered)._replace(ended="cancelled", standing=())
     return _close(answered)
 
 
 def _apply_delivery(state: State, ref: int, receipt: object) -> State:
-    delivered = replace(state, outbox=_remove(state.outbox, ref))
+    delivered = state._replace(outbox=_remove(state.outbox, ref))
     if receipt and delivered.wait and delivered.wait.seq == ref:
-        return replace(delivered, wait=replace(delivered.wait, shown=True))
+        return delivered._replace(wait=delivered.wait._replace(shown=True))
     return delivered
 
 
 def _reset_counts(state: State, event: Event) -> State:
-    return replace(state, steps=0, errors=0, tokens=0) if is_person(event.actor) else state
+    return state._replace(steps=0, errors=0, tokens=0) if is_person(event.actor) else state
 
 
 def _settle(state: State) -> State:
     call = (compute_digest(state.step.call),) if state.step else ()
-    return replace(_close(state), settled=state.settled + call)
+    return _close(state)._replace(settled=state.settled + call)
 
 
 def _close(state: State) -> State:
-    return replace(state, step=None, wait=None, outbox=_forget(state), escalated=False)
+    return state._replace(step=None, wait=None, outbox=_forget(state), escalated=False)
 
 
 def _drop(state: State) -> State:
     """Close the wait and the step, but for one that started and may still report."""
     reported = state.wait and "job" in state.wait.data
     started = state.step if state.step and state.step.starts and not reported else None
-    return replace(_close(state), step=started)
+    return _close(state)._replace(step=started)
 
 
 def _reads_itself(state: State, wait: OpenWait | None = None) -> bool:
