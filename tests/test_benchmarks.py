@@ -16,11 +16,12 @@ OURS = {
         "| no commit waits for the disk: |",
     "-m tests.benchmarks.capacity memory": "A thread that waits takes",
     "-m tests.benchmarks.capacity growth": "| LangGraph, delta |",
+    "-m tests.benchmarks.capacity lists": "| PostgreSQL | 1,000 followers",
+    "-m tests.benchmarks.steps --quick --rounds 1": "| **ours** |",
 }  # fmt: skip
 """Arguments of Python in this repository, and what is printed near the end."""
 
 IN_AN_AGENT = {
-    "loop.py 5": "sqlite: 5 steps,",
     "first_request.py": "| `gemini` |",
     "tokens.py": "as messages and",
 }

@@ -1,7 +1,7 @@
 """What one PostgreSQL and a number of workers carry; `docs/capacity.md` tells of it.
 
-From the repository: `uv run python -m tests.benchmarks.capacity [runs] [memory] [growth]`, all
-three by default, in a quarter of an hour on a machine at rest. It makes a repository with a slow
+From the repository: `uv run python -m tests.benchmarks.capacity [runs] [memory] [growth] [lists]`,
+all by default, in twenty minutes on a machine at rest. It makes a repository with a slow
 model, in a folder that is gone afterwards, and runs in it the scripts beside this one. What it
 does not know goes to `runs`: `--workers 1,2 --waiting 10 --latency 0.05 --rounds 1` does less.
 """
@@ -31,7 +31,7 @@ LANGGRAPH = ("langgraph", "langgraph-checkpoint-postgres", "langgraph-checkpoint
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what a PostgreSQL and workers carry.")
-    parser.add_argument("what", nargs="*", default=["runs", "memory", "growth"])
+    parser.add_argument("what", nargs="*", default=["runs", "memory", "growth", "lists"])
     asked, rest = parser.parse_known_args()
     folder = Path(tempfile.mkdtemp(prefix="capacity-"))
     folder.chmod(0o755)  # run by root, PostgreSQL is somebody else, and its programs are in here

@@ -46,7 +46,9 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             body = await reader.readexactly(int(length[1]) if length else 0)
             await asyncio.sleep(LATENCY_S)
             said = answer(body)
-            line = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            line = (
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            )
             writer.write(line % len(said) + said)
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.close()

@@ -1,6 +1,6 @@
-"""The same loop by hand with the official SDK, all that was said in one message as the guide has it.
+"""The same loop by hand with the official SDK; all that was said is one message, as in the guide.
 
-A list of messages costs the SDK more, the longer it is: `with_messages.py` measures that.
+As a list of messages it would cost the SDK more, the longer it is.
 """
 
 from collections.abc import AsyncIterator

@@ -465,6 +465,30 @@ def test_the_log_is_one_line_an_event(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "numbers", "earlier"),
+    [
+        ((), range(151, 251), "150 earlier events: agent show t --before 151\n"),
+        (("--before", "151"), range(51, 151), "50 earlier events: agent show t --before 51\n"),
+        (("--before", "51"), range(1, 51), ""),
+        (("--limit", "1"), range(250, 251), "249 earlier events: agent show t --before 250\n"),
+        (("--limit", "1000"), range(1, 251), ""),
+        (("--before", "2"), range(1, 2), ""),
+        (("--before", "9999"), range(151, 251), "150 earlier events"),
+    ],
+)
+def test_a_long_log_is_shown_in_parts(
+    desk: Desk, words: tuple[str, ...], numbers: range, earlier: str
+) -> None:
+    desk.happened(*(make_message(str(number)) for number in range(250)))
+    ran = desk.agent("show", "t", *words)
+    shown = [line.split()[0] for line in ran.stdout.splitlines()[1:]]
+    assert shown == [str(number) for number in numbers]
+    assert ("earlier events" in ran.stderr) == bool(earlier)
+    assert earlier in ran.stderr
+    assert len(desk.agent("show", "t", "--json").stdout.splitlines()) == 250
+
+
+@pytest.mark.parametrize(
     ("words", "problem"),
     [
         ("inbox", "Nothing waits for an answer.\n"),

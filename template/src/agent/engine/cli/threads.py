@@ -58,8 +58,12 @@ async def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="Every event in full, one JSON object a line.")
     ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many events.")] = 100,
+    before: Annotated[
+        int | None, typer.Option(metavar="N", min=2, help="Only events older than event N.")
+    ] = None,
 ) -> None:
-    """Show the log of a thread."""
+    """Show the log of a thread, or the newest part of a long one."""
     ports, screen = ctx.obj(no_model).ports, Screen()
     thread = await (find_thread(ports.store, name) if name else _load_newest(ports.store))
     if as_json:
@@ -69,17 +73,23 @@ async def show(
     elif prompt:
         screen.write(format_prompt(ports, thread))
     else:
-        await _show_log(ports, thread, screen)
+        await _show_log(ports, thread, screen, limit, before)
 
 
-async def _show_log(ports: Ports, thread: Thread, screen: Screen) -> None:
+async def _show_log(
+    ports: Ports, thread: Thread, screen: Screen, limit: int, before: int | None
+) -> None:
     now, row = await ports.store.now(), await find_summary(ports.store, thread)
     status = _format_status(row, ports) if row else thread.state.status
     name = thread.state.agent or ports.default.name
     agent = f" ({name})" if len(ports.agents) > 1 else ""
     facts = "; ".join(filter(None, (status, format_tokens(thread))))
     screen.say(f"Thread {thread.id}{agent}: {facts}\n")
-    rows = [_make_row(thread, event, now) for event in thread.events]
+    end = min(before - 1, len(thread.events)) if before else len(thread.events)
+    if first := max(0, end - limit):
+        earlier = format_command("show", shorten_id(thread.id), f"--before {first + 1}")
+        screen.say(f"{first:,} earlier events: {earlier}\n")
+    rows = [_make_row(thread, event, now) for event in thread.events[first:end]]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     screen.show(_describe_standing(thread))
     if wait := thread.state.wait:
