@@ -34,7 +34,7 @@ def least(prompts: Path | str) -> Agent:
 def test_an_owner_s_store_takes_the_place_of_the_chosen_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(parts, "Runner", LocalRunner)  # another one may need its own store
+    monkeypatch.setattr(parts, "runner", LocalRunner)  # another one may need its own store
     made: list[MemoryStore] = []
 
     def mine() -> MemoryStore:

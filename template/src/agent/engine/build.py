@@ -45,7 +45,7 @@ class Application:
         for name, agent in self.agents.items():
             check_names(directory, name, agent.decide, agent.responsible)
         ports = Ports(parts.store(models, self.store), notifier, agents, directory)
-        return App(ports, parts.Runner(ports), [*parts.TRIGGERS, *self.triggers])
+        return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _bind(self, name: str, model: str) -> BoundAgent:
         agent = self.agents[name]

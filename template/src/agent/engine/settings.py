@@ -6,8 +6,6 @@ Each adapter reads its own variables in its `from_env`; nothing is read on impor
 import os
 from pathlib import Path
 
-from dotenv import load_dotenv
-
 from .log.errors import Misconfigured
 
 _PLACEHOLDER = ("<", ">", " ", "change", "example", "placeholder", "password", "secret", "your")
@@ -17,6 +15,8 @@ MODEL_HINT = "Set it in .env, as openai:<name>, or use --model."
 
 def load() -> None:
     """Read `.env` of the working directory; what the environment has already wins."""
+    from dotenv import load_dotenv  # no command needs it before this
+
     load_dotenv(Path.cwd() / ".env")
 
 

@@ -28,7 +28,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Ask, Finish, Run
 from agent.engine.loop.ports import Ports, Reply
-from agent.engine.runners.procrastinate import ProcrastinateRunner
+from agent.engine.runners.procrastinate.runner import ProcrastinateRunner
 from agent.engine.stores.postgres import PostgresStore
 
 from ...domain import Charge, Done, Put, World, advance, build_ports

@@ -12,7 +12,7 @@ from procrastinate.schema import SchemaManager
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Ports, Reply
-from agent.engine.runners.procrastinate import ProcrastinateRunner
+from agent.engine.runners.procrastinate.runner import ProcrastinateRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.postgres import PostgresStore
 
@@ -247,7 +247,7 @@ async def test_a_worker_that_ignores_a_stop_is_cancelled_again(
                 cancelled.append("stop")
 
     runner = ProcrastinateRunner(build_ports(store, Says(), world))
-    monkeypatch.setattr("agent.engine.runners.procrastinate.STOP_S", 0.01)
+    monkeypatch.setattr("agent.engine.runners.procrastinate.runner.STOP_S", 0.01)
     monkeypatch.setattr(runner, "_run_worker", ignore_cancellation)
     work = asyncio.create_task(runner.work())
     await started.wait()

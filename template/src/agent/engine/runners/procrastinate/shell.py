@@ -6,14 +6,14 @@ Nothing depends on a job: if you cancel one, the next sweep finds its thread.
 import asyncio
 import shlex
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from procrastinate.shell import ProcrastinateShell
-from procrastinate.utils import sync_to_async
 
 from ..app import ModelOf, no_model
-from . import ProcrastinateRunner
+
+if TYPE_CHECKING:
+    from .runner import ProcrastinateRunner
 
 Words = Annotated[
     list[str] | None,
@@ -33,7 +33,10 @@ def mount(cli: typer.Typer, build: Callable[[ModelOf], Any]) -> None:
         asyncio.run(_run_shell(build(no_model).runner, words or []))
 
 
-async def _run_shell(runner: ProcrastinateRunner, words: list[str]) -> None:
+async def _run_shell(runner: "ProcrastinateRunner", words: list[str]) -> None:
+    from procrastinate.shell import ProcrastinateShell  # slow to import
+    from procrastinate.utils import sync_to_async
+
     shell = ProcrastinateShell((await runner.open_app()).job_manager)
     if words:
         await sync_to_async(shell.onecmd, shlex.join(words))
