@@ -22,7 +22,7 @@ OURS = {
 """Arguments of Python in this repository, and what is printed near the end."""
 
 IN_AN_AGENT = {
-    "first_request.py": "| `gemini` |",
+    "start.py": "| `agent run`, gemini |",
     "tokens.py": "as messages and",
 }
 

@@ -20,6 +20,7 @@ from typing import Any
 import psycopg
 from agent.engine import Action, Finish, Limits, Run
 from agent.engine.llms.output import JsonSteps
+from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import advance
 from agent.engine.loop.api import launch
 from agent.engine.loop.ports import Reply
@@ -43,14 +44,14 @@ async def ours(name: str, store: Any, meter: Meter, folder: str) -> Row:
         step = step if growth.steps <= STEPS else {"intent": "done", "message": "ok"}
         return Reply(json.dumps({"next_step": step}), {"input": 1, "output": 1}, model="a model")
 
-    def decide(step: Any) -> Action:
+    def decide(step: Any, _: Thread) -> Action:
         if isinstance(step, Done):
             return Finish(step.message)
         return Run(lambda *_: payload(growth.steps), effect="read")
 
     ports = build_ports(
         store, say, World(Path(folder, "world")), steps=JsonSteps(Look | Done), decide=decide,
-        limits=Limits(10**9, 10**9, 10**9, 10**9),
+        limits=Limits(steps=10**9, tokens=10**9, context=10**9),
     )  # fmt: skip
     await advance(ports, await launch(ports, "t", "hello", actor="a", delivery="1", source="cli"))
     found = meter.row(name, growth)

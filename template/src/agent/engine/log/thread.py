@@ -8,7 +8,7 @@ import functools
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from .events import Event, compute_digest
 from .results import Result, S, list_results
@@ -99,10 +99,10 @@ def _apply(state: State, event: Event) -> State:
         case "tool_started" if mine and state.step:
             return state._replace(step=state.step._replace(starts=state.step.starts + 1))
         case "tool_finished" if mine:
-            return _settle(state)._replace(errors=0)
+            return _settle(state, errors=0)
         case "tool_failed" if mine:
-            failed = _settle(state) if data.get("definite") else _close(state)
-            return failed._replace(errors=state.errors + 1)
+            close = _settle if data.get("definite") else _close
+            return close(state, errors=state.errors + 1)
         case "paused":
             wait = OpenWait.of(event)
             sent = () if _reads_itself(state, wait) else (event.seq,)
@@ -130,7 +130,7 @@ def _apply_end(state: State, event: Event) -> State:
             outbox = ended.outbox if _reads_itself(state) else (*ended.outbox, event.seq)
             return ended._replace(ended="finished", outbox=outbox)
         case "cancelled":
-            return _drop(state)._replace(ended="cancelled")
+            return _drop(state, ended="cancelled")
     wait = state.wait and state.wait._replace(shown=False)
     return state._replace(owner=event.actor, reply_to="poll:", outbox=(), wait=wait)
 
@@ -177,7 +177,7 @@ def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
         case "continue":
             return answered
         case "stop":
-            return _drop(answered)._replace(ended="cancelled", standing=())
+            return _drop(answered, ended="cancelled", standing=())
     return _close(answered)
 
 
@@ -192,20 +192,21 @@ def _reset_counts(state: State, event: Event) -> State:
     return state._replace(steps=0, errors=0, tokens=0) if is_person(event.actor) else state
 
 
-def _settle(state: State) -> State:
+def _settle(state: State, **changes: Any) -> State:
     call = (compute_digest(state.step.call),) if state.step else ()
-    return _close(state)._replace(settled=state.settled + call)
+    return _close(state, settled=state.settled + call, **changes)
 
 
-def _close(state: State) -> State:
-    return state._replace(step=None, wait=None, outbox=_forget(state), escalated=False)
+def _close(state: State, **changes: Any) -> State:
+    closed = {"step": None, "wait": None, "outbox": _forget(state), "escalated": False}
+    return state._replace(**closed | changes)
 
 
-def _drop(state: State) -> State:
+def _drop(state: State, **changes: Any) -> State:
     """Close the wait and the step, but for one that started and may still report."""
     reported = state.wait and "job" in state.wait.data
     started = state.step if state.step and state.step.starts and not reported else None
-    return _close(state)._replace(step=started)
+    return _close(state, step=started, **changes)
 
 
 def _reads_itself(state: State, wait: OpenWait | None = None) -> bool:
