@@ -144,14 +144,14 @@ FAULTS = [
     Fault(
         "a standing approval outlives its thread",
         "log/thread.py",
-        "return _apply_end(replace(state, standing=()), event)",
+        "return _apply_end(state._replace(standing=()), event)",
         "return _apply_end(state, event)",
         "loop/test_approvals.py::test_it_ends_with_the_thread",
     ),
     Fault(
         "a standing approval outlives a fork",
         "log/thread.py",
-        "return _apply_end(replace(state, standing=()), event)",
+        "return _apply_end(state._replace(standing=()), event)",
         "return _apply_end(state, event)",
         "loop/test_approvals.py::test_a_fork_has_none",
     ),
@@ -192,6 +192,22 @@ FAULTS = [
         "import asyncio\n",
         "import asyncio\nimport pydantic\n",
         "test_face.py::test_the_help_of_the_program_imports_nothing_that_is_slow",
+    ),
+    Fault(
+        "a tool that exits ends the runner",
+        "loop/outcome.py",
+        "except (Exception, SystemExit, asyncio.CancelledError) as error:",
+        "except Exception as error:",
+        "loop/test_tool_calls.py"
+        "::test_a_tool_ends_nothing_but_its_call[leave_async-SystemExit: gone]",
+    ),
+    Fault(
+        "any number of sync tools run at once",
+        "loop/outcome.py",
+        "nullcontext() if is_async else get_slots()",
+        "nullcontext()",
+        "loop/test_tool_calls.py"
+        "::test_so_many_sync_tools_run_at_once_and_those_that_hang_are_replaced",
     ),
     Fault(
         "an unseen character is shown as nothing",
@@ -247,7 +263,7 @@ FAULTS = [
     Fault(
         "a retry is forgotten when a message comes first",
         "log/thread.py",
-        "replace(step, starts=0, approved_by=by)",
+        "step._replace(starts=0, approved_by=by)",
         "replace(step, starts=0)",
         "loop/test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
     ),
@@ -524,10 +540,52 @@ FAULTS = [
     ),
     Fault(
         "a database that was deleted is written on",
-        "stores/sqlite/__init__.py",
-        "elif not self._path.exists():",
-        "elif False:",
+        "stores/sqlite/file.py",
+        "elif (identity := self._identify()) != self._identity:",
+        "elif (identity := self._identify()) not in (self._identity, None):",
         "stores/test_sqlite.py::test_a_database_that_was_deleted_is_unavailable",
+    ),
+    Fault(
+        "a database is used that took the place of another",
+        "stores/sqlite/file.py",
+        "elif (identity := self._identify()) != self._identity:",
+        "elif not (identity := self._identify()):",
+        "stores/test_sqlite.py::test_a_database_that_was_replaced_is_unavailable",
+    ),
+    Fault(
+        "half an append stays where others are committed with it",
+        "stores/sqlite/writer.py",
+        '        db.execute("ROLLBACK TO job")\n',
+        "",
+        f"{SQLITE}::test_several_events_are_appended_together_or_not_at_all",
+    ),
+    Fault(
+        "each append is committed by itself",
+        "stores/sqlite/writer.py",
+        "while not batch or (len(batch) < MOST and not self._jobs.empty()):",
+        "while not batch:",
+        "stores/test_sqlite.py::test_what_waits_together_is_committed_together",
+    ),
+    Fault(
+        "who reads waits for who writes",
+        "stores/sqlite/database.py",
+        "return fetch(await self._open())",
+        "return await self.writer.do(fetch)",
+        "stores/test_sqlite.py::test_a_thread_is_read_while_somebody_else_writes",
+    ),
+    Fault(
+        "a follower is not woken",
+        "stores/memory.py",
+        "        self._changes.report({thread.id: row.thread.state.version})\n",
+        "",
+        f"{MEMORY}::test_whoever_follows_a_thread_gets_what_is_appended",
+    ),
+    Fault(
+        "what another process appends is not noticed",
+        "stores/sqlite/__init__.py",
+        "if changed == self._looked_at:",
+        "if changed:",
+        "stores/test_sqlite.py::test_what_another_process_appends_is_noticed",
     ),
     Fault(
         "a newer database is used",
@@ -694,7 +752,7 @@ FAULTS = [
     Fault(
         "a fork answers in the original's conversation",
         "log/thread.py",
-        "replace(state.wait, shown=False)",
+        "state.wait._replace(shown=False)",
         "state.wait",
         "log/test_thread.py::test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original",
     ),

@@ -22,7 +22,8 @@ MIGRATIONS = (
         PRIMARY KEY (thread_id, seq)
     );
     -- A hash, because a key may be longer than an index entry.
-    CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea));
+    CREATE UNIQUE INDEX once ON events (thread_id, sha256(replace(key, '\', '\\')::bytea))
+        WHERE key IS NOT NULL;
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
         agent text NOT NULL, owner text NOT NULL, title text NOT NULL, wait integer,
