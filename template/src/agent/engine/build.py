@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from . import parts
@@ -12,6 +13,7 @@ from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.ports import LLM, BoundAgent, Channel, Ports, Store
 from .loop.steps import Summarize
+from .people.access import list_readers
 from .people.identity import PeopleFile
 from .people.names import check_names
 from .people.routing import Routing
@@ -45,6 +47,7 @@ class Application:
         for name, agent in self.agents.items():
             check_names(directory, name, agent.decide, agent.responsible)
         ports = Ports(parts.store(models, self.store), notifier, agents, directory)
+        ports.store.list_readers = partial(list_readers, ports)
         return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _bind(self, name: str, model: str) -> BoundAgent:
@@ -61,6 +64,8 @@ class Application:
             render=agent.render,
             limits=agent.limits,
             responsible=agent.responsible,
+            readers=agent.readers,
+            may=agent.may,
         )
 
     def _llm(self, model: str) -> LLM:

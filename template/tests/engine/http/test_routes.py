@@ -195,7 +195,7 @@ async def test_threads_are_listed_last_changed_first(
         ("asks", "waiting:question"),
         ("old", "running"),
     ]
-    only_waiting = (await ana.get("/threads", params={"waiting": True})).json()
+    only_waiting = (await ana.get("/threads", params={"status": "waiting"})).json()
     assert [each["id"] for each in only_waiting] == ["asks"]
     assert len((await ana.get("/threads", params={"limit": 1})).json()) == 1
 
@@ -550,10 +550,11 @@ async def test_a_body_that_turns_out_too_long_is_not_read_on(ana: Caller) -> Non
         ("POST", "/threads/none/cancel", 404),
         ("GET", "/threads/no%00ne", 404),
         ("POST", "/threads/none/waits/3", 404),
-        ("POST", "/threads/none/waits/0", 422),
+        ("POST", "/threads/none/waits/0", 404),
         ("GET", "/threads?limit=0", 422),
-        ("GET", "/threads/none?after=-1", 422),
-        ("GET", "/threads?waitng=true", 422),
+        ("GET", "/threads/none?after=-1", 404),
+        ("GET", "/threads?statu=waiting", 422),
+        ("GET", "/threads?status=sleeping", 422),
         ("DELETE", "/threads/none", 405),
         ("GET", "/threads/none/cancel", 405),
     ],

@@ -15,6 +15,7 @@ from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.state import Standing
 from agent.engine.loop.api import cancel, fork, keep_time, resume, revoke
 from agent.engine.loop.ports import Ports
+from agent.engine.people.identity import AnyName
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -52,7 +53,7 @@ def put(value: str, place: str = "here") -> CallJson:
     return {"intent": "put", "value": value, "place": place}
 
 
-class Team:
+class Team(AnyName):
     """Knows some people and teams."""
 
     def __init__(self, **teams: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from agent.engine.cli.admin import add_thread, format_thread, parse_thread
 from agent.engine.log.errors import Conflict, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.ports import Claim, Store, Summary
+from agent.engine.loop.ports import Claim, Store, Summary, Which
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -389,8 +389,10 @@ class StoreContract:
             await passes(1)
         await store.append(await store.load("a"), make_pause("question"))
         await store.append(await store.load("b"), make_answer(2, "answer"))
-        assert [each.id for each in await store.threads(waiting=True)] == ["a", "c"]
-        assert [each.id for each in await store.threads(waiting=True, prefix="c")] == ["c"]
+        assert [each.id for each in await store.threads(Which(status="waiting"))] == ["a", "c"]
+        assert [each.id for each in await store.threads(Which(status="waiting", prefix="c"))] == [
+            "c"
+        ]
 
     async def test_open_waits_are_listed_with_the_event_that_opened_them(
         self, store: Store, passes: Pass
@@ -438,17 +440,132 @@ class StoreContract:
         }
         for thread_id, events in threads.items():
             await store_thread(store, make_message(), *events, thread_id=thread_id)
-        assert {each.id for each in await store.threads(waiting=True)} == {"asks", "sleeps"}
+        assert {each.id for each in await store.threads(Which(status="waiting"))} == {
+            "asks",
+            "sleeps",
+        }
         assert {each.id for each in await store.threads()} == set(threads)
 
     async def test_threads_can_be_found_by_the_start_of_their_id(self, store: Store) -> None:
         for thread_id in ("ab1", "ab2", "a%", "b", "aB3"):
             await store_thread(store, make_message(), thread_id=thread_id)
-        assert {each.id for each in await store.threads(prefix="ab")} == {"ab1", "ab2"}
-        assert {each.id for each in await store.threads(prefix="a%")} == {"a%"}
-        assert {each.id for each in await store.threads(prefix="_")} == set()
-        assert len(await store.threads(prefix="")) == 5
-        assert len(await store.threads(prefix="ab", waiting=True)) == 0
+        assert {each.id for each in await store.threads(Which(prefix="ab"))} == {"ab1", "ab2"}
+        assert {each.id for each in await store.threads(Which(prefix="a%"))} == {"a%"}
+        assert {each.id for each in await store.threads(Which(prefix="_"))} == set()
+        assert len(await store.threads(Which(prefix=""))) == 5
+        assert len(await store.threads(Which(status="waiting", prefix="ab"))) == 0
+
+    async def test_the_threads_of_a_person_are_those_they_may_read(
+        self, store: Store, passes: Pass
+    ) -> None:
+        await store_thread(store, make_message("one", "ana"), thread_id="a")
+        await passes(1)
+        await store_thread(
+            store, make_message("two", "bob"), make_pause("approval", "ana"), thread_id="b"
+        )
+        await passes(1)
+        carols = await store_thread(store, make_message("three", "carol"), thread_id="c")
+        await passes(1)
+        await store_thread(store, make_message("four", "dan"), thread_id="d")
+
+        async def list_for(*names: str, limit: int = 9) -> list[str]:
+            return [each.id for each in await store.threads(Which(names), limit)]
+
+        assert await list_for("ana") == ["b", "a"]
+        assert await list_for("bob") == ["b"]
+        assert await list_for("ana", "bob", "carol") == ["c", "b", "a"]
+        assert await list_for("ana", "bob", "carol", limit=2) == ["c", "b"]
+        assert await list_for("eve") == []
+        assert await list_for() == []
+        await store.append(carols, make_message("me too", "ana"), make_pause("question"))
+        assert await list_for("ana") == ["c", "b", "a"]
+        (wait,) = await store.waits(Which(("bob",)))
+        assert wait.thread.id == "b"
+        assert await store.waits(Which(("eve",))) == []
+
+    async def test_an_agent_may_add_readers_and_take_them_away(self, store: Store) -> None:
+        names = {"support"}
+
+        async def list_readers(thread: Thread) -> frozenset[str]:
+            return thread.state.people | names
+
+        store.list_readers = list_readers
+        thread = await store_thread(store, make_message("one", "ana"))
+        await store_thread(store, make_message("two", "bob"), thread_id="other")
+        assert len(await store.threads(Which(("support",)))) == 2
+        names.clear()
+        thread = await store.append(thread, make_step("look", at="x"))
+        assert [each.id for each in await store.threads(Which(("support",)))] == ["other"]
+        names.add("head")
+        for thread_id in await store.ids():
+            await store.reindex(await store.load(thread_id))
+        assert len(await store.threads(Which(("head",)))) == 2
+        assert await store.threads(Which(("support",))) == []
+        assert len(await store.threads(Which(("ana",)))) == 1
+
+    async def test_threads_are_listed_by_their_status(self, store: Store) -> None:
+        told = make_event("finished", message="bye")
+        for name, *more in (
+            ("asks", make_pause("question")),
+            ("ended", told),
+            ("runs",),
+            ("rests",),
+        ):
+            await store_thread(store, make_message(), *more, thread_id=name)
+        await store.claim("me", 30, "runs")
+
+        async def list_of(status: Any) -> set[str]:
+            both = [await store.threads(Which(names, status)) for names in (None, ("ana",))]
+            assert both[0] == both[1]
+            return {each.id for each in both[0]}
+
+        assert await list_of("waiting") == {"asks"}
+        assert await list_of("running") == {"runs"}
+        assert await list_of("stalled") == {"rests"}
+        assert await list_of("finished") == {"ended"}
+
+    async def test_waits_are_found_by_whom_they_ask(self, store: Store) -> None:
+        for name, asked in (("a", "ana"), ("b", "bob"), ("any", "anyone")):
+            wait = make_pause("question", asked)
+            await store_thread(store, make_message(), wait, thread_id=name)
+        mine = Which(asked="ana")
+        assert {each.id for each in await store.threads(mine)} == {"a", "any"}
+        assert {each.thread.id for each in await store.waits(mine)} == {"a", "any"}
+        assert {each.id for each in await store.threads(Which(("bob",), asked="bob"))} == {"b"}
+
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("staging", {"a"}),
+            ("STAGING", {"a"}),
+            ("100%", {"b"}),
+            ("0% of _", {"b"}),
+            ("%", {"b"}),
+            ("_", {"b"}),
+            ("\\", {"b"}),
+            ('"quoted"', {"b"}),
+            ("the end", {"a"}),
+            ("later", set()),
+            ("naïve 日本", {"b"}),
+        ],
+    )
+    async def test_threads_are_found_by_their_first_message(
+        self, text: str, found: set[str], store: Store
+    ) -> None:
+        long = f"deploy to staging {'x' * 500} the end"
+        odd = '100% of _ \\ and "quoted"\nnaïve 日本'
+        await store_thread(store, make_message(long), make_message("later"), thread_id="a")
+        await store_thread(store, make_message(odd), thread_id="b")
+        for names in (None, ("ana",)):
+            listed = await store.threads(Which(names, text=text))
+            assert {each.id for each in listed} == found
+
+    async def test_ids_are_listed_in_parts(self, store: Store) -> None:
+        for name in ("b", "a", "c"):
+            await store_thread(store, make_message(), thread_id=name)
+        assert await store.ids() == ["a", "b", "c"]
+        assert await store.ids(limit=2) == ["a", "b"]
+        assert await store.ids("b") == ["c"]
 
     async def test_an_empty_store_has_an_empty_list(self, store: Store) -> None:
         assert await store.threads() == []

@@ -34,7 +34,7 @@ Target = Annotated[Path, typer.Argument(metavar="FILE", help="- is stdout.", dir
 
 
 def mount(cli: typer.Typer, build: Build) -> None:
-    """Add `migrate`, `export` and `import`."""
+    """Add `migrate`, `reindex`, `export` and `import`."""
 
     @cli.command()
     def migrate() -> None:
@@ -47,6 +47,13 @@ def mount(cli: typer.Typer, build: Build) -> None:
         typer.echo("The tables are up to date.", err=True)
 
     @cli.command()
+    def reindex() -> None:
+        """Work out anew who may read each thread, after a change of `readers`. It may run while
+        others work."""
+        number = asyncio.run(reindex_threads(build(no_model).ports.store))
+        typer.echo(f"Threads: {number}.", err=True)
+
+    @cli.command()
     def export(file: Target = Path("-")) -> None:
         """Write every thread, one a line. Stop the workers first, so that no thread changes."""
         number = asyncio.run(export_threads(build(no_model).ports.store, file))
@@ -57,6 +64,17 @@ def mount(cli: typer.Typer, build: Build) -> None:
         """Add the threads of an export. Those that are here already stay as they are."""
         added, there = asyncio.run(import_threads(build(no_model).ports.store, file))
         typer.echo(f"Imported threads: {added}; already here: {there}.", err=True)
+
+
+async def reindex_threads(store: Store) -> int:
+    """Write anew who may read each thread, and return how many threads there are."""
+    number, last = 0, ""
+    while ids := await store.ids(last):
+        for last in ids:  # the last one is where it goes on
+            with suppress(ThreadNotFound):
+                await store.reindex(await store.load(last))
+                number += 1
+    return number
 
 
 async def export_threads(store: Store, file: Path) -> int:

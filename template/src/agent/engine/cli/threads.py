@@ -15,7 +15,7 @@ from ..log.errors import ThreadNotFound
 from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Ports, Store, Summary
+from ..loop.ports import Ports, Store, Summary, Which
 from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten
@@ -148,7 +148,7 @@ async def find_thread(store: Store, name: str) -> Thread:
     try:
         return await store.load(name)
     except ThreadNotFound:
-        found = [row.id for row in await store.threads(limit=4, prefix=name)]
+        found = [row.id for row in await store.threads(Which(prefix=name), 4)]
     if len(found) == 1:
         return await store.load(found[0])
     if fit := ", ".join(found[:3]):
@@ -158,7 +158,7 @@ async def find_thread(store: Store, name: str) -> Thread:
 
 
 async def find_summary(store: Store, thread: Thread) -> Summary | None:
-    return next(iter(await store.threads(limit=1, prefix=thread.id)), None)
+    return next(iter(await store.threads(Which(prefix=thread.id), 1)), None)
 
 
 async def _load_newest(store: Store) -> Thread:

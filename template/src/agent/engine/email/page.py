@@ -7,7 +7,7 @@ mails are forwarded, and scanned by programs that follow every link.
 from fastapi import APIRouter, HTTPException, Request, Response
 
 from ..http import pages, waits
-from ..http.service import Running
+from ..http.service import Running, load_for
 from ..http.sessions import Person, Sent
 from .stamp import Link, Stamp
 
@@ -20,7 +20,7 @@ def build_router(stamp: Stamp) -> APIRouter:
     @routes.get(PATH)
     async def show(request: Request, token: str, service: Running, name: Person) -> Response:
         link = _open_link(stamp, token, name)
-        thread = await service.app.ports.store.load(link.thread)
+        thread = await load_for(service, link.thread, name)
         return waits.render_wait(request, service, thread, link.wait, name)
 
     @routes.post(PATH)
@@ -28,7 +28,7 @@ def build_router(stamp: Stamp) -> APIRouter:
         request: Request, token: str, service: Running, name: Person, fields: Sent
     ) -> Response:
         link = _open_link(stamp, token, name)
-        thread = await service.app.ports.store.load(link.thread)
+        thread = await load_for(service, link.thread, name)
         # What is decided is what the mail was about, whatever the form says. The call of an edit,
         # which the page showed, has a digest of its own.
         given = fields | {"digest": link.digest}

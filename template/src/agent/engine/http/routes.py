@@ -10,6 +10,7 @@ from ..log.events import make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
+from ..people.access import check_act, check_sender
 from . import wire
 from .problems import describe_header, document_errors
 from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, authenticate
@@ -38,9 +39,11 @@ async def launch(
         known = ", ".join(ports.agents)
         raise HTTPException(404, f"there is no agent {body.agent!r}; the agents are {known}")
     conversation = f"conversation:{body.conversation}" if body.conversation else delivery
+    thread_id = api.name_thread(SOURCE, name, conversation)
+    await check_sender(ports, thread_id, name)
     thread = await api.launch(
         ports,
-        api.name_thread(SOURCE, name, conversation),
+        thread_id,
         body.text,
         actor=name,
         delivery=delivery,
@@ -52,41 +55,48 @@ async def launch(
     return _find_message(service, thread, delivery, body.text)
 
 
-@router.post("/threads/{thread_id}/messages", **_RECORDED, responses=document_errors(400, 404, 413))
+@router.post(
+    "/threads/{thread_id}/messages", **_RECORDED, responses=document_errors(400, 404, 409, 413)
+)
 async def add_message(
-    thread_id: str, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
+    thread: Loaded, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
 ) -> wire.Recorded:
     """Say something in a thread; it closes an open question and never approves."""
+    ports = service.app.ports
+    await check_act(ports, thread, name, "write")
     thread = await api.append_message(
-        service.app.ports, thread_id, body.text, actor=name, delivery=delivery, source=SOURCE
+        ports, thread.id, body.text, actor=name, delivery=delivery, source=SOURCE
     )
     return _find_message(service, thread, delivery, body.text)
 
 
 @router.get("/threads", response_description="The threads that changed last.")
 async def list_threads(
-    service: Running, query: Annotated[wire.Which, Query()]
+    service: Running, name: Actor, query: Annotated[wire.Listed, Query()]
 ) -> list[wire.SummaryView]:
-    """List threads, last changed first; with `waiting` only those that wait for something."""
-    found = await service.app.ports.store.threads(query.waiting, query.limit)
-    return [wire.SummaryView.of(summary, service.app.ports.default.name) for summary in found]
+    """List the threads that you may read, last changed first."""
+    ports = service.app.ports
+    found = await ports.store.threads(query.choose(ports, name), query.limit)
+    return [wire.SummaryView.of(summary, ports.default.name) for summary in found]
 
 
 @router.get(
     "/threads/{thread_id}", response_description="The thread.", responses=document_errors(404)
 )
 async def read(
-    thread_id: str, service: Running, query: Annotated[wire.After, Query()]
+    thread: Loaded, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
     """Show the status of a thread, and what happened in it."""
-    ports = service.app.ports
-    return wire.ThreadView.of(await ports.store.load(thread_id), query.after, ports.default.name)
+    return wire.ThreadView.of(thread, query.after, service.app.ports.default.name)
 
 
 @router.get("/waits", response_description="The open waits.")
-async def list_waits(service: Running, query: Annotated[wire.Most, Query()]) -> list[wire.WaitView]:
-    """List what people are asked, in the threads that changed last."""
-    found = await service.app.ports.store.waits(query.limit)
+async def list_waits(
+    service: Running, name: Actor, query: Annotated[wire.Asked, Query()]
+) -> list[wire.WaitView]:
+    """List what people are asked in the threads that you may read, last changed first."""
+    ports = service.app.ports
+    found = await ports.store.waits(query.choose(ports, name), query.limit)
     return [wire.WaitView.of(each.thread.id, OpenWait.of(each.paused)) for each in found]
 
 
@@ -94,11 +104,11 @@ async def list_waits(service: Running, query: Annotated[wire.Most, Query()]) -> 
     "/threads/{thread_id}/waits/{wait}", **_RECORDED, responses=document_errors(400, 404, 409, 413)
 )
 async def answer(
-    thread_id: str, wait: Wait, body: wire.Answer, service: Running, name: Actor
+    thread: Loaded, wait: Wait, body: wire.Answer, service: Running, name: Actor
 ) -> wire.Recorded:
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
-    thread = await api.resume(service.app.ports, thread_id, wait, actor=name, **given)
+    thread = await api.resume(service.app.ports, thread.id, wait, actor=name, **given)
     return _report_recorded(service, thread, thread.state.version)
 
 
@@ -108,11 +118,11 @@ async def answer(
     responses=document_errors(400, 404, 409, 413),
 )
 async def preview_edit(
-    thread_id: str, wait: Wait, body: wire.Edit, service: Running, name: Actor
+    thread: Loaded, wait: Wait, body: wire.Edit, service: Running, name: Actor
 ) -> wire.Preview:
     """Show the call that an edit would run, as it would be kept. Nothing is recorded."""
     ports = service.app.ports
-    preview = await api.preview_edit(ports, thread_id, wait, body.call, actor=name)
+    preview = await api.preview_edit(ports, thread.id, wait, body.call, actor=name)
     return wire.Preview.model_validate(preview)
 
 
@@ -121,9 +131,11 @@ async def preview_edit(
     **_RECORDED,
     responses=document_errors(404, 409),
 )
-async def revoke(thread_id: str, approval: Seq, service: Running, name: Actor) -> wire.Recorded:
+async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -> wire.Recorded:
     """Revoke an approval for the whole thread, one of its `standing`."""
-    thread = await api.revoke(service.app.ports, thread_id, approval, actor=name)
+    ports = service.app.ports
+    await check_act(ports, thread, name, "write")
+    thread = await api.revoke(ports, thread.id, approval, actor=name)
     return _report_recorded(service, thread, thread.state.version)
 
 
@@ -133,11 +145,11 @@ async def revoke(thread_id: str, approval: Seq, service: Running, name: Actor) -
     responses=document_errors(400, 404, 409, 413),
 )
 async def rate(
-    thread_id: str, step: Seq, body: wire.Rating, service: Running, name: Actor
+    thread: Loaded, step: Seq, body: wire.Rating, service: Running, name: Actor
 ) -> wire.Recorded:
     """Say whether a step was good or bad. Your last rating of a step counts."""
     given = body.model_dump()
-    thread = await api.rate(service.app.ports, thread_id, step, actor=name, **given)
+    thread = await api.rate(service.app.ports, thread.id, step, actor=name, **given)
     return _report_recorded(service, thread, thread.state.version)
 
 
@@ -145,11 +157,12 @@ async def rate(
     "/threads/{thread_id}/cancel", **_RECORDED, responses=document_errors(400, 404, 409, 413)
 )
 async def cancel(
-    thread_id: str, service: Running, name: Actor, body: wire.Cancellation | None = None
+    thread: Loaded, service: Running, name: Actor, body: wire.Cancellation | None = None
 ) -> wire.Recorded:
     """End a thread; a tool that runs may still report, and a message opens it again."""
-    reason = body.reason if body else ""
-    thread = await api.cancel(service.app.ports, thread_id, actor=name, reason=reason)
+    ports, reason = service.app.ports, body.reason if body else ""
+    await check_act(ports, thread, name, "cancel")
+    thread = await api.cancel(ports, thread.id, actor=name, reason=reason)
     return _report_recorded(service, thread, thread.state.version)
 
 
@@ -162,15 +175,17 @@ async def cancel(
 async def follow(
     thread: Loaded,
     service: Running,
+    name: Actor,
     query: Annotated[wire.After, Query()],
     last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a thread: `id` is the event's `seq`, `data` the event as JSON.
 
     The stream stays open while the thread rests, because a message may open it again; `paused`,
-    `finished` and `cancelled` tell you when to leave.
+    `finished` and `cancelled` tell you when to leave. It ends when you may not read the thread any
+    more.
     """
-    async for sent in stream_events(service, thread, max(query.after, last_event_id)):
+    async for sent in stream_events(service, thread, name, max(query.after, last_event_id)):
         yield sent
 
 

@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from ..log.errors import Misconfigured
 from ..log.state import is_person
 from ..log.thread import Thread
+from ..people.access import check_reader
 from ..runners.app import App
 from ..settings import is_placeholder, required
 
@@ -130,11 +131,19 @@ LastEventId = Annotated[
 ]
 
 
-async def _load_thread(thread_id: str, service: Running) -> Thread:
-    return await service.app.ports.store.load(thread_id)
+async def load_for(service: Service, thread_id: str, person: str) -> Thread:
+    """Load a thread that somebody may read. Raises ThreadNotFound."""
+    thread = await service.app.ports.store.load(thread_id)
+    await check_reader(service.app.ports, thread, person)
+    return thread
 
 
-Loaded = Annotated[Thread, Depends(_load_thread)]
+async def _load_for_caller(thread_id: str, service: Running, name: Actor) -> Thread:
+    return await load_for(service, thread_id, name)
+
+
+Loaded = Annotated[Thread, Depends(_load_for_caller)]
+"""The thread of the address, which whoever calls the API may read."""
 
 
 def _hash(token: str) -> bytes:

@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from itsdangerous import BadData, URLSafeTimedSerializer
 
+from ..log.thread import Thread
 from . import pages
-from .service import Running, Service
+from .service import Running, Service, load_for
 
 COOKIE = "agent_session"
 SESSION_S = 7 * 86_400
@@ -52,6 +53,14 @@ def require_person(request: Request, service: Running) -> str:
 
 
 Person = Annotated[str, Depends(require_person)]
+
+
+async def _load_for_person(thread_id: str, service: Running, name: Person) -> Thread:
+    return await load_for(service, thread_id, name)
+
+
+Opened = Annotated[Thread, Depends(_load_for_person)]
+"""The thread of the address, which whoever is signed in may read."""
 
 
 def read_sent_form(request: Request, _: Person, fields: pages.Form) -> dict[str, str]:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 
 from fastapi.sse import ServerSentEvent
 
-from ..log.errors import Unavailable
+from ..log.errors import ThreadNotFound, Unavailable
 from ..log.thread import Thread
+from ..people.access import check_reader
 from .service import Service
 from .wire import EventView
 
@@ -16,9 +17,10 @@ RETRY_S = 1.0
 
 
 async def stream_events(
-    service: Service, thread: Thread, seen: int
+    service: Service, thread: Thread, person: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events after `seen`, then each new one, until the server closes."""
+    """Yield the events after `seen`, then each new one, as long as somebody may read them and the
+    server is open."""
     closing = asyncio.create_task(service.closing.wait())
     try:
         while True:
@@ -33,6 +35,9 @@ async def stream_events(
                 growing.cancel()
                 return
             thread = growing.result()
+            await check_reader(service.app.ports, thread, person)
+    except ThreadNotFound:
+        return
     finally:
         closing.cancel()
 

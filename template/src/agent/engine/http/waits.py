@@ -18,8 +18,8 @@ from ..people.history import find_closing
 from ..people.words import describe_event, format_title
 from . import answers, build_wait_path, pages
 from .previews import Preview
-from .service import Loaded, Running, Service
-from .sessions import Person, Sent, require_person
+from .service import Running, Service
+from .sessions import Opened, Person, Sent, require_person
 
 router = APIRouter(
     route_class=pages.PageRoute, include_in_schema=False, dependencies=[Depends(require_person)]
@@ -29,14 +29,14 @@ start = APIRouter(route_class=pages.PageRoute, include_in_schema=False)
 
 @router.get("/waits/{thread_id}/{wait}")
 async def show_wait(
-    request: Request, thread: Loaded, wait: int, service: Running, name: Person
+    request: Request, thread: Opened, wait: int, service: Running, name: Person
 ) -> Response:
     return render_wait(request, service, thread, wait, name)
 
 
 @router.post("/waits/{thread_id}/{wait}")
 async def act(
-    request: Request, thread: Loaded, wait: int, service: Running, name: Person, fields: Sent
+    request: Request, thread: Opened, wait: int, service: Running, name: Person, fields: Sent
 ) -> Response:
     return await answer(request, service, thread, wait, name, fields)
 

@@ -3,6 +3,7 @@
 Text is made safe before it is checked, so that NUL and lone surrogates neither fail nor get in.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -11,7 +12,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from ..log.events import CallJson, make_safe
 from ..log.state import VERDICTS, OpenWait, Standing
 from ..log.thread import Thread
-from ..loop.ports import Summary
+from ..loop.ports import Ports, Summary, Which
+from ..people.access import list_names
 
 MAX_TEXT = 80_000
 """Characters; it fits into `problems.MAX_BODY` even if each of them is escaped."""
@@ -40,9 +42,23 @@ class Most(_Request):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
-class Which(Most):
-    waiting: bool = False
-    """Only those that wait for something."""
+class Asked(Most):
+    mine: bool = False
+    """Only those that wait for you."""
+
+    def choose(self, ports: Ports, person: str) -> Which:
+        """Return which threads this asks for, among those that somebody may read."""
+        return Which(list_names(ports, person), asked=person if self.mine else "")
+
+
+class Listed(Asked):
+    status: Literal["", "waiting", "running", "stalled", "finished"] = ""
+    """`stalled`: it should run, and no process runs it. `finished`: or cancelled."""
+    text: Annotated[Text, Field(examples=["staging"])] = ""
+    """Only those with it in their first message."""
+
+    def choose(self, ports: Ports, person: str) -> Which:
+        return replace(super().choose(ports, person), status=self.status, text=self.text)
 
 
 class NewMessage(_Request):

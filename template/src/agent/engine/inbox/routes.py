@@ -20,14 +20,16 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from ..context.window import render_prompt
 from ..http import answers, pages, wire
 from ..http.previews import Preview
-from ..http.service import LastEventId, Loaded, Running, Service
-from ..http.sessions import Person, Sent, require_person
+from ..http.service import LastEventId, Running, Service
+from ..http.sessions import Opened, Person, Sent, require_person
 from ..http.stream import stream_events
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Ports
+from ..loop.ports import Ports, Which
+from ..people.access import check_act, check_sender, list_names
 from ..people.words import format_title
+from .filters import FILTERS, Filter
 from .lines import LINES, LONGEST, format_short, list_groups
 from .now import describe_now
 from .waiting import list_questions
@@ -42,12 +44,17 @@ router = APIRouter(
 
 
 @router.get("/")
-async def show_inbox(request: Request, service: Running, name: Person) -> Response:
-    store = service.app.ports.store
-    rows, waits = await store.threads(limit=LISTED), await store.waits(LISTED)
+async def show_inbox(
+    request: Request, service: Running, name: Person, query: Annotated[Filter, Query()]
+) -> Response:
+    ports = service.app.ports
+    which = query.choose(list_names(ports, name), name)
+    rows = await ports.store.threads(which, LISTED)
+    waits = await ports.store.waits(Which(which.names), LISTED)
     shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": build_thread_path}
     shown |= {"asked": list_questions(waits, name), "rows": rows, "more": LISTED}
     shown |= {"agent_of": _make_agent_label(service), "reader": name}
+    shown |= {"filter": query, "filters": FILTERS}
     return pages.render_page(request, "inbox.html", home=__package__, **shown)
 
 
@@ -55,6 +62,7 @@ async def show_inbox(request: Request, service: Running, name: Person) -> Respon
 async def start_thread(service: Running, name: Person, fields: Sent) -> Response:
     text, delivery = read_message(name, fields)
     thread_id = api.name_thread(SOURCE, name, delivery)
+    await check_sender(service.app.ports, thread_id, name)
     who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
     await api.launch(service.app.ports, thread_id, text, **who)
     service.app.runner.wake(thread_id)
@@ -64,7 +72,7 @@ async def start_thread(service: Running, name: Person, fields: Sent) -> Response
 @router.get("/inbox/{thread_id}")
 async def show_thread(
     request: Request,
-    thread: Loaded,
+    thread: Opened,
     service: Running,
     name: Person,
     before: Annotated[int | None, Query(ge=1)] = None,
@@ -74,7 +82,7 @@ async def show_thread(
 
 @router.post("/inbox/{thread_id}")
 async def act(
-    request: Request, thread: Loaded, service: Running, name: Person, fields: Sent
+    request: Request, thread: Opened, service: Running, name: Person, fields: Sent
 ) -> Response:
     """Do what a form of the page says; what is refused comes back with what was typed."""
     store, preview = service.app.ports.store, None
@@ -91,7 +99,7 @@ async def act(
 
 
 @router.post("/inbox/{thread_id}/ratings")
-async def rate(thread: Loaded, service: Running, name: Person, fields: Sent) -> Response:
+async def rate(thread: Opened, service: Running, name: Person, fields: Sent) -> Response:
     """Keep what somebody thinks of a step, and lead back to it."""
     step, before = (
         int(given) if given.isdecimal() and len(given) < 10 else 0
@@ -103,7 +111,7 @@ async def rate(thread: Loaded, service: Running, name: Person, fields: Sent) -> 
 
 
 @router.get("/inbox/{thread_id}/events/{seq}")
-async def show_event(request: Request, thread: Loaded, seq: int, service: Running) -> Response:
+async def show_event(request: Request, thread: Opened, seq: int, service: Running) -> Response:
     if not 1 <= seq <= len(thread.events):
         raise HTTPException(404, f"The thread has no event {seq}.")
     past, ports = thread.event(seq), service.app.ports
@@ -122,12 +130,13 @@ async def show_event(request: Request, thread: Loaded, seq: int, service: Runnin
 
 @router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)
 async def stream(
-    thread: Loaded,
+    thread: Opened,
     service: Running,
+    name: Person,
     query: Annotated[wire.After, Query()],
     last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    async for sent in stream_events(service, thread, max(query.after, last_event_id)):
+    async for sent in stream_events(service, thread, name, max(query.after, last_event_id)):
         yield sent
 
 
@@ -156,6 +165,7 @@ async def _take_form(
 ) -> Preview | None:
     match fields.get("do"):
         case "message":
+            await check_act(ports, thread, name, "write")
             text, delivery = read_message(name, fields)
             shown = str(thread.state.wait.seq) if thread.state.wait else ""
             if fields.get("seen", "") != shown and not thread.has(f"in:{delivery}"):
@@ -163,8 +173,10 @@ async def _take_form(
             who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
             await api.append_message(ports, thread.id, text, **who)
         case "cancel":
+            await check_act(ports, thread, name, "cancel")
             await api.cancel(ports, thread.id, actor=name, reason=fields.get("reason", ""))
         case "revoke":
+            await check_act(ports, thread, name, "write")
             given = fields.get("approval", "")
             approval = int(given) if given.isdecimal() and len(given) < 10 else 0
             await api.revoke(ports, thread.id, approval, actor=name)

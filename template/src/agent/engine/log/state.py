@@ -117,6 +117,8 @@ class State(NamedTuple):
     """Who started the thread."""
     title: str = ""
     """How it began, on one line."""
+    people: frozenset[str] = frozenset()
+    """Who took part, or was asked."""
     reply_to: str = "poll:"
     """Where its people are notified: `channel:address`."""
     step: OpenStep | None = None

@@ -79,9 +79,17 @@ class Thread:
 
 def reduce(state: State, event: Event) -> State:
     """Return the state after `event`; who was shown a wait will be shown what closed it."""
-    after = _apply(state, event)
+    after = _add_people(_apply(state, event), event)
     closed = state.wait and state.wait.shown and not after.wait
     return after._replace(outbox=(*after.outbox, event.seq)) if closed else after
+
+
+def _add_people(state: State, event: Event) -> State:
+    if event.actor == "agent" and event.type != "paused":
+        return state
+    named = {event.actor, *event.data.get("audience", ())} - state.people
+    people = {name for name in named if is_person(name) and name not in ("anyone", "owner")}
+    return state._replace(people=state.people | people) if people else state
 
 
 def _apply(state: State, event: Event) -> State:
@@ -132,7 +140,8 @@ def _apply_end(state: State, event: Event) -> State:
         case "cancelled":
             return _drop(state, ended="cancelled")
     wait = state.wait and state.wait._replace(shown=False)
-    return state._replace(owner=event.actor, reply_to="poll:", outbox=(), wait=wait)
+    people = frozenset[str]()
+    return state._replace(owner=event.actor, reply_to="poll:", outbox=(), wait=wait, people=people)
 
 
 def _apply_message(state: State, event: Event) -> State:

@@ -3,15 +3,19 @@
 Everything that is added here gets a default, so that an old agent runs with a newer engine.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..context.rendering import Render
 from ..log.state import Limits
 from ..log.thread import Thread
 from .actions import Action
+
+Act = Literal["write", "cancel"]
+Readers = Callable[[Thread], Iterable[str]]
+May = Callable[[str, Act, Thread], bool]
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,10 @@ class Agent:
     responsible: tuple[str, ...] = ("anyone",)
     """Who decides where no person started the thread: people and teams of people.toml, or
     `anyone`. They are the `owner` of a thread that a schedule or a webhook started."""
+    readers: Readers | None = None
+    """`readers(thread)`: who may read a thread besides whoever started it, took part or is asked,
+    and administrators: people and teams of people.toml, or `anyone` for whoever is signed in. After
+    a change of it run `agent reindex`."""
+    may: May | None = None
+    """`may(person, act, thread)`: whether a reader may write to a thread, or cancel it. All may if
+    it is None."""

@@ -3,7 +3,7 @@
 An adapter is one module with one class that fits, and a `from_env()`; `build.py` plugs it in.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -15,6 +15,7 @@ from ..log.events import CallJson, Event
 from ..log.state import Limits
 from ..log.thread import Thread
 from .actions import Action
+from .agent import May, Readers
 
 if TYPE_CHECKING:
     from .steps import Step
@@ -87,6 +88,12 @@ class Directory(Protocol):
     def find_members(self, name: str) -> tuple[str, ...]:
         """Return the people of a team, or the one person of that name; nobody if it is unknown."""
 
+    def find_teams(self, person: str) -> tuple[str, ...]:
+        """Return the teams that somebody is in."""
+
+    def is_admin(self, person: str) -> bool:
+        """Say whether somebody may read and do everything."""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -97,6 +104,22 @@ class Claim:
     """Runs in a row that ended in back-off."""
     crashes: int
     """Runs in a row that never came back and left nothing in the log."""
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which threads are listed: all of them, but for what is said here."""
+
+    names: tuple[str, ...] | None = None
+    """Only those that one of these names may read: a person, their teams, `anyone`."""
+    status: Literal["", "waiting", "running", "stalled", "finished"] = ""
+    """`running`: somebody holds the lease; `stalled`: nobody does; `finished`: or cancelled."""
+    asked: str = ""
+    """Only those that wait for this person."""
+    text: str = ""
+    """Only those with it in their first message, in any case."""
+    prefix: str = ""
+    """Of their ids."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +151,16 @@ class Waiting:
     """The event that opened it."""
 
 
+ALL = Which()
+ListReaders = Callable[[Thread], Awaitable[frozenset[str]]]
+"""Returns who may read a thread: people, teams and `anyone`."""
+
+
 class Store(Protocol):
     """Threads, and leases on them. Every method may raise `Unavailable`."""
+
+    list_readers: ListReaders
+    """Asked with each append."""
 
     async def load(self, thread_id: str) -> Thread:
         """Raises ThreadNotFound."""
@@ -150,14 +181,17 @@ class Store(Protocol):
             Conflict: the thread has grown since it was loaded, or a key is taken.
         """
 
-    async def threads(
-        self, waiting: bool = False, limit: int = 100, prefix: str = ""
-    ) -> list[Summary]:
-        """List threads whose id begins with `prefix`, last changed status first; with `waiting`
-        only those that wait for something."""
+    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
+        """List threads, last changed status first."""
 
-    async def waits(self, limit: int = 100) -> list[Waiting]:
+    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
         """List open waits, those of the threads that changed last first."""
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        """Return the ids of threads in the order of the alphabet, from the one after `after`."""
+
+    async def reindex(self, thread: Thread) -> None:
+        """Write anew what lists know of a thread, and who may read it."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
@@ -221,6 +255,8 @@ class BoundAgent:
     render: Render | None = None
     limits: Limits = field(default_factory=Limits)
     responsible: tuple[str, ...] = ("anyone",)
+    readers: Readers | None = None
+    may: May | None = None
 
 
 @dataclass(frozen=True)

@@ -76,12 +76,25 @@ class PeopleFile:
             return tuple(tables.teams[name])
         return (name,) if _is_known(tables, name) else ()
 
+    def find_teams(self, person: str) -> tuple[str, ...]:
+        teams = _read_tables().teams
+        return tuple(name for name, members in teams.items() if person in members)
+
+    def is_admin(self, person: str) -> bool:
+        return person in _read_tables().admins
+
 
 class AnyName:
     """Knows everybody and no team, where nobody is to be refused: in a demo, in a test."""
 
     def find_members(self, name: str) -> tuple[str, ...]:
         return (name,)
+
+    def find_teams(self, _: str) -> tuple[str, ...]:
+        return ()
+
+    def is_admin(self, _: str) -> bool:
+        return True
 
 
 def check_agents(agents: Iterable[str]) -> None:
@@ -102,6 +115,7 @@ class _Tables:
     people: Identities
     agents: Identities
     teams: dict[str, list[str]]
+    admins: frozenset[str]
 
 
 def _read_people() -> Identities:
@@ -118,7 +132,8 @@ def _read_tables() -> _Tables:
     try:
         people = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
         agents, teams = people.pop("agents", {}), people.pop("teams", {})
-        tables = _Tables(_read_kinds(people), _read_kinds(agents), _read_teams(teams))
+        admins = frozenset(name for name, kinds in people.items() if _pop_admin(name, kinds))
+        tables = _Tables(_read_kinds(people), _read_kinds(agents), _read_teams(teams), admins)
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
     except (OSError, ValueError, AttributeError) as error:
@@ -143,6 +158,13 @@ def _list_wrong_names(tables: _Tables) -> Iterator[str]:
 def _is_known(tables: _Tables, name: str) -> bool:
     tokens = (given.partition(":")[0].strip() for given in optional("API_TOKENS").split(","))
     return name in tables.people or name in tokens or all(name.partition(":"))
+
+
+def _pop_admin(name: str, kinds: dict[str, object]) -> bool:
+    admin = kinds.pop("admin", False)
+    if not isinstance(admin, bool):
+        raise ValueError(f"[{name}]: admin is true or false, not {admin!r}")
+    return admin
 
 
 def _read_teams(teams: dict[str, object]) -> dict[str, list[str]]:

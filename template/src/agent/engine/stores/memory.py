@@ -9,8 +9,9 @@ from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.ports import Claim, Summary, Waiting
+from ..loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
 from .changes import Changes
+from .lists import list_people
 
 
 @dataclass
@@ -23,6 +24,7 @@ class _Row:
     lease_until: float = 0.0
     attempts: int = 0
     crashes: int = 0
+    readers: frozenset[str] = frozenset()
 
 
 class MemoryStore:
@@ -30,6 +32,7 @@ class MemoryStore:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
         self._changes = Changes()
+        self.list_readers: ListReaders = list_people
 
     async def load(self, thread_id: str) -> Thread:
         if thread_id not in self._rows:
@@ -43,6 +46,7 @@ class MemoryStore:
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         now = await self.now()
+        readers = await self.list_readers(thread.plus(*events))
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
@@ -54,6 +58,7 @@ class MemoryStore:
             for seq, event in enumerate(events, version + 1)
         ]
         row.thread, before, row.crashes = thread.plus(*stored), row.thread.state, 0
+        row.readers = readers
         row.updated = now if _is_changed(before, row.thread.state) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
@@ -61,24 +66,43 @@ class MemoryStore:
         self._changes.report({thread.id: row.thread.state.version})
         return row.thread
 
-    async def threads(
-        self, waiting: bool = False, limit: int = 100, prefix: str = ""
-    ) -> list[Summary]:
-        found = [_summarize(row, self._clock()) for row in self._rows.values()]
-        status = "waiting:" if waiting else ""
-        chosen = [
-            row for row in found if row.id.startswith(prefix) and row.status.startswith(status)
-        ]
-        return sorted(chosen, key=lambda row: row.updated, reverse=True)[:limit]
+    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
+        chosen = [row for row in self._rows.values() if self._is_meant(which, row)]
+        found = [_summarize(row, self._clock()) for row in chosen]
+        return sorted(found, key=lambda row: row.updated, reverse=True)[:limit]
 
-    async def waits(self, limit: int = 100) -> list[Waiting]:
-        rows = await self.threads(True, limit)
-        found = [(row, self._rows[row.id].thread) for row in rows]
-        return [
+    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
+        rows = await self.threads(which, len(self._rows))
+        threads = [(row, self._rows[row.id].thread) for row in rows]
+        found = [
             Waiting(row, thread.event(thread.state.wait.seq))
-            for row, thread in found
+            for row, thread in threads
             if thread.state.wait
         ]
+        return found[:limit]
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        return sorted(name for name in self._rows if name > after)[:limit]
+
+    async def reindex(self, thread: Thread) -> None:
+        self._rows[thread.id].readers = await self.list_readers(thread)
+
+    def _is_meant(self, which: Which, row: _Row) -> bool:
+        state, running = row.thread.state, row.holder and row.lease_until > self._clock()
+        first = str(row.thread.event(1).data.get("text", ""))
+        match which.status:
+            case "waiting":
+                fits = bool(state.wait)
+            case "running" | "stalled":
+                fits = state.status == "running" and bool(running) == (which.status == "running")
+            case "finished":
+                fits = state.ended is not None
+            case "":
+                fits = True
+        asked = not which.asked or bool(state.wait and state.wait.admits(which.asked))
+        seen = which.names is None or not row.readers.isdisjoint(which.names)
+        said = which.text.lower() in first.lower() and row.thread.id.startswith(which.prefix)
+        return fits and asked and seen and said
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         now = self._clock()

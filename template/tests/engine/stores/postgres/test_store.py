@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.log.events import make_event
+from agent.engine.loop.ports import Which
 from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE
@@ -100,7 +101,7 @@ async def test_an_id_that_no_text_can_hold_is_not_found(stores: Stores) -> None:
     store = stores()
     with pytest.raises(ThreadNotFound):
         await store.load("a\0b\ud800")
-    assert await store.threads(prefix="a\0b\ud800") == []
+    assert await store.threads(Which(prefix="a\0b\ud800")) == []
 
 
 async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores, url: str) -> None:

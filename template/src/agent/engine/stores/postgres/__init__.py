@@ -17,9 +17,10 @@ from psycopg import AsyncConnection
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.ports import Claim, Summary, Waiting
+from ...loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
+from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
 from . import statements as sql
 from .pool import Database
 
@@ -30,6 +31,9 @@ class PostgresStore:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self._changes = Changes(self._read_versions)
+        self.list_readers: ListReaders = list_people
+        self._readers: dict[str, frozenset[str]] = {}
+        """Of threads that were written lately, who may read each."""
         self.when_due: WhenDue | None = None
         """Called in the transaction that makes a thread due, unless somebody is running it."""
 
@@ -70,24 +74,40 @@ class PostgresStore:
                     for (seq, at), event in zip(times, events, strict=True)
                 )
             )
+            readers = await self.list_readers(grown)
             due = any(event.type in FACTS for event in events)
             saved = await db.execute(sql.SAVE, {"due": due, **_build_row(grown)})
+            if self._readers.get(grown.id) != readers:
+                await _write_readers(db, grown.id, readers)
+            if _is_changed(thread, grown):
+                await db.execute(sql.TOUCH, {"id": grown.id})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
+        if len(self._readers) >= KNOWN:
+            self._readers.clear()
+        self._readers[grown.id] = readers
         self._changes.report({grown.id: grown.state.version})
         return grown
 
-    async def threads(
-        self, waiting: bool = False, limit: int = 100, prefix: str = ""
-    ) -> list[Summary]:
-        first = make_safe(prefix)
-        values = {"first": first, "after": f"{first}\U0010ffff", "limit": limit}
-        rows = await self.database.fetch_rows(sql.LIST[waiting, bool(prefix)], values)
-        return [_summarize(row) for row in rows]
+    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
+        return [_summarize(row) for row in await self._list(which, limit, waits=False)]
 
-    async def waits(self, limit: int = 100) -> list[Waiting]:
-        rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
-        return [Waiting(_summarize(row[:9]), _build_event(row[9:])) for row in rows]
+    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
+        rows = await self._list(which, limit, waits=True)
+        return [Waiting(_summarize(row[:WIDTH]), _build_event(row[WIDTH:])) for row in rows]
+
+    async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
+        values = make_safe(make_values(which, limit))
+        rows = await self.database.fetch_rows(write_list(sql.LISTS, which, waits=waits), values)
+        return choose_rows(rows, limit)
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        return [name for (name,) in await self.database.fetch_rows(sql.IDS, [after, limit])]
+
+    async def reindex(self, thread: Thread) -> None:
+        readers = await self.list_readers(thread)
+        async with self.database.connect() as db, db.transaction():
+            await _write_readers(db, thread.id, readers)
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
@@ -111,6 +131,17 @@ class PostgresStore:
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _is_changed(before: Thread, after: Thread) -> bool:
+    """Say whether the thread has another place in lists now."""
+    waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
+    return before.state.status != after.state.status or waits[0] != waits[1]
+
+
+async def _write_readers(db: AsyncConnection, thread_id: str, readers: frozenset[str]) -> None:
+    values = {"id": thread_id, "readers": make_safe(sorted(readers))}
+    await db.execute(sql.WRITE_READERS, values)
 
 
 def _summarize(row: Sequence[Any]) -> Summary:

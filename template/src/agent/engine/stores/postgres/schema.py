@@ -37,9 +37,13 @@ MIGRATIONS = (
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
+    CREATE INDEX running ON threads (updated) WHERE status = 'running';
     CREATE TABLE participants (
-        name text COLLATE "C", thread_id text COLLATE "C", PRIMARY KEY (name, thread_id)
+        name text COLLATE "C", thread_id text COLLATE "C", updated timestamptz NOT NULL,
+        PRIMARY KEY (name, thread_id)
     );
+    CREATE INDEX read ON participants (name, updated);
+    CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE sessions (
         id text PRIMARY KEY, name text NOT NULL, expires_at timestamptz NOT NULL
     );

@@ -1,5 +1,7 @@
 """The SQL statements of the PostgreSQL store."""
 
+from ..lists import Dialect
+
 LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
     WHERE thread_id = %s AND seq > %s ORDER BY seq
@@ -25,23 +27,27 @@ SAVE = """
         attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
     RETURNING lease_until > clock_timestamp()
 """
-_SUMMARY = """
-    id, status, agent, owner, title, version, created, updated,
-    coalesce(lease_until > clock_timestamp(), false)
+IDS = "SELECT id FROM threads WHERE id > %s ORDER BY id LIMIT %s"
+LISTS = Dialect(
+    value="%({})s",
+    running="coalesce(lease_until > clock_timestamp(), false)",
+    says="""EXISTS (SELECT FROM events first WHERE first.thread_id = threads.id AND first.seq = 1
+        AND first.data->>'text' ILIKE {text})""",
+    asks="""EXISTS (SELECT FROM events asked WHERE asked.thread_id = threads.id
+        AND asked.seq = wait
+        AND CAST(asked.data->'audience' AS jsonb) ?| ARRAY[{asked}, 'anyone'])""",
+)
+TOUCH = """
+    UPDATE participants SET updated = threads.updated FROM threads
+    WHERE thread_id = %(id)s AND id = %(id)s
 """
-_LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT %(limit)s"
-WAITS = f"""
-    SELECT {_SUMMARY}, type, data, actor, key, seq, at FROM threads
-    JOIN events ON thread_id = id AND seq = wait
-    WHERE wait IS NOT NULL ORDER BY updated DESC LIMIT %(limit)s
+WRITE_READERS = """
+    WITH gone AS (
+        DELETE FROM participants WHERE thread_id = %(id)s AND name <> ALL (%(readers)s))
+    INSERT INTO participants (name, thread_id, updated)
+    SELECT name, id, updated FROM unnest(%(readers)s::text[]) AS names (name), threads
+    WHERE id = %(id)s ON CONFLICT DO NOTHING
 """
-LIST = {
-    (False, False): _LIST.format(""),
-    (True, False): _LIST.format("WHERE wait IS NOT NULL"),
-    (False, True): _LIST.format("WHERE id >= %(first)s AND id < %(after)s"),
-    (True, True): _LIST.format("WHERE id >= %(first)s AND id < %(after)s AND wait IS NOT NULL"),
-}
-"""By whether only waiting threads are asked for, and whether only those of a prefix."""
 # A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,

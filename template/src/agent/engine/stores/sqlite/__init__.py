@@ -19,9 +19,10 @@ from typing import Any, Self
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.ports import Claim, Summary, Waiting
+from ...loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
+from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
 from . import statements as sql
 from .database import Database
 
@@ -36,6 +37,9 @@ class SqliteStore:
         self.database = Database(Path(path))
         self._clock = clock
         self._changes = Changes(self._read_versions)
+        self.list_readers: ListReaders = list_people
+        self._readers: dict[str, frozenset[str]] = {}
+        """Of threads that were written lately, who may read each."""
         self._looked_at: int | None = None
 
     @classmethod
@@ -73,37 +77,51 @@ class SqliteStore:
             )
         )
         save, values = _save(thread, grown, now, any(event.type in FACTS for event in events))
+        readers = await self.list_readers(grown)
         rows = [_build_row(thread.id, event) for event in grown.events[len(thread.events) :]]
 
         def insert(db: sqlite3.Connection) -> None:
             try:
                 db.executemany(sql.APPEND, rows)
                 db.execute(save, values)
+                self._save_readers(db, grown, readers, save, values)
             except sqlite3.IntegrityError:
                 grew = f"thread {thread.id} grew past event {thread.state.version}"
                 raise Conflict(grew) from None
 
         await self.database.write(insert)
+        if len(self._readers) >= KNOWN:
+            self._readers.clear()
+        self._readers[grown.id] = readers
         self._changes.report({grown.id: grown.state.version})
         return grown
 
-    async def threads(
-        self, waiting: bool = False, limit: int = 100, prefix: str = ""
-    ) -> list[Summary]:
-        values = {"first": prefix, "after": f"{prefix}\U0010ffff", "limit": limit}
-        query = sql.LIST[waiting, bool(prefix)]
-        rows = await self.database.fetch_rows(query, values)
-        return [self._summarize(row) for row in rows]
+    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
+        return [self._summarize(row) for row in await self._list(which, limit, waits=False)]
 
-    async def waits(self, limit: int = 100) -> list[Waiting]:
-        rows = await self.database.fetch_rows(sql.WAITS, {"limit": limit})
-        return [Waiting(self._summarize(row[:9]), _build_event(row[9:])) for row in rows]
+    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
+        rows = await self._list(which, limit, waits=True)
+        return [Waiting(self._summarize(row[:WIDTH]), _build_event(row[WIDTH:])) for row in rows]
+
+    async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
+        query = write_list(sql.LISTS, which, waits=waits)
+        values = make_values(which, limit) | {"now": self._clock()}
+        rows = await self.database.fetch_rows(query, values, slow=bool(which.text))
+        return choose_rows(rows, limit)
+
+    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
+        rows = await self.database.fetch_rows(sql.IDS, (after, limit))
+        return [name for (name,) in rows]
+
+    async def reindex(self, thread: Thread) -> None:
+        readers = await self.list_readers(thread)
+        self._readers.pop(thread.id, None)
+        await self.database.write(lambda db: self._write_readers(db, thread.id, readers))
 
     def _summarize(self, row: tuple[Any, ...]) -> Summary:
-        name, status, agent, owner, title, version, created, updated, lease_until = row
+        name, status, agent, owner, title, version, created, updated, running = row
         times = (_to_datetime(created), _to_datetime(updated))
-        running = lease_until > self._clock()
-        return Summary(name, status, agent, owner, title, version, *times, running)
+        return Summary(name, status, agent, owner, title, version, *times, bool(running))
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
@@ -129,6 +147,27 @@ class SqliteStore:
 
     async def now(self) -> datetime:
         return _to_datetime(self._clock())
+
+    def _save_readers(
+        self,
+        db: sqlite3.Connection,
+        grown: Thread,
+        readers: frozenset[str],
+        save: str,
+        values: dict[str, Any],
+    ) -> None:
+        """Write who may read a thread where that changed, and when the thread changed."""
+        if self._readers.get(grown.id) != readers:
+            self._write_readers(db, grown.id, readers)
+        if save == sql.CHANGE:
+            db.execute(sql.TOUCH, values)
+
+    def _write_readers(
+        self, db: sqlite3.Connection, thread_id: str, readers: frozenset[str]
+    ) -> None:
+        values = {"id": thread_id, "readers": json.dumps(sorted(readers))}
+        db.execute(sql.FORGET_READERS, values)
+        db.execute(sql.ADD_READERS, values)
 
     async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the versions of threads, if anybody wrote to the file since the last look."""

@@ -31,9 +31,12 @@ MIGRATIONS = (
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
+    CREATE INDEX running ON threads (updated) WHERE status = 'running';
     CREATE TABLE participants (
-        name TEXT, thread_id TEXT, PRIMARY KEY (name, thread_id)
+        name TEXT, thread_id TEXT, updated REAL NOT NULL, PRIMARY KEY (name, thread_id)
     ) WITHOUT ROWID;
+    CREATE INDEX read ON participants (name, updated);
+    CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, expires_at REAL NOT NULL
     ) WITHOUT ROWID;

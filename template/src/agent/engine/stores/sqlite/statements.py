@@ -1,5 +1,7 @@
 """The SQL statements of the SQLite store."""
 
+from ..lists import Dialect
+
 LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
     WHERE thread_id = ? AND seq > ? ORDER BY seq LIMIT ?
@@ -25,20 +27,25 @@ CHANGE = """
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
-_SUMMARY = "id, status, agent, owner, title, version, created, updated, coalesce(lease_until, 0)"
-_LIST = f"SELECT {_SUMMARY} FROM threads {{}} ORDER BY updated DESC LIMIT :limit"
-WAITS = f"""
-    SELECT {_SUMMARY}, type, data, actor, key, seq, at FROM threads
-    JOIN events ON thread_id = id AND seq = wait
-    WHERE wait IS NOT NULL ORDER BY updated DESC LIMIT :limit
+IDS = "SELECT id FROM threads WHERE id > ? ORDER BY id LIMIT ?"
+LISTS = Dialect(
+    value=":{}",
+    running="coalesce(lease_until, 0) > :now",
+    says="""EXISTS (SELECT 1 FROM events first WHERE first.thread_id = threads.id AND first.seq = 1
+        AND json_extract(first.data, '$.text') LIKE {text} ESCAPE '\\')""",
+    asks="""EXISTS (SELECT 1 FROM events asked, json_each(asked.data, '$.audience') named
+        WHERE asked.thread_id = threads.id AND asked.seq = wait
+        AND named.value IN ({asked}, 'anyone'))""",
+)
+TOUCH = "UPDATE participants SET updated = :now WHERE thread_id = :id"
+FORGET_READERS = """
+    DELETE FROM participants WHERE thread_id = :id AND name NOT IN (SELECT value FROM
+        json_each(:readers))
 """
-LIST = {
-    (False, False): _LIST.format(""),
-    (True, False): _LIST.format("WHERE wait IS NOT NULL"),
-    (False, True): _LIST.format("WHERE id >= :first AND id < :after"),
-    (True, True): _LIST.format("WHERE id >= :first AND id < :after AND wait IS NOT NULL"),
-}
-"""By whether only waiting threads are asked for, and whether only those of a prefix."""
+ADD_READERS = """
+    INSERT OR IGNORE INTO participants (name, thread_id, updated)
+    SELECT value, :id, updated FROM json_each(:readers), threads WHERE threads.id = :id
+"""
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
         holder = :holder, lease_until = :now + :ttl_s

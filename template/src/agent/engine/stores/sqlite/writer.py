@@ -67,12 +67,19 @@ class Writer:
         self._jobs.put(None)
 
     def _run(self) -> None:
-        while batch := self._take():
-            self.commit(batch)
-            for loop in {job.loop for job in batch}:
-                with suppress(RuntimeError):  # it was closed
-                    loop.call_soon_threadsafe(_settle, [job for job in batch if job.loop is loop])
+        while self._do_next():
+            pass
         self._connected.close()
+
+    def _do_next(self) -> bool:
+        """Do what waits; False at the end. Afterwards the thread holds nothing of it."""
+        batch = self._take()
+        if batch:
+            self.commit(batch)
+        for loop in {job.loop for job in batch}:
+            with suppress(RuntimeError):  # it was closed
+                loop.call_soon_threadsafe(_settle, [job for job in batch if job.loop is loop])
+        return bool(batch)
 
     def _take(self) -> list[Job]:
         """Wait for a job, and return it with those behind it; nothing at the end."""

@@ -1,0 +1,31 @@
+"""Which threads the inbox lists: `/?show=mine&text=staging`."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from ..log.events import make_safe
+from ..loop.ports import Which
+
+Show = Literal["", "mine", "waiting", "running", "stalled", "finished"]
+
+FILTERS: dict[Show, str] = {
+    "": "All",
+    "mine": "Waiting for me",
+    "waiting": "Waiting",
+    "running": "Running",
+    "stalled": "Stalled",
+    "finished": "Finished",
+}
+"""What each is called."""
+
+
+class Filter(BaseModel):
+    show: Show = ""
+    text: Annotated[str, BeforeValidator(make_safe), Field(max_length=200)] = ""
+
+    def choose(self, names: tuple[str, ...] | None, reader: str) -> Which:
+        """Return which threads are meant, of those that one of `names` may read."""
+        if self.show == "mine":
+            return Which(names, asked=reader, text=self.text.strip())
+        return Which(names, self.show, text=self.text.strip())

@@ -1,0 +1,92 @@
+"""Who may see and do what on the pages of the inbox."""
+
+from collections.abc import AsyncIterator
+from html import unescape
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from agent.engine import inbox
+from agent.engine.log.events import make_event
+from agent.engine.stores.memory import MemoryStore
+
+from ..domain import Asleep, World, make_message, store_thread
+from ..http.access import (
+    LISTS,
+    OF_A_THREAD,
+    OF_NO_THREAD,
+    Town,
+    begin_anas,
+    build_town,
+    list_routes,
+    send,
+)
+from ..http.conftest import TOKENS, Caller, caller, reused_api_of
+
+PAGES: dict[tuple[str, str], dict[str, Any] | None] = {
+    ("GET", "/inbox/{thread_id}"): None,
+    ("POST", "/inbox/{thread_id}"): {"do": "cancel"},
+    ("POST", "/inbox/{thread_id}/ratings"): {"step": "2", "rating": "good"},
+    ("GET", "/inbox/{thread_id}/events/{seq}"): None,
+    ("GET", "/inbox/{thread_id}/stream"): None,
+}
+"""Each is of one thread. The home is a list, and its form starts a thread."""
+
+
+@pytest.fixture
+def api(store: MemoryStore, world: World, runner: Asleep) -> FastAPI:
+    town = build_town(store, world, Town(admins=("root",)))
+    return reused_api_of(town, runner, inbox.serve)
+
+
+@pytest.fixture
+async def bob(api: FastAPI) -> AsyncIterator[Caller]:
+    async with caller(api) as client:
+        await client.post("/login", data={"token": TOKENS["bob"]})
+        yield client
+
+
+def test_every_route_is_known_here(api: FastAPI) -> None:
+    known = {*PAGES, ("GET", "/"), ("POST", "/")}
+    assert list_routes(api) == {*OF_A_THREAD, *LISTS, *OF_NO_THREAD} | known
+
+
+@pytest.mark.parametrize(("method", "path"), PAGES)
+async def test_a_thread_of_others_does_not_exist(
+    method: str, path: str, bob: Caller, store: MemoryStore
+) -> None:
+    thread = await begin_anas(store)
+    answer = await send(bob, method, path, PAGES[method, path])
+    missing = await send(bob, method, path.replace("{thread_id}", "none"), PAGES[method, path])
+    assert (answer.status_code, missing.status_code) == (404, 404)
+    assert unescape(answer.text).replace("'t'", "'none'") == unescape(missing.text)
+    assert "secret" not in answer.text
+    assert await store.load("t") == thread
+
+
+async def test_the_home_has_what_its_reader_may_read(bob: Caller, store: MemoryStore) -> None:
+    await begin_anas(store)
+    assert "secret" not in (await bob.get("/")).text
+    await store_thread(store, make_message("the plan of bob", "bob"), thread_id="b")
+    assert "the plan of bob" in (await bob.get("/")).text
+
+
+async def test_threads_are_filtered_by_status_and_by_what_was_said_first(
+    bob: Caller, store: MemoryStore
+) -> None:
+    ended = make_event("finished", message="bye")
+    await store_thread(store, make_message("deploy it", "bob"), ended, thread_id="d")
+    await store_thread(store, make_message("stop it", "bob"), thread_id="s")
+
+    async def list_for(**query: str) -> list[bool]:
+        text = (await bob.get("/", params=query)).text
+        return [said in text for said in ("deploy it", "stop it")]
+
+    assert await list_for() == [True, True]
+    assert await list_for(show="finished") == [True, False]
+    assert await list_for(show="stalled") == [False, True]
+    assert await list_for(show="mine") == [False, False]
+    assert await list_for(text="DEPLOY") == [True, False]
+    assert await list_for(text="deploy", show="stalled") == [False, False]
+    assert (await bob.get("/", params={"show": "nothing"})).status_code == 422
