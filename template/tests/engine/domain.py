@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -156,14 +156,29 @@ class Direct:
         return Delivery(sent.receipt, {"test": [*sent.people]} if sent.people else {})
 
 
+@dataclass(frozen=True)
+class Town(AnyName):
+    """Knows who is an administrator, and who is in which team."""
+
+    admins: tuple[str, ...] = ()
+    teams: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def find_teams(self, person: str) -> tuple[str, ...]:
+        return tuple(name for name, members in self.teams.items() if person in members)
+
+    def is_admin(self, person: str) -> bool:
+        return person in self.admins
+
+
 def build_ports(
     store: Store, llm: LLM, world: World, *, channel: Channel | None = None, **changes: Any
 ) -> Ports:
     """Plug an agent of this domain together, called `test`; `also` names others like it."""
     notifier = changes.pop("notifier", None) or Direct(channel or PollChannel())
     names = ("test", *changes.pop("also", ()))
+    directory = changes.pop("directory", AnyName())
     agents = {name: build_agent(llm, world, **changes | {"name": name}) for name in names}
-    return Ports(store, notifier, agents, AnyName())
+    return Ports(store, notifier, agents, directory)
 
 
 def build_agent(llm: LLM, world: World, **changes: Any) -> BoundAgent:

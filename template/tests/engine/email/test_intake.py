@@ -26,6 +26,7 @@ from agent.engine.stores.memory import MemoryStore
 from ..domain import (
     Asleep,
     Says,
+    Town,
     World,
     advance,
     build_ports,
@@ -102,6 +103,35 @@ async def test_a_reply_from_outside_the_audience_does_not_answer(
     await store_thread(store, make_message(actor="bob"), make_pause("question", "bob"))
     await intake.take_mail(write_mail("blue", in_reply_to=Stamp.from_env().make_message_id("t", 2)))
     assert (await store.load("t")).state.wait
+
+
+@pytest.mark.parametrize(("sender", "said"), [("ana", True), ("bob", True), ("carol", False)])
+async def test_a_mail_about_a_thread_from_elsewhere_is_taken_from_its_readers(
+    sender: str, said: bool, store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    """Our mail to bob may be forwarded to somebody who may write to the agent, too."""
+    ports = build_ports(store, Says(), world, directory=Town())
+    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env())
+    await store_thread(store, make_message("from elsewhere"), make_pause("question", "bob"))
+    ours = Stamp.from_env().make_message_id("t", 2)
+    address = {"ana": "ana@example.org", "bob": "bob@example.org", "carol": "eve@partner.example"}
+    reason = await intake.take_mail(write_mail("blue", address[sender], in_reply_to=ours))
+    assert (reason == "") is said
+    assert len((await store.load("t")).events) == (3 if said else 2)
+
+
+async def test_a_mail_of_a_conversation_is_taken_from_who_may_write(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    def may(person: str, *_: object) -> bool:
+        return person == "ana"
+
+    ports = build_ports(store, Says(), world, directory=Town(), may=may)
+    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env())
+    assert await intake.take_mail(write_mail()) == ""
+    again = write_mail("more", "bob@example.org", 2, references="<m1@x.example>")
+    assert await intake.take_mail(again) == "bob may not write to this thread"
+    assert await intake.take_mail(write_mail("more", number=3, references="<m1@x.example>")) == ""
 
 
 async def test_attachments_are_named_after_the_text(intake: Intake, ports: Ports) -> None:

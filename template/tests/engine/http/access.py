@@ -1,7 +1,6 @@
 """Who may do what, by every route: a new one is to be added here."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -10,31 +9,25 @@ from httpx2 import Response
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports, Store
 from agent.engine.people.access import list_readers
-from agent.engine.people.identity import AnyName
 
-from ..domain import Says, World, build_ports, make_message, make_pause, make_step, store_thread
+from ..domain import (
+    Says,
+    Town,
+    World,
+    build_ports,
+    make_message,
+    make_pause,
+    make_step,
+    store_thread,
+)
 from .conftest import Caller
 
 PUT: dict[str, Any] = {"intent": "put", "at": "x", "amount": 1}
 
 
-@dataclass(frozen=True)
-class Town(AnyName):
-    """Knows who is an administrator, and who is in which team."""
-
-    admins: tuple[str, ...] = ()
-    teams: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def find_teams(self, person: str) -> tuple[str, ...]:
-        return tuple(name for name, members in self.teams.items() if person in members)
-
-    def is_admin(self, person: str) -> bool:
-        return person in self.admins
-
-
 def build_town(store: Store, world: World, directory: Town | None = None, **agent: Any) -> Ports:
     """Plug an agent together whose threads are not for everybody."""
-    ports = replace(build_ports(store, Says(), world, **agent), directory=directory or Town())
+    ports = build_ports(store, Says(), world, directory=directory or Town(), **agent)
     store.list_readers = partial(list_readers, ports)
     return ports
 

@@ -10,12 +10,11 @@ from fastapi import FastAPI
 from agent.engine.log.thread import Thread
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Asleep, World, list_types, make_message, make_pause, store_thread
+from ..domain import Asleep, Town, World, list_types, make_message, make_pause, store_thread
 from .access import (
     LISTS,
     OF_A_THREAD,
     OF_NO_THREAD,
-    Town,
     begin_anas,
     build_town,
     fill,

@@ -11,12 +11,11 @@ from agent.engine import inbox
 from agent.engine.log.events import make_event
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Asleep, World, make_message, store_thread
+from ..domain import Asleep, Town, World, make_message, store_thread
 from ..http.access import (
     LISTS,
     OF_A_THREAD,
     OF_NO_THREAD,
-    Town,
     begin_anas,
     build_town,
     list_routes,

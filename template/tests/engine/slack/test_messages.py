@@ -11,7 +11,7 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 
-from ..domain import World, list_types, make_message, make_pause
+from ..domain import Town, World, list_types, make_message, make_pause
 from .office import (
     Open,
     build_event,
@@ -120,6 +120,23 @@ async def test_a_message_delivered_several_times_is_recorded_once(open_office: O
     assert await office.hear(message, kind="app_mention") == 200
     assert [answer.status_code for answer in mentioned] == [200] * 3
     assert list_types(await office.settle(thread.id)).count("message") == 1
+
+
+async def test_who_may_not_write_is_told_so_and_nobody_else(open_office: Open) -> None:
+    def may(person: str, *_: object) -> bool:
+        return person != "bob"
+
+    office = open_office(DONE, DONE, directory=Town(), may=may)
+    thread = await office.mention()
+    root = thread.state.reply_to.partition("/")[2]
+    before = len(office.slack.ours("C1"))
+    assert await office.hear(office.slack.says("C1", "stop", "U2", thread_ts=root)) == 200
+    await finish_background()
+    assert await office.ports.store.load(thread.id) == thread
+    (told,) = (given for name, given in office.slack.calls if name == "chat.postEphemeral")
+    assert told["user"] == "U2"
+    assert told["text"] == "Your message was not recorded: bob may not write to this thread"
+    assert len(office.slack.ours("C1")) == before
 
 
 WAITS = [

@@ -4,13 +4,14 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from ..log.errors import ThreadNotFound
+from ..log.errors import Refused, ThreadNotFound
 from ..loop import api
+from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .body import read_body
 from .head import MAX_MAIL, BrokenMail, Head
-from .home import format_delivery, format_home
+from .home import format_delivery, format_home, read_home
 from .letters import UNREAD
 from .senders import Senders, detect_robot
 from .stamp import Stamp
@@ -41,7 +42,8 @@ class Intake:
         head = Head.of(raw)
         thread_id = self._find_thread_id(head)
         reason = detect_robot(head, self.stamp) or self.senders.find_refusal(head)
-        reason = reason or await self._detect_loop(thread_id)
+        actor = resolve_person("email", head.sender)
+        reason = reason or await self._find_refusal(thread_id, actor)
         text = "" if reason else await asyncio.to_thread(_compose_text, head, raw)
         if not text:
             reason = reason or "it has no text"
@@ -51,7 +53,7 @@ class Intake:
             self.app.ports,
             thread_id,
             text,
-            actor=resolve_person("email", head.sender),
+            actor=actor,
             delivery=format_delivery(head.id),
             source="email",
             reply_to=format_home(head.sender, head.subject),
@@ -67,13 +69,22 @@ class Intake:
         root = (*head.references, head.id)[0]
         return ours[-1] if ours else api.name_thread("email", self.stamp.address, root)
 
-    async def _detect_loop(self, thread_id: str) -> str:
+    async def _find_refusal(self, thread_id: str, person: str) -> str:
+        """Return why the thread takes no more mails, or none of this person; else ""."""
         try:
             thread = await self.app.ports.store.load(thread_id)
         except ThreadNotFound:
             return ""
         mails = sum(past.data.get("source") == "email" for past in thread.events)
-        return f"thread {thread_id} already has {mails} mails" if mails >= MAX_MAILS else ""
+        if mails >= MAX_MAILS:
+            return f"thread {thread_id} already has {mails} mails"
+        try:
+            if read_home(thread) == ("", ""):  # it lives elsewhere, so a mail need not be its own
+                await check_reader(self.app.ports, thread, person)
+            await check_act(self.app.ports, thread, person, "write")
+        except (Refused, ThreadNotFound) as refused:
+            return str(refused)
+        return ""
 
 
 def _compose_text(head: Head, raw: bytes) -> str:

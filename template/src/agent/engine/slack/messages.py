@@ -8,17 +8,18 @@ continues it. Slack threads that the agent takes no part in are ignored.
 from contextlib import suppress
 from typing import Any
 
-from ..log.errors import ThreadNotFound
+from ..log.errors import Refused, ThreadNotFound
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import append_message, launch, name_thread
+from ..people.access import check_act, check_reader, check_sender
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .background import Background
 from .client import Slack
 from .posts import Place, find_first_mark, post_once
-from .text import read_message
+from .text import escape, read_message
 
 SUBTYPES = (None, "file_share", "thread_broadcast")
 """Of what a person wrote; edits, joins, bots and the like have others."""
@@ -49,7 +50,11 @@ class Messages:
             "delivery": f"slack:{channel}:{ts}",
             "source": "slack",
         }
-        if thread := await self._background.wait_in_time(self._record(event, place, message)):
+        try:
+            thread = await self._background.wait_in_time(self._record(event, place, message))
+        except Refused as why:
+            return self._background.start(self._say_refused(place, event["user"], why))
+        if thread:
             self._app.runner.wake(thread.id)
             self._background.start(self._explain(thread, place, message["delivery"]))
 
@@ -60,13 +65,17 @@ class Messages:
         team = (await self._slack.get_bot()).team
         ours = name_thread("slack", team, f"{place.channel}:{place.ts}")
         reply = event["type"] == "message" and place.ts != event["ts"]
+        await check_sender(ports, ours, given["actor"])
         with suppress(ThreadNotFound):
             if reply:
                 return await append_message(ports, ours, **given)
         with suppress(ThreadNotFound):
             # Somebody who is asked about a thread from elsewhere replies to the question.
             if reply and direct and (mark := await find_first_mark(self._slack, place)):
-                return await append_message(ports, str(mark["thread"]), **given)
+                thread = await ports.store.load(str(mark["thread"]))
+                await check_reader(ports, thread, given["actor"])
+                await check_act(ports, thread, given["actor"], "write")
+                return await append_message(ports, thread.id, **given)
         starts = direct or event["type"] == "app_mention"
         if not starts:
             return None
@@ -86,6 +95,12 @@ class Messages:
         text = str(event.get("text") or "").replace(f"<@{user}>", "", 1)
         files = [f"[attached, not read: {file.get('name')}]" for file in event.get("files") or ()]
         return "\n".join(filter(None, [read_message(text), *files]))
+
+    async def _say_refused(self, place: Place, user: str, why: Refused) -> None:
+        """Tell whoever wrote a message, and nobody else, why it was not taken."""
+        text = f"Your message was not recorded: {escape(str(why))}"
+        where = {"channel": place.channel, "thread_ts": place.ts, "user": user}
+        await self._slack.call("chat.postEphemeral", **where, text=text)
 
     async def _explain(self, thread: Thread, place: Place, delivery: str) -> None:
         """Post a note if a message did something else than its writer may expect."""
