@@ -10,7 +10,7 @@ from .conftest import Agent, make
 
 pytestmark = pytest.mark.slow
 
-WEB = {"fastapi", "uvicorn", "starlette", "jinja2", "markupsafe", "itsdangerous"}
+WEB = {"fastapi", "uvicorn", "starlette", "jinja2", "markupsafe"}
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,25 @@
 """Who gets in by a browser, what other sites cannot do, and errors that people can read."""
 
+import hmac
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from agent.engine.http import pages, sessions
+from agent.engine.http import pages, server, sessions
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
-from agent.engine.log.errors import Conflict, ThreadNotFound, Unavailable
+from agent.engine.http.tries import Tries
+from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
+from agent.engine.stores.memory import MemoryStore
 
+from ..conftest import Clock
 from ..domain import Asleep
 from .conftest import TOKENS, Caller, api_of, caller
 
@@ -143,13 +149,59 @@ async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
             assert (await other.get("/mine", headers=cookie)).status_code == status
 
 
-@pytest.mark.parametrize("over_s", [-1, 10**9])
-async def test_a_session_ends_by_itself_whatever_a_clock_says(
-    browser: Caller, monkeypatch: pytest.MonkeyPatch, over_s: int
-) -> None:
+async def test_a_session_ends_by_itself(browser: Caller, clock: Clock) -> None:
     await signed_in(browser)
-    monkeypatch.setattr(sessions, "SESSION_S", over_s)
-    assert (await browser.get("/mine")).status_code == (303 if over_s < 0 else 200)
+    clock.tick(sessions.SESSION_S - 1)
+    assert (await browser.get("/mine")).status_code == 200
+    clock.tick(2)
+    assert (await browser.get("/mine")).status_code == 303
+
+
+async def test_what_a_store_and_a_browser_keep_leads_to_no_token(
+    browser: Caller, store: MemoryStore
+) -> None:
+    csrf = await signed_in(browser)
+    secret = browser.cookies[sessions.COOKIE]
+    (kept,) = store._sessions.values()
+    token = TOKENS["ana"].encode()
+    hashes = {sha256(token).hexdigest(), hmac.new(token, b"form", sha256).hexdigest()}
+    assert not {kept.id, kept.proof, secret, csrf} & hashes
+    assert secret not in (kept.id, kept.proof)
+    for stolen in (kept.id, kept.proof):
+        forged = {"Cookie": f"{sessions.COOKIE}={stolen}"}
+        browser.cookies.clear()
+        assert (await browser.get("/mine", headers=forged)).status_code == 303
+
+
+async def test_after_ten_wrong_tokens_an_address_has_to_wait(
+    browser: Caller, api: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(api.state.service, "tries", Tries(lambda: now))
+    for _ in range(10):
+        assert (await browser.post("/login", data={"token": "no"})).status_code == 401
+    answer = await browser.post("/login", data={"token": TOKENS["ana"]})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "60")
+    assert "Too many wrong tokens" in answer.text
+    other = httpx2.ASGITransport(api, client=("192.0.2.7", 1))
+    async with Caller(transport=other, base_url="http://agent") as elsewhere:
+        assert (await elsewhere.post("/login", data={"token": TOKENS["ana"]})).status_code == 303
+    now = 61.0
+    assert (await browser.post("/login", data={"token": TOKENS["ana"]})).status_code == 303
+
+
+def test_so_many_addresses_are_remembered_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.engine.http.tries.ADDRESSES", 3)
+    tries = Tries(lambda: 0.0)
+    for address in "abcde":
+        for _ in range(10):
+            tries.count(address)
+    assert [tries.find_pause_s(address) > 0 for address in "abcde"] == [False, False, *[True] * 3]
+
+
+async def test_a_long_form_is_not_read_to_sign_in(browser: Caller) -> None:
+    answer = await browser.post("/login", data={"token": "x" * 10_000})
+    assert answer.status_code == 413
 
 
 @pytest.mark.parametrize("place", [0, 10, -10])
@@ -162,11 +214,16 @@ async def test_a_forged_cookie_opens_nothing(browser: Caller, place: int) -> Non
     assert (await browser.get("/mine", headers=forged)).status_code == 303
 
 
-async def test_signing_out_takes_a_form_and_ends_it(browser: Caller) -> None:
+async def test_signing_out_takes_a_form_and_ends_it_wherever_the_cookie_is(
+    browser: Caller,
+) -> None:
     csrf = await signed_in(browser)
+    copied = {"Cookie": f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"}
     assert (await browser.get("/logout")).status_code == 405
     assert (await browser.post("/logout", data={"csrf": csrf})).headers["location"] == "/login"
     assert (await browser.get("/mine")).status_code == 303
+    browser.cookies.clear()
+    assert (await browser.get("/mine", headers=copied)).status_code == 303
 
 
 async def test_a_form_is_taken_with_the_word_of_its_session(browser: Caller) -> None:
@@ -272,3 +329,48 @@ async def test_the_style_sheet_is_sent_once(browser: Caller) -> None:
 async def test_pages_are_no_part_of_the_api(browser: Caller, api: FastAPI) -> None:
     paths = (await browser.get("/openapi.json")).json()["paths"]
     assert not [path for path in paths if path.startswith(("/login", "/logout", "/static"))]
+
+
+@pytest.mark.parametrize("path", ["/threads/", "/login/", "/docs/", "/waits/"])
+async def test_nobody_is_led_to_the_host_that_a_caller_names(api: FastAPI, path: str) -> None:
+    async with caller(api, "ana") as client:
+        answer = await client.get(path, headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+    assert "evil.example" not in str(answer.headers)
+
+
+async def test_behind_a_path_every_address_has_it(ports: Ports, runner: Asleep) -> None:
+    api = api_of(ports, runner)
+    _add_pages(api)
+    under = httpx2.ASGITransport(api, root_path="/agents/one")
+    async with Caller(transport=under, base_url="http://agent") as browser:
+        asked = await browser.get("/agents/one/mine?x=1")
+        where = urlsplit(asked.headers["location"])
+        assert (where.path, where.query) == ("/agents/one/login", "next=%2Fmine%3Fx%3D1")
+        shown = (await browser.get(asked.headers["location"])).text
+        for name in ("href", "src", "action"):
+            parts = shown.split(f' {name}="')[1:]
+            assert all(part.startswith("/agents/one/") for part in parts if part[0] == "/")
+        fields = {"token": TOKENS["ana"], "next": "/mine?x=1"}
+        signed = await browser.post("/agents/one/login", data=fields)
+        assert signed.headers["location"] == "/agents/one/mine?x=1"
+        assert "path=/agents/one;" in signed.headers["set-cookie"].lower()
+        assert (await browser.get("/agents/one/mine?x=1")).status_code == 200
+        assert (await browser.get("/agents/one/static/pages.css")).status_code == 200
+        headers = {"Idempotency-Key": "k", "Authorization": f"Bearer {TOKENS['ana']}"}
+        started = await browser.post("/agents/one/threads", json={"text": "hi"}, headers=headers)
+        assert started.headers["location"].startswith("/agents/one/threads/")
+        long = await browser.post("/agents/one/login", data={"token": "x" * 10_000})
+        assert long.status_code == 413
+
+
+@pytest.mark.parametrize("root", ["agent", "/a b", "//evil.example", "/a/../b?", "/a#b"])
+def test_a_root_that_is_no_path_is_refused(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOT_PATH", root)
+    with pytest.raises(Misconfigured, match="ROOT_PATH"):
+        server._read_root()
+
+
+def test_a_root_needs_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROOT_PATH", "/agents/one/")
+    assert server._read_root() == "/agents/one"

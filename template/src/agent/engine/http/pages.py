@@ -63,6 +63,7 @@ def render_page(
         "product": find_project() or agents[0],
         "agent": agents[0] if len(agents) == 1 else "",
         "cards": cards,
+        "root": get_root(request),
     }
     shown = _make_environment(home).get_template(template).render(known | context)
     return HTMLResponse(shown, status, _HEADERS)
@@ -76,9 +77,19 @@ def find_project() -> str:
     return next((project.name for project in ours if project), "")
 
 
-def redirect(path: str) -> Response:
+def get_root(request: Request) -> str:
+    """Return the path under which a proxy shows this server; "" for none."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def find_path(request: Request) -> str:
+    """Return the path of a request as the routes have it."""
+    return request.url.path.removeprefix(get_root(request))
+
+
+def redirect(request: Request, path: str) -> Response:
     """Send a browser to another page of ours, as GET."""
-    return RedirectResponse(path, 303, _HEADERS)
+    return RedirectResponse(get_root(request) + path, 303, _HEADERS)
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -144,11 +155,11 @@ def _render_problem(
         case HTTPException():
             status, detail, headers = error.status_code, error.detail, {**(error.headers or {})}
     if status < 400:
-        return redirect(headers["Location"])
+        return redirect(request, headers["Location"])
     title = HTTPStatus(status).phrase
     response = render_page(request, "problem.html", status, title=title, detail=detail)
-    if status == 503:
-        response.headers["Retry-After"] = "1"
+    if after := headers.get("Retry-After", "1" if status == 503 else ""):
+        response.headers["Retry-After"] = after
     return response
 
 

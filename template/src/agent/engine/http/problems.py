@@ -108,7 +108,8 @@ class BodyLimit:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._api(scope, receive, send)
-        left = limit = self._bodies.get(scope["path"], MAX_BODY)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        left = limit = self._bodies.get(path, MAX_BODY)
         too_long = f"The body has more than {limit} bytes."
         length = dict(scope["headers"]).get(b"content-length", b"0")
         if not length.isdigit() or int(length) > limit:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..log.events import make_event
@@ -12,6 +12,7 @@ from ..log.thread import Thread
 from ..loop import api
 from ..people.access import check_act, check_sender
 from . import wire
+from .pages import get_root
 from .problems import describe_header, document_errors
 from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, authenticate
 from .stream import stream_events
@@ -31,7 +32,12 @@ _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": desc
 
 @router.post("/threads", **_RECORDED, responses=_LOCATION | document_errors(400, 404, 409, 413))
 async def launch(
-    body: wire.NewThread, service: Running, name: Actor, delivery: Delivery, response: Response
+    body: wire.NewThread,
+    service: Running,
+    name: Actor,
+    delivery: Delivery,
+    request: Request,
+    response: Response,
 ) -> wire.Recorded:
     """Start a thread with a message, or continue the one of its `conversation`."""
     ports = service.app.ports
@@ -51,7 +57,7 @@ async def launch(
         agent=body.agent or "",
         strict=body.agent is not None,
     )
-    response.headers["Location"] = f"/threads/{thread.id}"
+    response.headers["Location"] = f"{get_root(request)}/threads/{thread.id}"
     return _find_message(service, thread, delivery, body.text)
 
 

@@ -6,6 +6,7 @@ is broken should not go on taking messages.
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -14,12 +15,15 @@ from typing import Any, cast
 import uvicorn
 from fastapi import APIRouter, FastAPI, HTTPException
 
-from ..log.errors import AgentError
+from ..log.errors import AgentError, Misconfigured
 from ..runners.app import App, Work
+from ..settings import optional
 from . import pages, problems, routes, sessions, waits
 from .problems import Problem, document_errors
 from .service import Running, Service, Tokens
 
+MAX_LOGIN = 8_192
+"""Bytes of the form that signs somebody in."""
 DRAIN_S = 5
 """How long requests may take to end once the server stops."""
 
@@ -51,9 +55,14 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
         async with _run_works(service, works):
             yield
 
-    api = FastAPI(title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    # A slash too many is not there: the redirect would go to whatever `Host` the caller named.
+    api = FastAPI(
+        title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,
+        redirect_slashes=False,
+    )  # fmt: skip
     api.state.service = service
-    problems.install(api, {path: most for one in opened for path, most in one.bodies.items()})
+    longer = {path: most for one in opened for path, most in one.bodies.items()}
+    problems.install(api, {"/login": MAX_LOGIN, **longer})
     pages.install(api)
     for router in (routes.router, sessions.router, waits.router):
         api.include_router(router)
@@ -106,6 +115,14 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _read_root() -> str:
+    """Return `ROOT_PATH`, the path under which a proxy shows this server. Raises Misconfigured."""
+    root = optional("ROOT_PATH").rstrip("/")
+    if root and not re.fullmatch(r"(/[\w.~-]+)+", root, re.ASCII):
+        raise Misconfigured(f"ROOT_PATH={root!r} is not a path such as /agent")
+    return root
+
+
 async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; then requests and running steps end first.
 
@@ -114,7 +131,10 @@ async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
     """
     api = create_app(app, tokens)
     service: Service = api.state.service
-    config = uvicorn.Config(api, host, port, timeout_graceful_shutdown=DRAIN_S)
+    # It takes the forwarded scheme and address from FORWARDED_ALLOW_IPS, 127.0.0.1 if not set.
+    config = uvicorn.Config(
+        api, host, port, root_path=_read_root(), timeout_graceful_shutdown=DRAIN_S
+    )
     await _Server(config, service).serve()
     if service.failure:
         raise service.failure

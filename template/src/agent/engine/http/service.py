@@ -5,6 +5,7 @@ tokens, so that they can be changed without a gap.
 """
 
 import asyncio
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,8 +21,10 @@ from ..log.thread import Thread
 from ..people.access import check_reader
 from ..runners.app import App
 from ..settings import is_placeholder, required
+from .tries import Tries
 
-MIN_LENGTH = 16
+MIN_BYTES = 20
+"""Of a token without its repetitions; 32 hexadecimal digits have some 25."""
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
 _WORDS = ("anyone", "owner")
 """Who an audience may name without naming somebody."""
@@ -48,7 +51,7 @@ class Tokens:
             name, _, token = (part.strip() for part in entry.partition(":"))
             if problem := _find_problem(name, token):
                 raise Misconfigured(f"API_TOKENS, entry {place}: {problem}. {_HINT}")
-            if names.setdefault(_hash(token), name) != name:
+            if names.setdefault(hash_token(token), name) != name:
                 raise Misconfigured(f"API_TOKENS, entry {place}: another name has this token")
         if not names:
             raise Misconfigured(f"API_TOKENS holds no token. {_HINT}")
@@ -56,7 +59,7 @@ class Tokens:
 
     def find_name(self, token: str) -> str | None:
         """Return whose token it is, in a time that says nothing about the others."""
-        given, found = _hash(token), None
+        given, found = hash_token(token), None
         for known, name in self.names.items():
             if compare_digest(known, given):
                 found = name
@@ -71,6 +74,7 @@ class Service:
     tokens: Tokens
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Streams end now, so that nobody keeps the server from stopping."""
+    tries: Tries = field(default_factory=Tries)
     works: list[asyncio.Task[None]] = field(default_factory=list)
     """The runner, and what the triggers do beside it; they end when the server stops, or because
     something is broken."""
@@ -146,7 +150,8 @@ Loaded = Annotated[Thread, Depends(_load_for_caller)]
 """The thread of the address, which whoever calls the API may read."""
 
 
-def _hash(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
+    """Return what this server keeps of a token."""
     return sha256(token.encode()).digest()
 
 
@@ -157,6 +162,12 @@ def _find_problem(name: str, token: str) -> str:
         return f"{name!r} is a word of the log and names nobody"
     if is_placeholder(token):
         return f"the token of {name!r} is a placeholder"
-    if len(token) < MIN_LENGTH or len(set(token)) < MIN_LENGTH // 4:
-        return f"the token of {name!r} is too easy to guess; {MIN_LENGTH} random characters or more"
+    if _count_bytes(token) < MIN_BYTES:
+        return f"the token of {name!r} is too easy to guess; use 32 random characters or more"
     return ""
+
+
+def _count_bytes(token: str) -> int:
+    """Return how many bytes it takes to say a token: what is repeated in it counts once."""
+    packer = zlib.compressobj(9, wbits=-15)
+    return len(packer.compress(token.encode()) + packer.flush())

@@ -1,13 +1,14 @@
-"""Who is signed in: a token of `API_TOKENS`, typed once, then a signed cookie.
+"""Who is signed in: a token of `API_TOKENS`, typed once, then a session in the store.
 
-The key of a session is the token that opened it, so nothing more has to be set up, every
-replica agrees, and a session ends with its token. Each form carries a word of its session that
-no other site can know.
+The browser keeps a secret of its own, and the store only its hash; neither leads to the token. A
+session ends at sign-out, with its token, and after a week, for every process at once. Each form
+carries a word of its session that no other site can know.
 """
 
+import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from secrets import token_urlsafe
@@ -15,11 +16,11 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from itsdangerous import BadData, URLSafeTimedSerializer
 
 from ..log.thread import Thread
+from ..loop.ports import Session as Kept
 from . import pages
-from .service import Running, Service, load_for
+from .service import Running, Service, hash_token, load_for
 
 COOKIE = "agent_session"
 SESSION_S = 7 * 86_400
@@ -40,13 +41,14 @@ class Session:
     """What every form of the session has to carry."""
 
 
-def require_person(request: Request, service: Running) -> str:
+async def require_person(request: Request, service: Running) -> str:
     """Return who is signed in; anybody else is sent to sign in, and told what was not sent."""
-    session = _find_session(service, request.cookies.get(COOKIE, ""))
+    session = await _find_session(service, request.cookies.get(COOKIE, ""))
     if session is None:
         unsent = {} if request.method == "GET" else {"unsent": "1"}
         query = f"?{request.url.query}" if request.url.query else ""
-        login = urlencode({"next": f"{request.url.path}{query}", **unsent})
+        wanted = f"{pages.find_path(request)}{query}"
+        login = urlencode({"next": wanted, **unsent})
         raise HTTPException(303, headers={"Location": f"/login?{login}"})
     request.state.session = session
     return session.name
@@ -85,35 +87,49 @@ async def show_login(request: Request, wanted: Wanted = "/", unsent: bool = Fals
 @router.post("/login")
 async def sign_in(request: Request, service: Running, fields: pages.Form) -> Response:
     token, wanted = fields.get("token", "").strip(), fields.get("next", "/")
+    address = request.client.host if request.client else ""
+    if wait_s := service.tries.find_pause_s(address):
+        raise HTTPException(
+            429, "Too many wrong tokens; wait a minute.", {"Retry-After": str(wait_s)}
+        )
     if service.tokens.find_name(token) is None:
+        service.tries.count(address)
         shown: dict[str, Any] = {"next": wanted, "unsent": False, "wrong": True}
         return pages.render_page(request, "login.html", 401, **shown)
-    response = pages.redirect(wanted if _OWN_PATH.fullmatch(wanted) else "/")
-    cookie = str(_make_serializer(sha256(token.encode()).digest()).dumps(token_urlsafe(16)))
+    secret, store = token_urlsafe(32), service.app.ports.store
+    until = await store.now() + timedelta(seconds=SESSION_S)
+    await store.open_session(Kept(_hash(secret), _sign(secret, hash_token(token)), until))
+    response = pages.redirect(request, wanted if _OWN_PATH.fullmatch(wanted) else "/")
     secure = request.url.scheme == "https"
-    response.set_cookie(COOKIE, cookie, SESSION_S, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(
+        COOKIE, secret, SESSION_S, path=pages.get_root(request) or "/",
+        httponly=True, samesite="lax", secure=secure,
+    )  # fmt: skip
     return response
 
 
 @router.post("/logout")
-async def sign_out(_: Sent) -> Response:
-    response = pages.redirect("/login")
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+async def sign_out(request: Request, service: Running, _: Sent) -> Response:
+    await service.app.ports.store.close_session(_hash(request.cookies[COOKIE]))
+    response = pages.redirect(request, "/login")
+    root = pages.get_root(request) or "/"
+    response.delete_cookie(COOKIE, root, httponly=True, samesite="lax")
     return response
 
 
-def _find_session(service: Service, cookie: str) -> Session | None:
+async def _find_session(service: Service, secret: str) -> Session | None:
+    kept = await service.app.ports.store.find_session(_hash(secret)) if secret else None
+    if kept is None:
+        return None
     for token, name in service.tokens.names.items():
-        try:
-            csrf, signed = _make_serializer(token).loads(cookie, return_timestamp=True)
-        except BadData:
-            continue
-        # Not `max_age`: it refuses what another machine signed whose clock is ahead.
-        if (datetime.now(UTC) - signed).total_seconds() <= SESSION_S:
-            return Session(name, csrf)
+        if compare_digest(_sign(secret, token), kept.proof):
+            return Session(name, _sign(secret, b"form"))
     return None
 
 
-def _make_serializer(token: bytes) -> URLSafeTimedSerializer:
-    """Sign with a token, of which the server knows the SHA-256."""
-    return URLSafeTimedSerializer(token, "session", signer_kwargs={"digest_method": sha256})
+def _hash(secret: str) -> str:
+    return sha256(secret.encode()).hexdigest()
+
+
+def _sign(secret: str, content: bytes) -> str:
+    return hmac.new(secret.encode(), content, sha256).hexdigest()

@@ -99,8 +99,8 @@ async def answer(
         return render_wait(request, service, thread, wait, name, given, preview=preview)
     service.app.runner.wake(thread.id)
     if service.thread_page:
-        return pages.redirect(service.thread_page(thread.id))
-    return pages.redirect(build_wait_path(thread.id, wait))
+        return pages.redirect(request, service.thread_page(thread.id))
+    return pages.redirect(request, build_wait_path(thread.id, wait))
 
 
 def _find_question(thread: Thread, wait: int) -> Event:

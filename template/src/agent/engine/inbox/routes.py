@@ -59,14 +59,14 @@ async def show_inbox(
 
 
 @router.post("/")
-async def start_thread(service: Running, name: Person, fields: Sent) -> Response:
+async def start_thread(request: Request, service: Running, name: Person, fields: Sent) -> Response:
     text, delivery = read_message(name, fields)
     thread_id = api.name_thread(SOURCE, name, delivery)
     await check_sender(service.app.ports, thread_id, name)
     who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
     await api.launch(service.app.ports, thread_id, text, **who)
     service.app.runner.wake(thread_id)
-    return pages.redirect(build_thread_path(thread_id))
+    return pages.redirect(request, build_thread_path(thread_id))
 
 
 @router.get("/inbox/{thread_id}")
@@ -95,11 +95,13 @@ async def act(
     if preview:
         return _render_page(request, service, thread, name, typed=fields, preview=preview)
     service.app.runner.wake(thread.id)
-    return pages.redirect(f"{build_thread_path(thread.id)}#now")
+    return pages.redirect(request, f"{build_thread_path(thread.id)}#now")
 
 
 @router.post("/inbox/{thread_id}/ratings")
-async def rate(thread: Opened, service: Running, name: Person, fields: Sent) -> Response:
+async def rate(
+    request: Request, thread: Opened, service: Running, name: Person, fields: Sent
+) -> Response:
     """Keep what somebody thinks of a step, and lead back to it."""
     step, before = (
         int(given) if given.isdecimal() and len(given) < 10 else 0
@@ -107,7 +109,7 @@ async def rate(thread: Opened, service: Running, name: Person, fields: Sent) -> 
     )
     await api.rate(service.app.ports, thread.id, step, fields.get("rating", ""), actor=name)
     query = f"?before={before}" if before else ""
-    return pages.redirect(f"{build_thread_path(thread.id)}{query}#e{step}")
+    return pages.redirect(request, f"{build_thread_path(thread.id)}{query}#e{step}")
 
 
 @router.get("/inbox/{thread_id}/events/{seq}")
@@ -121,8 +123,10 @@ async def show_event(request: Request, thread: Opened, seq: int, service: Runnin
         prompt = render_prompt(thread.before(seq), agent.prompts, agent.render)
         edited = past.data.get("prompt_sha", "") != agent.prompts.sha
     around = seq + LINES // 2
-    back = build_thread_path(thread.id) + (
-        f"?before={around}" if around < len(thread.events) else ""
+    back = (
+        pages.get_root(request)
+        + build_thread_path(thread.id)
+        + (f"?before={around}" if around < len(thread.events) else "")
     )
     shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
     return pages.render_page(request, "event.html", home=__package__, **shown)
@@ -207,7 +211,7 @@ def _render_page(
         label=_make_agent_label(service)(thread.state.agent),
         title=format_title(thread),
         reader=name,
-        path=build_thread_path(thread.id),
+        path=pages.get_root(request) + build_thread_path(thread.id),
         groups=list_groups(thread, name, before),
         before=before,
         form=answers.Form.of(ports, thread, wait, name, given, preview) if wait else None,

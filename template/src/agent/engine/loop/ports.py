@@ -151,6 +151,17 @@ class Waiting:
     """The event that opened it."""
 
 
+@dataclass(frozen=True)
+class Session:
+    """Somebody who is signed in on the pages."""
+
+    id: str
+    """The hash of what the browser keeps."""
+    proof: str
+    """That of the token which opened it, by what the browser keeps; it shows nothing of either."""
+    expires_at: datetime
+
+
 ALL = Which()
 ListReaders = Callable[[Thread], Awaitable[frozenset[str]]]
 """Returns who may read a thread: people, teams and `anyone`."""
@@ -192,6 +203,15 @@ class Store(Protocol):
 
     async def reindex(self, thread: Thread) -> None:
         """Write anew what lists know of a thread, and who may read it."""
+
+    async def open_session(self, session: Session) -> None:
+        """Keep a session; those that are over are removed."""
+
+    async def find_session(self, session_id: str) -> Session | None:
+        """Return a session that is open."""
+
+    async def close_session(self, session_id: str) -> None:
+        """Remove a session, if there is one."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""

@@ -9,7 +9,7 @@ from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
+from ..loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from .changes import Changes
 from .lists import list_people
 
@@ -31,6 +31,7 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
+        self._sessions: dict[str, Session] = {}
         self._changes = Changes()
         self.list_readers: ListReaders = list_people
 
@@ -103,6 +104,16 @@ class MemoryStore:
         seen = which.names is None or not row.readers.isdisjoint(which.names)
         said = which.text.lower() in first.lower() and row.thread.id.startswith(which.prefix)
         return fits and asked and seen and said
+
+    async def open_session(self, session: Session) -> None:
+        self._sessions[session.id] = session
+
+    async def find_session(self, session_id: str) -> Session | None:
+        found = self._sessions.get(session_id)
+        return found if found and found.expires_at > await self.now() else None
+
+    async def close_session(self, session_id: str) -> None:
+        self._sessions.pop(session_id, None)
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         now = self._clock()

@@ -133,7 +133,7 @@ function take(fresh) {
 async function refresh() {
   try {
     const answer = await fetch(location.pathname + location.search, { cache: "no-store" });
-    if (new URL(answer.url).pathname === "/login") {
+    if (new URL(answer.url).pathname.endsWith("/login")) {
       ended = true;
       announce("You are signed out. Reload to sign in.");
     } else if (answer.ok) {

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
+from ...loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
@@ -108,6 +108,17 @@ class PostgresStore:
         readers = await self.list_readers(thread)
         async with self.database.connect() as db, db.transaction():
             await _write_readers(db, thread.id, readers)
+
+    async def open_session(self, session: Session) -> None:
+        row = [session.id, session.proof, session.expires_at]
+        await self.database.fetch_rows(sql.OPEN_SESSION, row)
+
+    async def find_session(self, session_id: str) -> Session | None:
+        rows = await self.database.fetch_rows(sql.FIND_SESSION, [make_safe(session_id)])
+        return next((Session(name, proof, _to_utc(at)) for name, proof, at in rows), None)
+
+    async def close_session(self, session_id: str) -> None:
+        await self.database.fetch_rows(sql.CLOSE_SESSION, [make_safe(session_id)])
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE

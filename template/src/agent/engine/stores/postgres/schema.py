@@ -45,7 +45,7 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE sessions (
-        id text PRIMARY KEY, name text NOT NULL, expires_at timestamptz NOT NULL
+        id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL
     );
     CREATE TABLE forgotten (
         thread_id text COLLATE "C" PRIMARY KEY, generation integer NOT NULL,

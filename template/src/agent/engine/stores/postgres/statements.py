@@ -48,6 +48,14 @@ WRITE_READERS = """
     SELECT name, id, updated FROM unnest(%(readers)s::text[]) AS names (name), threads
     WHERE id = %(id)s ON CONFLICT DO NOTHING
 """
+OPEN_SESSION = """
+    WITH over AS (DELETE FROM sessions WHERE expires_at <= clock_timestamp())
+    INSERT INTO sessions (id, proof, expires_at) VALUES (%s, %s, %s) RETURNING id
+"""
+FIND_SESSION = """
+    SELECT id, proof, expires_at FROM sessions WHERE id = %s AND expires_at > clock_timestamp()
+"""
+CLOSE_SESSION = "DELETE FROM sessions WHERE id = %s RETURNING id"
 # A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,

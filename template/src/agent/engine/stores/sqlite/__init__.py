@@ -19,7 +19,7 @@ from typing import Any, Self
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.ports import ALL, Claim, ListReaders, Summary, Waiting, Which
+from ...loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
@@ -122,6 +122,22 @@ class SqliteStore:
         name, status, agent, owner, title, version, created, updated, running = row
         times = (_to_datetime(created), _to_datetime(updated))
         return Summary(name, status, agent, owner, title, version, *times, bool(running))
+
+    async def open_session(self, session: Session) -> None:
+        row = (session.id, session.proof, session.expires_at.timestamp())
+
+        def insert(db: sqlite3.Connection) -> None:
+            db.execute(sql.SWEEP_SESSIONS, (self._clock(),))
+            db.execute(sql.OPEN_SESSION, row)
+
+        await self.database.write(insert)
+
+    async def find_session(self, session_id: str) -> Session | None:
+        rows = await self.database.fetch_rows(sql.FIND_SESSION, (session_id, self._clock()))
+        return next((Session(name, proof, _to_datetime(at)) for name, proof, at in rows), None)
+
+    async def close_session(self, session_id: str) -> None:
+        await self.database.write(lambda db: db.execute(sql.CLOSE_SESSION, (session_id,)))
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}

@@ -38,7 +38,7 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE sessions (
-        id TEXT PRIMARY KEY, name TEXT NOT NULL, expires_at REAL NOT NULL
+        id TEXT PRIMARY KEY, proof TEXT NOT NULL, expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE forgotten (
         thread_id TEXT PRIMARY KEY, generation INTEGER NOT NULL, deliveries TEXT NOT NULL

@@ -46,6 +46,10 @@ ADD_READERS = """
     INSERT OR IGNORE INTO participants (name, thread_id, updated)
     SELECT value, :id, updated FROM json_each(:readers), threads WHERE threads.id = :id
 """
+SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at <= ?"
+OPEN_SESSION = "INSERT INTO sessions (id, proof, expires_at) VALUES (?, ?, ?)"
+FIND_SESSION = "SELECT id, proof, expires_at FROM sessions WHERE id = ? AND expires_at > ?"
+CLOSE_SESSION = "DELETE FROM sessions WHERE id = ?"
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
         holder = :holder, lease_until = :now + :ttl_s
