@@ -17,7 +17,7 @@ from uuid import uuid4
 import capacity_lab as lab
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.ports import Store
+from agent.engine.loop.store import Store
 from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.sqlite import SqliteStore
 

@@ -21,17 +21,9 @@ from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import advance as advance_
 from agent.engine.loop.actions import Action, Ask, Call, Finish, Run, Wait
-from agent.engine.loop.ports import (
-    LLM,
-    BoundAgent,
-    Channel,
-    Delivery,
-    Ports,
-    Reply,
-    Sent,
-    Store,
-)
+from agent.engine.loop.ports import LLM, BoundAgent, Channel, Delivery, Ports, Reply, Sent
 from agent.engine.loop.steps import Step, Summarize
+from agent.engine.loop.store import Store
 from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 

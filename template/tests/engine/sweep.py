@@ -31,7 +31,8 @@ from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.actions import Action, Call, Run
-from agent.engine.loop.ports import LLM, Claim, Delivery, Ports, Reply
+from agent.engine.loop.ports import LLM, Delivery, Ports, Reply
+from agent.engine.loop.store import Claim
 from agent.engine.people.identity import AnyName
 from agent.engine.runners.app import ModelOf
 from agent.engine.runners.local import LocalRunner

@@ -11,8 +11,9 @@ from .llms.output import JsonSteps
 from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
-from .loop.ports import LLM, BoundAgent, Channel, Ports, Store
+from .loop.ports import LLM, BoundAgent, Channel, Ports
 from .loop.steps import Summarize
+from .loop.store import Store
 from .people.access import list_readers
 from .people.identity import PeopleFile
 from .people.names import check_names

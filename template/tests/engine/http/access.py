@@ -7,7 +7,8 @@ from typing import Any
 from httpx2 import Response
 
 from agent.engine.log.thread import Thread
-from agent.engine.loop.ports import Ports, Store
+from agent.engine.loop.ports import Ports
+from agent.engine.loop.store import Store
 from agent.engine.people.access import list_readers
 
 from ..domain import (

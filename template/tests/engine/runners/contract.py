@@ -17,7 +17,8 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Ask, Finish, Run
 from agent.engine.loop.api import launch
-from agent.engine.loop.ports import Ports, Reply, Runner, Store
+from agent.engine.loop.ports import Ports, Reply, Runner
+from agent.engine.loop.store import Store
 
 from ..domain import Done, Says, Shown, World, build_ports, list_types, make_message, store_thread
 

@@ -18,7 +18,8 @@ from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.api import cancel, launch, resume
-from agent.engine.loop.ports import Claim, Ports, Reply, Sent
+from agent.engine.loop.ports import Ports, Reply, Sent
+from agent.engine.loop.store import Claim
 from agent.engine.runners.local import MAX_BACK_OFF_S, MAX_CRASHES, LocalRunner
 from agent.engine.stores.memory import MemoryStore
 

@@ -11,7 +11,7 @@ from agent.engine.cli.admin import add_thread, format_thread, parse_thread
 from agent.engine.log.errors import Conflict, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.ports import Claim, Store, Summary, Which
+from agent.engine.loop.store import Claim, Store, Summary, Which
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock

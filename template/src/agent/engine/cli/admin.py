@@ -20,7 +20,7 @@ import typer
 from ..log.errors import AgentError, Conflict, ThreadNotFound
 from ..log.events import Event, make_event
 from ..log.thread import Thread
-from ..loop.ports import Store
+from ..loop.store import Store
 from ..runners.app import Build, no_model
 
 ALL = 2**62

@@ -15,7 +15,8 @@ from ..log.errors import ThreadNotFound
 from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Ports, Store, Summary, Which
+from ..loop.ports import Ports
+from ..loop.store import Store, Summary, Which
 from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten

@@ -12,7 +12,7 @@ import typer
 from ..cli.format import shorten_id
 from ..cli.screen import Screen
 from ..log.errors import Misconfigured
-from ..loop.ports import Store
+from ..loop.store import Store
 from ..runners.app import App, Build, no_model
 from .schedules import Schedule, locate_file, read_schedules
 from .ticks import Clock, find_last_thread, get_utc_now

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from ..log.errors import ThreadNotFound, Unavailable
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Store
+from ..loop.store import Store
 from ..runners.app import App
 from .schedules import Schedule
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from ..log.thread import Thread
-from ..loop.ports import Session as Kept
+from ..loop.store import Session as Kept
 from . import pages
 from .service import Running, Service, hash_token, load_for
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from ..log.events import make_safe
-from ..loop.ports import Which
+from ..loop.store import Which
 
 Show = Literal["", "mine", "waiting", "running", "stalled", "finished"]
 

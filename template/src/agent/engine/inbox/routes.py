@@ -26,7 +26,8 @@ from ..http.stream import stream_events
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.ports import Ports, Which
+from ..loop.ports import Ports
+from ..loop.store import Which
 from ..people.access import check_act, check_sender, list_names
 from ..people.words import format_title
 from .filters import FILTERS, Filter

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..http.answers import find_urgency
 from ..log.state import OpenWait
-from ..loop.ports import Summary, Waiting
+from ..loop.store import Summary, Waiting
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,9 @@ class AnthropicLLM:
 
         system, user = build_turns(prompt, **MARK)
         form = {"format": {"type": "json_schema", "schema": schema}}
-        body = {
-            "model": self._server.model,
-            "max_tokens": MAX_TOKENS,
-            "system": system["content"],
-            "messages": [user],
-            **({"output_config": form} if rung == "json schema" else {}),
-        }
+        body = {"model": self._server.model, "max_tokens": MAX_TOKENS}
+        body |= {"system": system["content"], "messages": [user]}
+        body |= {"output_config": form} if rung == "json schema" else {}
         asked = self._client.post("/v1/messages", cast_to=object, body=body)
         match answer := await self._server.await_answer(asked, AnthropicError):
             case {"content": list(content)}:

@@ -42,7 +42,8 @@ class GeminiLLM:
         system, user = (turn["content"] for turn in build_turns(prompt))
         config = {"system_instruction": system, "response_mime_type": "application/json"}
         form = {"response_json_schema": schema} if rung == "json schema" else {}
-        asked = self._generate(model=self._server.model, contents=user, config=config | form)
+        ask = self._client.aio.models.generate_content
+        asked = ask(model=self._server.model, contents=user, config=config | form)
         match answer := await self._server.await_answer(asked, APIError, HTTPError):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
                 parts = said.get("content", {}).get("parts")
@@ -50,11 +51,3 @@ class GeminiLLM:
                 stop = STOPS.get(said.get("finishReason"), "refused")
                 return self._server.build_reply(words, stop, answer, COUNTS)
         raise self._server.reject(answer)
-
-    async def _generate(self, **request: Any) -> dict[str, Any]:
-        """Return the answer as JSON, with the names that the API uses."""
-        answer = await self._client.aio.models.generate_content(**request)
-        sent: dict[str, Any] = answer.model_dump(
-            mode="json", by_alias=True, exclude_none=True, warnings=False
-        )
-        return sent

@@ -40,12 +40,13 @@ class OpenaiLLM:
         from openai import OpenAIError
 
         marks = rung == "cache marks"
-        body = {
-            "model": self._server.model,
-            "messages": build_turns(prompt, **MARK if marks else {}),
-            **({"prompt_cache_options": {"mode": "explicit"}} if marks else {}),
-            **_choose_format(rung, schema),
-        }
+        form = {"name": "next_step", "strict": True, "schema": schema}
+        forms = {"json mode": {"type": "json_object"}, "words": None}
+        asked_for = forms.get(rung, {"type": "json_schema", "json_schema": form})
+        body: dict[str, Any] = {"model": self._server.model}
+        body["messages"] = build_turns(prompt, **MARK if marks else {})
+        body |= {"response_format": asked_for} if asked_for else {}
+        body |= {"prompt_cache_options": {"mode": "explicit"}} if marks else {}
         asked = self._client.post("/chat/completions", cast_to=object, body=body)
         match answer := await self._server.await_answer(asked, OpenAIError):
             case {"choices": [{"message": dict(said), **choice}, *_]}:
@@ -54,13 +55,3 @@ class OpenaiLLM:
                 words = refusal or read_text(said.get("content"))
                 return self._server.build_reply(words, stop, answer, COUNTS)
         raise self._server.reject(answer)
-
-
-def _choose_format(rung: str, schema: dict[str, Any]) -> dict[str, Any]:
-    match rung:
-        case "words":
-            return {}
-        case "json mode":
-            return {"response_format": {"type": "json_object"}}
-    form = {"name": "next_step", "strict": True, "schema": schema}
-    return {"response_format": {"type": "json_schema", "json_schema": form}}

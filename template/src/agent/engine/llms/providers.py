@@ -58,16 +58,19 @@ class Server:
         return cls(provider, model, url, key or "none", _read_timeout_s())
 
     async def await_answer(self, asked: Awaitable[Any], *errors: type[Exception]) -> Any:
-        """Return the answer as the server sent it, and its errors as ours.
+        """Return the answer as plain JSON, with the names that the API uses.
 
-        It is JSON that may lack any name, or a text: a page sent with status 200. `errors` are
-        those of the SDK.
+        It may lack any name, or be a text: a page sent with status 200. `errors` are those of the
+        SDK, and are raised as ours.
         """
         known: tuple[type[Exception], ...] = (*errors, ValueError)
         try:
-            return await asked
+            answer = await asked
         except known as error:
             raise self._translate(error) from error
+        if not hasattr(answer, "model_dump"):
+            return answer
+        return answer.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
 
     def build_reply(
         self, said: str, stop: Stop, answer: Any, counts: dict[str, list[str]]

@@ -3,9 +3,8 @@
 An adapter is one module with one class that fits, and a `from_env()`; `build.py` plugs it in.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..context.rendering import Render
@@ -16,6 +15,7 @@ from ..log.state import Limits
 from ..log.thread import Thread
 from .actions import Action
 from .agent import May, Readers
+from .store import Store
 
 if TYPE_CHECKING:
     from .steps import Step
@@ -93,139 +93,6 @@ class Directory(Protocol):
 
     def is_admin(self, person: str) -> bool:
         """Say whether somebody may read and do everything."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A lease on a thread that is due."""
-
-    thread_id: str
-    attempts: int
-    """Runs in a row that ended in back-off."""
-    crashes: int
-    """Runs in a row that never came back and left nothing in the log."""
-
-
-@dataclass(frozen=True)
-class Which:
-    """Which threads are listed: all of them, but for what is said here."""
-
-    names: tuple[str, ...] | None = None
-    """Only those that one of these names may read: a person, their teams, `anyone`."""
-    status: Literal["", "waiting", "running", "stalled", "finished"] = ""
-    """`running`: somebody holds the lease; `stalled`: nobody does; `finished`: or cancelled."""
-    asked: str = ""
-    """Only those that wait for this person."""
-    text: str = ""
-    """Only those with it in their first message, in any case."""
-    prefix: str = ""
-    """Of their ids."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A thread in a list."""
-
-    id: str
-    status: str
-    agent: str
-    """Its name in `app.py`; empty for the default."""
-    owner: str
-    """Who started it."""
-    title: str
-    """How it began, on one line."""
-    version: int
-    created: datetime
-    updated: datetime
-    """When its status changed last."""
-    running: bool
-    """Somebody holds its lease."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """An open wait in a list."""
-
-    thread: Summary
-    paused: Event
-    """The event that opened it."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """Somebody who is signed in on the pages."""
-
-    id: str
-    """The hash of what the browser keeps."""
-    proof: str
-    """That of the token which opened it, by what the browser keeps; it shows nothing of either."""
-    expires_at: datetime
-
-
-ALL = Which()
-ListReaders = Callable[[Thread], Awaitable[frozenset[str]]]
-"""Returns who may read a thread: people, teams and `anyone`."""
-
-
-class Store(Protocol):
-    """Threads, and leases on them. Every method may raise `Unavailable`."""
-
-    list_readers: ListReaders
-    """Asked with each append."""
-
-    async def load(self, thread_id: str) -> Thread:
-        """Raises ThreadNotFound."""
-
-    async def grown(self, thread: Thread) -> Thread:
-        """Return a thread that was loaded before, once it has grown; wait for it as long as needed.
-
-        It reads only what is new, and waiting costs next to nothing.
-        """
-
-    async def append(self, thread: Thread, *events: Event) -> Thread:
-        """Append all of `events` after `thread`'s last, or none; creates the thread at need.
-
-        A fact makes the thread due now. `Event.at` is kept where it is set, else the
-        store's clock.
-
-        Raises:
-            Conflict: the thread has grown since it was loaded, or a key is taken.
-        """
-
-    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
-        """List threads, last changed status first."""
-
-    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
-        """List open waits, those of the threads that changed last first."""
-
-    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        """Return the ids of threads in the order of the alphabet, from the one after `after`."""
-
-    async def reindex(self, thread: Thread) -> None:
-        """Write anew what lists know of a thread, and who may read it."""
-
-    async def open_session(self, session: Session) -> None:
-        """Keep a session; those that are over are removed."""
-
-    async def find_session(self, session_id: str) -> Session | None:
-        """Return a session that is open."""
-
-    async def close_session(self, session_id: str) -> None:
-        """Remove a session, if there is one."""
-
-    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
-
-    async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
-        """Extend every lease of `holders`, who may be thousands, at once."""
-
-    async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
-    ) -> None:
-        """End the lease; `wake_at` and `attempts` are set only if the thread has not grown."""
-
-    async def now(self) -> datetime:
-        """The one clock of leases and expiry; aware, UTC."""
 
 
 class Runner(Protocol):

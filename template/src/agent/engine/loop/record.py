@@ -10,7 +10,8 @@ from ..log.events import Event, cut, make_event
 from ..log.state import is_person
 from ..log.thread import Thread
 from .actions import Run
-from .ports import Ports, Store
+from .ports import Ports
+from .store import Store
 
 Make = Callable[[Thread], Event | Awaitable[Event]]
 PATIENCE_S = 10.0

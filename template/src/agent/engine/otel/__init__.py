@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..log.errors import Misconfigured
 from ..log.events import Event
 from ..log.thread import Thread
-from ..loop.ports import Store
+from ..loop.store import Store
 from ..settings import optional
 from .spans import Span, derive_spans
 

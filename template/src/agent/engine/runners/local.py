@@ -17,7 +17,8 @@ from ..log.state import Word, plan
 from ..log.thread import Thread
 from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.api import keep_time
-from ..loop.ports import Claim, Ports, Store
+from ..loop.ports import Ports
+from ..loop.store import Claim, Store
 
 ThreadTask = asyncio.Task[None]
 """Advances one claimed thread."""

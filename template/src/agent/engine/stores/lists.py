@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..log.thread import Thread
-from ..loop.ports import Which
+from ..loop.store import Which
 
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, {running}"

@@ -9,7 +9,7 @@ from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ..loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from .changes import Changes
 from .lists import list_people
 

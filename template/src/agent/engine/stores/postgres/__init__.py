@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ...loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list

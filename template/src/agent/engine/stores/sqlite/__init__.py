@@ -19,7 +19,7 @@ from typing import Any, Self
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.ports import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ...loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
