@@ -164,10 +164,15 @@ class WatchedStore(SqliteStore):
         return claim
 
     async def release(
-        self, owner: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        owner: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
         with self._moment.around("to release", "released"):
-            await super().release(owner, thread, wake_at, attempts)
+            await super().release(owner, thread, wake_at, attempts, problem)
 
 
 @dataclass(frozen=True)

@@ -410,6 +410,19 @@ def test_a_list_reads_no_thread(desk: Desk, command: str, monkeypatch: pytest.Mo
     assert desk.agent(command).exit_code == 0
 
 
+def test_what_a_thread_cannot_go_on_for_is_listed_and_shown(desk: Desk, clock: Clock) -> None:
+    thread = desk.happened(make_message())
+    now(desk.store.claim("me", 30, "t"))
+    later = now(desk.store.now()) + timedelta(seconds=50)
+    now(desk.store.release("me", thread, later, 1, "the model is away\x1b[2J"))
+    (row,) = desk.agent("threads").stdout.splitlines()[1:]
+    assert row.split()[:2] == ["t", "retries"]
+    assert "the model is away" in row
+    head = desk.agent("show", "t").stderr
+    assert "Problem: the model is away\\x1b[2J" in head
+    assert "Next try: in 50 s." in head
+
+
 def test_a_fork_prints_its_id_and_how_to_go_on(desk: Desk) -> None:
     desk.happened(make_message(), make_message("more"), make_event("finished", message="bye"))
     ran = desk.agent("fork", "t", "--at", "2")

@@ -91,10 +91,15 @@ class SickStore(WatchedStore):
             return await super().append(thread, *events)
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
         with self._failing("failed to release"):
-            await super().release(holder, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts, problem)
 
     @contextmanager
     def _failing(self, name: str) -> Iterator[None]:

@@ -157,6 +157,8 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
         "owner": "ana",
         "wait": None,
         "standing": [],
+        "problem": "",
+        "next_try": None,
         "events": [],
         "next": None,
     }

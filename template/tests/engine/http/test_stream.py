@@ -163,3 +163,19 @@ async def test_the_stream_says_what_the_thread_says(
     (listed,) = (await ana.get("/threads/t")).json()["events"]
     async with follow("t") as (follower, _):
         assert await follower.next() == {"id": 1, **listed}
+
+
+async def test_a_stream_says_what_keeps_a_thread_from_going_on(
+    store: MemoryStore, follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.engine.http.stream.LOOK_S", 0.01)
+    thread = await store_thread(store, make_message("one"))
+    async with follow("t") as (follower, _):
+        await follower.next()
+        await store.claim("me", 30, "t")
+        await store.release("me", thread, await store.now(), 1, "the model is away")
+        said = await follower.next()
+        assert (said["event"], said["data"]) == ("problem", '{"problem": "the model is away"}')
+        await store.append(thread, make_message("two"))
+        assert (await follower.next())["id"] == 2
+        assert (await follower.next())["data"] == '{"problem": ""}'

@@ -89,3 +89,17 @@ async def test_threads_are_filtered_by_status_and_by_what_was_said_first(
     assert await list_for(text="DEPLOY") == [True, False]
     assert await list_for(text="deploy", show="stalled") == [False, False]
     assert (await bob.get("/", params={"show": "nothing"})).status_code == 422
+
+
+async def test_a_thread_that_cannot_go_on_says_so_on_its_page(
+    bob: Caller, store: MemoryStore
+) -> None:
+    thread = await store_thread(store, make_message("hi", "bob"))
+    assert "The agent is working." in (await bob.get("/inbox/t")).text
+    await store.claim("me", 30, "t")
+    await store.release("me", thread, await store.now(), 1, "the model <b>is away</b>")
+    shown = (await bob.get("/inbox/t")).text
+    assert "The agent cannot go on now." in shown
+    assert "the model &lt;b&gt;is away&lt;/b&gt;" in shown
+    assert "The agent is working." not in shown
+    assert "problem" in (await bob.get("/")).text

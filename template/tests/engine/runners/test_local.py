@@ -70,9 +70,14 @@ class WatchedStore(MemoryStore):
         return claim
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
-        await super().release(holder, thread, wake_at, attempts)
+        await super().release(holder, thread, wake_at, attempts, problem)
         self.releases.append((thread.id, wake_at, attempts))
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
@@ -270,11 +275,16 @@ async def test_an_answer_is_acted_on_at_once_even_if_showing_the_question_failed
 async def test_a_message_during_a_release_is_not_lost(clock: Clock, world: World) -> None:
     class Busy(WatchedStore):
         async def release(
-            self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+            self,
+            holder: str,
+            thread: Thread,
+            wake_at: datetime | None,
+            attempts: int,
+            problem: str = "",
         ) -> None:
             if not self.releases:
                 await self.append(await self.load("t"), make_message("just now"))
-            await super().release(holder, thread, wake_at, attempts)
+            await super().release(holder, thread, wake_at, attempts, problem)
 
     store = Busy(clock)
     await store_thread(store, make_message())

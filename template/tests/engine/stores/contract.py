@@ -571,3 +571,62 @@ class StoreContract:
         assert await store.threads() == []
         assert await store.claim("me", 30) is None
         assert isinstance(await store.now(), datetime)
+
+    # What stops threads
+
+    async def test_a_problem_is_listed_with_the_next_try_until_the_thread_grows(
+        self, store: Store
+    ) -> None:
+        thread = await store_thread(store, make_message())
+        await store.claim("me", 30, "t")
+        later = await store.now() + timedelta(seconds=40)
+        await store.release("me", thread, later, 1, "the model is away")
+        (row,) = await store.threads()
+        assert (row.problem, row.running) == ("the model is away", False)
+        assert row.next_try
+        assert abs((row.next_try - later).total_seconds()) < 0.01
+        thread = await store.append(thread, make_step("look", at="x"))
+        (row,) = await store.threads()
+        assert (row.problem, row.next_try) == ("", None)
+
+    async def test_a_problem_of_an_old_version_is_not_kept(self, store: Store) -> None:
+        thread = await store_thread(store, make_message())
+        await store.claim("me", 30, "t")
+        await store.append(thread, make_message("more"))
+        await store.release("me", thread, await store.now(), 1, "the model is away")
+        (row,) = await store.threads()
+        assert row.problem == ""
+
+    async def test_people_are_notified_of_a_cause_once_in_a_while(
+        self, store: Store, passes: Pass
+    ) -> None:
+        taken = await asyncio.gather(*(store.claim_notice("no key", 3600) for _ in range(5)))
+        assert sorted(taken) == [False] * 4 + [True]
+        assert await store.claim_notice("another", 3600)
+        await passes(3601)
+        assert await store.claim_notice("no key", 3600)
+        assert not await store.claim_notice("no key", 3600)
+
+    async def test_one_word_releases_every_thread_that_stopped_for_a_cause(
+        self, store: Store, passes: Pass
+    ) -> None:
+        for name, cause in (("a", "no key"), ("b", "no key"), ("c", "no quota")):
+            wait = make_pause("limit", cause=cause, error=cause)
+            thread = await store_thread(store, make_message(), wait, thread_id=name)
+            await store.claim("me", 30, name)
+            await store.release("me", thread, None, 0)
+        assert {row.id: row.problem for row in await store.threads()} == {
+            "a": "no key", "b": "no key", "c": "no quota",
+        }  # fmt: skip
+        assert await store.claim("me", 30) is None
+        assert await store.find_release("no key") is None
+        await passes(1)
+        await store.release_cause("no key", "ana")
+        due = [await store.claim("me", 30) for _ in range(3)]
+        assert {claim.thread_id for claim in due if claim} == {"a", "b"}
+        released = await store.find_release("no key")
+        assert released
+        assert released.by == "ana"
+        opened = (await store.load("a")).event(2).at
+        assert opened
+        assert released.at > opened

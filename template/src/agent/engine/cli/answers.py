@@ -15,6 +15,7 @@ from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import keep_time
 from ..loop.ports import Ports
+from ..loop.store import find_summary
 from ..people.identity import find_local_user
 from ..runners.app import no_model
 from ..runners.local import find_work
@@ -22,7 +23,7 @@ from .dialog import parse_answer
 from .edits import change_call, show_edit
 from .format import format_command, format_time, shorten_id
 from .screen import Screen
-from .threads import find_summary, find_thread
+from .threads import find_thread
 from .waits import Answer, Asked, describe_wait, give_answer, list_answers
 
 PATIENCE_S = 1.5
@@ -152,7 +153,7 @@ async def _is_taken_up(ports: Ports, thread: Thread) -> bool:
     if find_work(ports, thread) == "idle":
         return True
     for _ in range(round(PATIENCE_S / 0.1)):
-        row = await find_summary(ports.store, thread)
+        row = await find_summary(ports.store, thread.id)
         if row and (row.running or row.version > thread.state.version):
             return True
         await asyncio.sleep(0.1)

@@ -17,13 +17,13 @@ from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import append_message, launch
+from ..loop.store import find_summary
 from ..people.cards import explain_message
 from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
 from .edits import show_edit
 from .format import mark_lines
 from .screen import Screen
-from .threads import find_summary
 from .waits import Answer, Asked, describe_wait, give_answer
 
 T = TypeVar("T")
@@ -76,7 +76,7 @@ class Talk:
             thread = await self.say(thread, text)
 
     async def _follow(self, thread: Thread) -> Thread:
-        row = await find_summary(self.app.ports.store, thread)
+        row = await find_summary(self.app.ports.store, thread.id)
         held = bool(row and row.running)
         async with _run_meanwhile(self.app.runner.finish(thread.id)) as running:
             while not running.done():

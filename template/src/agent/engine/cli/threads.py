@@ -16,12 +16,12 @@ from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.store import Store, Summary, Which
+from ..loop.store import Store, Summary, Which, find_summary
 from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten
 from ..runners.app import no_model
-from .format import format_command, format_time, shorten_id
+from .format import format_command, format_time, mark_lines, shorten_id
 from .prompts import format_prompt, format_tokens, note_changed_prompts
 from .screen import Screen
 from .waits import describe_wait, list_answers
@@ -39,7 +39,7 @@ async def threads(
     now, rows = await store.now(), []
     for row in await store.threads(limit=limit):
         names = (row.agent or ports.default.name,) if several else ()
-        about = (format_time(row.updated, now), row.owner, shorten(row.title, 60))
+        about = (format_time(row.updated, now), row.owner, shorten(row.problem or row.title, 60))
         rows.append((shorten_id(row.id), *names, _format_status(row, ports), *about))
     if rows:
         names = ("AGENT",) if several else ()
@@ -80,7 +80,7 @@ async def show(
 async def _show_log(
     ports: Ports, thread: Thread, screen: Screen, limit: int, before: int | None
 ) -> None:
-    now, row = await ports.store.now(), await find_summary(ports.store, thread)
+    now, row = await ports.store.now(), await find_summary(ports.store, thread.id)
     status = _format_status(row, ports) if row else thread.state.status
     name = thread.state.agent or ports.default.name
     agent = f" ({name})" if len(ports.agents) > 1 else ""
@@ -90,6 +90,9 @@ async def _show_log(
     if first := max(0, end - limit):
         earlier = format_command("show", shorten_id(thread.id), f"--before {first + 1}")
         screen.say(f"{first:,} earlier events: {earlier}\n")
+    if row and row.problem:
+        again = f" Next try: {format_time(row.next_try, now)}." if row.next_try else ""
+        screen.show([*mark_lines("Problem: ", clean(row.problem)), f"{again}\n".strip(" ")])
     rows = [_make_row(thread, event, now) for event in thread.events[first:end]]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     screen.show(_describe_standing(thread))
@@ -158,10 +161,6 @@ async def find_thread(store: Store, name: str) -> Thread:
     raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
 
 
-async def find_summary(store: Store, thread: Thread) -> Summary | None:
-    return next(iter(await store.threads(Which(prefix=thread.id), 1)), None)
-
-
 async def _load_newest(store: Store) -> Thread:
     if rows := await store.threads(limit=1):
         return await store.load(rows[0].id)
@@ -173,6 +172,8 @@ async def _load_newest(store: Store) -> Thread:
 def _format_status(row: Summary, ports: Ports) -> str:
     if row.status == "running" and row.agent and row.agent not in ports.agents:
         return f"stalled: no agent {row.agent!r}"
+    if row.status == "running" and row.problem:
+        return "retries"
     if row.status == "running" and not row.running:
         return "stalled"
     kind = row.status.removeprefix("waiting:").replace("_", " ")

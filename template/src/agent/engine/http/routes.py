@@ -10,6 +10,7 @@ from ..log.events import make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
+from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
 from . import wire
 from .pages import get_root
@@ -93,7 +94,9 @@ async def read(
     thread: Loaded, service: Running, query: Annotated[wire.After, Query()]
 ) -> wire.ThreadView:
     """Show the status of a thread, and what happened in it."""
-    return wire.ThreadView.of(thread, query.after, service.app.ports.default.name)
+    ports = service.app.ports
+    row = await find_summary(ports.store, thread.id)
+    return wire.ThreadView.of(thread, row, query.after, ports.default.name)
 
 
 @router.get("/waits", response_description="The open waits.")

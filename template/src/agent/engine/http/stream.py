@@ -3,15 +3,19 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from fastapi.sse import ServerSentEvent
 
 from ..log.errors import ThreadNotFound, Unavailable
 from ..log.thread import Thread
+from ..loop.store import find_summary
 from ..people.access import check_reader
 from .service import Service
 from .wire import EventView
 
+LOOK_S = 5.0
+"""How late a problem of a thread at work may be told."""
 RETRY_S = 1.0
 """How long a stream waits for a store that is away."""
 
@@ -21,7 +25,7 @@ async def stream_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield the events after `seen`, then each new one, as long as somebody may read them and the
     server is open."""
-    closing = asyncio.create_task(service.closing.wait())
+    closing, problem = asyncio.create_task(service.closing.wait()), ""
     try:
         while True:
             for event in thread.events[seen:]:
@@ -29,17 +33,34 @@ async def stream_events(
                 data = json.dumps(EventView.model_validate(event).model_dump(mode="json"))
                 yield ServerSentEvent(id=str(event.seq), raw_data=data)
             seen = max(seen, thread.state.version)
+            # A thread at work is looked at now and then: a problem is not an event of it.
+            at_work = thread.state.status == "running"
+            if at_work and (now := await _find_problem(service, thread)) != problem:
+                problem = now
+                yield ServerSentEvent(event="problem", raw_data=json.dumps({"problem": problem}))
             growing = asyncio.create_task(_wait_for_more(service, thread))
-            await asyncio.wait({closing, growing}, return_when=asyncio.FIRST_COMPLETED)
-            if not growing.done():
-                growing.cancel()
+            await asyncio.wait(
+                {closing, growing},
+                timeout=LOOK_S if at_work else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if growing.done():
+                thread = growing.result()
+                await check_reader(service.app.ports, thread, person)
+            growing.cancel()
+            if closing.done():
                 return
-            thread = growing.result()
-            await check_reader(service.app.ports, thread, person)
     except ThreadNotFound:
         return
     finally:
         closing.cancel()
+
+
+async def _find_problem(service: Service, thread: Thread) -> str:
+    with suppress(Unavailable):
+        row = await find_summary(service.app.ports.store, thread.id)
+        return row.problem if row else ""
+    return ""
 
 
 async def _wait_for_more(service: Service, thread: Thread) -> Thread:

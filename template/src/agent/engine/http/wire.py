@@ -203,12 +203,16 @@ class ThreadView(_View):
     wait: WaitView | None
     standing: list[StandingView]
     """The approvals that hold for the whole thread."""
+    problem: str
+    """Why it cannot go on now; empty if it can."""
+    next_try: datetime | None
+    """When it is tried again by itself."""
     events: list[EventView]
     next: int | None
     """Ask again with `after` set to it for more events; null when these were the last."""
 
     @classmethod
-    def of(cls, thread: Thread, after: int, default: str) -> "ThreadView":
+    def of(cls, thread: Thread, row: Summary | None, after: int, default: str) -> "ThreadView":
         state, page = thread.state, thread.events[after : after + PAGE]
         return cls(
             id=thread.id,
@@ -218,6 +222,8 @@ class ThreadView(_View):
             agent=state.agent or default,
             wait=WaitView.of(thread.id, state.wait) if state.wait else None,
             standing=[StandingView.of(each) for each in state.standing],
+            problem=row.problem if row else "",
+            next_try=row.next_try if row else None,
             events=[EventView.model_validate(event) for event in page],
             next=page[-1].seq if page and page[-1].seq < state.version else None,
         )
@@ -233,6 +239,10 @@ class SummaryView(_View):
     updated: datetime
     running: bool
     """A runner is at it this moment."""
+    problem: str
+    """Why it cannot go on now; empty if it can."""
+    next_try: datetime | None
+    """When it is tried again by itself."""
 
     @classmethod
     def of(cls, summary: Summary, default: str) -> "SummaryView":

@@ -4,6 +4,7 @@ A page shows one such state, and offers the next one instead of changing under a
 """
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from ..log.characters import clean
 from ..log.events import Event
@@ -26,22 +27,25 @@ class Now:
     """The approvals for the whole thread: their events, scopes, and who gave each."""
 
 
-def describe_now(thread: Thread, reader: str) -> Now:
+def describe_now(thread: Thread, reader: str, problem: str = "") -> Now:
     state = thread.state
     standing = [
         (one.seq, format_scope({"standing": one.values, "call": {"intent": one.intent}}), one.by)
         for one in state.standing
     ]
     what = str(state.wait.seq) if state.wait else state.ended or "working"
+    what += f"!{sha256(problem.encode()).hexdigest()[:8]}" if problem else ""
     ending = next((past for past in reversed(thread.events) if past.type == state.ended), None)
     what += f"@{ending.seq}" if ending else ""
     key = ":".join([what, *(str(seq) for seq, _, _ in standing)])
     hint = explain_message(state.wait, reader) or _explain_message(thread)
-    return Now(key, _describe_news(thread), hint, ending, standing)
+    return Now(key, _describe_news(thread, problem), hint, ending, standing)
 
 
-def _describe_news(thread: Thread) -> str:
+def _describe_news(thread: Thread, problem: str) -> str:
     wait = thread.state.wait
+    if problem and not wait:
+        return "The agent cannot go on now."
     if wait:
         kind = KINDS.get(wait.kind, clean(wait.kind))
         return shorten(f"{kind}: {title_wait(wait.data)}", 160)

@@ -27,7 +27,7 @@ from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.store import Which
+from ..loop.store import Which, find_summary
 from ..people.access import check_act, check_sender, list_names
 from ..people.words import format_title
 from .filters import FILTERS, Filter
@@ -78,7 +78,7 @@ async def show_thread(
     name: Person,
     before: Annotated[int | None, Query(ge=1)] = None,
 ) -> Response:
-    return _render_page(request, service, thread, name, before)
+    return await _render_page(request, service, thread, name, before)
 
 
 @router.post("/inbox/{thread_id}")
@@ -92,9 +92,11 @@ async def act(
     except Refused as refused:
         thread = await store.load(thread.id)
         if not answers.is_given(thread, name, fields):
-            return _render_page(request, service, thread, name, refused=str(refused), typed=fields)
+            return await _render_page(
+                request, service, thread, name, refused=str(refused), typed=fields
+            )
     if preview:
-        return _render_page(request, service, thread, name, typed=fields, preview=preview)
+        return await _render_page(request, service, thread, name, typed=fields, preview=preview)
     service.app.runner.wake(thread.id)
     return pages.redirect(request, f"{build_thread_path(thread.id)}#now")
 
@@ -190,7 +192,7 @@ async def _take_form(
     return None
 
 
-def _render_page(
+async def _render_page(
     request: Request,
     service: Service,
     thread: Thread,
@@ -202,6 +204,7 @@ def _render_page(
     preview: Preview | None = None,
 ) -> Response:
     wait, ports, given = thread.state.wait, service.app.ports, typed or {}
+    row = await find_summary(ports.store, thread.id)
     return pages.render_page(
         request,
         "thread.html",
@@ -216,7 +219,8 @@ def _render_page(
         groups=list_groups(thread, name, before),
         before=before,
         form=answers.Form.of(ports, thread, wait, name, given, preview) if wait else None,
-        now=describe_now(thread, name),
+        row=row,
+        now=describe_now(thread, name, row.problem if row else ""),
         refused=refused,
         typed=given,
         key=token_urlsafe(8),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from ..log.errors import AgentError, Misconfigured, Unavailable
+from ..log.errors import AgentError, Misconfigured, ModelRefused, Unavailable
 from ..log.events import cut
 from ..loop.ports import Reply
 from ..settings import optional, required
@@ -25,7 +25,7 @@ _FORMAT = re.compile(
 )
 
 
-class FormatRefused(Misconfigured):
+class FormatRefused(ModelRefused):
     """The server does not accept the requested output format."""
 
 
@@ -94,14 +94,16 @@ class Server:
         status, said = response.status_code, _read_error(response)
         because = f"({status}: {cut(said, 300)})"
         if status in (401, 403) or (status == 400 and "api key" in said.lower()):
-            return Misconfigured(f"{self} rejected the API key {because}. Check {key} and {url}.")
+            return ModelRefused(f"{self} rejected the API key {because}. Check {key} and {url}.")
+        if "insufficient_quota" in said or "insufficient_quota" in str(response.text):
+            return ModelRefused(f"{self} has no quota left {because}. Add some, and continue.")
         if status != 429 and _FORMAT.search(said):
             return FormatRefused(f"{self} rejected the output format {because}. Try another MODEL.")
         if status in (200, 408, 409, 425, 429) or status >= 500:
             after = parse_retry_after(response.headers)
             return Unavailable(f"{self} is unavailable {because}.", after)
         problem = "does not exist" if status == 404 else "rejected the request"
-        return Misconfigured(f"{self} {problem} {because}. Check MODEL and {url}.")
+        return ModelRefused(f"{self} {problem} {because}. Check MODEL and {url}.")
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model} at {self.url}"

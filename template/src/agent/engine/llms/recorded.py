@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..context.window import Prompt
-from ..log.errors import Misconfigured
+from ..log.errors import Misconfigured, ModelRefused
 from ..loop.ports import LLM, Reply
 from .scripted import read_lines
 
@@ -44,7 +44,7 @@ class RecordedLLM:
 
     async def _record(self, key: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         if self._inner is None:
-            raise Misconfigured(
+            raise ModelRefused(
                 f"{str(self._path)!r} has {len(self._replies)} replies, but none to this prompt: "
                 f"the prompts, the tools or the thread changed. To record again, delete the file "
                 f"and run once with RecordedLLM(<a model>, {str(self._path)!r})."

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..context.window import Prompt
-from ..log.errors import Misconfigured
+from ..log.errors import Misconfigured, ModelRefused
 from ..log.events import CallJson
 from ..loop.ports import Reply
 
@@ -62,11 +62,11 @@ class ScriptedLLM:
         place = prompt.decisions
         if place >= len(self._lines):
             steps = f"has {len(self._lines)} steps, and this thread needs another one"
-            raise Misconfigured(f"{self._name} {steps}. Set MODEL to a real model to continue.")
+            raise ModelRefused(f"{self._name} {steps}. Set MODEL to a real model to continue.")
         line = self._lines[place]
         if line.expect not in "\n".join(prompt.blocks):
             missing = f"step {place + 1} expects {line.expect!r} in the prompt"
-            raise Misconfigured(f"{self._name} does not fit this thread: {missing}")
+            raise ModelRefused(f"{self._name} does not fit this thread: {missing}")
         said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
         return Reply(said, tokens={}, model="scripted")
 

@@ -9,6 +9,7 @@ AgentError
 │   ├── AgentGone    the thread's agent is not in `app.py` now
 │   └── NobodyKnown  a person or team that somebody asks for is nowhere known
 ├── Misconfigured    a setting is missing or wrong
+│   └── ModelRefused a model refuses for good: its key, a quota, its name, the request
 └── ToolError        raised by a tool that is sure that nothing happened
 """
 
@@ -52,6 +53,10 @@ class NobodyKnown(Unavailable):
 
 class Misconfigured(AgentError):
     """The text names the setting."""
+
+
+class ModelRefused(Misconfigured):
+    """Waiting does not mend it, so people are asked. The same cause has the same text."""
 
 
 class ToolError(AgentError):

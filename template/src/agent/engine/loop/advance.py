@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.window import Prompt, Window
-from ..log.errors import AgentError, Conflict, InvalidStep
+from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused
 from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import plan
 from ..log.thread import Thread
@@ -23,6 +23,8 @@ from .tool_calls import Planned, act, plan_action, recover, run_planned
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
 PREFETCH_S = 30.0
+NOTICE_S = 3600.0
+"""How long people are not notified again of what stops many threads."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ async def advance(
                         break
             except Conflict:
                 thread = await ports.store.load(thread.id)
+            except ModelRefused as error:
+                thread = await _stop_for(ports, thread, str(error))
     except AgentError as error:
         return Advanced(thread, error)
     return Advanced(thread, next(iter(postponed.values()), None))
@@ -77,6 +81,20 @@ async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
     text = f"Go on? {format_reason(why)}"
     asked = await make_wait(ports, thread, "limit", text, ("owner",), **about)
     return await ports.store.append(thread, asked)
+
+
+async def _stop_for(ports: Ports, thread: Thread, cause: str) -> Thread:
+    """Ask those who are responsible for the agent, once a model refuses for good.
+
+    All threads that stop for one cause go on when somebody continues one of them.
+    """
+    text, responsible = f"Go on? {format_reason(cause)}", ports.get_agent(thread).responsible
+    about: dict[str, Any] = {"limit": "model", "error": cause, "cause": cause}
+    try:
+        asked = await make_wait(ports, thread, "limit", text, responsible, **about)
+        return await ports.store.append(thread, asked)
+    except Conflict:
+        return await ports.store.load(thread.id)
 
 
 _LIMITS = {
@@ -158,6 +176,9 @@ async def _deliver(
 ) -> Thread:
     """Notify people of one event; what fails is postponed, and after so many tries given up."""
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
+    cause = thread.event(ref).data.get("cause", "")
+    if cause and not await ports.store.claim_notice(cause, NOTICE_S):
+        return await record_delivery(ports, thread, ref, same_as="another thread of this cause")
     delivery = await ports.notifier.notify(thread, thread.event(ref))
     if delivery.problem and tries < MAX_DELIVERIES:
         postponed[ref] = delivery.problem

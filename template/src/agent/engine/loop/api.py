@@ -106,7 +106,11 @@ async def resume(
         return make_event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await keep_time(ports, await ports.store.load(thread_id))
-    return await append_fact(ports.store, thread, answer)
+    cause = thread.state.wait.data.get("cause", "") if thread.state.wait else ""
+    answered = await append_fact(ports.store, thread, answer)
+    if cause and verdict == "continue":
+        await ports.store.release_cause(cause, actor)
+    return answered
 
 
 @dataclass(frozen=True)
@@ -189,11 +193,18 @@ async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
 
 
 async def keep_time(ports: Ports, thread: Thread) -> Thread:
-    """Close the open wait if its time is over by the store's clock, or remind people of it."""
+    """Close the open wait if its time is over by the store's clock, or remind people of it.
+
+    One that many threads have is also closed by whoever continued another of them.
+    """
     wait, now = thread.state.wait, await ports.store.now()
-    if wait and wait.expires_at and wait.expires_at <= now:
+    about: dict[str, Any]
+    if wait and wait.data.get("cause") and (by := await _find_release(ports, thread)):
+        about = {"wait": wait.seq, "verdict": "continue"}
+        due = make_event("resumed", by, f"answer:{wait.seq}", **about)
+    elif wait and wait.expires_at and wait.expires_at <= now:
         verdict = "done" if wait.kind == "timer" else "expired"
-        about: dict[str, Any] = {"wait": wait.seq, "verdict": verdict}
+        about = {"wait": wait.seq, "verdict": verdict}
         due = make_event("resumed", "system", f"answer:{wait.seq}", **about)
     elif wait and wait.remind_at and wait.remind_at <= now:
         due = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
@@ -203,6 +214,16 @@ async def keep_time(ports: Ports, thread: Thread) -> Thread:
         return await ports.store.append(thread, due)
     except Conflict:
         return await ports.store.load(thread.id)
+
+
+async def _find_release(ports: Ports, thread: Thread) -> str:
+    """Return who continued the threads that stopped for the same cause as this one, since then."""
+    wait = thread.state.wait
+    if wait is None:
+        return ""
+    opened = thread.event(wait.seq).at
+    release = await ports.store.find_release(wait.data["cause"])
+    return release.by if release and opened and release.at > opened else ""
 
 
 async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") -> Thread:

@@ -54,6 +54,10 @@ class Summary:
     """When its status changed last."""
     running: bool
     """Somebody holds its lease."""
+    problem: str = ""
+    """Why it cannot go on now."""
+    next_try: datetime | None = None
+    """When it is tried again."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,14 @@ class Waiting:
     thread: Summary
     paused: Event
     """The event that opened it."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Somebody continued the threads that had stopped for one cause."""
+
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -134,9 +146,32 @@ class Store(Protocol):
         """Extend every lease of `holders`, who may be thousands, at once."""
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
-        """End the lease; `wake_at` and `attempts` are set only if the thread has not grown."""
+        """End the lease; the rest is set only if the thread has not grown.
+
+        `problem` says why the thread cannot go on; the next append takes it back.
+        """
+
+    async def claim_notice(self, cause: str, every_s: float) -> bool:
+        """Say whether nobody was notified of a cause for so long, and count this as a notice."""
+
+    async def release_cause(self, cause: str, by: str) -> None:
+        """Make those threads due that wait for what stopped them, and remember who said so."""
+
+    async def find_release(self, cause: str) -> Release | None:
+        """Return who released the threads of a cause last."""
 
     async def now(self) -> datetime:
         """The one clock of leases and expiry; aware, UTC."""
+
+
+async def find_summary(store: Store, thread_id: str) -> Summary | None:
+    """Return what lists know of a thread, None if it does not exist."""
+    rows = await store.threads(Which(prefix=thread_id), 10)
+    return next((row for row in rows if row.id == thread_id), None)

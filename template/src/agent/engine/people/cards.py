@@ -73,14 +73,18 @@ def title_wait(data: dict[str, Any]) -> str:
     return shorten(clean(text), 1_200) if "call" in data else clean(text)
 
 
+RELEASES = "once it is mended; that also continues the other threads that stopped for it"
+
+
 def list_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what else one has to know to decide, by its name: the data of a `paused` event."""
     known = {"error": "Last error", "idempotency_key": "Idempotency key"}
-    return [
+    facts = [
         (name, shorten(clean(str(data[key])), 1_000))
         for key, name in known.items()
         if data.get(key)
     ]
+    return [*facts, ("Continue", RELEASES)] if data.get("cause") else facts
 
 
 def format_scope(data: dict[str, Any]) -> str:

@@ -125,7 +125,7 @@ class LocalRunner:
         if done.problem:
             attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
             later = await retry_at(store, thread.id, done.problem, attempts)
-            await store.release(holder, thread, later, attempts)
+            await store.release(holder, thread, later, attempts, str(done.problem))
             raise done.problem
         await store.release(holder, thread, await self._find_due(thread), 0)
         log.info("thread %s: %s", thread.id, thread.state.status)

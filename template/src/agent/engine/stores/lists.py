@@ -8,12 +8,13 @@ from ..log.thread import Thread
 from ..loop.store import Which
 
 SUMMARY = (
-    "threads.id, status, agent, owner, title, version, threads.created, threads.updated, {running}"
+    "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
+    "{running}, coalesce(problem, ''), CASE WHEN problem > '' AND wait IS NULL THEN wake_at END"
 )
 EVENT = "type, data, actor, key, seq, at"
-WIDTH = SUMMARY.count(",") + 1
+WIDTH = 11
 """Columns of a summary."""
-ID, UPDATED = 0, WIDTH - 2
+ID, UPDATED = 0, 7
 """The places of those by which rows are told apart and sorted."""
 
 KNOWN = 10_000
@@ -92,6 +93,12 @@ def choose_rows(rows: Sequence[Any], limit: int) -> list[Any]:
     """Return each thread once, the one that changed last first."""
     distinct = {row[ID]: row for row in rows}.values()
     return sorted(distinct, key=lambda row: row[UPDATED], reverse=True)[:limit]
+
+
+def find_cause(thread: Thread) -> str:
+    """Return what stopped a thread that waits for people to mend it."""
+    wait = thread.state.wait
+    return str(wait.data.get("cause", "")) if wait else ""
 
 
 async def list_people(thread: Thread) -> frozenset[str]:

@@ -9,9 +9,9 @@ from ..log.errors import Conflict, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ..loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
 from .changes import Changes
-from .lists import list_people
+from .lists import find_cause, list_people
 
 
 @dataclass
@@ -25,12 +25,15 @@ class _Row:
     attempts: int = 0
     crashes: int = 0
     readers: frozenset[str] = frozenset()
+    problem: str = ""
 
 
 class MemoryStore:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
+        self._notices: dict[str, float] = {}
+        self._releases: dict[str, Release] = {}
         self._sessions: dict[str, Session] = {}
         self._changes = Changes()
         self.list_readers: ListReaders = list_people
@@ -59,7 +62,7 @@ class MemoryStore:
             for seq, event in enumerate(events, version + 1)
         ]
         row.thread, before, row.crashes = thread.plus(*stored), row.thread.state, 0
-        row.readers = readers
+        row.readers, row.problem = readers, find_cause(row.thread)
         row.updated = now if _is_changed(before, row.thread.state) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
@@ -136,7 +139,12 @@ class MemoryStore:
                 row.lease_until = self._clock() + ttl_s
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
         row = self._rows[thread.id]
         if row.holder != holder:
@@ -144,6 +152,23 @@ class MemoryStore:
         row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
             row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
+            row.problem = problem or find_cause(row.thread)
+
+    async def claim_notice(self, cause: str, every_s: float) -> bool:
+        last, now = self._notices.get(cause), self._clock()
+        if last is not None and last > now - every_s:
+            return False
+        self._notices[cause] = now
+        return True
+
+    async def release_cause(self, cause: str, by: str) -> None:
+        self._releases[cause] = Release(by, await self.now())
+        for row in self._rows.values():
+            if row.problem == cause and row.thread.state.wait:
+                row.wake_at = self._clock()
+
+    async def find_release(self, cause: str) -> Release | None:
+        return self._releases.get(cause)
 
     async def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)
@@ -161,4 +186,7 @@ def _is_changed(before: State, after: State) -> bool:
 def _summarize(row: _Row, now: float) -> Summary:
     state, running = row.thread.state, row.holder is not None and row.lease_until > now
     now_is = (state.status, state.agent, state.owner, state.title, state.version)
-    return Summary(row.thread.id, *now_is, row.created, row.updated, running)
+    due = row.problem and row.wake_at and not state.wait
+    next_try = datetime.fromtimestamp(row.wake_at, UTC) if due and row.wake_at else None
+    times = (row.created, row.updated)
+    return Summary(row.thread.id, *now_is, *times, running, row.problem, next_try)

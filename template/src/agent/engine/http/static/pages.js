@@ -154,6 +154,7 @@ function follow(path) {
         refresh();
       }, 100);
     };
+    source.addEventListener("problem", refresh);
   };
   open();
   // A browser has few connections to one server: a hidden page gives its own back.

@@ -17,10 +17,10 @@ from psycopg import AsyncConnection
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ...loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
-from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
+from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
 from . import statements as sql
 from .pool import Database
 
@@ -130,11 +130,30 @@ class PostgresStore:
         await self.database.fetch_rows(sql.RENEW, [ttl_s, list(holders)])
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
         version = thread.state.version
-        values = {"id": thread.id, "version": version, "wake_at": wake_at, "attempts": attempts}
-        await self.database.fetch_rows(sql.RELEASE, {"holder": holder, **values})
+        values: dict[str, Any] = {"id": thread.id, "version": version}
+        values |= {"wake_at": wake_at, "attempts": attempts}
+        values |= {"holder": holder, "problem": make_safe(problem) or None}
+        await self.database.fetch_rows(sql.RELEASE, values)
+
+    async def claim_notice(self, cause: str, every_s: float) -> bool:
+        values = {"cause": make_safe(cause), "every_s": every_s}
+        return bool(await self.database.fetch_rows(sql.NOTICE, values))
+
+    async def release_cause(self, cause: str, by: str) -> None:
+        values = {"cause": make_safe(cause), "by": make_safe(by)}
+        await self.database.fetch_rows(sql.RELEASE_CAUSE, values)
+
+    async def find_release(self, cause: str) -> Release | None:
+        rows = await self.database.fetch_rows(sql.FIND_RELEASE, {"cause": make_safe(cause)})
+        return next((Release(by, _to_utc(at)) for by, at in rows), None)
 
     async def now(self) -> datetime:
         ((now,),) = await self.database.fetch_rows("SELECT clock_timestamp()")
@@ -156,9 +175,12 @@ async def _write_readers(db: AsyncConnection, thread_id: str, readers: frozenset
 
 
 def _summarize(row: Sequence[Any]) -> Summary:
-    name, status, agent, owner, title, version, created, updated, running = row
+    name, status, agent, owner, title, version, created, updated, *now_is = row
+    running, problem, wake_at = now_is
     times = (_to_utc(created), _to_utc(updated))
-    return Summary(name, status, agent, owner, title, version, *times, running)
+    next_try = _to_utc(wake_at) if wake_at else None
+    about = (status, agent, owner, title, version)
+    return Summary(name, *about, *times, running, problem, next_try)
 
 
 def _build_event(row: Sequence[Any]) -> Event:
@@ -177,6 +199,7 @@ def _build_row(thread: Thread) -> dict[str, Any]:
         "owner": state.owner,
         "title": state.title,
         "wait": state.wait.seq if state.wait else None,
+        "problem": find_cause(thread) or None,
     }
 
 

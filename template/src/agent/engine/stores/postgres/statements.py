@@ -15,12 +15,13 @@ APPEND = """
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
 SAVE = """
-    INSERT INTO threads (id, version, status, agent, owner, title, wait, created, updated, wake_at)
+    INSERT INTO threads (
+        id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
     VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s,
-        clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
+        %(problem)s, clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
     ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
         agent = excluded.agent, owner = excluded.owner, title = excluded.title,
-        wait = excluded.wait,
+        wait = excluded.wait, problem = excluded.problem,
         updated = CASE WHEN (threads.status, threads.wait) IS DISTINCT FROM
             (excluded.status, excluded.wait) THEN excluded.updated ELSE threads.updated END,
         wake_at = coalesce(excluded.wake_at, threads.wake_at),
@@ -76,6 +77,29 @@ RENEW = """
 RELEASE = """
     UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
-        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END
+        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END,
+        problem = CASE WHEN version = %(version)s AND wait IS NULL THEN %(problem)s::text
+            ELSE problem END
     WHERE id = %(id)s AND holder = %(holder)s RETURNING id
+"""
+_CAUSE = "sha256(convert_to(%(cause)s, 'UTF8'))"  # a text may be longer than an index entry
+NOTICE = f"""
+    INSERT INTO causes (cause, noticed) VALUES ({_CAUSE}, clock_timestamp())
+    ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp()
+    WHERE causes.noticed IS NULL
+        OR causes.noticed <= clock_timestamp() - make_interval(secs => %(every_s)s)
+    RETURNING cause
+"""
+RELEASE_CAUSE = f"""
+    WITH woken AS (
+        UPDATE threads SET wake_at = clock_timestamp()
+        WHERE sha256(convert_to(problem, 'UTF8')) = {_CAUSE} AND problem IS NOT NULL
+            AND wait IS NOT NULL)
+    INSERT INTO causes (cause, released, released_by)
+    VALUES ({_CAUSE}, clock_timestamp(), %(by)s)
+    ON CONFLICT (cause) DO UPDATE SET released = clock_timestamp(), released_by = %(by)s
+    RETURNING cause
+"""
+FIND_RELEASE = f"""
+    SELECT released_by, released FROM causes WHERE cause = {_CAUSE} AND released IS NOT NULL
 """

@@ -19,10 +19,10 @@ from typing import Any, Self
 from ...log.errors import Conflict, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.store import ALL, Claim, ListReaders, Session, Summary, Waiting, Which
+from ...loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
 from ...settings import optional
 from ..changes import Changes
-from ..lists import KNOWN, WIDTH, choose_rows, list_people, make_values, write_list
+from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
 from . import statements as sql
 from .database import Database
 
@@ -119,9 +119,12 @@ class SqliteStore:
         await self.database.write(lambda db: self._write_readers(db, thread.id, readers))
 
     def _summarize(self, row: tuple[Any, ...]) -> Summary:
-        name, status, agent, owner, title, version, created, updated, running = row
+        name, status, agent, owner, title, version, created, updated, *now_is = row
+        running, problem, wake_at = now_is
         times = (_to_datetime(created), _to_datetime(updated))
-        return Summary(name, status, agent, owner, title, version, *times, bool(running))
+        next_try = _to_datetime(wake_at) if wake_at else None
+        about = (status, agent, owner, title, version)
+        return Summary(name, *about, *times, bool(running), problem, next_try)
 
     async def open_session(self, session: Session) -> None:
         row = (session.id, session.proof, session.expires_at.timestamp())
@@ -150,7 +153,12 @@ class SqliteStore:
         await self.database.write(lambda db: db.execute(sql.RENEW, values))
 
     async def release(
-        self, holder: str, thread: Thread, wake_at: datetime | None, attempts: int
+        self,
+        holder: str,
+        thread: Thread,
+        wake_at: datetime | None,
+        attempts: int,
+        problem: str = "",
     ) -> None:
         values = {
             "holder": holder,
@@ -158,8 +166,26 @@ class SqliteStore:
             "version": thread.state.version,
             "attempts": attempts,
             "wake_at": wake_at and wake_at.timestamp(),
+            "problem": problem or None,
         }
         await self.database.write(lambda db: db.execute(sql.RELEASE, values))
+
+    async def claim_notice(self, cause: str, every_s: float) -> bool:
+        values = {"cause": cause, "every_s": every_s, "now": self._clock()}
+        return bool(await self.database.write(lambda db: db.execute(sql.NOTICE, values).fetchall()))
+
+    async def release_cause(self, cause: str, by: str) -> None:
+        values = {"cause": cause, "by": by, "now": self._clock()}
+
+        def release(db: sqlite3.Connection) -> None:
+            db.execute(sql.RELEASE_CAUSE, values)
+            db.execute(sql.WAKE_STOPPED, values)
+
+        await self.database.write(release)
+
+    async def find_release(self, cause: str) -> Release | None:
+        rows = await self.database.fetch_rows(sql.FIND_RELEASE, (cause,))
+        return next((Release(by, _to_datetime(at)) for by, at in rows), None)
 
     async def now(self) -> datetime:
         return _to_datetime(self._clock())
@@ -209,6 +235,7 @@ def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, di
         "owner": state.owner,
         "title": state.title,
         "wait": state.wait.seq if state.wait else None,
+        "problem": find_cause(grown) or None,
         "now": now,
         "wake_at": now if due else None,
     }

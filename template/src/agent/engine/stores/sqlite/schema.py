@@ -30,6 +30,7 @@ MIGRATIONS = (
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
+    CREATE INDEX stopped ON threads (problem) WHERE problem IS NOT NULL AND wait IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
     CREATE INDEX running ON threads (updated) WHERE status = 'running';
     CREATE TABLE participants (
@@ -37,6 +38,9 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
+    CREATE TABLE causes (
+        cause TEXT PRIMARY KEY, noticed REAL, released REAL, released_by TEXT
+    ) WITHOUT ROWID;
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY, proof TEXT NOT NULL, expires_at REAL NOT NULL
     ) WITHOUT ROWID;

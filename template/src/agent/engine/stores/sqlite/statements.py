@@ -11,18 +11,20 @@ APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 INSERT = """
-    INSERT INTO threads (id, version, status, agent, owner, title, wait, created, updated, wake_at)
-    VALUES (:id, :version, :status, :agent, :owner, :title, :wait, :now, :now, :wake_at)
+    INSERT INTO threads (
+        id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
+    VALUES (:id, :version, :status, :agent, :owner, :title, :wait, :problem, :now, :now, :wake_at)
 """
-COUNT = "UPDATE threads SET version = :version, crashes = 0 WHERE id = :id"
+COUNT = "UPDATE threads SET version = :version, crashes = 0, problem = NULL WHERE id = :id"
 """What an append changes that leaves the thread as it was: no index names these columns."""
 WAKE = """
-    UPDATE threads SET version = :version, crashes = 0, wake_at = :wake_at, attempts = 0
+    UPDATE threads SET version = :version, crashes = 0, wake_at = :wake_at, attempts = 0,
+        problem = :problem
     WHERE id = :id
 """
 CHANGE = """
     UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
-        agent = :agent, owner = :owner, wait = :wait, updated = :now,
+        agent = :agent, owner = :owner, wait = :wait, problem = :problem, updated = :now,
         wake_at = coalesce(:wake_at, wake_at),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
@@ -65,6 +67,22 @@ RENEW = """
 RELEASE = """
     UPDATE threads SET holder = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
-        wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END
+        wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END,
+        problem = CASE WHEN version = :version AND wait IS NULL THEN :problem ELSE problem END
     WHERE id = :id AND holder = :holder
+"""
+NOTICE = """
+    INSERT INTO causes (cause, noticed) VALUES (:cause, :now)
+    ON CONFLICT DO UPDATE SET noticed = :now
+    WHERE noticed IS NULL OR noticed <= :now - :every_s RETURNING cause
+"""
+RELEASE_CAUSE = """
+    INSERT INTO causes (cause, released, released_by) VALUES (:cause, :now, :by)
+    ON CONFLICT DO UPDATE SET released = :now, released_by = :by
+"""
+WAKE_STOPPED = """
+    UPDATE threads SET wake_at = :now WHERE problem = :cause AND wait IS NOT NULL
+"""
+FIND_RELEASE = """
+    SELECT released_by, released FROM causes WHERE cause = ? AND released IS NOT NULL
 """

@@ -1,0 +1,164 @@
+"""A thread that cannot go on says why, and people are asked where waiting does not mend it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from agent.engine.context.window import Prompt
+from agent.engine.log.errors import ModelRefused, Unavailable
+from agent.engine.loop.api import resume
+from agent.engine.loop.ports import Ports, Reply, Sent
+from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
+
+from ..conftest import Clock
+from ..domain import (
+    World,
+    build_ports,
+    list_types,
+    make_message,
+    store_thread,
+)
+
+NO_KEY = "openai:gpt rejected the API key (401). Check OPENAI_API_KEY."
+
+
+class Model:
+    """Fails as long as it has a failure, then ends."""
+
+    def __init__(self, failure: Exception | None) -> None:
+        self.failure = failure
+        self.asked = 0
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        self.asked += 1
+        if self.failure:
+            raise self.failure
+        return Reply('{"next_step": {"intent": "done", "message": "ok"}}', {})
+
+
+class Bell:
+    """A channel that remembers what it was to say, and to whom."""
+
+    def __init__(self) -> None:
+        self.rung: list[tuple[str, str]] = []
+
+    async def send(self, thread: Any, event: Any) -> Sent:
+        self.rung.append((thread.id, event.data.get("text", event.type)))
+        return Sent()
+
+
+async def run(ports: Ports, seconds: float = 0.1) -> None:
+    """Let a runner work for a while."""
+    working = asyncio.create_task(LocalRunner(ports, poll_s=0.01).work())
+    await asyncio.sleep(seconds)
+    working.cancel()
+    await asyncio.wait({working})
+
+
+async def test_what_waiting_does_not_mend_is_asked(store: MemoryStore, world: World) -> None:
+    model = Model(ModelRefused(NO_KEY))
+    ports = build_ports(store, model, world, responsible=("head",))
+    await store_thread(store, make_message())
+    await run(ports)
+    thread = await store.load("t")
+    wait = thread.state.wait
+    assert wait
+    assert (wait.kind, wait.audience, model.asked) == ("limit", ("head",), 1)
+    assert wait.data["error"] == NO_KEY
+    assert wait.text == f"Go on? O{NO_KEY[1:]}"
+    assert (thread.state.errors, thread.state.steps) == (0, 0), "it is charged nothing"
+    (row,) = await store.threads()
+    assert (row.problem, row.next_try) == (NO_KEY, None)
+
+
+async def test_one_notice_and_one_word_are_for_all_that_stopped(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model, bell = Model(ModelRefused(NO_KEY)), Bell()
+    ports = build_ports(store, model, world, channel=bell, responsible=("head",))
+    names = [f"t{number}" for number in range(20)]
+    for name in names:
+        await store_thread(store, make_message(), thread_id=name)
+    await run(ports)
+    assert {row.status for row in await store.threads()} == {"waiting:limit"}
+    assert len(bell.rung) == 1
+    model.failure = None
+    clock.tick(1)
+    wait = (await store.load("t3")).state.wait
+    assert wait
+    await resume(ports, "t3", wait.seq, "continue", actor="head")
+    await run(ports)
+    assert {row.status for row in await store.threads()} == {"finished"}
+    for name in names:
+        (answer,) = (e for e in (await store.load(name)).events if e.type == "resumed")
+        assert (answer.actor, answer.data["verdict"]) == ("head", "continue")
+
+
+async def test_what_stops_it_again_is_asked_again_and_said_once_an_hour(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model, bell = Model(ModelRefused(NO_KEY)), Bell()
+    ports = build_ports(store, model, world, channel=bell)
+    await store_thread(store, make_message())
+    for passed_s, notices in ((0, 1), (60, 1), (3600, 2)):
+        clock.tick(passed_s)
+        await run(ports)
+        wait = (await store.load("t")).state.wait
+        assert wait
+        assert len(bell.rung) == notices
+        clock.tick(1)
+        await resume(ports, "t", wait.seq, "continue", actor="ana")
+
+
+async def test_another_cause_is_another_notice_and_needs_another_word(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model, bell = Model(ModelRefused(NO_KEY)), Bell()
+    ports = build_ports(store, model, world, channel=bell)
+    await store_thread(store, make_message(), thread_id="a")
+    await run(ports)
+    model.failure = ModelRefused("no quota left")
+    await store_thread(store, make_message(), thread_id="b")
+    await run(ports)
+    assert len(bell.rung) == 2
+    clock.tick(1)
+    wait = (await store.load("a")).state.wait
+    assert wait
+    await resume(ports, "a", wait.seq, "continue", actor="ana")
+    await run(ports)
+    assert list_types(await store.load("b")).count("resumed") == 0
+
+
+async def test_stopping_a_thread_releases_no_other(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    ports = build_ports(store, Model(ModelRefused(NO_KEY)), world)
+    for name in "ab":
+        await store_thread(store, make_message(), thread_id=name)
+    await run(ports)
+    clock.tick(1)
+    wait = (await store.load("a")).state.wait
+    assert wait
+    await resume(ports, "a", wait.seq, "stop", actor="ana")
+    await run(ports)
+    assert (await store.load("b")).state.status == "waiting:limit"
+
+
+async def test_what_passes_by_itself_is_listed_and_goes_on(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model = Model(Unavailable("openai:gpt is unavailable (503).", 30))
+    ports = build_ports(store, model, world)
+    await store_thread(store, make_message())
+    await run(ports)
+    (row,) = await store.threads()
+    assert (row.status, row.problem) == ("running", "openai:gpt is unavailable (503).")
+    assert row.next_try
+    assert (row.next_try - await store.now()).total_seconds() == pytest.approx(30)
+    model.failure = None
+    clock.tick(31)
+    await run(ports)
+    (row,) = await store.threads()
+    assert (row.status, row.problem, row.next_try) == ("finished", "", None)
