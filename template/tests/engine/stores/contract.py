@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from agent.engine.cli.admin import add_thread, format_thread, parse_thread
-from agent.engine.log.errors import Conflict, ThreadNotFound
+from agent.engine.log.errors import Conflict, Forgotten, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.store import Claim, Store, Summary, Which
+from agent.engine.loop.store import Claim, Store, Summary, Which, hash_delivery
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -630,3 +631,66 @@ class StoreContract:
         opened = (await store.load("a")).event(2).at
         assert opened
         assert released.at > opened
+
+    # Forgetting
+
+    async def test_nothing_is_left_of_a_deleted_thread_but_its_id(
+        self, store: Store, passes: Pass
+    ) -> None:
+        said = make_message("the secret plan")
+        thread = await store_thread(store, replace(said, key="in:http:1"), make_pause("question"))
+        await store_thread(store, make_message("other"), thread_id="other")
+        await store.forget(thread)
+        for gone in (store.load("t"), store.append(thread, make_message("late"))):
+            with pytest.raises(Forgotten):
+                await gone
+        assert [row.id for row in await store.threads()] == ["other"]
+        assert [row.id for row in await store.threads(Which(("ana",)))] == ["other"]
+        assert await store.waits() == []
+        assert await store.ids() == ["other"]
+        assert await store.find_deliveries("t") == {hash_delivery("in:http:1")}
+        assert await store.find_deliveries("other") is None
+        with pytest.raises(Forgotten):
+            await store.append(Thread("t"), make_message("again"))
+        await store.compact()
+        assert len((await store.load("other")).events) == 1
+
+    async def test_a_thread_that_runs_or_grew_is_not_deleted(
+        self, store: Store, passes: Pass
+    ) -> None:
+        thread = await store_thread(store, make_message())
+        await store.claim("me", 30, "t")
+        with pytest.raises(Conflict):
+            await store.forget(thread)
+        await passes(31)
+        await store.append(thread, make_message("more"))
+        with pytest.raises(Conflict):
+            await store.forget(thread)
+        await store.forget(await store.load("t"))
+        with pytest.raises(Conflict):
+            await store.forget(thread)
+
+    async def test_a_deletion_and_an_append_at_once_leave_all_or_nothing(
+        self, store: Store
+    ) -> None:
+        for number in range(10):
+            thread = await store_thread(store, make_message(), thread_id=f"t{number}")
+            outcomes = await asyncio.gather(
+                store.append(thread, make_message("more")),
+                store.forget(thread),
+                return_exceptions=True,
+            )
+            kept = isinstance(outcomes[1], Conflict)
+            assert kept == isinstance(outcomes[0], Thread)
+            if kept:
+                assert len((await store.load(thread.id)).events) == 2
+            else:
+                assert isinstance(outcomes[0], Forgotten)
+                assert thread.id not in await store.ids()
+
+    async def test_old_threads_can_be_listed(self, store: Store, passes: Pass) -> None:
+        await store_thread(store, make_message(), thread_id="old")
+        await passes(100)
+        cut = await store.now() - timedelta(seconds=50)
+        await store_thread(store, make_message(), thread_id="new")
+        assert [row.id for row in await store.threads(Which(before=cut))] == ["old"]

@@ -2,6 +2,7 @@
 
 AgentError
 ├── ThreadNotFound   no such thread
+│   └── Forgotten    there was one, and it was deleted
 ├── Conflict         the thread grew meanwhile: look again, decide again
 ├── Refused          this answer may not close this wait
 ├── InvalidStep      what the model said is none of the steps it may take
@@ -20,6 +21,10 @@ class AgentError(Exception):
 
 class ThreadNotFound(AgentError):
     """No thread has this id."""
+
+
+class Forgotten(ThreadNotFound):
+    """The thread was deleted; what is sent again for it is not taken."""
 
 
 class Conflict(AgentError):

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal, Protocol
 
 from ..log.events import Event
@@ -34,6 +35,8 @@ class Which:
     """Only those with it in their first message, in any case."""
     prefix: str = ""
     """Of their ids."""
+    before: datetime | None = None
+    """Only those whose status changed last before this."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Store(Protocol):
     """Asked with each append."""
 
     async def load(self, thread_id: str) -> Thread:
-        """Raises ThreadNotFound."""
+        """Raises ThreadNotFound, or Forgotten where the thread was deleted."""
 
     async def grown(self, thread: Thread) -> Thread:
         """Return a thread that was loaded before, once it has grown; wait for it as long as needed.
@@ -116,7 +119,22 @@ class Store(Protocol):
 
         Raises:
             Conflict: the thread has grown since it was loaded, or a key is taken.
+            Forgotten: it was deleted.
         """
+
+    async def forget(self, thread: Thread) -> None:
+        """Delete a thread with all that is known of it, but for its id and what it received.
+
+        Raises:
+            Conflict: it has grown since it was loaded, or somebody runs it.
+        """
+
+    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
+        """Return what a deleted thread received, as `hash_delivery` names it; None if there is no
+        such deleted thread."""
+
+    async def compact(self) -> None:
+        """Remove what was deleted from the files as far as the store can."""
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         """List threads, last changed status first."""
@@ -169,6 +187,17 @@ class Store(Protocol):
 
     async def now(self) -> datetime:
         """The one clock of leases and expiry; aware, UTC."""
+
+
+def hash_delivery(key: str) -> str:
+    """Return what is kept of the key of a message once its thread is deleted."""
+    return sha256(key.encode()).hexdigest()[:16]
+
+
+def list_deliveries(thread: Thread) -> list[str]:
+    return sorted(
+        {hash_delivery(each.key) for each in thread.events if each.key and each.type == "message"}
+    )
 
 
 async def find_summary(store: Store, thread_id: str) -> Summary | None:

@@ -54,6 +54,7 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
     conditions += [dialect.asks] if which.asked else []
     conditions += [dialect.says] if which.text else []
     conditions += ["threads.id >= {first} AND threads.id < {after}"] if which.prefix else []
+    conditions += ["threads.updated < {before}"] if which.before else []
     joined = f"JOIN threads ON threads.id = participants.thread_id {_WAIT if waits else ''}"
     source, by = f"threads {_WAIT if waits else ''}", "threads"
     chosen = [conditions]
@@ -65,7 +66,7 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
         f"ORDER BY {by}.updated DESC LIMIT {{limit}}) AS part{number}"
         for number, each in enumerate(chosen)
     ]
-    names = ("first", "after", "limit", "text", "asked", *_list_values(which))
+    names = ("first", "after", "limit", "text", "asked", "before", *_list_values(which))
     marks = {name: dialect.value.format(name) for name in names}
     return " UNION ALL ".join(queries).format(running=dialect.running, **marks)
 
@@ -85,6 +86,7 @@ def make_values(which: Which, limit: int) -> dict[str, Any]:
         "limit": limit,
         "text": f"%{text}%",
         "asked": which.asked,
+        "before": which.before,
         **_list_values(which),
     }
 

@@ -5,11 +5,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..log.errors import Conflict, ThreadNotFound
+from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
+from ..loop.store import (
+    ALL,
+    Claim,
+    ListReaders,
+    Release,
+    Session,
+    Summary,
+    Waiting,
+    Which,
+    list_deliveries,
+)
 from .changes import Changes
 from .lists import find_cause, list_people
 
@@ -32,6 +42,7 @@ class MemoryStore:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
+        self._forgotten: dict[str, frozenset[str]] = {}
         self._notices: dict[str, float] = {}
         self._releases: dict[str, Release] = {}
         self._sessions: dict[str, Session] = {}
@@ -39,6 +50,8 @@ class MemoryStore:
         self.list_readers: ListReaders = list_people
 
     async def load(self, thread_id: str) -> Thread:
+        if thread_id in self._forgotten:
+            raise Forgotten(f"the thread {thread_id!r} was deleted")
         if thread_id not in self._rows:
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return self._rows[thread_id].thread
@@ -49,6 +62,8 @@ class MemoryStore:
         return newest
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
+        if thread.id in self._forgotten:
+            raise Forgotten(f"the thread {thread.id!r} was deleted")
         now = await self.now()
         readers = await self.list_readers(thread.plus(*events))
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
@@ -69,6 +84,23 @@ class MemoryStore:
             row.wake_at, row.attempts = self._clock(), 0
         self._changes.report({thread.id: row.thread.state.version})
         return row.thread
+
+    async def forget(self, thread: Thread) -> None:
+        row = self._rows.get(thread.id)
+        if not row or row.thread.state.version != thread.state.version or self._is_held(row):
+            raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
+        del self._rows[thread.id]
+        self._forgotten[thread.id] = frozenset(list_deliveries(thread))
+        self._changes.report({thread.id: 0})
+
+    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
+        return self._forgotten.get(thread_id)
+
+    async def compact(self) -> None:
+        pass
+
+    def _is_held(self, row: _Row) -> bool:
+        return row.holder is not None and row.lease_until > self._clock()
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         chosen = [row for row in self._rows.values() if self._is_meant(which, row)]
@@ -92,7 +124,7 @@ class MemoryStore:
         self._rows[thread.id].readers = await self.list_readers(thread)
 
     def _is_meant(self, which: Which, row: _Row) -> bool:
-        state, running = row.thread.state, row.holder and row.lease_until > self._clock()
+        state, running = row.thread.state, self._is_held(row)
         first = str(row.thread.event(1).data.get("text", ""))
         match which.status:
             case "waiting":
@@ -106,7 +138,8 @@ class MemoryStore:
         asked = not which.asked or bool(state.wait and state.wait.admits(which.asked))
         seen = which.names is None or not row.readers.isdisjoint(which.names)
         said = which.text.lower() in first.lower() and row.thread.id.startswith(which.prefix)
-        return fits and asked and seen and said
+        old = which.before is None or row.updated < which.before
+        return fits and asked and seen and said and old
 
     async def open_session(self, session: Session) -> None:
         self._sessions[session.id] = session

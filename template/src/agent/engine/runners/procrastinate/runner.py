@@ -52,6 +52,7 @@ class ProcrastinateRunner(LocalRunner):
         self._database = ports.store.database
         self._database.schemas["procrastinate"] = _build_schema()
         ports.store.when_due = self._defer_hint
+        ports.store.when_forgotten = self._drop_hints
         self._sweep_s = sweep_s
         self._running = set[ThreadTask]()
         self._stopping = asyncio.Event()
@@ -95,6 +96,11 @@ class ProcrastinateRunner(LocalRunner):
         except (ConnectorException, Unavailable) as error:
             why = format_error(error.__cause__ or error)
             log.warning("cannot take jobs: %s; retrying", why)
+
+    async def _drop_hints(self, db: AsyncConnection, thread_id: str) -> None:
+        await db.execute(
+            "DELETE FROM procrastinate_jobs WHERE args->>'thread_id' = %s", [thread_id]
+        )
 
     async def open_app(self) -> App:
         """Return Procrastinate's app, connected to the database."""

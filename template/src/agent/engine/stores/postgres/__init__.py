@@ -14,10 +14,20 @@ from typing import Any, Self
 
 from psycopg import AsyncConnection
 
-from ...log.errors import Conflict, ThreadNotFound
+from ...log.errors import Conflict, Forgotten, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
+from ...loop.store import (
+    ALL,
+    Claim,
+    ListReaders,
+    Release,
+    Session,
+    Summary,
+    Waiting,
+    Which,
+    list_deliveries,
+)
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
@@ -36,6 +46,8 @@ class PostgresStore:
         """Of threads that were written lately, who may read each."""
         self.when_due: WhenDue | None = None
         """Called in the transaction that makes a thread due, unless somebody is running it."""
+        self.when_forgotten: WhenDue | None = None
+        """Called in the transaction that deletes a thread."""
 
     @classmethod
     def from_env(cls) -> Self:
@@ -45,6 +57,8 @@ class PostgresStore:
     async def load(self, thread_id: str) -> Thread:
         thread = await self._read_on(Thread(thread_id))
         if not thread.events:
+            if await self.find_deliveries(thread_id) is not None:
+                raise Forgotten(f"the thread {thread_id!r} was deleted")
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return thread
 
@@ -76,7 +90,10 @@ class PostgresStore:
             )
             readers = await self.list_readers(grown)
             due = any(event.type in FACTS for event in events)
-            saved = await db.execute(sql.SAVE, {"due": due, **_build_row(grown)})
+            save = sql.SAVE if thread.events else sql.BEGIN
+            saved = await db.execute(save, {"due": due, **_build_row(grown)})
+            if saved.rowcount == 0:
+                raise Forgotten(f"the thread {thread.id!r} was deleted")
             if self._readers.get(grown.id) != readers:
                 await _write_readers(db, grown.id, readers)
             if _is_changed(thread, grown):
@@ -88,6 +105,24 @@ class PostgresStore:
         self._readers[grown.id] = readers
         self._changes.report({grown.id: grown.state.version})
         return grown
+
+    async def forget(self, thread: Thread) -> None:
+        values = {"id": thread.id, "version": thread.state.version}
+        values |= {"deliveries": json.dumps(list_deliveries(thread))}
+        async with self.database.connect() as db, db.transaction():
+            if (await db.execute(sql.FORGET, values)).rowcount == 0:
+                at = thread.state.version
+                raise Conflict(f"thread {thread.id} is no longer at event {at}, or runs")
+            if self.when_forgotten:
+                await self.when_forgotten(db, thread.id)
+        self._changes.report({thread.id: 0})
+
+    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
+        rows = await self.database.fetch_rows(sql.DELIVERIES, [make_safe(thread_id)])
+        return next((frozenset(found) for (found,) in rows), None)
+
+    async def compact(self) -> None:
+        """Do nothing: PostgreSQL's own vacuum reuses the space."""
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         return [_summarize(row) for row in await self._list(which, limit, waits=False)]

@@ -36,7 +36,7 @@ MIGRATIONS = (
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
-    CREATE INDEX stopped ON threads (sha256(convert_to(problem, 'UTF8')))
+    CREATE INDEX stopped ON threads (hashtextextended(problem, 0))
         WHERE problem IS NOT NULL AND wait IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
     CREATE INDEX running ON threads (updated) WHERE status = 'running';
@@ -47,14 +47,13 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE causes (
-        cause bytea PRIMARY KEY, noticed timestamptz, released timestamptz, released_by text
+        cause bigint PRIMARY KEY, noticed timestamptz, released timestamptz, released_by text
     );
     CREATE TABLE sessions (
         id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL
     );
     CREATE TABLE forgotten (
-        thread_id text COLLATE "C" PRIMARY KEY, generation integer NOT NULL,
-        deliveries json NOT NULL
+        thread_id text COLLATE "C" PRIMARY KEY, deliveries json NOT NULL
     );
     """,
 )

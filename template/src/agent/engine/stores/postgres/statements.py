@@ -14,20 +14,34 @@ APPEND = """
         %(data)s::text[], %(times)s::timestamptz[]) AS new (seq, type, key, actor, data, at)
     ORDER BY seq ON CONFLICT DO NOTHING RETURNING seq, at
 """
-SAVE = """
+BEGIN = """
     INSERT INTO threads (
         id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
-    VALUES (%(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s,
-        %(problem)s, clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END)
-    ON CONFLICT (id) DO UPDATE SET version = excluded.version, status = excluded.status,
-        agent = excluded.agent, owner = excluded.owner, title = excluded.title,
-        wait = excluded.wait, problem = excluded.problem,
-        updated = CASE WHEN (threads.status, threads.wait) IS DISTINCT FROM
-            (excluded.status, excluded.wait) THEN excluded.updated ELSE threads.updated END,
-        wake_at = coalesce(excluded.wake_at, threads.wake_at),
-        attempts = CASE WHEN %(due)s THEN 0 ELSE threads.attempts END, crashes = 0
-    RETURNING lease_until > clock_timestamp()
+    SELECT %(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s, %(problem)s,
+        clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END
+    WHERE NOT EXISTS (SELECT FROM forgotten WHERE thread_id = %(id)s)
+    ON CONFLICT DO NOTHING RETURNING false
 """
+SAVE = """
+    UPDATE threads SET version = %(version)s, status = %(status)s, agent = %(agent)s,
+        owner = %(owner)s, title = %(title)s, wait = %(wait)s, problem = %(problem)s,
+        updated = CASE WHEN (status, wait) IS DISTINCT FROM (%(status)s, %(wait)s::integer)
+            THEN clock_timestamp() ELSE updated END,
+        wake_at = CASE WHEN %(due)s THEN clock_timestamp() ELSE wake_at END,
+        attempts = CASE WHEN %(due)s THEN 0 ELSE attempts END, crashes = 0
+    WHERE id = %(id)s RETURNING lease_until > clock_timestamp()
+"""
+"""It finds no row once the thread was deleted, even by a transaction that it had to wait for."""
+FORGET = """
+    WITH gone AS (
+        DELETE FROM threads WHERE id = %(id)s AND version = %(version)s
+            AND (lease_until IS NULL OR lease_until <= clock_timestamp()) RETURNING id),
+    log AS (DELETE FROM events USING gone WHERE thread_id = gone.id),
+    readers AS (DELETE FROM participants USING gone WHERE thread_id = gone.id)
+    INSERT INTO forgotten (thread_id, deliveries) SELECT id, %(deliveries)s::json FROM gone
+    RETURNING thread_id
+"""
+DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = %s"
 IDS = "SELECT id FROM threads WHERE id > %s ORDER BY id LIMIT %s"
 LISTS = Dialect(
     value="%({})s",
@@ -82,7 +96,7 @@ RELEASE = """
             ELSE problem END
     WHERE id = %(id)s AND holder = %(holder)s RETURNING id
 """
-_CAUSE = "sha256(convert_to(%(cause)s, 'UTF8'))"  # a text may be longer than an index entry
+_CAUSE = "hashtextextended(%(cause)s, 0)"  # a text may be longer than an index entry
 NOTICE = f"""
     INSERT INTO causes (cause, noticed) VALUES ({_CAUSE}, clock_timestamp())
     ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp()
@@ -93,8 +107,8 @@ NOTICE = f"""
 RELEASE_CAUSE = f"""
     WITH woken AS (
         UPDATE threads SET wake_at = clock_timestamp()
-        WHERE sha256(convert_to(problem, 'UTF8')) = {_CAUSE} AND problem IS NOT NULL
-            AND wait IS NOT NULL)
+        WHERE hashtextextended(problem, 0) = {_CAUSE} AND problem = %(cause)s
+            AND problem IS NOT NULL AND wait IS NOT NULL)
     INSERT INTO causes (cause, released, released_by)
     VALUES ({_CAUSE}, clock_timestamp(), %(by)s)
     ON CONFLICT (cause) DO UPDATE SET released = clock_timestamp(), released_by = %(by)s

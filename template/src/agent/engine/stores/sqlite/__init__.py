@@ -16,10 +16,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from ...log.errors import Conflict, ThreadNotFound
+from ...log.errors import Conflict, Forgotten, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.store import ALL, Claim, ListReaders, Release, Session, Summary, Waiting, Which
+from ...loop.store import (
+    ALL,
+    Claim,
+    ListReaders,
+    Release,
+    Session,
+    Summary,
+    Waiting,
+    Which,
+    list_deliveries,
+)
 from ...settings import optional
 from ..changes import Changes
 from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
@@ -49,6 +59,8 @@ class SqliteStore:
     async def load(self, thread_id: str) -> Thread:
         thread = await self._read_on(Thread(thread_id))
         if not thread.events:
+            if await self.find_deliveries(thread_id) is not None:
+                raise Forgotten(f"the thread {thread_id!r} was deleted")
             raise ThreadNotFound(f"there is no thread {thread_id!r}")
         return thread
 
@@ -83,7 +95,8 @@ class SqliteStore:
         def insert(db: sqlite3.Connection) -> None:
             try:
                 db.executemany(sql.APPEND, rows)
-                db.execute(save, values)
+                if db.execute(save, values).rowcount == 0:
+                    raise Forgotten(f"the thread {thread.id!r} was deleted")
                 self._save_readers(db, grown, readers, save, values)
             except sqlite3.IntegrityError:
                 grew = f"thread {thread.id} grew past event {thread.state.version}"
@@ -96,6 +109,27 @@ class SqliteStore:
         self._changes.report({grown.id: grown.state.version})
         return grown
 
+    async def forget(self, thread: Thread) -> None:
+        values = {"id": thread.id, "version": thread.state.version, "now": self._clock()}
+        values |= {"deliveries": json.dumps(list_deliveries(thread))}
+
+        def delete(db: sqlite3.Connection) -> None:
+            if db.execute(sql.FORGET, values).rowcount == 0:
+                at = thread.state.version
+                raise Conflict(f"thread {thread.id} is no longer at event {at}, or runs")
+            for statement in sql.FORGET_REST:
+                db.execute(statement, values)
+
+        await self.database.write(delete)
+        self._changes.report({thread.id: 0})
+
+    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
+        rows = await self.database.fetch_rows(sql.DELIVERIES, (thread_id,))
+        return next((frozenset(json.loads(found)) for (found,) in rows), None)
+
+    async def compact(self) -> None:
+        await self.database.compact()
+
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         return [self._summarize(row) for row in await self._list(which, limit, waits=False)]
 
@@ -106,6 +140,7 @@ class SqliteStore:
     async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
         query = write_list(sql.LISTS, which, waits=waits)
         values = make_values(which, limit) | {"now": self._clock()}
+        values["before"] = which.before and which.before.timestamp()
         rows = await self.database.fetch_rows(query, values, slow=bool(which.text))
         return choose_rows(rows, limit)
 

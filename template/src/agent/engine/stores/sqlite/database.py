@@ -60,6 +60,20 @@ class Database:
         with closing(connect(self.path)) as db:
             return db.execute(query, values).fetchall()
 
+    async def compact(self) -> None:
+        """Copy the write-ahead log into the file and empty it; then rewrite the file.
+
+        What was deleted is then in neither, unless another process reads at the time.
+        """
+        async with self._translate_errors():
+            await self._open()
+            await run_in_thread(self._vacuum)
+
+    def _vacuum(self) -> None:
+        with closing(connect(self.path)) as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     async def close(self) -> None:
         self._connected.close()
         self.writer.stop()

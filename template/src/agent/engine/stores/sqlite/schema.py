@@ -45,7 +45,7 @@ MIGRATIONS = (
         id TEXT PRIMARY KEY, proof TEXT NOT NULL, expires_at REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE forgotten (
-        thread_id TEXT PRIMARY KEY, generation INTEGER NOT NULL, deliveries TEXT NOT NULL
+        thread_id TEXT PRIMARY KEY, deliveries TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE readers (version INTEGER NOT NULL);
     INSERT INTO readers VALUES (1)
@@ -70,6 +70,7 @@ def connect(path: Path) -> sqlite3.Connection:
         # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
         _use_wal(db)
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA secure_delete = ON")
     except BaseException:
         db.close()
         raise

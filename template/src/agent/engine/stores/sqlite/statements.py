@@ -13,7 +13,8 @@ APPEND = """
 INSERT = """
     INSERT INTO threads (
         id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
-    VALUES (:id, :version, :status, :agent, :owner, :title, :wait, :problem, :now, :now, :wake_at)
+    SELECT :id, :version, :status, :agent, :owner, :title, :wait, :problem, :now, :now, :wake_at
+    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE thread_id = :id)
 """
 COUNT = "UPDATE threads SET version = :version, crashes = 0, problem = NULL WHERE id = :id"
 """What an append changes that leaves the thread as it was: no index names these columns."""
@@ -29,6 +30,16 @@ CHANGE = """
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
+FORGET = """
+    DELETE FROM threads
+    WHERE id = :id AND version = :version AND (holder IS NULL OR lease_until <= :now)
+"""
+FORGET_REST = (
+    "DELETE FROM events WHERE thread_id = :id",
+    "DELETE FROM participants WHERE thread_id = :id",
+    "INSERT INTO forgotten (thread_id, deliveries) VALUES (:id, :deliveries)",
+)
+DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = ?"
 IDS = "SELECT id FROM threads WHERE id > ? ORDER BY id LIMIT ?"
 LISTS = Dialect(
     value=":{}",
