@@ -1,5 +1,6 @@
 """The composition root: what an owner's files may lack, and what it says of mistakes in them."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,20 @@ import pytest
 from agent.engine import Agent, Finish, parts
 from agent.engine.build import Application
 from agent.engine.llms.scripted import ScriptedLLM
-from agent.engine.log.errors import Misconfigured
+from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
-from .domain import Done, make_message, store_thread
+from .domain import (
+    Done,
+    make_failure,
+    make_message,
+    make_result,
+    make_start,
+    make_step,
+    store_thread,
+)
 
 SYSTEM = "You are a test.\n"
 
@@ -104,3 +113,51 @@ def test_each_agent_has_the_model_that_is_set_for_it() -> None:
 def test_an_application_without_an_agent_says_so() -> None:
     with pytest.raises(Misconfigured, match=r"app\.py names no agent"):
         Application({}).build(no_model)
+
+
+CARD = re.compile(r"\b\d{4}(?:[ -]?\d{4}){3}\b")
+
+
+def hide_cards(text: str) -> str:
+    return CARD.sub("[card]", text)
+
+
+async def test_what_an_owner_removes_is_never_stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "system.md").write_text(SYSTEM, "utf-8")
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    one = least(folder)
+    made = MemoryStore()
+    ports = Application({"least": one}, redact=hide_cards, store=lambda: made).build(no_model).ports
+    card = "4111 1111 1111 1111"
+    call = {"intent": "done", "message": card}
+    thread = await store_thread(
+        ports.store,
+        make_message(f"my card is {card}"),
+        make_step("done", message=card),
+        make_start(2),
+        make_result(2, {"card": card, card: [f"{card}!", 7]}),
+        make_failure(3, f"no such card: {card}"),
+    )
+    kept = [event.data for event in (await made.load(thread.id)).events]
+    assert kept[0]["text"] == "my card is [card]"
+    assert kept[1]["call"] == call, "the tool gets it as it is"
+    assert kept[3]["output"] == {"card": "[card]", "[card]": ["[card]!", 7]}
+    assert kept[4]["error"] == "no such card: [card]"
+    assert thread == await made.load(thread.id)
+
+
+async def test_if_that_fails_nothing_is_stored(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: str) -> str:
+        raise ValueError("no")
+
+    (folder / "system.md").write_text(SYSTEM, "utf-8")
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    made = MemoryStore()
+    built = Application({"least": least(folder)}, redact=broken, store=lambda: made).build(no_model)
+    with pytest.raises(Unavailable, match="`redact` failed"):
+        await store_thread(built.ports.store, make_message("secret"))
+    assert await made.ids() == []

@@ -18,6 +18,7 @@ from .people.access import list_readers
 from .people.identity import PeopleFile
 from .people.names import check_names
 from .people.routing import Routing
+from .redaction import Redact, redact_store
 from .runners.app import App, ModelOf, Trigger
 
 COMPACT = Path(__file__).with_name("loop") / "compact.md"
@@ -34,6 +35,9 @@ class Application:
     """`MODEL=<one of these>:<its own name for the model>`."""
     channels: Mapping[str, Channel] = field(default_factory=dict)
     triggers: Sequence[Trigger] = ()
+    redact: Redact | None = None
+    """`redact(text)`: what of a text is kept, such as without the numbers of cards. Asked for what
+    people say, what tools return and for errors, before they are stored or sent to a model."""
     store: Callable[[], Store] | None = None
     """Makes the store; None for the one that was chosen. A runner may need a store of its own."""
 
@@ -49,6 +53,8 @@ class Application:
             check_names(directory, name, agent.decide, agent.responsible)
         ports = Ports(parts.store(models, self.store), notifier, agents, directory)
         ports.store.list_readers = partial(list_readers, ports)
+        if self.redact:
+            redact_store(ports.store, self.redact)
         return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers])
 
     def _bind(self, name: str, model: str) -> BoundAgent:

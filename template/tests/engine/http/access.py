@@ -41,6 +41,7 @@ async def begin_anas(store: Store) -> Thread:
 
 
 OF_A_THREAD = {
+    ("DELETE", "/threads/{thread_id}"): None,
     ("POST", "/threads/{thread_id}/messages"): {"text": "hi"},
     ("GET", "/threads/{thread_id}"): None,
     ("POST", "/threads/{thread_id}/waits/{wait}"): {"verdict": "reject", "text": "no"},
@@ -64,6 +65,7 @@ OF_NO_THREAD = {
     ("POST", "/logout"),
     ("GET", "/"),  # how to get to a page
     ("GET", "/healthz"),
+    ("GET", "/readyz"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/docs/oauth2-redirect"),

@@ -218,3 +218,28 @@ async def test_a_stream_ends_with_the_right_to_read(
 
 def test_addresses_are_filled() -> None:
     assert fill("/waits/{thread_id}/{wait}") == "/waits/t/3"
+
+
+async def test_only_administrators_delete_threads(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    root = Town(admins=("bob",))
+    async with await open_town(store, world, runner, "ana", directory=root) as ana:
+        await begin(ana, key="1", conversation="c")
+        (row,) = await store.threads()
+        path = f"/threads/{row.id}"
+        assert (await ana.delete(path)).status_code == 403
+    async with await open_town(store, world, runner, "bob", directory=root) as bob:
+        assert (await bob.delete(path)).json() == {"detail": "the thread runs; cancel it first"}
+        assert (await bob.post(f"{path}/cancel")).status_code == 202
+        assert (await bob.delete(path)).status_code == 204
+        assert [(await bob.request(how, path)).status_code for how in ("GET", "DELETE")] == [
+            410,
+            410,
+        ]
+    async with await open_town(store, world, runner, "ana", directory=root) as ana:
+        assert (await begin(ana, key="1", conversation="c")).status_code == 410
+        again = await begin(ana, key="2", conversation="c")
+        assert again.status_code == 202
+        assert again.json()["id"] != row.id
+        assert (await begin(ana, key="2", conversation="c")).json() == again.json()

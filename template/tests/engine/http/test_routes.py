@@ -431,7 +431,7 @@ def test_every_route_says_what_it_is_for(api: FastAPI) -> None:
     for path, methods in described["paths"].items():
         for method, operation in methods.items():
             assert operation["description"], (method, path)
-            assert ("security" in operation) == (path != "/healthz")
+            assert ("security" in operation) == (path not in ("/healthz", "/readyz"))
             for status, answer in operation["responses"].items():
                 assert answer["description"] != "Successful Response", (method, path, status)
 
@@ -441,6 +441,7 @@ GUARDED = [
     ("POST", "/threads"),
     ("GET", "/threads/t"),
     ("GET", "/threads/t/events"),
+    ("DELETE", "/threads/t"),
     ("POST", "/threads/t/messages"),
     ("POST", "/threads/t/waits/1"),
     ("POST", "/threads/t/waits/1/preview"),
@@ -476,7 +477,7 @@ def test_no_route_is_left_out_above(api: FastAPI) -> None:
     routes = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     ids = {"thread_id": "t", "wait": 1, "approval": 1, "step": 1}
     asked = {(method, path.format(**ids)) for method, path in routes}
-    assert asked == {*GUARDED, ("GET", "/healthz")}
+    assert asked == {*GUARDED, ("GET", "/healthz"), ("GET", "/readyz")}
 
 
 @pytest.mark.parametrize(
@@ -557,7 +558,8 @@ async def test_a_body_that_turns_out_too_long_is_not_read_on(ana: Caller) -> Non
         ("GET", "/threads/none?after=-1", 404),
         ("GET", "/threads?statu=waiting", 422),
         ("GET", "/threads?status=sleeping", 422),
-        ("DELETE", "/threads/none", 405),
+        ("DELETE", "/threads/none", 404),
+        ("PUT", "/threads/none", 405),
         ("GET", "/threads/none/cancel", 405),
     ],
 )
@@ -594,7 +596,7 @@ async def test_a_store_that_is_away_is_503_and_says_when_to_come_back(
         await ana.get("/threads/t"),
         await ana.get("/threads/t/events"),
         await ana.get("/waits"),
-        await ana.get("/healthz"),
+        await ana.get("/readyz"),
     ):
         assert (answer.status_code, detail(answer)) == (503, "the disk is gone")
         assert answer.headers["retry-after"] == ("8" if asked_for else "1")

@@ -109,6 +109,26 @@ def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch)
     assert compared == [32] * 9
 
 
+async def test_it_is_alive_but_not_ready_while_the_store_hangs_or_it_stops(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hang(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    api = api_of(ports, Asleep())
+    async with caller(api) as anybody:
+        assert (await anybody.get("/readyz")).status_code == 200
+        with monkeypatch.context() as patch:
+            patch.setattr("agent.engine.http.server.PATIENCE_S", 0.01)
+            patch.setattr(ports.store, "threads", hang)
+            answer = await anybody.get("/readyz")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+            assert (await anybody.get("/healthz")).status_code == 200
+        api.state.service.closing.set()
+        assert (await anybody.get("/readyz")).status_code == 503
+        assert (await anybody.get("/healthz")).status_code == 200
+
+
 async def test_a_runner_that_broke_is_a_health_problem(ports: Ports) -> None:
     class Broken(Asleep):
         async def work(self, concurrency: int = 1) -> None:

@@ -345,3 +345,22 @@ def test_a_setting_says_where_the_database_is(monkeypatch: pytest.MonkeyPatch, p
     assert SqliteStore.from_env().database.path == path
     monkeypatch.delenv("SQLITE_PATH")
     assert SqliteStore.from_env().database.path == Path("data/threads.db")
+
+
+def read_files(path: Path) -> bytes:
+    """Return what is in the file and in those beside it."""
+    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+
+
+async def test_a_text_that_was_deleted_is_in_no_file(path: Path) -> None:
+    store = SqliteStore(path)
+    secret = [make_message(f"the secret plan {n} " + "x" * 3000) for n in range(50)]
+    thread = await store_thread(store, *secret)
+    for number in range(200):
+        await store_thread(store, make_message("other"), thread_id=f"other{number}")
+    assert b"the secret plan" in read_files(path)
+    await store.forget(thread)
+    await store.compact()
+    assert b"the secret plan" not in read_files(path)
+    assert len(await store.ids()) == 200
+    await store.close()

@@ -20,6 +20,7 @@ from ..runners.app import Build
 from .answers import answer, approve, edit, inbox, reject
 from .demo import demo
 from .doctor import doctor
+from .forget import forget
 from .format import mark_lines
 from .remarks import rate, revoke
 from .run import run, worker
@@ -30,7 +31,7 @@ from .threads import cancel, fork, show, threads
 Mount = Callable[[typer.Typer, Build], None]
 COMMANDS = (
     *(run, inbox, approve, reject, edit, answer, threads, show, rate, revoke, fork, cancel),
-    *(worker, doctor),
+    *(forget, worker, doctor),
 )
 
 

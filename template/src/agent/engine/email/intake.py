@@ -4,7 +4,7 @@ import asyncio
 import logging
 from dataclasses import dataclass
 
-from ..log.errors import Refused, ThreadNotFound
+from ..log.errors import Forgotten, Refused, ThreadNotFound
 from ..loop import api
 from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
@@ -49,17 +49,20 @@ class Intake:
             reason = reason or "it has no text"
             log.info("ignored mail %s from %s: %s", head.id, head.sender, reason)
             return reason
-        await api.launch(
-            self.app.ports,
-            thread_id,
-            text,
-            actor=actor,
-            delivery=format_delivery(head.id),
-            source="email",
-            reply_to=format_home(head.sender, head.subject),
-            agent=choose_agent("email", head.recipients),
-        )
-        self.app.runner.wake(thread_id)
+        try:
+            thread = await api.launch(
+                self.app.ports,
+                thread_id,
+                text,
+                actor=actor,
+                delivery=format_delivery(head.id),
+                source="email",
+                reply_to=format_home(head.sender, head.subject),
+                agent=choose_agent("email", head.recipients),
+            )
+        except Forgotten as forgotten:
+            return str(forgotten)
+        self.app.runner.wake(thread.id)
         return ""
 
     def _find_thread_id(self, head: Head) -> str:
@@ -71,6 +74,7 @@ class Intake:
 
     async def _find_refusal(self, thread_id: str, person: str) -> str:
         """Return why the thread takes no more mails, or none of this person; else ""."""
+        thread_id = await api.find_conversation(self.app.ports.store, thread_id)
         try:
             thread = await self.app.ports.store.load(thread_id)
         except ThreadNotFound:

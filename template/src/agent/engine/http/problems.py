@@ -11,17 +11,26 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ..log.errors import AgentError, Conflict, Refused, ThreadNotFound, Unavailable
+from ..log.errors import (
+    AgentError,
+    Conflict,
+    Forgotten,
+    Refused,
+    ThreadNotFound,
+    Unavailable,
+)
 from ..log.events import cut
 
 MAX_BODY = 1_000_000
 """Bytes."""
 
-STATUSES = {ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
+STATUSES = {Forgotten: 410, ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
     401: "No token, or nobody's.",
+    403: "Only administrators may do this.",
     404: "No such thread, or no such agent.",
+    410: "The thread was deleted.",
     409: "Refused; the thread is as it was.",
     413: f"The body has more than {MAX_BODY} bytes.",
     422: "The request does not fit, or its Idempotency-Key came with another text before.",

@@ -175,6 +175,20 @@ async def cancel(
     return _report_recorded(service, thread, thread.state.version)
 
 
+@router.delete(
+    "/threads/{thread_id}",
+    status_code=204,
+    response_description="Deleted, with all that was known of it.",
+    responses=document_errors(403, 404, 409, 410),
+)
+async def delete(thread: Loaded, service: Running, name: Actor) -> None:
+    """Delete a thread for good; for administrators. One that runs or waits is cancelled first."""
+    ports = service.app.ports
+    if not ports.directory.is_admin(name):
+        raise HTTPException(403, "only administrators delete threads")
+    await api.forget(ports, thread.id, actor=name)
+
+
 @router.get(
     "/threads/{thread_id}/events",
     response_class=EventSourceResponse,

@@ -24,6 +24,8 @@ from .service import Running, Service, Tokens
 
 MAX_LOGIN = 8_192
 """Bytes of the form that signs somebody in."""
+PATIENCE_S = 0.8
+"""How long the store may take to answer."""
 DRAIN_S = 5
 """How long requests may take to end once the server stops."""
 
@@ -70,13 +72,29 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
         if served.router:
             api.include_router(cast(APIRouter, served.router))
     api.include_router(waits.start)  # after all others: whoever has a page at `/` comes first
-    api.get("/healthz", response_description="Both do.", responses=_UNHEALTHY)(healthz)
+    api.get("/healthz", response_description="It does.", responses=_UNHEALTHY)(healthz)
+    api.get("/readyz", response_description="Both do.", responses=_UNHEALTHY)(readyz)
     return api
 
 
+async def readyz(service: Running) -> dict[str, str]:
+    """Say whether the store answers and what runs beside runs; no model is asked.
+
+    Whoever sends requests here should wait for it.
+    """
+    if service.closing.is_set():
+        raise HTTPException(503, "it is stopping", {"Retry-After": "10"})
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await service.app.ports.store.threads(limit=1)
+    except TimeoutError:
+        why = "the store did not answer within a second"
+        raise HTTPException(503, why, {"Retry-After": "1"}) from None
+    return await healthz(service)
+
+
 async def healthz(service: Running) -> dict[str, str]:
-    """Say whether the store answers and what runs beside runs; no model is asked."""
-    await service.app.ports.store.threads(limit=1)
+    """Say whether what runs beside runs; a process of which it does not should be replaced."""
     if service.failure:
         why = f"it cannot go on: {service.failure}"
         raise HTTPException(503, why, {"Retry-After": "10"})

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from ..log.errors import Conflict, Refused, Unavailable
+from ..log.errors import Conflict, Forgotten, Refused, Unavailable
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .ports import Ports
 from .record import append_fact
+from .store import Store, hash_delivery
 from .verdicts import check_answer, check_edit, find_open_wait
 
 _NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
@@ -47,6 +48,7 @@ async def launch(
     Raises:
         AgentGone: there is no such agent.
         Refused: `strict`, and the thread is another agent's.
+        Forgotten: this very message was for a thread that was deleted.
     """
     name = ports.get_agent_named(agent).name
     where = {"source": source, "reply_to": reply_to, "agent": name}
@@ -58,7 +60,26 @@ async def launch(
             raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
         return said
 
-    return await append_fact(ports.store, Thread(thread_id), start)
+    while True:
+        try:
+            return await append_fact(ports.store, Thread(thread_id), start)
+        except Forgotten:
+            thread_id = await find_conversation(ports.store, thread_id, f"in:{delivery}")
+
+
+async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
+    """Return the id that a conversation has now: each deleted thread of it leaves room for another.
+
+    No idempotency key of a deleted thread comes back, as keys begin with the thread's id.
+
+    Raises:
+        Forgotten: the message `key` was for a deleted thread.
+    """
+    while (received := await store.find_deliveries(thread_id)) is not None:
+        if hash_delivery(key) in received:
+            raise Forgotten(f"the thread {thread_id!r} was deleted, and this message was for it")
+        thread_id = str(uuid5(_NAMESPACE, json.dumps([thread_id, "next"])))
+    return thread_id
 
 
 async def append_message(
@@ -240,6 +261,26 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
         return make_event("cancelled", actor, reason=reason)
 
     return await append_fact(ports.store, await ports.store.load(thread_id), stop)
+
+
+async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
+    """Delete a thread; one that waits for somebody only if `cancelling`, which cancels it first.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: it waits, or runs, or grew at the same time.
+    """
+    thread = await ports.store.load(thread_id)
+    if thread.state.wait and not cancelling:
+        raise Refused(f"the thread is {thread.state.status}; cancel it first")
+    if not thread.state.ended and not thread.state.wait:
+        raise Refused("the thread runs; cancel it first")
+    if thread.state.wait:
+        thread = await cancel(ports, thread_id, actor=actor, reason="deleted")
+    try:
+        await ports.store.forget(thread)
+    except Conflict as error:
+        raise Refused(f"{error}; nothing was deleted") from None
 
 
 async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:

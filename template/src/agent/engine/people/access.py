@@ -12,6 +12,7 @@ from ..log.errors import Refused, ThreadNotFound
 from ..log.state import is_person
 from ..log.thread import Thread
 from ..loop.agent import Act
+from ..loop.api import find_conversation
 from ..loop.outcome import attempt
 from ..loop.ports import Ports
 
@@ -59,6 +60,7 @@ async def check_sender(ports: Ports, thread_id: str, person: str) -> None:
     Whoever speaks there reads it there, so nothing else is asked.
     """
     with suppress(ThreadNotFound):
+        thread_id = await find_conversation(ports.store, thread_id)
         await check_act(ports, await ports.store.load(thread_id), person, "write")
 
 

@@ -19,6 +19,7 @@ from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.api import keep_time
 from ..loop.ports import Ports
 from ..loop.store import Claim, Store
+from .retention import keep_clean
 
 ThreadTask = asyncio.Task[None]
 """Advances one claimed thread."""
@@ -64,7 +65,7 @@ class LocalRunner:
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency
         running, stopping = set[ThreadTask](), asyncio.Event()
-        async with self._renew_leases():
+        async with self._renew_leases(), keep_clean(self._ports):
             try:
                 while True:
                     await self._start_due(running, stopping)

@@ -8,11 +8,11 @@ continues it. Slack threads that the agent takes no part in are ignored.
 from contextlib import suppress
 from typing import Any
 
-from ..log.errors import Refused, ThreadNotFound
+from ..log.errors import Forgotten, Refused, ThreadNotFound
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import append_message, launch, name_thread
+from ..loop.api import append_message, find_conversation, launch, name_thread
 from ..people.access import check_act, check_reader, check_sender
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
@@ -63,7 +63,8 @@ class Messages:
     ) -> Thread | None:
         ports, direct = self._app.ports, event.get("channel_type") == "im"
         team = (await self._slack.get_bot()).team
-        ours = name_thread("slack", team, f"{place.channel}:{place.ts}")
+        named = name_thread("slack", team, f"{place.channel}:{place.ts}")
+        ours = await find_conversation(ports.store, named)
         reply = event["type"] == "message" and place.ts != event["ts"]
         await check_sender(ports, ours, given["actor"])
         with suppress(ThreadNotFound):
@@ -80,7 +81,9 @@ class Messages:
         if not starts:
             return None
         agent = choose_agent("slack", [place.channel])
-        return await launch(ports, ours, **given, reply_to=place.address, agent=agent)
+        with suppress(Forgotten):  # it was for a thread that was deleted since
+            return await launch(ports, named, **given, reply_to=place.address, agent=agent)
+        return None
 
     async def _is_for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
         bot = await self._slack.get_bot()

@@ -1,0 +1,69 @@
+"""Deletes threads that ended `RETENTION_DAYS` ago, if that is set."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from ..log.errors import AgentError, Misconfigured
+from ..loop.api import forget
+from ..loop.ports import Ports
+from ..loop.store import Which
+from ..settings import optional
+
+EVERY_S = 3600.0
+AT_ONCE = 500
+"""Threads that are looked for at a time."""
+
+log = logging.getLogger(__name__)
+
+
+def read_retention() -> timedelta | None:
+    """Return how long threads are kept after they ended; None for ever. Raises Misconfigured."""
+    text = optional("RETENTION_DAYS")
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 100_000:
+        raise Misconfigured(f"RETENTION_DAYS={text!r} is not a number of days")
+    return timedelta(days=int(text))
+
+
+async def sweep(ports: Ports, kept: timedelta) -> int:
+    """Delete the threads that ended before, and return how many."""
+    number = 0
+    which = Which(status="finished", before=await ports.store.now() - kept)
+    while rows := await ports.store.threads(which, AT_ONCE):
+        before = number
+        for row in rows:
+            try:
+                await forget(ports, row.id, actor="system")
+                number += 1
+            except AgentError as error:
+                log.warning("thread %s is kept: %s", row.id, error)
+        if number == before:
+            break
+    return number
+
+
+@asynccontextmanager
+async def keep_clean(ports: Ports) -> AsyncIterator[None]:
+    """Sweep now and every hour while the context is open. Raises Misconfigured."""
+    kept = read_retention()
+
+    async def keep_sweeping(kept: timedelta) -> None:
+        while True:
+            try:
+                if number := await sweep(ports, kept):
+                    log.info("deleted %d threads that ended %d days ago", number, kept.days)
+            except AgentError as error:
+                log.warning("%s; old threads are kept for now", error)
+            await asyncio.sleep(EVERY_S)
+
+    task = asyncio.create_task(keep_sweeping(kept)) if kept else None
+    try:
+        yield
+    finally:
+        if task:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
