@@ -17,7 +17,8 @@ from agent.engine.log.events import Event
 from agent.engine.log.state import VERDICTS, Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run, Wait
-from agent.engine.loop.api import cancel, keep_time, launch, resume
+from agent.engine.loop.api import cancel, launch, resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import BoundAgent, Ports, Reply, Sent
 from agent.engine.people.identity import AnyName
 from agent.engine.stores.memory import MemoryStore

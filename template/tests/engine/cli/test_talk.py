@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from agent.engine.characters import clean
 from agent.engine.cli.dialog import ask_answer
 from agent.engine.cli.talk import Talk, format_news
-from agent.engine.log.characters import clean
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run
-from agent.engine.loop.api import keep_time, resume
+from agent.engine.loop.api import resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from agent.engine.characters import clean, is_unseen
 from agent.engine.cli import COMMANDS
 from agent.engine.cli.edits import write_edit
 from agent.engine.cli.format import CONTINUES, fold_line
 from agent.engine.cli.waits import describe_wait, list_answers
-from agent.engine.log.characters import clean, is_unseen
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.state import OpenWait
 

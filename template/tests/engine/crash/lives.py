@@ -17,6 +17,7 @@ from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api, record
 from agent.engine.loop.actions import Action
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import BoundAgent, Ports, Steps
 from agent.engine.people.identity import AnyName
 from agent.engine.runners import local
@@ -217,7 +218,7 @@ async def approver(ports: Ports, life: Life) -> str:
 @a_life
 async def expirer(ports: Ports, life: Life) -> str:
     """Close the wait if its time is over."""
-    return (await api.keep_time(ports, await ports.store.load(THREAD))).state.status
+    return (await keep_time(ports, await ports.store.load(THREAD))).state.status
 
 
 async def send(ports: Ports, thread_id: str = THREAD, delivery: str = "first") -> Thread:

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from agent.engine.characters import is_unseen
 from agent.engine.email.letters import Letterhead, write_letter
 from agent.engine.email.paragraphs import LONGEST_CALL
 from agent.engine.email.stamp import Stamp
-from agent.engine.log.characters import is_unseen
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.people.cards import format_scope, write_call
 

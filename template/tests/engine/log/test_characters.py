@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.log.characters import clean, is_unseen, quote
+from agent.engine.characters import clean, is_unseen, quote
 
 from ..examples import given, settings, st
 

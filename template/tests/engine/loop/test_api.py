@@ -11,15 +11,8 @@ from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
-from agent.engine.loop.api import (
-    append_message,
-    cancel,
-    fork,
-    keep_time,
-    launch,
-    name_thread,
-    resume,
-)
+from agent.engine.loop.api import append_message, cancel, fork, launch, name_thread, resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.record import MAX_PAUSE_S, append_fact, make_wait, resolve_audience
 from agent.engine.stores.memory import MemoryStore

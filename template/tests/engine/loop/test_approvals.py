@@ -13,7 +13,8 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import NobodyKnown, Refused
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.state import Standing
-from agent.engine.loop.api import cancel, fork, keep_time, resume, revoke
+from agent.engine.loop.api import cancel, fork, resume, revoke
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import Ports
 from agent.engine.people.identity import AnyName
 from agent.engine.stores.memory import MemoryStore

@@ -17,7 +17,8 @@ from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavaila
 from agent.engine.log.events import CallJson, make_event
 from agent.engine.log.thread import Thread, idempotency_key
 from agent.engine.loop.actions import Action, Ask, Effect, Finish, Run, Wait
-from agent.engine.loop.api import append_message, cancel, keep_time, launch, report, resume
+from agent.engine.loop.api import append_message, cancel, launch, report, resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.outcome import attempt
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.steps import Step

@@ -10,7 +10,8 @@ from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Ask, Finish, Run
-from agent.engine.loop.api import keep_time, resume
+from agent.engine.loop.api import resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.steps import Step
 from agent.engine.slack.blocks import build_wait
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from agent.engine.cli.admin import add_thread, format_thread, parse_thread
+from agent.engine.index import Summary, Which, hash_delivery
 from agent.engine.log.errors import Conflict, Forgotten, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.store import Claim, Store, Summary, Which, hash_delivery
+from agent.engine.loop.store import Claim, Store
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock

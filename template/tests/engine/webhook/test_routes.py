@@ -19,7 +19,7 @@ from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Finish, Run, Wait
-from agent.engine.loop.api import keep_time
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from .. import settings
-from ..log.characters import clean
+from ..characters import clean
 from ..log.errors import AgentError
 from ..runners.app import Build
 from .answers import answer, approve, edit, inbox, reject

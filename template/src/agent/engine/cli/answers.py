@@ -13,7 +13,7 @@ import typer
 from ..log.errors import Refused
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import keep_time
+from ..loop.clock import keep_time
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.identity import find_local_user

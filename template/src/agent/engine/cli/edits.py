@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
+from ..characters import quote
 from ..llms.schema import list_shapes
-from ..log.characters import quote
 from ..log.errors import Refused
 from ..log.events import CallJson
 from ..log.state import VERDICTS

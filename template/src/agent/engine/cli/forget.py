@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from ..index import Which
 from ..log.errors import Conflict, Refused, ThreadNotFound
 from ..log.thread import Thread
-from ..loop import api
+from ..loop.deletion import forget as forget_thread
 from ..loop.ports import Ports
-from ..loop.store import Which
 from ..people.identity import find_local_user
 from ..runners.app import no_model
 from .format import format_command
@@ -90,7 +90,7 @@ async def _find(
 
 async def _forget(ports: Ports, thread: Thread, screen: Screen) -> bool:
     try:
-        await api.forget(ports, thread.id, actor=find_local_user(), cancelling=True)
+        await forget_thread(ports, thread.id, actor=find_local_user(), cancelling=True)
     except (Refused, Conflict, ThreadNotFound) as error:
         screen.say(f"{thread.id[:8]} stays: {error}")
         return False

@@ -16,7 +16,7 @@ from typing import TextIO
 
 import typer
 
-from ..log.characters import clean
+from ..characters import clean
 from ..people.words import shorten
 from .format import fold_line
 

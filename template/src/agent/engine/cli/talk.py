@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.errors import Refused
 from ..log.events import Event
 from ..log.state import OpenWait

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from ..log.characters import clean
+from ..characters import clean
+from ..index import Summary, Which
 from ..log.errors import ThreadNotFound
 from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.store import Store, Summary, Which, find_summary
+from ..loop.store import Store, find_summary
 from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten

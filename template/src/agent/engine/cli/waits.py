@@ -6,7 +6,7 @@ A line that begins with `|` belongs to the line above it, so no text can pass fo
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import CallJson
 from ..log.state import OpenWait
 from ..log.thread import Thread

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import as_json, cut
 
 MAX_BLOCK = 8_000

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..log.errors import Forgotten, Refused, ThreadNotFound
 from ..loop import api
+from ..loop.deletion import find_conversation
 from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
@@ -74,7 +75,7 @@ class Intake:
 
     async def _find_refusal(self, thread_id: str, person: str) -> str:
         """Return why the thread takes no more mails, or none of this person; else ""."""
-        thread_id = await api.find_conversation(self.app.ports.store, thread_id)
+        thread_id = await find_conversation(self.app.ports.store, thread_id)
         try:
             thread = await self.app.ports.store.load(thread_id)
         except ThreadNotFound:

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, formataddr
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import Event
 from ..log.thread import Thread
 from ..people.cards import KINDS, explain_message, title_wait

@@ -12,7 +12,7 @@ from html import escape
 from textwrap import TextWrapper
 from typing import Any, Literal
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import cut
 from ..people.cards import (
     KINDS,

@@ -5,7 +5,7 @@ Each value is quoted, so it can look neither like another row nor like the name 
 
 from dataclasses import dataclass
 
-from ..log.characters import quote
+from ..characters import quote
 from ..log.events import CallJson
 from ..people.cards import list_changes, write_call, write_name
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..characters import clean
 from ..llms.schema import list_shapes
-from ..log.characters import clean
 from ..log.errors import Refused
 from ..log.events import CallJson
 

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from ..log.characters import clean, quote
+from ..characters import clean, quote
 from ..log.errors import AgentError
 from ..people import cards
 from ..people.words import format_value

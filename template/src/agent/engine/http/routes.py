@@ -10,6 +10,7 @@ from ..log.events import make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
+from ..loop.deletion import forget
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
 from . import wire
@@ -186,7 +187,7 @@ async def delete(thread: Loaded, service: Running, name: Actor) -> None:
     ports = service.app.ports
     if not ports.directory.is_admin(name):
         raise HTTPException(403, "only administrators delete threads")
-    await api.forget(ports, thread.id, actor=name)
+    await forget(ports, thread.id, actor=name)
 
 
 @router.get(

@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
+from ..index import Session as Kept
 from ..log.thread import Thread
-from ..loop.store import Session as Kept
 from . import pages
 from .service import Running, Service, hash_token, load_for
 

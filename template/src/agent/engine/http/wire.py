@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from ..index import Summary, Which
 from ..log.events import CallJson, make_safe
 from ..log.state import VERDICTS, OpenWait, Standing
 from ..log.thread import Thread
 from ..loop.ports import Ports
-from ..loop.store import Summary, Which
 from ..people.access import list_names
 
 MAX_TEXT = 80_000

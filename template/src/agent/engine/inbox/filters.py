@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from ..index import Which
 from ..log.events import make_safe
-from ..loop.store import Which
 
 Show = Literal["", "mine", "waiting", "running", "stalled", "finished"]
 

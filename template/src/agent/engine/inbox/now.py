@@ -6,7 +6,7 @@ A page shows one such state, and offers the next one instead of changing under a
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import Event
 from ..log.thread import Thread
 from ..people.cards import KINDS, explain_message, format_scope, title_wait

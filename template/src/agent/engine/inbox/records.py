@@ -7,7 +7,7 @@ page of the event has all of what is cut here.
 from dataclasses import dataclass
 from typing import Any
 
-from ..log.characters import quote
+from ..characters import quote
 from ..log.events import cut
 
 ROWS = 50

@@ -23,11 +23,12 @@ from ..http.previews import Preview
 from ..http.service import LastEventId, Running, Service
 from ..http.sessions import Opened, Person, Sent, require_person
 from ..http.stream import stream_events
+from ..index import Which
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.store import Which, find_summary
+from ..loop.store import find_summary
 from ..people.access import check_act, check_sender, list_names
 from ..people.words import format_title
 from .filters import FILTERS, Filter

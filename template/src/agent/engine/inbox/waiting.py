@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..http.answers import find_urgency
+from ..index import Summary, Waiting
 from ..log.state import OpenWait
-from ..loop.store import Summary, Waiting
 
 
 @dataclass(frozen=True)

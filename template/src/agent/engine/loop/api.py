@@ -7,24 +7,23 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import uuid4, uuid5
 
-from ..log.errors import Conflict, Forgotten, Refused, Unavailable
+from ..log.errors import Forgotten, Refused, Unavailable
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
+from .clock import keep_time
+from .deletion import NAMESPACE, find_conversation
 from .ports import Ports
 from .record import append_fact
-from .store import Store, hash_delivery
 from .verdicts import check_answer, check_edit, find_open_wait
-
-_NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
 
 
 def name_thread(trigger: str, scope: str, conversation: str) -> str:
     """Name the thread of a conversation: the same on every machine, and no trigger's own
     can name another's."""
-    return str(uuid5(_NAMESPACE, json.dumps([trigger, scope, conversation])))
+    return str(uuid5(NAMESPACE, json.dumps([trigger, scope, conversation])))
 
 
 async def launch(
@@ -65,21 +64,6 @@ async def launch(
             return await append_fact(ports.store, Thread(thread_id), start)
         except Forgotten:
             thread_id = await find_conversation(ports.store, thread_id, f"in:{delivery}")
-
-
-async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
-    """Return the id that a conversation has now: each deleted thread of it leaves room for another.
-
-    No idempotency key of a deleted thread comes back, as keys begin with the thread's id.
-
-    Raises:
-        Forgotten: the message `key` was for a deleted thread.
-    """
-    while (received := await store.find_deliveries(thread_id)) is not None:
-        if hash_delivery(key) in received:
-            raise Forgotten(f"the thread {thread_id!r} was deleted, and this message was for it")
-        thread_id = str(uuid5(_NAMESPACE, json.dumps([thread_id, "next"])))
-    return thread_id
 
 
 async def append_message(
@@ -213,40 +197,6 @@ async def report(ports: Ports, key: str, text: str, *, actor: str) -> Thread:
     return await resume(ports, thread.id, wait, "done", actor=actor, text=text)
 
 
-async def keep_time(ports: Ports, thread: Thread) -> Thread:
-    """Close the open wait if its time is over by the store's clock, or remind people of it.
-
-    One that many threads have is also closed by whoever continued another of them.
-    """
-    wait, now = thread.state.wait, await ports.store.now()
-    about: dict[str, Any]
-    if wait and wait.data.get("cause") and (by := await _find_release(ports, thread)):
-        about = {"wait": wait.seq, "verdict": "continue"}
-        due = make_event("resumed", by, f"answer:{wait.seq}", **about)
-    elif wait and wait.expires_at and wait.expires_at <= now:
-        verdict = "done" if wait.kind == "timer" else "expired"
-        about = {"wait": wait.seq, "verdict": verdict}
-        due = make_event("resumed", "system", f"answer:{wait.seq}", **about)
-    elif wait and wait.remind_at and wait.remind_at <= now:
-        due = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
-    else:
-        return thread
-    try:
-        return await ports.store.append(thread, due)
-    except Conflict:
-        return await ports.store.load(thread.id)
-
-
-async def _find_release(ports: Ports, thread: Thread) -> str:
-    """Return who continued the threads that stopped for the same cause as this one, since then."""
-    wait = thread.state.wait
-    if wait is None:
-        return ""
-    opened = thread.event(wait.seq).at
-    release = await ports.store.find_release(wait.data["cause"])
-    return release.by if release and opened and release.at > opened else ""
-
-
 async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") -> Thread:
     """End a thread; a tool that runs may still report, and a message opens it again.
 
@@ -261,26 +211,6 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
         return make_event("cancelled", actor, reason=reason)
 
     return await append_fact(ports.store, await ports.store.load(thread_id), stop)
-
-
-async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
-    """Delete a thread; one that waits for somebody only if `cancelling`, which cancels it first.
-
-    Raises:
-        ThreadNotFound: no such thread.
-        Refused: it waits, or runs, or grew at the same time.
-    """
-    thread = await ports.store.load(thread_id)
-    if thread.state.wait and not cancelling:
-        raise Refused(f"the thread is {thread.state.status}; cancel it first")
-    if not thread.state.ended and not thread.state.wait:
-        raise Refused("the thread runs; cancel it first")
-    if thread.state.wait:
-        thread = await cancel(ports, thread_id, actor=actor, reason="deleted")
-    try:
-        await ports.store.forget(thread)
-    except Conflict as error:
-        raise Refused(f"{error}; nothing was deleted") from None
 
 
 async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:

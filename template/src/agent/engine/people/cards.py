@@ -8,7 +8,7 @@ channel that has no room for it links to the page of the wait instead of offerin
 import re
 from typing import Any
 
-from ..log.characters import clean, quote
+from ..characters import clean, quote
 from ..log.events import CallJson
 from ..log.state import OpenWait
 from .words import shorten

@@ -16,7 +16,7 @@ from ..log.errors import AgentError, Unavailable
 from ..log.state import Word, plan
 from ..log.thread import Thread
 from ..loop.advance import Advanced, advance, escalate, record_delivery
-from ..loop.api import keep_time
+from ..loop.clock import keep_time
 from ..loop.ports import Ports
 from ..loop.store import Claim, Store
 from .retention import keep_clean

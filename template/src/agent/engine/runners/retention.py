@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from ..index import Which
 from ..log.errors import AgentError, Misconfigured
-from ..loop.api import forget
+from ..loop.deletion import forget
 from ..loop.ports import Ports
-from ..loop.store import Which
 from ..settings import optional
 
 EVERY_S = 3600.0

@@ -11,7 +11,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from ..log.errors import AgentError, Refused, ThreadNotFound
 from ..log.events import Event
-from ..loop.api import keep_time, preview_edit, resume
+from ..loop.api import preview_edit, resume
+from ..loop.clock import keep_time
 from ..loop.verdicts import check_answer, find_open_wait
 from ..people.history import find_closing
 from ..runners.app import App

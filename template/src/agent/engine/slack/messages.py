@@ -12,7 +12,8 @@ from ..log.errors import Forgotten, Refused, ThreadNotFound
 from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
-from ..loop.api import append_message, find_conversation, launch, name_thread
+from ..loop.api import append_message, launch, name_thread
+from ..loop.deletion import find_conversation
 from ..people.access import check_act, check_reader, check_sender
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App

@@ -6,7 +6,7 @@ Slack interprets only what is between `<` and `>`, so those are escaped. `verbat
 
 import re
 
-from ..log.characters import clean
+from ..characters import clean
 from ..log.events import cut
 from ..people.identity import find_identities, resolve_person
 

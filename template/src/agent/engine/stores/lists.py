@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..index import Which, hash_delivery
 from ..log.thread import Thread
-from ..loop.store import Which
 
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
@@ -95,6 +95,12 @@ def choose_rows(rows: Sequence[Any], limit: int) -> list[Any]:
     """Return each thread once, the one that changed last first."""
     distinct = {row[ID]: row for row in rows}.values()
     return sorted(distinct, key=lambda row: row[UPDATED], reverse=True)[:limit]
+
+
+def list_deliveries(thread: Thread) -> list[str]:
+    return sorted(
+        {hash_delivery(each.key) for each in thread.events if each.key and each.type == "message"}
+    )
 
 
 def find_cause(thread: Thread) -> str:

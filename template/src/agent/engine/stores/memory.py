@@ -5,23 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from ..index import ALL, Release, Session, Summary, Waiting, Which
 from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.state import State
 from ..log.thread import Thread
-from ..loop.store import (
-    ALL,
-    Claim,
-    ListReaders,
-    Release,
-    Session,
-    Summary,
-    Waiting,
-    Which,
-    list_deliveries,
-)
+from ..loop.store import Claim, ListReaders
 from .changes import Changes
-from .lists import find_cause, list_people
+from .lists import find_cause, list_deliveries, list_people
 
 
 @dataclass

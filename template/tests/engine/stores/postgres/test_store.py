@@ -11,9 +11,9 @@ import pytest
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from agent.engine.index import Which
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.log.events import make_event
-from agent.engine.loop.store import Which
 from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE

@@ -9,30 +9,22 @@ creates or migrates the tables.
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from psycopg import AsyncConnection
 
+from ...index import ALL, Release, Session, Summary, Waiting, Which
 from ...log.errors import Conflict, Forgotten, ThreadNotFound
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
-from ...loop.store import (
-    ALL,
-    Claim,
-    ListReaders,
-    Release,
-    Session,
-    Summary,
-    Waiting,
-    Which,
-    list_deliveries,
-)
+from ...loop.store import Claim, ListReaders
 from ...settings import optional
 from ..changes import Changes
-from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
+from ..lists import KNOWN, WIDTH, choose_rows, list_deliveries, list_people, make_values, write_list
 from . import statements as sql
 from .pool import Database
+from .rows import is_changed, read_event, read_summary, to_utc, write_events, write_thread
 
 WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
 
@@ -71,32 +63,32 @@ class PostgresStore:
         """Return a thread with the events that it lacks."""
         values = [make_safe(thread.id), len(thread.events)]
         rows = await self.database.fetch_rows(sql.LOAD, values)
-        return thread.plus(*map(_build_event, rows)) if rows else thread
+        return thread.plus(*map(read_event, rows)) if rows else thread
 
     async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
         return dict(await self.database.fetch_rows(sql.VERSIONS, [[*names]]))
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connect() as db, db.transaction():
-            appended = await db.execute(sql.APPEND, _build_columns(thread, events))
+            appended = await db.execute(sql.APPEND, write_events(thread, events))
             times = await appended.fetchall()
             if len(times) < len(events):
                 raise Conflict(f"thread {thread.id} grew past event {thread.state.version}")
             grown = thread.plus(
                 *(
-                    replace(event, seq=seq, at=_to_utc(at))
+                    replace(event, seq=seq, at=to_utc(at))
                     for (seq, at), event in zip(times, events, strict=True)
                 )
             )
             readers = await self.list_readers(grown)
             due = any(event.type in FACTS for event in events)
             save = sql.SAVE if thread.events else sql.BEGIN
-            saved = await db.execute(save, {"due": due, **_build_row(grown)})
+            saved = await db.execute(save, {"due": due, **write_thread(grown)})
             if saved.rowcount == 0:
                 raise Forgotten(f"the thread {thread.id!r} was deleted")
             if self._readers.get(grown.id) != readers:
                 await _write_readers(db, grown.id, readers)
-            if _is_changed(thread, grown):
+            if is_changed(thread, grown):
                 await db.execute(sql.TOUCH, {"id": grown.id})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
@@ -125,11 +117,11 @@ class PostgresStore:
         """Do nothing: PostgreSQL's own vacuum reuses the space."""
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
-        return [_summarize(row) for row in await self._list(which, limit, waits=False)]
+        return [read_summary(row) for row in await self._list(which, limit, waits=False)]
 
     async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
         rows = await self._list(which, limit, waits=True)
-        return [Waiting(_summarize(row[:WIDTH]), _build_event(row[WIDTH:])) for row in rows]
+        return [Waiting(read_summary(row[:WIDTH]), read_event(row[WIDTH:])) for row in rows]
 
     async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
         values = make_safe(make_values(which, limit))
@@ -150,7 +142,7 @@ class PostgresStore:
 
     async def find_session(self, session_id: str) -> Session | None:
         rows = await self.database.fetch_rows(sql.FIND_SESSION, [make_safe(session_id)])
-        return next((Session(name, proof, _to_utc(at)) for name, proof, at in rows), None)
+        return next((Session(name, proof, to_utc(at)) for name, proof, at in rows), None)
 
     async def close_session(self, session_id: str) -> None:
         await self.database.fetch_rows(sql.CLOSE_SESSION, [make_safe(session_id)])
@@ -188,67 +180,16 @@ class PostgresStore:
 
     async def find_release(self, cause: str) -> Release | None:
         rows = await self.database.fetch_rows(sql.FIND_RELEASE, {"cause": make_safe(cause)})
-        return next((Release(by, _to_utc(at)) for by, at in rows), None)
+        return next((Release(by, to_utc(at)) for by, at in rows), None)
 
     async def now(self) -> datetime:
         ((now,),) = await self.database.fetch_rows("SELECT clock_timestamp()")
-        return _to_utc(now)
+        return to_utc(now)
 
     async def close(self) -> None:
         await self.database.close()
 
 
-def _is_changed(before: Thread, after: Thread) -> bool:
-    """Say whether the thread has another place in lists now."""
-    waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
-    return before.state.status != after.state.status or waits[0] != waits[1]
-
-
 async def _write_readers(db: AsyncConnection, thread_id: str, readers: frozenset[str]) -> None:
     values = {"id": thread_id, "readers": make_safe(sorted(readers))}
     await db.execute(sql.WRITE_READERS, values)
-
-
-def _summarize(row: Sequence[Any]) -> Summary:
-    name, status, agent, owner, title, version, created, updated, *now_is = row
-    running, problem, wake_at = now_is
-    times = (_to_utc(created), _to_utc(updated))
-    next_try = _to_utc(wake_at) if wake_at else None
-    about = (status, agent, owner, title, version)
-    return Summary(name, *about, *times, running, problem, next_try)
-
-
-def _build_event(row: Sequence[Any]) -> Event:
-    kind, data, actor, key, seq, at = row
-    return Event(kind, data, actor, key, seq, _to_utc(at))
-
-
-def _build_row(thread: Thread) -> dict[str, Any]:
-    """Return what the table of threads says of one, besides the hints of runners."""
-    state = thread.state
-    return {
-        "id": thread.id,
-        "version": state.version,
-        "status": state.status,
-        "agent": state.agent,
-        "owner": state.owner,
-        "title": state.title,
-        "wait": state.wait.seq if state.wait else None,
-        "problem": find_cause(thread) or None,
-    }
-
-
-def _build_columns(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
-    return {
-        "id": thread.id,
-        "seqs": [thread.state.version + place for place in range(1, len(events) + 1)],
-        "types": [event.type for event in events],
-        "keys": [event.key for event in events],
-        "actors": [event.actor for event in events],
-        "data": [json.dumps(event.data, ensure_ascii=False, allow_nan=False) for event in events],
-        "times": [event.at for event in events],
-    }
-
-
-def _to_utc(at: datetime) -> datetime:
-    return at.astimezone(UTC)

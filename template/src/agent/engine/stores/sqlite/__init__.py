@@ -12,34 +12,24 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from ...index import ALL, Release, Session, Summary, Waiting, Which
 from ...log.errors import Conflict, Forgotten, ThreadNotFound
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.store import (
-    ALL,
-    Claim,
-    ListReaders,
-    Release,
-    Session,
-    Summary,
-    Waiting,
-    Which,
-    list_deliveries,
-)
+from ...loop.store import Claim, ListReaders
 from ...settings import optional
 from ..changes import Changes
-from ..lists import KNOWN, WIDTH, choose_rows, find_cause, list_people, make_values, write_list
+from ..lists import KNOWN, WIDTH, choose_rows, list_deliveries, list_people, make_values, write_list
 from . import statements as sql
 from .database import Database
+from .rows import read_event, read_summary, to_datetime, write_event, write_thread
 
 PART = 500
 """Events that are read at a time, so that a long thread does not hold up the others."""
-
-_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class SqliteStore:
@@ -74,7 +64,7 @@ class SqliteStore:
         new: list[Event] = []
         first = len(thread.events)
         while rows := await self.database.fetch_rows(sql.LOAD, (thread.id, first + len(new), PART)):
-            new += map(_build_event, rows)
+            new += map(read_event, rows)
             if len(rows) < PART:
                 break
             await asyncio.sleep(0)
@@ -84,13 +74,15 @@ class SqliteStore:
         now = self._clock()
         grown = thread.plus(
             *(
-                replace(event, seq=seq, at=event.at or _to_datetime(now))
+                replace(event, seq=seq, at=event.at or to_datetime(now))
                 for seq, event in enumerate(events, thread.state.version + 1)
             )
         )
-        save, values = _save(thread, grown, now, any(event.type in FACTS for event in events))
+        save, values = write_thread(
+            thread, grown, now, any(event.type in FACTS for event in events)
+        )
         readers = await self.list_readers(grown)
-        rows = [_build_row(thread.id, event) for event in grown.events[len(thread.events) :]]
+        rows = [write_event(thread.id, event) for event in grown.events[len(thread.events) :]]
 
         def insert(db: sqlite3.Connection) -> None:
             try:
@@ -131,11 +123,11 @@ class SqliteStore:
         await self.database.compact()
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
-        return [self._summarize(row) for row in await self._list(which, limit, waits=False)]
+        return [read_summary(row) for row in await self._list(which, limit, waits=False)]
 
     async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
         rows = await self._list(which, limit, waits=True)
-        return [Waiting(self._summarize(row[:WIDTH]), _build_event(row[WIDTH:])) for row in rows]
+        return [Waiting(read_summary(row[:WIDTH]), read_event(row[WIDTH:])) for row in rows]
 
     async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
         query = write_list(sql.LISTS, which, waits=waits)
@@ -153,14 +145,6 @@ class SqliteStore:
         self._readers.pop(thread.id, None)
         await self.database.write(lambda db: self._write_readers(db, thread.id, readers))
 
-    def _summarize(self, row: tuple[Any, ...]) -> Summary:
-        name, status, agent, owner, title, version, created, updated, *now_is = row
-        running, problem, wake_at = now_is
-        times = (_to_datetime(created), _to_datetime(updated))
-        next_try = _to_datetime(wake_at) if wake_at else None
-        about = (status, agent, owner, title, version)
-        return Summary(name, *about, *times, bool(running), problem, next_try)
-
     async def open_session(self, session: Session) -> None:
         row = (session.id, session.proof, session.expires_at.timestamp())
 
@@ -172,7 +156,7 @@ class SqliteStore:
 
     async def find_session(self, session_id: str) -> Session | None:
         rows = await self.database.fetch_rows(sql.FIND_SESSION, (session_id, self._clock()))
-        return next((Session(name, proof, _to_datetime(at)) for name, proof, at in rows), None)
+        return next((Session(name, proof, to_datetime(at)) for name, proof, at in rows), None)
 
     async def close_session(self, session_id: str) -> None:
         await self.database.write(lambda db: db.execute(sql.CLOSE_SESSION, (session_id,)))
@@ -220,10 +204,10 @@ class SqliteStore:
 
     async def find_release(self, cause: str) -> Release | None:
         rows = await self.database.fetch_rows(sql.FIND_RELEASE, (cause,))
-        return next((Release(by, _to_datetime(at)) for by, at in rows), None)
+        return next((Release(by, to_datetime(at)) for by, at in rows), None)
 
     async def now(self) -> datetime:
-        return _to_datetime(self._clock())
+        return to_datetime(self._clock())
 
     def _save_readers(
         self,
@@ -257,42 +241,3 @@ class SqliteStore:
 
     async def close(self) -> None:
         await self.database.close()
-
-
-def _save(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, dict[str, Any]]:
-    """Return the statement that writes as little as possible, and its values."""
-    before, state = thread.state, grown.state
-    row = {
-        "id": grown.id,
-        "version": state.version,
-        "status": state.status,
-        "agent": state.agent,
-        "owner": state.owner,
-        "title": state.title,
-        "wait": state.wait.seq if state.wait else None,
-        "problem": find_cause(grown) or None,
-        "now": now,
-        "wake_at": now if due else None,
-    }
-    if not thread.events:
-        return sql.INSERT, row
-    waited = before.wait.seq if before.wait else None
-    said = (before.status, waited, before.owner, before.title)
-    if said != (state.status, row["wait"], state.owner, state.title):
-        return sql.CHANGE, row
-    return (sql.WAKE if due else sql.COUNT), row
-
-
-def _build_row(thread_id: str, event: Event) -> tuple[Any, ...]:
-    assert event.at, "append gives every event its time"
-    at = event.at.timestamp()
-    return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
-
-
-def _build_event(row: tuple[Any, ...]) -> Event:
-    kind, data, actor, key, seq, at = row
-    return Event(kind, json.loads(data), actor, key, seq, _to_datetime(at))
-
-
-def _to_datetime(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)

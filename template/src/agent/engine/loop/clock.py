@@ -1,0 +1,42 @@
+"""What time does to a wait: it expires, people are reminded, or somebody has continued it."""
+
+from typing import Any
+
+from ..log.errors import Conflict
+from ..log.events import make_event
+from ..log.thread import Thread
+from .ports import Ports
+
+
+async def keep_time(ports: Ports, thread: Thread) -> Thread:
+    """Close the open wait if its time is over by the store's clock, or remind people of it.
+
+    One that many threads have is also closed by whoever continued another of them.
+    """
+    wait, now = thread.state.wait, await ports.store.now()
+    about: dict[str, Any]
+    if wait and wait.data.get("cause") and (by := await _find_release(ports, thread)):
+        about = {"wait": wait.seq, "verdict": "continue"}
+        due = make_event("resumed", by, f"answer:{wait.seq}", **about)
+    elif wait and wait.expires_at and wait.expires_at <= now:
+        verdict = "done" if wait.kind == "timer" else "expired"
+        about = {"wait": wait.seq, "verdict": verdict}
+        due = make_event("resumed", "system", f"answer:{wait.seq}", **about)
+    elif wait and wait.remind_at and wait.remind_at <= now:
+        due = make_event("reminded", "system", f"remind:{wait.seq}", wait=wait.seq)
+    else:
+        return thread
+    try:
+        return await ports.store.append(thread, due)
+    except Conflict:
+        return await ports.store.load(thread.id)
+
+
+async def _find_release(ports: Ports, thread: Thread) -> str:
+    """Return who continued the threads that stopped for the same cause as this one, since then."""
+    wait = thread.state.wait
+    if wait is None:
+        return ""
+    opened = thread.event(wait.seq).at
+    release = await ports.store.find_release(wait.data["cause"])
+    return release.by if release and opened and release.at > opened else ""

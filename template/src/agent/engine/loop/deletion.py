@@ -1,0 +1,50 @@
+"""Deleting threads, and where their conversations go on."""
+
+import json
+from uuid import NAMESPACE_URL, uuid5
+
+from ..index import hash_delivery
+from ..log.errors import Conflict, Forgotten, Refused
+from ..log.events import make_event
+from .ports import Ports
+from .record import append_fact
+from .store import Store
+
+NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
+"""Of the ids of threads."""
+
+
+async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
+    """Return the id that a conversation has now: each deleted thread of it leaves room for another.
+
+    No idempotency key of a deleted thread comes back, as keys begin with the thread's id.
+
+    Raises:
+        Forgotten: the message `key` was for a deleted thread.
+    """
+    while (received := await store.find_deliveries(thread_id)) is not None:
+        if hash_delivery(key) in received:
+            raise Forgotten(f"the thread {thread_id!r} was deleted, and this message was for it")
+        thread_id = str(uuid5(NAMESPACE, json.dumps([thread_id, "next"])))
+    return thread_id
+
+
+async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
+    """Delete a thread; one that waits for somebody only if `cancelling`, which cancels it first.
+
+    Raises:
+        ThreadNotFound: no such thread.
+        Refused: it waits, or runs, or grew at the same time.
+    """
+    thread = await ports.store.load(thread_id)
+    if thread.state.wait and not cancelling:
+        raise Refused(f"the thread is {thread.state.status}; cancel it first")
+    if not thread.state.ended and not thread.state.wait:
+        raise Refused("the thread runs; cancel it first")
+    if thread.state.wait:
+        ended = make_event("cancelled", actor, reason="deleted")
+        thread = await append_fact(ports.store, thread, lambda _: ended)
+    try:
+        await ports.store.forget(thread)
+    except Conflict as error:
+        raise Refused(f"{error}; nothing was deleted") from None

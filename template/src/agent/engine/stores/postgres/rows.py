@@ -1,0 +1,62 @@
+"""The rows of the PostgreSQL store: how threads and events are written into them, and read."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ...index import Summary
+from ...log.events import Event
+from ...log.thread import Thread
+from ..lists import find_cause
+
+
+def is_changed(before: Thread, after: Thread) -> bool:
+    """Say whether the thread has another place in lists now."""
+    waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
+    return before.state.status != after.state.status or waits[0] != waits[1]
+
+
+def read_summary(row: Sequence[Any]) -> Summary:
+    name, status, agent, owner, title, version, created, updated, *now_is = row
+    running, problem, wake_at = now_is
+    times = (to_utc(created), to_utc(updated))
+    next_try = to_utc(wake_at) if wake_at else None
+    about = (status, agent, owner, title, version)
+    return Summary(name, *about, *times, running, problem, next_try)
+
+
+def read_event(row: Sequence[Any]) -> Event:
+    kind, data, actor, key, seq, at = row
+    return Event(kind, data, actor, key, seq, to_utc(at))
+
+
+def write_thread(thread: Thread) -> dict[str, Any]:
+    """Return what the table of threads says of one, besides the hints of runners."""
+    state = thread.state
+    return {
+        "id": thread.id,
+        "version": state.version,
+        "status": state.status,
+        "agent": state.agent,
+        "owner": state.owner,
+        "title": state.title,
+        "wait": state.wait.seq if state.wait else None,
+        "problem": find_cause(thread) or None,
+    }
+
+
+def write_events(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:
+    return {
+        "id": thread.id,
+        "seqs": [thread.state.version + place for place in range(1, len(events) + 1)],
+        "types": [event.type for event in events],
+        "keys": [event.key for event in events],
+        "actors": [event.actor for event in events],
+        "data": [json.dumps(event.data, ensure_ascii=False, allow_nan=False) for event in events],
+        "times": [event.at for event in events],
+    }
+
+
+def to_utc(at: datetime) -> datetime:
+    return at.astimezone(UTC)

@@ -1,0 +1,64 @@
+"""The rows of the SQLite store: how threads and events are written into them, and read."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ...index import Summary
+from ...log.events import Event
+from ...log.thread import Thread
+from ..lists import find_cause
+from . import statements as sql
+
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def write_thread(
+    thread: Thread, grown: Thread, now: float, due: bool
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement that writes as little as possible, and its values."""
+    before, state = thread.state, grown.state
+    row = {
+        "id": grown.id,
+        "version": state.version,
+        "status": state.status,
+        "agent": state.agent,
+        "owner": state.owner,
+        "title": state.title,
+        "wait": state.wait.seq if state.wait else None,
+        "problem": find_cause(grown) or None,
+        "now": now,
+        "wake_at": now if due else None,
+    }
+    if not thread.events:
+        return sql.INSERT, row
+    waited = before.wait.seq if before.wait else None
+    said = (before.status, waited, before.owner, before.title)
+    if said != (state.status, row["wait"], state.owner, state.title):
+        return sql.CHANGE, row
+    return (sql.WAKE if due else sql.COUNT), row
+
+
+def write_event(thread_id: str, event: Event) -> tuple[Any, ...]:
+    assert event.at, "append gives every event its time"
+    at = event.at.timestamp()
+    return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
+
+
+def read_event(row: tuple[Any, ...]) -> Event:
+    kind, data, actor, key, seq, at = row
+    return Event(kind, json.loads(data), actor, key, seq, to_datetime(at))
+
+
+def to_datetime(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def read_summary(row: Sequence[Any]) -> Summary:
+    name, status, agent, owner, title, version, created, updated, *now_is = row
+    running, problem, wake_at = now_is
+    times = (to_datetime(created), to_datetime(updated))
+    next_try = to_datetime(wake_at) if wake_at else None
+    about = (status, agent, owner, title, version)
+    return Summary(name, *about, *times, bool(running), problem, next_try)
