@@ -615,6 +615,7 @@ class StoreContract:
         for name, cause in (("a", "no key"), ("b", "no key"), ("c", "no quota")):
             wait = make_pause("limit", cause=cause, error=cause)
             thread = await store_thread(store, make_message(), wait, thread_id=name)
+            thread = await store.append(thread, make_delivery(2))
             await store.claim("me", 30, name)
             await store.release("me", thread, None, 0)
         assert {row.id: row.problem for row in await store.threads()} == {

@@ -6,7 +6,7 @@ While nobody follows anything, nobody looks.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from ..log.errors import Unavailable
+from ..log.errors import Forgotten, ThreadNotFound, Unavailable
 from ..log.thread import Thread
 
 LOOK_S = 0.3
@@ -55,3 +55,29 @@ class Changes:
                     if not follower.done():
                         follower.set_exception(error)
                 return
+
+
+class Follows:
+    """Loads and follows threads, for a store that can read the rest of one."""
+
+    _changes: Changes
+
+    async def _read_on(self, thread: Thread) -> Thread:
+        """Return a thread with the events that it lacks, the same one if it lacks none."""
+        raise NotImplementedError
+
+    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
+        raise NotImplementedError
+
+    async def load(self, thread_id: str) -> Thread:
+        thread = await self._read_on(Thread(thread_id))
+        if thread.events:
+            return thread
+        if await self.find_deliveries(thread_id) is not None:
+            raise Forgotten(f"the thread {thread_id!r} was deleted")
+        raise ThreadNotFound(f"there is no thread {thread_id!r}")
+
+    async def grown(self, thread: Thread) -> Thread:
+        while (newest := await self._read_on(thread)) is thread:
+            await self._changes.wait(thread)
+        return newest

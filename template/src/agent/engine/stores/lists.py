@@ -97,6 +97,27 @@ def choose_rows(rows: Sequence[Any], limit: int) -> list[Any]:
     return sorted(distinct, key=lambda row: row[UPDATED], reverse=True)[:limit]
 
 
+def write_thread(thread: Thread) -> dict[str, Any]:
+    """Return what the table of threads says of one, besides the hints of runners."""
+    state = thread.state
+    return {
+        "id": thread.id,
+        "version": state.version,
+        "status": state.status,
+        "agent": state.agent,
+        "owner": state.owner,
+        "title": state.title,
+        "wait": state.wait.seq if state.wait else None,
+        "problem": find_cause(thread) or None,
+    }
+
+
+def is_changed(before: Thread, after: Thread) -> bool:
+    """Say whether a thread has another place in lists now."""
+    waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
+    return before.state.status != after.state.status or waits[0] != waits[1]
+
+
 def list_deliveries(thread: Thread) -> list[str]:
     return sorted(
         {hash_delivery(each.key) for each in thread.events if each.key and each.type == "message"}

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from ..index import ALL, Release, Session, Summary, Waiting, Which
 from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
-from ..log.state import State
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
 from .changes import Changes
-from .lists import find_cause, list_deliveries, list_people
+from .lists import find_cause, is_changed, list_deliveries, list_people
 
 
 @dataclass
@@ -67,9 +66,9 @@ class MemoryStore:
             replace(event, seq=seq, at=event.at or now)
             for seq, event in enumerate(events, version + 1)
         ]
-        row.thread, before, row.crashes = thread.plus(*stored), row.thread.state, 0
+        row.thread, before, row.crashes = thread.plus(*stored), row.thread, 0
         row.readers, row.problem = readers, find_cause(row.thread)
-        row.updated = now if _is_changed(before, row.thread.state) else row.updated
+        row.updated = now if is_changed(before, row.thread) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             row.wake_at, row.attempts = self._clock(), 0
@@ -200,11 +199,6 @@ class MemoryStore:
 
 def _is_due(row: _Row, now: float) -> bool:
     return row.wake_at is not None and row.wake_at <= now
-
-
-def _is_changed(before: State, after: State) -> bool:
-    waits = (before.wait and before.wait.seq, after.wait and after.wait.seq)
-    return before.status != after.status or waits[0] != waits[1]
 
 
 def _summarize(row: _Row, now: float) -> Summary:

@@ -15,21 +15,31 @@ from typing import Any, Self
 from psycopg import AsyncConnection
 
 from ...index import ALL, Release, Session, Summary, Waiting, Which
-from ...log.errors import Conflict, Forgotten, ThreadNotFound
+from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
 from ...loop.store import Claim, ListReaders
 from ...settings import optional
-from ..changes import Changes
-from ..lists import KNOWN, WIDTH, choose_rows, list_deliveries, list_people, make_values, write_list
+from ..changes import Changes, Follows
+from ..lists import (
+    KNOWN,
+    WIDTH,
+    choose_rows,
+    is_changed,
+    list_deliveries,
+    list_people,
+    make_values,
+    write_list,
+    write_thread,
+)
 from . import statements as sql
 from .pool import Database
-from .rows import is_changed, read_event, read_summary, to_utc, write_events, write_thread
+from .rows import read_event, read_summary, to_utc, write_events
 
 WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
 
 
-class PostgresStore:
+class PostgresStore(Follows):
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self._changes = Changes(self._read_versions)
@@ -46,21 +56,7 @@ class PostgresStore:
         """A wrong DATABASE_URL is reported at the first use, since `agent demo` needs none."""
         return cls(optional("DATABASE_URL"))
 
-    async def load(self, thread_id: str) -> Thread:
-        thread = await self._read_on(Thread(thread_id))
-        if not thread.events:
-            if await self.find_deliveries(thread_id) is not None:
-                raise Forgotten(f"the thread {thread_id!r} was deleted")
-            raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return thread
-
-    async def grown(self, thread: Thread) -> Thread:
-        while (newest := await self._read_on(thread)) is thread:
-            await self._changes.wait(thread)
-        return newest
-
     async def _read_on(self, thread: Thread) -> Thread:
-        """Return a thread with the events that it lacks."""
         values = [make_safe(thread.id), len(thread.events)]
         rows = await self.database.fetch_rows(sql.LOAD, values)
         return thread.plus(*map(read_event, rows)) if rows else thread

@@ -8,13 +8,6 @@ from typing import Any
 from ...index import Summary
 from ...log.events import Event
 from ...log.thread import Thread
-from ..lists import find_cause
-
-
-def is_changed(before: Thread, after: Thread) -> bool:
-    """Say whether the thread has another place in lists now."""
-    waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
-    return before.state.status != after.state.status or waits[0] != waits[1]
 
 
 def read_summary(row: Sequence[Any]) -> Summary:
@@ -29,21 +22,6 @@ def read_summary(row: Sequence[Any]) -> Summary:
 def read_event(row: Sequence[Any]) -> Event:
     kind, data, actor, key, seq, at = row
     return Event(kind, data, actor, key, seq, to_utc(at))
-
-
-def write_thread(thread: Thread) -> dict[str, Any]:
-    """Return what the table of threads says of one, besides the hints of runners."""
-    state = thread.state
-    return {
-        "id": thread.id,
-        "version": state.version,
-        "status": state.status,
-        "agent": state.agent,
-        "owner": state.owner,
-        "title": state.title,
-        "wait": state.wait.seq if state.wait else None,
-        "problem": find_cause(thread) or None,
-    }
 
 
 def write_events(thread: Thread, events: Sequence[Event]) -> dict[str, Any]:

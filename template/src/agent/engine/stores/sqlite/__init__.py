@@ -17,22 +17,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...index import ALL, Release, Session, Summary, Waiting, Which
-from ...log.errors import Conflict, Forgotten, ThreadNotFound
+from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...loop.store import Claim, ListReaders
 from ...settings import optional
-from ..changes import Changes
+from ..changes import Changes, Follows
 from ..lists import KNOWN, WIDTH, choose_rows, list_deliveries, list_people, make_values, write_list
 from . import statements as sql
 from .database import Database
-from .rows import read_event, read_summary, to_datetime, write_event, write_thread
+from .rows import read_event, read_summary, save_thread, to_datetime, write_event
 
 PART = 500
 """Events that are read at a time, so that a long thread does not hold up the others."""
 
 
-class SqliteStore:
+class SqliteStore(Follows):
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
         self.database = Database(Path(path))
         self._clock = clock
@@ -46,21 +46,7 @@ class SqliteStore:
     def from_env(cls) -> Self:
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
-    async def load(self, thread_id: str) -> Thread:
-        thread = await self._read_on(Thread(thread_id))
-        if not thread.events:
-            if await self.find_deliveries(thread_id) is not None:
-                raise Forgotten(f"the thread {thread_id!r} was deleted")
-            raise ThreadNotFound(f"there is no thread {thread_id!r}")
-        return thread
-
-    async def grown(self, thread: Thread) -> Thread:
-        while (newest := await self._read_on(thread)) is thread:
-            await self._changes.wait(thread)
-        return newest
-
     async def _read_on(self, thread: Thread) -> Thread:
-        """Return a thread with the events that it lacks."""
         new: list[Event] = []
         first = len(thread.events)
         while rows := await self.database.fetch_rows(sql.LOAD, (thread.id, first + len(new), PART)):
@@ -78,9 +64,7 @@ class SqliteStore:
                 for seq, event in enumerate(events, thread.state.version + 1)
             )
         )
-        save, values = write_thread(
-            thread, grown, now, any(event.type in FACTS for event in events)
-        )
+        save, values = save_thread(thread, grown, now, any(event.type in FACTS for event in events))
         readers = await self.list_readers(grown)
         rows = [write_event(thread.id, event) for event in grown.events[len(thread.events) :]]
 

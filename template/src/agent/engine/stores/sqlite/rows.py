@@ -8,34 +8,19 @@ from typing import Any
 from ...index import Summary
 from ...log.events import Event
 from ...log.thread import Thread
-from ..lists import find_cause
+from ..lists import is_changed, write_thread
 from . import statements as sql
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def write_thread(
-    thread: Thread, grown: Thread, now: float, due: bool
-) -> tuple[str, dict[str, Any]]:
+def save_thread(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, dict[str, Any]]:
     """Return the statement that writes as little as possible, and its values."""
-    before, state = thread.state, grown.state
-    row = {
-        "id": grown.id,
-        "version": state.version,
-        "status": state.status,
-        "agent": state.agent,
-        "owner": state.owner,
-        "title": state.title,
-        "wait": state.wait.seq if state.wait else None,
-        "problem": find_cause(grown) or None,
-        "now": now,
-        "wake_at": now if due else None,
-    }
+    row = write_thread(grown) | {"now": now, "wake_at": now if due else None}
     if not thread.events:
         return sql.INSERT, row
-    waited = before.wait.seq if before.wait else None
-    said = (before.status, waited, before.owner, before.title)
-    if said != (state.status, row["wait"], state.owner, state.title):
+    said = (thread.state.owner, thread.state.title)
+    if is_changed(thread, grown) or said != (row["owner"], row["title"]):
         return sql.CHANGE, row
     return (sql.WAKE if due else sql.COUNT), row
 

@@ -16,7 +16,9 @@ INSERT = """
     SELECT :id, :version, :status, :agent, :owner, :title, :wait, :problem, :now, :now, :wake_at
     WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE thread_id = :id)
 """
-COUNT = "UPDATE threads SET version = :version, crashes = 0, problem = NULL WHERE id = :id"
+COUNT = """
+    UPDATE threads SET version = :version, crashes = 0, problem = :problem WHERE id = :id
+"""
 """What an append changes that leaves the thread as it was: no index names these columns."""
 WAKE = """
     UPDATE threads SET version = :version, crashes = 0, wake_at = :wake_at, attempts = 0,
