@@ -11,7 +11,7 @@ from agent.engine import inbox
 from agent.engine.log.events import make_event
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import Asleep, Town, World, make_message, store_thread
+from ..domain import Asleep, Town, World, make_message, make_pause, store_thread
 from ..http.access import (
     LISTS,
     OF_A_THREAD,
@@ -103,3 +103,12 @@ async def test_a_thread_that_cannot_go_on_says_so_on_its_page(
     assert "the model &lt;b&gt;is away&lt;/b&gt;" in shown
     assert "The agent is working." not in shown
     assert "problem" in (await bob.get("/")).text
+
+
+async def test_what_stopped_many_threads_is_listed_once(bob: Caller, store: MemoryStore) -> None:
+    for number in range(3):
+        wait = make_pause("limit", "bob", cause="no key")
+        await store_thread(store, make_message("hi", "bob"), wait, thread_id=f"t{number}")
+    shown = (await bob.get("/")).text
+    assert shown.count("limit?") == 1
+    assert "and 2 more threads" in shown

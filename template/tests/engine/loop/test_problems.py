@@ -66,7 +66,7 @@ async def test_what_waiting_does_not_mend_is_asked(store: MemoryStore, world: Wo
     wait = thread.state.wait
     assert wait
     assert (wait.kind, wait.audience, model.asked) == ("limit", ("head",), 1)
-    assert wait.data["error"] == NO_KEY
+    assert wait.data["cause"] == NO_KEY
     assert wait.text == f"Go on? O{NO_KEY[1:]}"
     assert (thread.state.errors, thread.state.steps) == (0, 0), "it is charged nothing"
     (row,) = await store.threads()

@@ -169,7 +169,7 @@ class WaitView(_View):
     standing: dict[str, Any] | None
     """The values for which an approval may be given for the whole thread; null where it may not."""
     limit: str | None
-    """Which limit was reached: steps, errors, tokens or crashes."""
+    """Which limit was reached: steps, errors, tokens or crashes; `model` if it refused."""
     error: str | None
     """The last error before the limit."""
     idempotency_key: str | None

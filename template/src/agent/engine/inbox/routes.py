@@ -37,6 +37,8 @@ from .now import describe_now
 from .waiting import list_questions
 
 SOURCE = "inbox"
+ASKED = 200
+"""Open waits that are looked at; those that stopped for one cause are one line."""
 LISTED = 50
 """Threads on one page."""
 
@@ -52,7 +54,7 @@ async def show_inbox(
     ports = service.app.ports
     which = query.choose(list_names(ports, name), name)
     rows = await ports.store.threads(which, LISTED)
-    waits = await ports.store.waits(Which(which.names), LISTED)
+    waits = await ports.store.waits(Which(which.names), ASKED)
     shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": build_thread_path}
     shown |= {"asked": list_questions(waits, name), "rows": rows, "more": LISTED}
     shown |= {"agent_of": _make_agent_label(service), "reader": name}

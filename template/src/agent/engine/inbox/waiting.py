@@ -1,5 +1,6 @@
 """Open waits in the order in which they concern a person."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ class Asked:
     """When it was opened."""
     mine: bool
     """The reader may answer."""
+    others: int = 0
+    """Threads that stopped for the same cause, and continue with this one."""
 
     @property
     def urgency(self) -> str:
@@ -31,7 +34,14 @@ class Asked:
 
 
 def list_questions(found: Iterable[Waiting], name: str) -> list[Asked]:
-    """List open waits, those that concern a person most first."""
+    """List open waits, those that concern a person most first; of one cause the first only."""
     waits = [(each, OpenWait.of(each.paused)) for each in found]
-    asked = [Asked(each.thread, wait, each.paused.at, wait.admits(name)) for each, wait in waits]
+    causes = Counter(wait.data.get("cause", "") for _, wait in waits)
+    asked, known = list[Asked](), set[str]()
+    for each, wait in waits:
+        cause = wait.data.get("cause", "")
+        if cause not in known:
+            others = causes[cause] - 1 if cause else 0
+            asked.append(Asked(each.thread, wait, each.paused.at, wait.admits(name), others))
+        known |= {cause} - {""}
     return sorted(asked, key=lambda one: one.place)

@@ -89,7 +89,7 @@ async def _stop_for(ports: Ports, thread: Thread, cause: str) -> Thread:
     All threads that stop for one cause go on when somebody continues one of them.
     """
     text, responsible = f"Go on? {format_reason(cause)}", ports.get_agent(thread).responsible
-    about: dict[str, Any] = {"limit": "model", "error": cause, "cause": cause}
+    about: dict[str, Any] = {"limit": "model", "cause": cause}
     try:
         asked = await make_wait(ports, thread, "limit", text, responsible, **about)
         return await ports.store.append(thread, asked)

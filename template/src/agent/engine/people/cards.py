@@ -73,7 +73,7 @@ def title_wait(data: dict[str, Any]) -> str:
     return shorten(clean(text), 1_200) if "call" in data else clean(text)
 
 
-RELEASES = "once it is mended; that also continues the other threads that stopped for it"
+RELEASES = "the other threads that stopped for this reason continue with this one"
 
 
 def list_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
@@ -84,7 +84,7 @@ def list_facts(data: dict[str, Any]) -> list[tuple[str, str]]:
         for key, name in known.items()
         if data.get(key)
     ]
-    return [*facts, ("Continue", RELEASES)] if data.get("cause") else facts
+    return [*facts, ("Note", RELEASES)] if data.get("cause") else facts
 
 
 def format_scope(data: dict[str, Any]) -> str:
