@@ -1420,7 +1420,7 @@ FAULTS = [
     Fault(
         "people are notified of each thread that one cause stopped",
         "loop/advance.py",
-        "    if cause and not await ports.store.claim_notice(cause, NOTICE_S):",
+        "    if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):",
         "    if False:",
         "loop/test_problems.py::test_one_notice_and_one_word_are_for_all_that_stopped",
     ),

@@ -43,8 +43,11 @@ class Bell:
 
     def __init__(self) -> None:
         self.rung: list[tuple[str, str]] = []
+        self.away = False
 
     async def send(self, thread: Any, event: Any) -> Sent:
+        if self.away:
+            raise Unavailable("the line is dead")
         self.rung.append((thread.id, event.data.get("text", event.type)))
         return Sent()
 
@@ -110,6 +113,21 @@ async def test_what_stops_it_again_is_asked_again_and_said_once_an_hour(
         assert len(bell.rung) == notices
         clock.tick(1)
         await resume(ports, "t", wait.seq, "continue", actor="ana")
+
+
+async def test_a_notice_that_did_not_arrive_is_sent_again(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model, bell = Model(ModelRefused(NO_KEY)), Bell()
+    bell.away = True
+    ports = build_ports(store, model, world, channel=bell)
+    await store_thread(store, make_message())
+    await run(ports)
+    assert bell.rung == []
+    bell.away = False
+    clock.tick(60)
+    await run(ports)
+    assert len(bell.rung) == 1
 
 
 async def test_another_cause_is_another_notice_and_needs_another_word(

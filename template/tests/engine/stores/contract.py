@@ -602,12 +602,15 @@ class StoreContract:
     async def test_people_are_notified_of_a_cause_once_in_a_while(
         self, store: Store, passes: Pass
     ) -> None:
-        taken = await asyncio.gather(*(store.claim_notice("no key", 3600) for _ in range(5)))
+        claims = (store.claim_notice("no key", 3600, name) for name in "abcde")
+        taken = await asyncio.gather(*claims)
         assert sorted(taken) == [False] * 4 + [True]
-        assert await store.claim_notice("another", 3600)
+        winner = "abcde"[taken.index(True)]
+        assert await store.claim_notice("no key", 3600, winner), "it did not arrive"
+        assert await store.claim_notice("another", 3600, "f")
         await passes(3601)
-        assert await store.claim_notice("no key", 3600)
-        assert not await store.claim_notice("no key", 3600)
+        assert await store.claim_notice("no key", 3600, "g")
+        assert not await store.claim_notice("no key", 3600, winner)
 
     async def test_one_word_releases_every_thread_that_stopped_for_a_cause(
         self, store: Store, passes: Pass
@@ -656,6 +659,16 @@ class StoreContract:
             await store.append(Thread("t"), make_message("again"))
         await store.compact()
         assert len((await store.load("other")).events) == 1
+
+    async def test_whoever_follows_a_deleted_thread_learns_that(self, store: Store) -> None:
+        thread = await store_thread(store, make_message())
+        following = asyncio.create_task(store.grown(thread))
+        await asyncio.sleep(0.05)
+        await store.forget(thread)
+        with pytest.raises(Forgotten):
+            await asyncio.wait_for(following, 5)
+        with pytest.raises(Forgotten):
+            await asyncio.wait_for(store.grown(thread), 5)
 
     async def test_a_thread_that_runs_or_grew_is_not_deleted(
         self, store: Store, passes: Pass

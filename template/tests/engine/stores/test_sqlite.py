@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.engine.log.errors import Conflict, Misconfigured, Unavailable
+from agent.engine.log.errors import Conflict, Forgotten, Misconfigured, Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.stores.changes import LOOK_S
 from agent.engine.stores.sqlite import PART, SqliteStore
@@ -291,6 +291,18 @@ async def test_what_another_process_appends_is_noticed(path: Path) -> None:
     await asyncio.sleep(0)
     grown = await other.append(await other.load("t"), make_message("two"))
     assert await asyncio.wait_for(following, 5) == grown
+    await one.close()
+    await other.close()
+
+
+async def test_what_another_process_deletes_is_noticed(path: Path) -> None:
+    one, other = SqliteStore(path), SqliteStore(path)
+    thread = await store_thread(one, make_message())
+    following = asyncio.create_task(one.grown(thread))
+    await asyncio.sleep(LOOK_S)
+    await other.forget(await other.load("t"))
+    with pytest.raises(Forgotten):
+        await asyncio.wait_for(following, 5)
     await one.close()
     await other.close()
 

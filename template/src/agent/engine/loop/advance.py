@@ -177,7 +177,8 @@ async def _deliver(
     """Notify people of one event; what fails is postponed, and after so many tries given up."""
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
     cause = thread.event(ref).data.get("cause", "")
-    if cause and not await ports.store.claim_notice(cause, NOTICE_S):
+    notice = f"{thread.id}:{ref}"
+    if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):
         return await record_delivery(ports, thread, ref, same_as="another thread of this cause")
     delivery = await ports.notifier.notify(thread, thread.event(ref))
     if delivery.problem and tries < MAX_DELIVERIES:

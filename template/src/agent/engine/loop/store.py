@@ -36,7 +36,7 @@ class Store(Protocol):
     async def grown(self, thread: Thread) -> Thread:
         """Return a thread that was loaded before, once it has grown; wait for it as long as needed.
 
-        It reads only what is new, and waiting costs next to nothing.
+        It reads only what is new, and waiting costs next to nothing. Raises Forgotten.
         """
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
@@ -104,8 +104,11 @@ class Store(Protocol):
         `problem` says why the thread cannot go on; the next append takes it back.
         """
 
-    async def claim_notice(self, cause: str, every_s: float) -> bool:
-        """Say whether nobody was notified of a cause for so long, and count this as a notice."""
+    async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
+        """Say whether nobody was notified of a cause for so long, and count this as a notice.
+
+        `by` names the notice: who claims it again, because it did not arrive, may.
+        """
 
     async def release_cause(self, cause: str, by: str) -> None:
         """Make those threads due that wait for what stopped them, and remember who said so."""

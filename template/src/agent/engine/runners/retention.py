@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from ..index import Which
-from ..log.errors import AgentError, Misconfigured
+from ..log.errors import AgentError, Misconfigured, ThreadNotFound
 from ..loop.deletion import forget
 from ..loop.ports import Ports
 from ..settings import optional
@@ -38,9 +38,12 @@ async def sweep(ports: Ports, kept: timedelta) -> int:
         for row in rows:
             try:
                 await forget(ports, row.id, actor="system")
-                number += 1
+            except ThreadNotFound:  # another process was faster
+                pass
             except AgentError as error:
                 log.warning("thread %s is kept: %s", row.id, error)
+            else:
+                number += 1
         if number == before:
             break
     return number

@@ -13,7 +13,8 @@ LOOK_S = 0.3
 """How late what another process appended may be noticed."""
 
 Look = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
-"""Returns the versions of these threads; those it leaves out have not changed since it looked."""
+"""Returns the versions of these threads, 0 for one that is gone; those it leaves out have not
+changed since it looked."""
 
 
 class Changes:
@@ -79,5 +80,7 @@ class Follows:
 
     async def grown(self, thread: Thread) -> Thread:
         while (newest := await self._read_on(thread)) is thread:
+            if await self.find_deliveries(thread.id) is not None:
+                raise Forgotten(f"the thread {thread.id!r} was deleted")
             await self._changes.wait(thread)
         return newest

@@ -33,7 +33,7 @@ class MemoryStore:
         self._rows: dict[str, _Row] = {}
         self._clock = clock
         self._forgotten: dict[str, frozenset[str]] = {}
-        self._notices: dict[str, float] = {}
+        self._notices: dict[str, tuple[float | None, str]] = {}
         self._releases: dict[str, Release] = {}
         self._sessions: dict[str, Session] = {}
         self._changes = Changes()
@@ -177,11 +177,11 @@ class MemoryStore:
             row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
             row.problem = problem or find_cause(row.thread)
 
-    async def claim_notice(self, cause: str, every_s: float) -> bool:
-        last, now = self._notices.get(cause), self._clock()
-        if last is not None and last > now - every_s:
+    async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
+        (last, name), now = self._notices.get(cause, (None, "")), self._clock()
+        if last is not None and last > now - every_s and name != by:
             return False
-        self._notices[cause] = now
+        self._notices[cause] = (now, by)
         return True
 
     async def release_cause(self, cause: str, by: str) -> None:

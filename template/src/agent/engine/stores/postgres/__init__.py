@@ -62,7 +62,8 @@ class PostgresStore(Follows):
         return thread.plus(*map(read_event, rows)) if rows else thread
 
     async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
-        return dict(await self.database.fetch_rows(sql.VERSIONS, [[*names]]))
+        found = await self.database.fetch_rows(sql.VERSIONS, [[*names]])
+        return dict.fromkeys(names, 0) | dict(found)
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         async with self.database.connect() as db, db.transaction():
@@ -166,8 +167,8 @@ class PostgresStore(Follows):
         values |= {"holder": holder, "problem": make_safe(problem) or None}
         await self.database.fetch_rows(sql.RELEASE, values)
 
-    async def claim_notice(self, cause: str, every_s: float) -> bool:
-        values = {"cause": make_safe(cause), "every_s": every_s}
+    async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
+        values = {"cause": make_safe(cause), "every_s": every_s, "by": by}
         return bool(await self.database.fetch_rows(sql.NOTICE, values))
 
     async def release_cause(self, cause: str, by: str) -> None:

@@ -47,7 +47,8 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE causes (
-        cause bigint PRIMARY KEY, noticed timestamptz, released timestamptz, released_by text
+        cause bigint PRIMARY KEY, noticed timestamptz, noticed_by text, released timestamptz,
+        released_by text
     );
     CREATE TABLE sessions (
         id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL

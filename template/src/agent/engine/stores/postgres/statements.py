@@ -98,9 +98,9 @@ RELEASE = """
 """
 _CAUSE = "hashtextextended(%(cause)s, 0)"  # a text may be longer than an index entry
 NOTICE = f"""
-    INSERT INTO causes (cause, noticed) VALUES ({_CAUSE}, clock_timestamp())
-    ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp()
-    WHERE causes.noticed IS NULL
+    INSERT INTO causes (cause, noticed, noticed_by) VALUES ({_CAUSE}, clock_timestamp(), %(by)s)
+    ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp(), noticed_by = %(by)s
+    WHERE causes.noticed IS NULL OR causes.noticed_by = %(by)s
         OR causes.noticed <= clock_timestamp() - make_interval(secs => %(every_s)s)
     RETURNING cause
 """

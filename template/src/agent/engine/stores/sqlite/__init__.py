@@ -173,8 +173,8 @@ class SqliteStore(Follows):
         }
         await self.database.write(lambda db: db.execute(sql.RELEASE, values))
 
-    async def claim_notice(self, cause: str, every_s: float) -> bool:
-        values = {"cause": cause, "every_s": every_s, "now": self._clock()}
+    async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
+        values = {"cause": cause, "every_s": every_s, "by": by, "now": self._clock()}
         return bool(await self.database.write(lambda db: db.execute(sql.NOTICE, values).fetchall()))
 
     async def release_cause(self, cause: str, by: str) -> None:
@@ -219,7 +219,8 @@ class SqliteStore(Follows):
         ((changed,),) = await self.database.fetch_rows("PRAGMA data_version")
         if changed == self._looked_at:
             return {}
-        versions = dict(await self.database.fetch_rows(sql.VERSIONS, [json.dumps([*names])]))
+        found = await self.database.fetch_rows(sql.VERSIONS, [json.dumps([*names])])
+        versions = dict.fromkeys(names, 0) | dict(found)
         self._looked_at = changed
         return versions
 

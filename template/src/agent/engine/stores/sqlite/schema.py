@@ -39,7 +39,7 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE causes (
-        cause TEXT PRIMARY KEY, noticed REAL, released REAL, released_by TEXT
+        cause TEXT PRIMARY KEY, noticed REAL, noticed_by TEXT, released REAL, released_by TEXT
     ) WITHOUT ROWID;
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY, proof TEXT NOT NULL, expires_at REAL NOT NULL

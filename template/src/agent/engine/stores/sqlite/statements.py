@@ -85,9 +85,9 @@ RELEASE = """
     WHERE id = :id AND holder = :holder
 """
 NOTICE = """
-    INSERT INTO causes (cause, noticed) VALUES (:cause, :now)
-    ON CONFLICT DO UPDATE SET noticed = :now
-    WHERE noticed IS NULL OR noticed <= :now - :every_s RETURNING cause
+    INSERT INTO causes (cause, noticed, noticed_by) VALUES (:cause, :now, :by)
+    ON CONFLICT DO UPDATE SET noticed = :now, noticed_by = :by
+    WHERE noticed IS NULL OR noticed <= :now - :every_s OR noticed_by = :by RETURNING cause
 """
 RELEASE_CAUSE = """
     INSERT INTO causes (cause, released, released_by) VALUES (:cause, :now, :by)
