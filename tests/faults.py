@@ -989,11 +989,11 @@ FAULTS = [
         "http/test_pages.py::test_signing_in_leads_nowhere_else[//evil.example/]",
     ),
     Fault(
-        "anybody may look into a thread",
-        "inbox/routes.py",
-        ", dependencies=[Depends(require_person)]",
-        "",
-        "inbox/test_inbox.py::test_nobody_looks_in_without_signing_in[/inbox/t/events/1]",
+        "whoever is signed in may look into a thread",
+        "http/sessions.py",
+        "    return await load_for(service, thread_id, name)",
+        "    return await service.app.ports.store.load(thread_id)",
+        "inbox/test_access.py::test_a_thread_of_others_does_not_exist[GET-/inbox/{thread_id}]",
     ),
     Fault(
         "who comes second is told that it was them",
@@ -1001,13 +1001,6 @@ FAULTS = [
         "== seq and past.actor == name:",
         "== seq:",
         "inbox/test_inbox.py::test_who_comes_second_reads_who_was_first_and_loses_no_word",
-    ),
-    Fault(
-        "a stranger learns which waits there are",
-        "http/waits.py",
-        ", dependencies=[Depends(require_person)]",
-        "",
-        "http/test_waits.py::test_nobody_sees_a_wait_without_signing_in",
     ),
     Fault(
         "the page of a wait answers another one",

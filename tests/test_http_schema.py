@@ -9,7 +9,7 @@ from .conftest import ROOT, Agent
 
 pytestmark = pytest.mark.slow
 
-ROUTES = 12
+ROUTES = 14
 
 
 def test_schemathesis_finds_nothing(full: Agent, tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     agent = make(tmp_path_factory.mktemp("default") / "my-agent", {})
     lines = [json.dumps({"step": step}) for step in (*SCRIPT, *SCRIPT[1:] * 9)]
     (agent.path / "script.jsonl").write_text("\n".join(lines))
+    (agent.path / "people.toml").write_text("[bob]\nadmin = true\n")  # he sees what ana started
 
     def imports(name: str, events: list[dict[str, Any]]) -> None:
         line = json.dumps({"thread": name, "events": events})

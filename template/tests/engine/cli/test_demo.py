@@ -158,6 +158,13 @@ def test_it_ends_at_a_limit_that_allows_no_step(play: Play) -> None:
     assert answers() == [("cli:you", "continue"), ("cli:you", "stop")]
 
 
+def test_a_script_that_ends_too_early_is_said(play: Play) -> None:
+    write(SMALL)
+    ran = play()
+    assert ran.exit_code == 1
+    assert "has 1 steps, and this thread needs another one" in ran.stderr
+
+
 def test_the_script_says_who_answers_and_how(play: Play) -> None:
     stop, reject = {"verdict": "stop"}, {"verdict": "reject", "actor": "eve", "text": "too much"}
     edit = {"verdict": "edit", "call": {"intent": "charge", "amount": 90}}

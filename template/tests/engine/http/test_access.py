@@ -1,5 +1,6 @@
 """Who may see and do what through the API and its pages."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
@@ -211,7 +212,7 @@ async def test_a_stream_ends_with_the_right_to_read(
         assert (await follower.next())["id"] == 2
         readers.clear()
         await store.append(thread, make_message("secret", "carol"))
-        await request
+        await asyncio.wait_for(request, 5)
         rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
         assert "secret" not in "".join(rest)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from ..llms.scripted import read_lines
-from ..log.errors import Misconfigured
+from ..log.errors import Misconfigured, ModelRefused
 from ..log.events import CallJson
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
@@ -80,7 +80,11 @@ def _read_answers(path: Path, answers: Any) -> Answers:
 
 
 def _make_up(thread: Thread, wait: OpenWait) -> Answer:
-    """Return an answer after which the script goes on, or the thread ends."""
+    """Return an answer after which the script goes on, or the thread ends.
+
+    Raises:
+        ModelRefused: the script does not fit the thread.
+    """
     options = wait.data.get("options") or {}
     match wait.kind, options.get("format"), options.get("choices"):
         case "question", "yes_no", _:
@@ -89,6 +93,8 @@ def _make_up(thread: Thread, wait: OpenWait) -> Answer:
             return Answer("answer", str(choice))
         case "question", _, _:
             return Answer("answer", "As you think best.")
+        case "limit", _, _ if cause := wait.data.get("cause"):
+            raise ModelRefused(cause)
         case "limit", _, _:
             return Answer("continue" if _has_moved(thread) else "stop")
         case "approval", _, _:
