@@ -11,6 +11,7 @@ from agent.engine import Agent, Finish, parts
 from agent.engine.build import Application
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.events import make_event
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -139,12 +140,14 @@ async def test_what_an_owner_removes_is_never_stored(
         make_start(2),
         make_result(2, {"card": card, card: [f"{card}!", 7]}),
         make_failure(3, f"no such card: {card}"),
+        make_event("rated", "ana", step=2, rating="bad", text=card),
     )
     kept = [event.data for event in (await made.load(thread.id)).events]
     assert kept[0]["text"] == "my card is [card]"
     assert kept[1]["call"] == call, "the tool gets it as it is"
     assert kept[3]["output"] == {"card": "[card]", "[card]": ["[card]!", 7]}
     assert kept[4]["error"] == "no such card: [card]"
+    assert kept[5]["text"] == "[card]"
     assert thread == await made.load(thread.id)
 
 

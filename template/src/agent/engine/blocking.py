@@ -1,6 +1,7 @@
-"""Threads for the owner's functions that block, kept for the next call; one that hangs is replaced.
+"""Runs blocking functions in a pool of daemon threads.
 
-They never keep the process from ending.
+Threads are reused. A function that hangs keeps its thread, but not its place in the pool, and does
+not keep the process alive.
 """
 
 import asyncio
@@ -14,25 +15,25 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 MOST = 64
-"""Functions of one event loop that run at once, besides those that were given up."""
+"""Functions of one event loop that run at once, without those that timed out."""
 
 Settle = Callable[[], object]
 _Jobs = SimpleQueue[Callable[[], Settle]]
 
 _idle: list[_Jobs] = []
-"""Of each thread that has nothing to do, where it takes its next job from."""
+"""The job queues of the idle threads."""
 _slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def get_slots() -> asyncio.Semaphore:
-    """Return what to hold while a function runs, until it ends or is given up."""
+    """Return the semaphore to hold while a function runs, until it ends or times out."""
     return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MOST))
 
 
 async def run_in_thread(function: Callable[..., Any], *args: Any) -> Any:
-    """Return what `function` returns, or raise what it raises, as an `Exception`.
+    """Call `function` in a thread, and return its result or raise its error as an `Exception`.
 
-    If this is cancelled, the function goes on in its thread, and what comes of it is ignored.
+    If the caller is cancelled, the function runs on in its thread, and its result is ignored.
     """
     loop, context = asyncio.get_running_loop(), copy_context()
     future: asyncio.Future[Any] = loop.create_future()
@@ -64,13 +65,13 @@ def _take_idle() -> _Jobs:
 def _serve(jobs: _Jobs) -> None:
     while True:
         settle = jobs.get()()
-        _idle.append(jobs)  # first, so that whoever learns the result finds this thread idle
-        with suppress(RuntimeError):  # the event loop was closed
+        _idle.append(jobs)  # before settling, so that the next call can reuse this thread
+        with suppress(RuntimeError):  # the event loop is closed
             settle()
 
 
 def _make_safe(raised: BaseException) -> Exception:
-    """Return `raised`, or an error that says the same where it would end more than the call."""
+    """Return `raised`, or a RuntimeError in its place if raising it would stop the event loop."""
     if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
         return raised
     return RuntimeError(describe(raised))

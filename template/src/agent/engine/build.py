@@ -36,8 +36,8 @@ class Application:
     channels: Mapping[str, Channel] = field(default_factory=dict)
     triggers: Sequence[Trigger] = ()
     redact: Redact | None = None
-    """`redact(text)`: what of a text is kept, such as without the numbers of cards. Asked for what
-    people say, what tools return and for errors, before they are stored or sent to a model."""
+    """`redact(text)`: returns the text without what must not be stored, such as card numbers. It is
+    applied to messages, tool results and errors before they are stored or sent to a model."""
     store: Callable[[], Store] | None = None
     """Makes the store; None for the one that was chosen. A runner may need a store of its own."""
 

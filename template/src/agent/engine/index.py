@@ -1,4 +1,4 @@
-"""What a store knows beside the logs of threads: lists, sessions, and what was deleted."""
+"""What a store keeps beside the logs: summaries of threads, sessions, and deleted threads."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,20 +10,20 @@ from .log.events import Event
 
 @dataclass(frozen=True)
 class Which:
-    """Which threads are listed: all of them, but for what is said here."""
+    """A filter for lists of threads. The default lists all threads."""
 
     names: tuple[str, ...] | None = None
-    """Only those that one of these names may read: a person, their teams, `anyone`."""
+    """Only threads that one of these names may read: a person, their teams, `anyone`."""
     status: Literal["", "waiting", "running", "stalled", "finished"] = ""
-    """`running`: somebody holds the lease; `stalled`: nobody does; `finished`: or cancelled."""
+    """`running` threads have a lease, `stalled` ones have none; `finished` includes cancelled."""
     asked: str = ""
-    """Only those that wait for this person."""
+    """Only threads with an open wait for this person."""
     text: str = ""
-    """Only those with it in their first message, in any case."""
+    """Only threads whose first message contains this text, ignoring case."""
     prefix: str = ""
-    """Of their ids."""
+    """Only threads whose id begins with this."""
     before: datetime | None = None
-    """Only those whose status changed last before this."""
+    """Only threads whose status last changed before this time."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Summary:
     running: bool
     """Somebody holds its lease."""
     problem: str = ""
-    """Why it cannot go on now."""
+    """Why it cannot continue now; "" if it can."""
     next_try: datetime | None = None
-    """When it is tried again."""
+    """When it is retried without anybody's action."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Release:
-    """Somebody continued the threads that had stopped for one cause."""
+    """The decision of a person to continue all threads stopped by one cause."""
 
     by: str
     at: datetime
@@ -69,12 +69,12 @@ class Release:
 
 @dataclass(frozen=True)
 class Session:
-    """Somebody who is signed in on the pages."""
+    """A sign-in on the pages."""
 
     id: str
-    """The hash of what the browser keeps."""
+    """Hash of the secret in the cookie."""
     proof: str
-    """That of the token which opened it, by what the browser keeps; it shows nothing of either."""
+    """HMAC of the API token, keyed with the secret in the cookie."""
     expires_at: datetime
 
 
@@ -82,5 +82,5 @@ ALL = Which()
 
 
 def hash_delivery(key: str) -> str:
-    """Return what is kept of the key of a message once its thread is deleted."""
+    """Return the hash of a delivery key that is kept after its thread is deleted."""
     return sha256(key.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Removes what nobody should keep before it is stored: `Application(redact=…)`."""
+"""Applies `Application(redact=…)` to events before they are stored."""
 
 import logging
 from collections.abc import Callable
@@ -13,10 +13,10 @@ from .loop.store import Store
 S = TypeVar("S", bound=Store)
 Redact = Callable[[str], str]
 
-TYPES = frozenset("message tool_finished tool_failed invalid_step resumed cancelled".split())
-"""What people, tools and models say. A call is not among them: the tool has to get it as it is."""
+TYPES = frozenset("message tool_finished tool_failed invalid_step resumed cancelled rated".split())
+"""Events with messages, tool results and errors. Calls stay as they are: tools need them."""
 _KEPT = ("call", "wait", "step", "start", "verdict", "standing", "reply_to", "agent", "source")
-"""Fields that the engine reads."""
+"""Fields that the engine interprets, which are never redacted."""
 
 log = logging.getLogger(__name__)
 
@@ -33,10 +33,10 @@ def redact_store(store: S, redact: Redact) -> S:
 
 
 def _redact_event(event: Event, redact: Redact) -> Event:
-    """Return the event without what `redact` removes.
+    """Return the event with its texts redacted.
 
     Raises:
-        Unavailable: it failed, so nothing may be stored.
+        Unavailable: `redact` failed, so the event must not be stored.
     """
     if event.type not in TYPES:
         return event
@@ -47,7 +47,9 @@ def _redact_event(event: Event, redact: Redact) -> Event:
         }
     except Exception as error:
         log.exception("`redact` failed")
-        raise Unavailable(f"`redact` failed ({type(error).__name__}); nothing is kept") from error
+        raise Unavailable(
+            f"`redact` failed ({type(error).__name__}); nothing was stored"
+        ) from error
     return replace(event, data=data)
 
 

@@ -1,11 +1,14 @@
 """Deleting threads at the terminal, and by themselves."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
-from agent.engine.log.errors import Forgotten, Misconfigured, ThreadNotFound
+from agent.engine.log.errors import Forgotten, Misconfigured, Refused
 from agent.engine.log.events import make_event
+from agent.engine.log.thread import Thread
+from agent.engine.loop.deletion import forget
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.runners.retention import read_retention, sweep
@@ -66,15 +69,15 @@ def test_what_is_meant_is_deleted_and_nothing_else(
 
 def test_what_would_be_deleted_is_counted(full: Desk) -> None:
     ran = full.agent("forget", "--older-than", "30d")
-    assert ran.stderr == "Would be deleted: 2. Delete them: agent forget … --yes\n"
+    assert ran.stderr == "This would delete 2. To delete them: agent forget … --yes\n"
     waits = full.agent("forget", "waits")
-    assert waits.stderr.startswith("Waiting for somebody, so they stay without --cancel: 1.")
+    assert waits.stderr.startswith("Kept, because they wait for an answer (use --cancel): 1.")
 
 
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        ((), "say which"),
+        ((), "name threads by id"),
         (("--older-than", "soon"), "'soon' is not a time such as 36h, 30d or 8w"),
         (("--older-than", "-3d"), "is not a time"),
     ],
@@ -138,12 +141,37 @@ def test_a_thread_that_grew_meanwhile_is_kept(full: Desk, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(full.store, "forget", grow_first)
     ran = full.agent("forget", "a-old", "--yes")
-    assert "a-old stays: " in ran.stderr
+    assert "Kept a-old: " in ran.stderr
     assert len(full.thread("a-old").events) == 3
 
 
-def test_two_who_delete_the_same_thread_delete_it_once(full: Desk) -> None:
-    full.agent("forget", "a-old", "--yes")
-    with pytest.raises(ThreadNotFound):
-        now(full.store.load("a-old"))
-    assert full.agent("forget", "a-old", "--yes").exit_code == 1
+def test_a_thread_that_began_to_wait_meanwhile_is_not_cancelled(
+    full: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `--cancel` nobody agreed to that."""
+    load = full.store.load
+    loads = 0
+
+    async def ask_meanwhile(thread_id: str) -> Thread:
+        nonlocal loads
+        loads += 1
+        thread = await load(thread_id)
+        if loads == 2:
+            thread = await full.store.append(thread, make_message("more"), make_pause("question"))
+        return thread
+
+    monkeypatch.setattr(full.store, "load", ask_meanwhile)
+    ran = full.agent("forget", "a-old", "--yes")
+    assert "Kept a-old: " in ran.stderr
+    assert full.thread("a-old").state.status == "waiting:question"
+
+
+def test_of_two_deletions_at_once_one_succeeds(full: Desk) -> None:
+    async def delete_twice() -> list[BaseException | None]:
+        ports = full.bind(no_model)
+        both = (forget(ports, "a-old", actor="ana") for _ in range(2))
+        return await asyncio.gather(*both, return_exceptions=True)
+
+    (failed,) = filter(None, now(delete_twice()))
+    assert isinstance(failed, Forgotten | Refused)
+    assert left(full) == ALL - {"a-old"}

@@ -18,7 +18,6 @@ from .access import (
     OF_NO_THREAD,
     begin_anas,
     build_town,
-    fill,
     list_routes,
     send,
 )
@@ -215,10 +214,6 @@ async def test_a_stream_ends_with_the_right_to_read(
         await asyncio.wait_for(request, 5)
         rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
         assert "secret" not in "".join(rest)
-
-
-def test_addresses_are_filled() -> None:
-    assert fill("/waits/{thread_id}/{wait}") == "/waits/t/3"
 
 
 async def test_only_administrators_delete_threads(

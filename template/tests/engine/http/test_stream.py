@@ -9,7 +9,7 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import make_message, store_thread
+from ..domain import make_message, make_pause, store_thread
 from .conftest import Caller, Follow
 
 
@@ -179,3 +179,16 @@ async def test_a_stream_says_what_keeps_a_thread_from_going_on(
         await store.append(thread, make_message("two"))
         assert (await follower.next())["id"] == 2
         assert (await follower.next())["data"] == '{"problem": ""}'
+
+
+async def test_a_client_that_leaves_is_no_longer_a_follower(
+    store: MemoryStore, follow: Follow
+) -> None:
+    await store_thread(store, make_message("one"), make_pause("question"))
+    async with follow("t") as (follower, _):
+        await follower.next()
+        await follower.next()
+        await asyncio.sleep(0.05)
+        assert len(store._changes._followers) == 1
+    await asyncio.sleep(0.05)
+    assert not store._changes._followers

@@ -48,10 +48,12 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
     @cli.command()
     def reindex() -> None:
-        """Work out anew who may read each thread, after a change of `readers`. It may run while
-        others work."""
+        """Compute again who may read each thread. Run it after you change `readers`.
+
+        Other processes may keep running.
+        """
         number = asyncio.run(reindex_threads(build(no_model).ports.store))
-        typer.echo(f"Threads: {number}.", err=True)
+        typer.echo(f"Reindexed threads: {number}.", err=True)
 
     @cli.command()
     def export(file: Target = Path("-")) -> None:
@@ -67,10 +69,10 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
 
 async def reindex_threads(store: Store) -> int:
-    """Write anew who may read each thread, and return how many threads there are."""
+    """Compute again who may read each thread, and return the number of threads."""
     number, last = 0, ""
     while ids := await store.ids(last):
-        for last in ids:  # the last one is where it goes on
+        for last in ids:  # the next query starts after the last id
             with suppress(ThreadNotFound):
                 await store.reindex(await store.load(last))
                 number += 1

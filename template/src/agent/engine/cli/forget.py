@@ -1,7 +1,7 @@
-"""`agent forget`: delete threads for good.
+"""`agent forget`: delete threads permanently.
 
-Without `--yes` it only says what it would delete. A thread that runs stays; one that waits for
-somebody needs `--cancel`.
+Without `--yes`, the command only counts the threads. It keeps running threads, and keeps waiting
+threads unless `--cancel` is given.
 """
 
 import re
@@ -29,52 +29,54 @@ async def forget(
     ctx: typer.Context,
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ID...", help="Any unique beginnings of threads' ids."),
+        typer.Argument(metavar="ID...", help="Threads, each by any unique beginning of its id."),
     ] = None,
     older_than: Annotated[
         str,
-        typer.Option(metavar="TIME", help="Those that ended so long ago: 36h, 30d or 8w."),
+        typer.Option(
+            metavar="TIME", help="Threads that ended at least this long ago: 36h, 30d or 8w."
+        ),
     ] = "",
     started_by: Annotated[
-        str, typer.Option(metavar="NAME", help="Those that this person started.")
+        str, typer.Option(metavar="NAME", help="Threads that this person started.")
     ] = "",
     cancel: Annotated[
         bool,
-        typer.Option("--cancel", help="Also those that wait for somebody; they are cancelled."),
+        typer.Option("--cancel", help="Cancel and delete waiting threads, too."),
     ] = False,
     compact: Annotated[
         bool,
-        typer.Option("--compact", help="Afterwards remove what was deleted from the file, too."),
+        typer.Option("--compact", help="Also remove deleted text from the database file."),
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Delete them; without it they are counted.")
+        bool, typer.Option("--yes", help="Delete the threads; without it, only count them.")
     ] = False,
 ) -> None:
-    """Delete threads with all that is known of them. They cannot be brought back."""
+    """Delete threads and their data permanently."""
     if not (names or older_than or started_by or compact):
-        raise typer.BadParameter("say which: ids, --older-than or --started-by")
+        raise typer.BadParameter("name threads by id, --older-than or --started-by")
     ports, screen = ctx.obj(no_model).ports, Screen()
     age = _read_age(older_than) if older_than else None
     found = await _find(ports, names or [], age, started_by)
     waiting = [thread for thread in found if thread.state.wait]
     chosen = found if cancel else [thread for thread in found if not thread.state.wait]
     if not cancel and waiting:
-        screen.say(f"Waiting for somebody, so they stay without --cancel: {len(waiting)}.")
+        screen.say(f"Kept, because they wait for an answer (use --cancel): {len(waiting)}.")
     if not yes and chosen:
         again = format_command("forget", "…", "--yes")
-        screen.say(f"Would be deleted: {len(chosen)}. Delete them: {again}")
+        screen.say(f"This would delete {len(chosen)}. To delete them: {again}")
         return
-    done = [await _forget(ports, thread, screen) for thread in chosen]
+    done = [await _forget(ports, thread, screen, cancel) for thread in chosen]
     screen.say(f"Deleted: {sum(done)}.")
     if compact:
         await ports.store.compact()
-        screen.say("The file is compact. If another process reads it now, compact it again later.")
+        screen.say("Compacted. If another process was reading the file, run --compact again later.")
 
 
 async def _find(
     ports: Ports, names: list[str], age: timedelta | None, started_by: str
 ) -> list[Thread]:
-    """Return the threads that are named, or all that fit."""
+    """Return the named threads, or those that match the options."""
     if names:
         return [await find_thread(ports.store, name) for name in names]
     cut = await ports.store.now() - age if age else None
@@ -88,11 +90,11 @@ async def _find(
     return found
 
 
-async def _forget(ports: Ports, thread: Thread, screen: Screen) -> bool:
+async def _forget(ports: Ports, thread: Thread, screen: Screen, cancel: bool) -> bool:
     try:
-        await forget_thread(ports, thread.id, actor=find_local_user(), cancelling=True)
+        await forget_thread(ports, thread.id, actor=find_local_user(), cancelling=cancel)
     except (Refused, Conflict, ThreadNotFound) as error:
-        screen.say(f"{thread.id[:8]} stays: {error}")
+        screen.say(f"Kept {thread.id[:8]}: {error}")
         return False
     return True
 

@@ -31,7 +31,7 @@ Answerer = Callable[[Screen, Asked], Awaitable[Answer | None]]
 StandIn = Callable[[Thread, OpenWait], tuple[str, Answer]]
 
 _QUIET_S = 1.0
-"""After how long without news a thread that another process runs is said to be waited for."""
+"""Silence after which a note says that another process runs the thread."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Talk:
     async def _watch(
         self, thread: Thread, task: asyncio.Task[Any], timeout_s: float | None
     ) -> Thread:
-        """Return the thread once it has grown, or as it is if `task` or the time ends first."""
+        """Return the thread when it has new events, `task` is done or the time is up."""
         async with _run_meanwhile(self.app.ports.store.grown(thread)) as growing:
             first = asyncio.FIRST_COMPLETED
             await asyncio.wait({task, growing}, timeout=timeout_s, return_when=first)

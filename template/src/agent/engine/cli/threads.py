@@ -60,9 +60,9 @@ async def show(
     as_json: Annotated[
         bool, typer.Option("--json", help="Every event in full, one JSON object a line.")
     ] = False,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many events.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most N events.")] = 100,
     before: Annotated[
-        int | None, typer.Option(metavar="N", min=2, help="Only events older than event N.")
+        int | None, typer.Option(metavar="N", min=2, help="Show only events before event N.")
     ] = None,
 ) -> None:
     """Show the log of a thread, or the newest part of a long one."""

@@ -78,12 +78,12 @@ def find_project() -> str:
 
 
 def get_root(request: Request) -> str:
-    """Return the path under which a proxy shows this server; "" for none."""
+    """Return the path prefix of this server behind a proxy, without a trailing slash."""
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
 def find_path(request: Request) -> str:
-    """Return the path of a request as the routes have it."""
+    """Return the path of a request without the prefix."""
     return request.url.path.removeprefix(get_root(request))
 
 

@@ -179,11 +179,14 @@ async def cancel(
 @router.delete(
     "/threads/{thread_id}",
     status_code=204,
-    response_description="Deleted, with all that was known of it.",
+    response_description="The thread and its data are deleted.",
     responses=document_errors(403, 404, 409, 410),
 )
 async def delete(thread: Loaded, service: Running, name: Actor) -> None:
-    """Delete a thread for good; for administrators. One that runs or waits is cancelled first."""
+    """Delete a thread permanently. For administrators.
+
+    A thread that runs or waits has to be cancelled first.
+    """
     ports = service.app.ports
     if not ports.directory.is_admin(name):
         raise HTTPException(403, "only administrators delete threads")
@@ -206,8 +209,8 @@ async def follow(
     """Follow a thread: `id` is the event's `seq`, `data` the event as JSON.
 
     The stream stays open while the thread rests, because a message may open it again; `paused`,
-    `finished` and `cancelled` tell you when to leave. It ends when you may not read the thread any
-    more.
+    `finished` and `cancelled` tell you when to leave. The stream ends if you lose access to the
+    thread.
     """
     async for sent in stream_events(service, thread, name, max(query.after, last_event_id)):
         yield sent

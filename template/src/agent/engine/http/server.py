@@ -23,9 +23,9 @@ from .problems import Problem, document_errors
 from .service import Running, Service, Tokens
 
 MAX_LOGIN = 8_192
-"""Bytes of the form that signs somebody in."""
+"""Maximum size of the sign-in form in bytes."""
 PATIENCE_S = 0.8
-"""How long the store may take to answer."""
+"""Seconds that `/readyz` waits for the store."""
 DRAIN_S = 5
 """How long requests may take to end once the server stops."""
 
@@ -57,7 +57,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
         async with _run_works(service, works):
             yield
 
-    # A slash too many is not there: the redirect would go to whatever `Host` the caller named.
+    # No redirects for a trailing slash: they would lead to the host in the caller's `Host` header.
     api = FastAPI(
         title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,
         redirect_slashes=False,
@@ -78,23 +78,20 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
 
 async def readyz(service: Running) -> dict[str, str]:
-    """Say whether the store answers and what runs beside runs; no model is asked.
-
-    Whoever sends requests here should wait for it.
-    """
+    """Check that the server can take requests: the store responds and the runner works."""
     if service.closing.is_set():
-        raise HTTPException(503, "it is stopping", {"Retry-After": "10"})
+        raise HTTPException(503, "the server is stopping", {"Retry-After": "10"})
     try:
         async with asyncio.timeout(PATIENCE_S):
             await service.app.ports.store.threads(limit=1)
     except TimeoutError:
-        why = "the store did not answer within a second"
+        why = "the store did not respond within a second"
         raise HTTPException(503, why, {"Retry-After": "1"}) from None
     return await healthz(service)
 
 
 async def healthz(service: Running) -> dict[str, str]:
-    """Say whether what runs beside runs; a process of which it does not should be replaced."""
+    """Check that the runner works. If it does not, restart the process."""
     if service.failure:
         why = f"it cannot go on: {service.failure}"
         raise HTTPException(503, why, {"Retry-After": "10"})
@@ -134,7 +131,7 @@ class _Server(uvicorn.Server):
 
 
 def _read_root() -> str:
-    """Return `ROOT_PATH`, the path under which a proxy shows this server. Raises Misconfigured."""
+    """Return `ROOT_PATH`, the path prefix that a proxy removes. Raises Misconfigured."""
     root = optional("ROOT_PATH").rstrip("/")
     if root and not re.fullmatch(r"(/[\w.~-]+)+", root, re.ASCII):
         raise Misconfigured(f"ROOT_PATH={root!r} is not a path such as /agent")
@@ -149,7 +146,7 @@ async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
     """
     api = create_app(app, tokens)
     service: Service = api.state.service
-    # It takes the forwarded scheme and address from FORWARDED_ALLOW_IPS, 127.0.0.1 if not set.
+    # uvicorn trusts forwarded headers from FORWARDED_ALLOW_IPS only, by default from 127.0.0.1.
     config = uvicorn.Config(
         api, host, port, root_path=_read_root(), timeout_graceful_shutdown=DRAIN_S
     )

@@ -24,7 +24,7 @@ from ..settings import is_placeholder, required
 from .tries import Tries
 
 MIN_BYTES = 20
-"""Of a token without its repetitions; 32 hexadecimal digits have some 25."""
+"""Minimum size of a token after compression, so that repetitions do not count."""
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
 _WORDS = ("anyone", "owner")
 """Who an audience may name without naming somebody."""
@@ -136,7 +136,7 @@ LastEventId = Annotated[
 
 
 async def load_for(service: Service, thread_id: str, person: str) -> Thread:
-    """Load a thread that somebody may read. Raises ThreadNotFound."""
+    """Load a thread, if a person may read it. Raises ThreadNotFound."""
     thread = await service.app.ports.store.load(thread_id)
     await check_reader(service.app.ports, thread, person)
     return thread
@@ -147,11 +147,11 @@ async def _load_for_caller(thread_id: str, service: Running, name: Actor) -> Thr
 
 
 Loaded = Annotated[Thread, Depends(_load_for_caller)]
-"""The thread of the address, which whoever calls the API may read."""
+"""The thread in the path, if the caller may read it."""
 
 
 def hash_token(token: str) -> bytes:
-    """Return what this server keeps of a token."""
+    """Return the hash by which this server knows a token."""
     return sha256(token.encode()).digest()
 
 
@@ -168,6 +168,6 @@ def _find_problem(name: str, token: str) -> str:
 
 
 def _count_bytes(token: str) -> int:
-    """Return how many bytes it takes to say a token: what is repeated in it counts once."""
+    """Return the size of a token after compression, in bytes."""
     packer = zlib.compressobj(9, wbits=-15)
     return len(packer.compress(token.encode()) + packer.flush())

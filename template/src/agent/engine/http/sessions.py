@@ -1,8 +1,8 @@
-"""Who is signed in: a token of `API_TOKENS`, typed once, then a session in the store.
+"""Signs people in with a token of `API_TOKENS`, and keeps their sessions in the store.
 
-The browser keeps a secret of its own, and the store only its hash; neither leads to the token. A
-session ends at sign-out, with its token, and after a week, for every process at once. Each form
-carries a word of its session that no other site can know.
+The cookie holds a random secret, and the store its hash; the token can be derived from neither. A
+session ends on all servers at sign-out, when its token is removed, or after a week. Each form
+carries a CSRF token that is derived from the secret.
 """
 
 import hmac
@@ -62,7 +62,7 @@ async def _load_for_person(thread_id: str, service: Running, name: Person) -> Th
 
 
 Opened = Annotated[Thread, Depends(_load_for_person)]
-"""The thread of the address, which whoever is signed in may read."""
+"""The thread in the path, if the person who is signed in may read it."""
 
 
 def read_sent_form(request: Request, _: Person, fields: pages.Form) -> dict[str, str]:

@@ -15,7 +15,7 @@ from .service import Service
 from .wire import EventView
 
 LOOK_S = 5.0
-"""How late a problem of a thread at work may be told."""
+"""How often a stream checks whether a running thread has a problem."""
 RETRY_S = 1.0
 """How long a stream waits for a store that is away."""
 
@@ -23,9 +23,12 @@ RETRY_S = 1.0
 async def stream_events(
     service: Service, thread: Thread, person: str, seen: int
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield the events after `seen`, then each new one, as long as somebody may read them and the
-    server is open."""
+    """Yield the events after `seen`, then each new one.
+
+    The stream ends when the server stops, or when `person` may no longer read the thread.
+    """
     closing, problem = asyncio.create_task(service.closing.wait()), ""
+    growing: asyncio.Task[Thread] | None = None
     try:
         while True:
             for event in thread.events[seen:]:
@@ -33,7 +36,7 @@ async def stream_events(
                 data = json.dumps(EventView.model_validate(event).model_dump(mode="json"))
                 yield ServerSentEvent(id=str(event.seq), raw_data=data)
             seen = max(seen, thread.state.version)
-            # A thread at work is looked at now and then: a problem is not an event of it.
+            # A problem is not an event, so the stream has to ask for it.
             at_work = thread.state.status == "running"
             if at_work and (now := await _find_problem(service, thread)) != problem:
                 problem = now
@@ -54,6 +57,8 @@ async def stream_events(
         return
     finally:
         closing.cancel()
+        if growing:
+            growing.cancel()
 
 
 async def _find_problem(service: Service, thread: Thread) -> str:

@@ -1,4 +1,4 @@
-"""How often somebody may be wrong when they sign in."""
+"""Limits how often an address may send a wrong token."""
 
 import time
 from collections import deque
@@ -9,7 +9,7 @@ MOST = 10
 """Wrong tokens of one address within `PAUSE_S`."""
 PAUSE_S = 60.0
 ADDRESSES = 10_000
-"""Those that are remembered; after so many, the first ones are forgotten."""
+"""Addresses kept in memory; beyond that, the oldest are dropped."""
 
 
 class Tries:
@@ -24,7 +24,7 @@ class Tries:
             del self._wrong[next(iter(self._wrong))]
 
     def find_pause_s(self, address: str) -> int:
-        """Return how long an address has to wait before it may try again; 0 if it may now."""
+        """Return the seconds until an address may try again; 0 for now."""
         wrong = self._wrong.get(address)
         if wrong is None or len(wrong) < MOST:
             return 0

@@ -45,18 +45,18 @@ class Most(_Request):
 
 class Asked(Most):
     mine: bool = False
-    """Only those that wait for you."""
+    """Only waits that you may answer."""
 
     def choose(self, ports: Ports, person: str) -> Which:
-        """Return which threads this asks for, among those that somebody may read."""
+        """Return the filter for the threads that a person may read."""
         return Which(list_names(ports, person), asked=person if self.mine else "")
 
 
 class Listed(Asked):
     status: Literal["", "waiting", "running", "stalled", "finished"] = ""
-    """`stalled`: it should run, and no process runs it. `finished`: or cancelled."""
+    """`stalled` threads should run, but no process runs them; `finished` includes cancelled."""
     text: Annotated[Text, Field(examples=["staging"])] = ""
-    """Only those with it in their first message."""
+    """Only threads whose first message contains this."""
 
     def choose(self, ports: Ports, person: str) -> Which:
         return replace(super().choose(ports, person), status=self.status, text=self.text)
@@ -204,9 +204,9 @@ class ThreadView(_View):
     standing: list[StandingView]
     """The approvals that hold for the whole thread."""
     problem: str
-    """Why it cannot go on now; empty if it can."""
+    """Why it cannot continue now; empty if it can."""
     next_try: datetime | None
-    """When it is tried again by itself."""
+    """When it is retried automatically."""
     events: list[EventView]
     next: int | None
     """Ask again with `after` set to it for more events; null when these were the last."""
@@ -240,9 +240,9 @@ class SummaryView(_View):
     running: bool
     """A runner is at it this moment."""
     problem: str
-    """Why it cannot go on now; empty if it can."""
+    """Why it cannot continue now; empty if it can."""
     next_try: datetime | None
-    """When it is tried again by itself."""
+    """When it is retried automatically."""
 
     @classmethod
     def of(cls, summary: Summary, default: str) -> "SummaryView":

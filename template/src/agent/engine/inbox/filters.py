@@ -1,4 +1,4 @@
-"""Which threads the inbox lists: `/?show=mine&text=staging`."""
+"""The filters of the thread list in the inbox: `/?show=mine&text=staging`."""
 
 from typing import Annotated, Literal
 
@@ -17,7 +17,7 @@ FILTERS: dict[Show, str] = {
     "stalled": "Stalled",
     "finished": "Finished",
 }
-"""What each is called."""
+"""Labels of the filters."""
 
 
 class Filter(BaseModel):
@@ -25,7 +25,7 @@ class Filter(BaseModel):
     text: Annotated[str, BeforeValidator(make_safe), Field(max_length=200)] = ""
 
     def choose(self, names: tuple[str, ...] | None, reader: str) -> Which:
-        """Return which threads are meant, of those that one of `names` may read."""
+        """Return the filter for the threads that one of `names` may read."""
         if self.show == "mine":
             return Which(names, asked=reader, text=self.text.strip())
         return Which(names, self.show, text=self.text.strip())

@@ -38,7 +38,7 @@ from .waiting import list_questions
 
 SOURCE = "inbox"
 ASKED = 200
-"""Open waits that are looked at; those that stopped for one cause are one line."""
+"""Open waits that are loaded; those with the same cause become one card."""
 LISTED = 50
 """Threads on one page."""
 

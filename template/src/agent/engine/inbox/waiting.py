@@ -21,7 +21,7 @@ class Asked:
     mine: bool
     """The reader may answer."""
     others: int = 0
-    """Threads that stopped for the same cause, and continue with this one."""
+    """Number of other threads with the same cause, which continue with this one."""
 
     @property
     def urgency(self) -> str:
@@ -34,7 +34,7 @@ class Asked:
 
 
 def list_questions(found: Iterable[Waiting], name: str) -> list[Asked]:
-    """List open waits, those that concern a person most first; of one cause the first only."""
+    """List open waits, most relevant for a person first, and one wait for each cause."""
     waits = [(each, OpenWait.of(each.paused)) for each in found]
     causes = Counter(wait.data.get("cause", "") for _, wait in waits)
     asked, known = list[Asked](), set[str]()

@@ -2,7 +2,7 @@
 
 AgentError
 ├── ThreadNotFound   no such thread
-│   └── Forgotten    there was one, and it was deleted
+│   └── Forgotten    the thread was deleted
 ├── Conflict         the thread grew meanwhile: look again, decide again
 ├── Refused          this answer may not close this wait
 ├── InvalidStep      what the model said is none of the steps it may take
@@ -10,7 +10,7 @@ AgentError
 │   ├── AgentGone    the thread's agent is not in `app.py` now
 │   └── NobodyKnown  a person or team that somebody asks for is nowhere known
 ├── Misconfigured    a setting is missing or wrong
-│   └── ModelRefused a model refuses for good: its key, a quota, its name, the request
+│   └── ModelRefused the model rejects the key, the quota, its name or the request
 └── ToolError        raised by a tool that is sure that nothing happened
 """
 
@@ -24,7 +24,7 @@ class ThreadNotFound(AgentError):
 
 
 class Forgotten(ThreadNotFound):
-    """The thread was deleted; what is sent again for it is not taken."""
+    """The thread was deleted. Messages that were sent to it are not accepted again."""
 
 
 class Conflict(AgentError):
@@ -61,7 +61,7 @@ class Misconfigured(AgentError):
 
 
 class ModelRefused(Misconfigured):
-    """Waiting does not mend it, so people are asked. The same cause has the same text."""
+    """Retrying does not help, so people are asked. The same cause has the same text."""
 
 
 class ToolError(AgentError):

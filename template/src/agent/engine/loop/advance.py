@@ -1,6 +1,6 @@
 """Factor 8: own your control flow.
 
-`advance` is the only loop: it does the word that `plan` says and appends what came of it. A step
+`advance` is the only loop: it takes the action that `plan` names, and appends the result. A step
 and the start of its tool are one append. The loop is safe to kill anywhere and safe to run twice: a
 decision is valid only for the version it was taken on, and is discarded if the thread has grown.
 """
@@ -24,7 +24,7 @@ MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
 PREFETCH_S = 30.0
 NOTICE_S = 3600.0
-"""How long people are not notified again of what stops many threads."""
+"""People are notified of one cause at most once in this time."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
 
 
 async def _stop_for(ports: Ports, thread: Thread, cause: str) -> Thread:
-    """Ask those who are responsible for the agent, once a model refuses for good.
+    """Ask the people responsible for the agent whether to continue after a permanent model error.
 
-    All threads that stop for one cause go on when somebody continues one of them.
+    Continuing one thread continues all threads with the same cause.
     """
     text, responsible = f"Go on? {format_reason(cause)}", ports.get_agent(thread).responsible
     about: dict[str, Any] = {"limit": "model", "cause": cause}
@@ -179,7 +179,7 @@ async def _deliver(
     cause = thread.event(ref).data.get("cause", "")
     notice = f"{thread.id}:{ref}"
     if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):
-        return await record_delivery(ports, thread, ref, same_as="another thread of this cause")
+        return await record_delivery(ports, thread, ref, same_as="another thread with this cause")
     delivery = await ports.notifier.notify(thread, thread.event(ref))
     if delivery.problem and tries < MAX_DELIVERIES:
         postponed[ref] = delivery.problem

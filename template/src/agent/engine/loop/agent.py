@@ -38,9 +38,9 @@ class Agent:
     """Who decides where no person started the thread: people and teams of people.toml, or
     `anyone`. They are the `owner` of a thread that a schedule or a webhook started."""
     readers: Readers | None = None
-    """`readers(thread)`: who may read a thread besides whoever started it, took part or is asked,
-    and administrators: people and teams of people.toml, or `anyone` for whoever is signed in. After
-    a change of it run `agent reindex`."""
+    """`readers(thread)`: who else may read a thread: people and teams of people.toml, or `anyone`
+    for all who are signed in. The people who started it, took part or are asked, and
+    administrators, may always read it. Run `agent reindex` after you change it."""
     may: May | None = None
-    """`may(person, act, thread)`: whether a reader may write to a thread, or cancel it. All may if
-    it is None."""
+    """`may(person, act, thread)`: whether a reader may write to a thread, or cancel it. None allows
+    both to all readers."""

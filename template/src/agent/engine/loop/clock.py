@@ -1,4 +1,4 @@
-"""What time does to a wait: it expires, people are reminded, or somebody has continued it."""
+"""Applies the clock to an open wait: expiry, reminders, and the release of a shared cause."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from .ports import Ports
 
 
 async def keep_time(ports: Ports, thread: Thread) -> Thread:
-    """Close the open wait if its time is over by the store's clock, or remind people of it.
+    """Close the open wait if it has expired by the store's clock, or record that a reminder is due.
 
-    One that many threads have is also closed by whoever continued another of them.
+    A wait with a cause is also closed if a person continued another thread with the same cause.
     """
     wait, now = thread.state.wait, await ports.store.now()
     about: dict[str, Any]
@@ -33,7 +33,7 @@ async def keep_time(ports: Ports, thread: Thread) -> Thread:
 
 
 async def _find_release(ports: Ports, thread: Thread) -> str:
-    """Return who continued the threads that stopped for the same cause as this one, since then."""
+    """Return who released the cause of the open wait after it was opened; "" for nobody."""
     wait = thread.state.wait
     if wait is None:
         return ""

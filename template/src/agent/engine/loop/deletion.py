@@ -1,4 +1,4 @@
-"""Deleting threads, and where their conversations go on."""
+"""Deletes threads, and names the threads that continue their conversations."""
 
 import json
 from uuid import NAMESPACE_URL, uuid5
@@ -11,16 +11,17 @@ from .record import append_fact
 from .store import Store
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
-"""Of the ids of threads."""
+"""Namespace of thread ids."""
 
 
 async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
-    """Return the id that a conversation has now: each deleted thread of it leaves room for another.
+    """Return the id of the current thread of a conversation, given the id of its first thread.
 
-    No idempotency key of a deleted thread comes back, as keys begin with the thread's id.
+    Each deleted thread is followed by one with a new id. Idempotency keys begin with the thread's
+    id, so a key of a deleted thread is never used again.
 
     Raises:
-        Forgotten: the message `key` was for a deleted thread.
+        Forgotten: the message with the key `key` was sent to a deleted thread.
     """
     while (received := await store.find_deliveries(thread_id)) is not None:
         if hash_delivery(key) in received:
@@ -30,11 +31,11 @@ async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
 
 
 async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
-    """Delete a thread; one that waits for somebody only if `cancelling`, which cancels it first.
+    """Delete a thread that has ended. `cancelling` first cancels a thread that waits.
 
     Raises:
         ThreadNotFound: no such thread.
-        Refused: it waits, or runs, or grew at the same time.
+        Refused: the thread runs, waits, or got a new event at the same time.
     """
     thread = await ports.store.load(thread_id)
     if thread.state.wait and not cancelling:

@@ -44,7 +44,7 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
 
 
 def _is_cancelled() -> bool:
-    """Say whether it is the running task that was cancelled, not something a function awaited."""
+    """Say whether this task was cancelled, as opposed to something that the function awaited."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 

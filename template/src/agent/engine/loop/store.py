@@ -34,9 +34,9 @@ class Store(Protocol):
         """Raises ThreadNotFound, or Forgotten where the thread was deleted."""
 
     async def grown(self, thread: Thread) -> Thread:
-        """Return a thread that was loaded before, once it has grown; wait for it as long as needed.
+        """Wait until a loaded thread has new events, and return it with them.
 
-        It reads only what is new, and waiting costs next to nothing. Raises Forgotten.
+        Only the new events are read. Raises Forgotten if the thread is deleted.
         """
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
@@ -51,18 +51,20 @@ class Store(Protocol):
         """
 
     async def forget(self, thread: Thread) -> None:
-        """Delete a thread with all that is known of it, but for its id and what it received.
+        """Delete a thread and its data. Its id and hashes of its delivery keys are kept.
 
         Raises:
-            Conflict: it has grown since it was loaded, or somebody runs it.
+            Conflict: the thread has new events, or a runner holds its lease.
         """
 
     async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
-        """Return what a deleted thread received, as `hash_delivery` names it; None if there is no
-        such deleted thread."""
+        """Return the hashes of the delivery keys of a deleted thread (see `hash_delivery`).
+
+        Returns None if no thread of this id was deleted.
+        """
 
     async def compact(self) -> None:
-        """Remove what was deleted from the files as far as the store can."""
+        """Remove deleted text from the files of the store, if the store can."""
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         """List threads, last changed status first."""
@@ -71,19 +73,19 @@ class Store(Protocol):
         """List open waits, those of the threads that changed last first."""
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        """Return the ids of threads in the order of the alphabet, from the one after `after`."""
+        """Return thread ids in alphabetical order, starting after `after`."""
 
     async def reindex(self, thread: Thread) -> None:
-        """Write anew what lists know of a thread, and who may read it."""
+        """Compute again who may read a thread, and store it."""
 
     async def open_session(self, session: Session) -> None:
-        """Keep a session; those that are over are removed."""
+        """Store a session, and delete expired sessions."""
 
     async def find_session(self, session_id: str) -> Session | None:
-        """Return a session that is open."""
+        """Return a session, or None if it does not exist or has expired."""
 
     async def close_session(self, session_id: str) -> None:
-        """Remove a session, if there is one."""
+        """Delete a session if it exists."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
@@ -99,28 +101,28 @@ class Store(Protocol):
         attempts: int,
         problem: str = "",
     ) -> None:
-        """End the lease; the rest is set only if the thread has not grown.
+        """End the lease; the other values are stored only if the thread has no new events.
 
-        `problem` says why the thread cannot go on; the next append takes it back.
+        `problem` is the reason why the thread cannot continue. The next append clears it.
         """
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
-        """Say whether nobody was notified of a cause for so long, and count this as a notice.
+        """Return True if people should be notified of a cause now: once per `every_s` seconds.
 
-        `by` names the notice: who claims it again, because it did not arrive, may.
+        `by` identifies the notice, which may be claimed again to retry a failed delivery.
         """
 
     async def release_cause(self, cause: str, by: str) -> None:
-        """Make those threads due that wait for what stopped them, and remember who said so."""
+        """Record that `by` continued the threads stopped by a cause, and make them due."""
 
     async def find_release(self, cause: str) -> Release | None:
-        """Return who released the threads of a cause last."""
+        """Return the last release of a cause."""
 
     async def now(self) -> datetime:
         """The one clock of leases and expiry; aware, UTC."""
 
 
 async def find_summary(store: Store, thread_id: str) -> Summary | None:
-    """Return what lists know of a thread, None if it does not exist."""
+    """Return the summary of a thread, or None if it does not exist."""
     rows = await store.threads(Which(prefix=thread_id), 10)
     return next((row for row in rows if row.id == thread_id), None)

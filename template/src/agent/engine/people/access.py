@@ -1,8 +1,8 @@
-"""Who may read a thread, and who of them may write to it or cancel it.
+"""Decides who may read a thread, write to it or cancel it.
 
-Whoever started a thread, took part in it or is asked in it may read it, and so may administrators.
-The owner of the agent adds others with `readers`, and narrows with `may` what readers may do. What
-somebody may not read does not exist for them.
+A thread is readable by the people who started it, took part in it or are asked in it, and by
+administrators. `Agent.readers` adds readers, and `Agent.may` limits what readers may do. To
+everybody else the thread does not exist.
 """
 
 import logging
@@ -19,13 +19,13 @@ from ..loop.ports import Ports
 log = logging.getLogger(__name__)
 
 POLICY_S = 1.0
-"""How long `readers` and `may` may take: each append and each request waits for them."""
+"""Time limit of `readers` and `may`, which run with each append and each request."""
 
 
 async def list_readers(ports: Ports, thread: Thread) -> frozenset[str]:
-    """Return the people and teams who may read a thread; `anyone` is whoever is signed in.
+    """Return the people and teams who may read a thread; `anyone` means all who are signed in.
 
-    If `readers` fails, they are those who may read it without it.
+    If `Agent.readers` fails, the error is logged and adds nobody.
     """
     agent, names = ports.find_agent(thread), set(thread.state.people)
     if agent is None:
@@ -41,23 +41,26 @@ async def list_readers(ports: Ports, thread: Thread) -> frozenset[str]:
 
 
 def list_names(ports: Ports, person: str) -> tuple[str, ...] | None:
-    """Return the names under which somebody may read threads; None for all threads."""
+    """Return the names that give a person access: their own, their teams and `anyone`.
+
+    Returns None for an administrator, who may read all threads.
+    """
     if ports.directory.is_admin(person):
         return None
     return (person, *ports.directory.find_teams(person), "anyone")
 
 
 async def check_reader(ports: Ports, thread: Thread, person: str) -> None:
-    """Raises ThreadNotFound if somebody may not read a thread, as if it did not exist."""
+    """Check that a person may read a thread. Raises ThreadNotFound if not."""
     names = list_names(ports, person)
     if names is not None and (await list_readers(ports, thread)).isdisjoint(names):
         raise ThreadNotFound(f"there is no thread {thread.id!r}")
 
 
 async def check_sender(ports: Ports, thread_id: str, person: str) -> None:
-    """Raises Refused if somebody speaks in the conversation of a thread and may not write to it.
+    """Check that a person may write to the thread of a conversation in which they sent a message.
 
-    Whoever speaks there reads it there, so nothing else is asked.
+    Participants of the conversation can read it there, so reading is not checked. Raises Refused.
     """
     with suppress(ThreadNotFound):
         thread_id = await find_conversation(ports.store, thread_id)
@@ -65,7 +68,7 @@ async def check_sender(ports: Ports, thread_id: str, person: str) -> None:
 
 
 async def check_act(ports: Ports, thread: Thread, person: str, act: Act) -> None:
-    """Raises Refused if a reader may not write to a thread, or not cancel it."""
+    """Check that a reader may write to a thread, or cancel it. Raises Refused."""
     agent = ports.find_agent(thread)
     if agent is None or agent.may is None or ports.directory.is_admin(person):
         return

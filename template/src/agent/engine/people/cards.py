@@ -73,7 +73,7 @@ def title_wait(data: dict[str, Any]) -> str:
     return shorten(clean(text), 1_200) if "call" in data else clean(text)
 
 
-RELEASES = "the other threads that stopped for this reason continue with this one"
+RELEASES = "other threads that stopped for this reason will continue, too"
 
 
 def list_facts(data: dict[str, Any]) -> list[tuple[str, str]]:

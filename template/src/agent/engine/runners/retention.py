@@ -1,4 +1,4 @@
-"""Deletes threads that ended `RETENTION_DAYS` ago, if that is set."""
+"""Deletes threads `RETENTION_DAYS` after they ended, if the setting is given."""
 
 import asyncio
 import logging
@@ -14,13 +14,13 @@ from ..settings import optional
 
 EVERY_S = 3600.0
 AT_ONCE = 500
-"""Threads that are looked for at a time."""
+"""Threads per query."""
 
 log = logging.getLogger(__name__)
 
 
 def read_retention() -> timedelta | None:
-    """Return how long threads are kept after they ended; None for ever. Raises Misconfigured."""
+    """Return how long ended threads are kept, None for forever. Raises Misconfigured."""
     text = optional("RETENTION_DAYS")
     if not text:
         return None
@@ -30,7 +30,7 @@ def read_retention() -> timedelta | None:
 
 
 async def sweep(ports: Ports, kept: timedelta) -> int:
-    """Delete the threads that ended before, and return how many."""
+    """Delete the threads that ended more than `kept` ago, and return their number."""
     number = 0
     which = Which(status="finished", before=await ports.store.now() - kept)
     while rows := await ports.store.threads(which, AT_ONCE):
@@ -41,7 +41,7 @@ async def sweep(ports: Ports, kept: timedelta) -> int:
             except ThreadNotFound:  # another process was faster
                 pass
             except AgentError as error:
-                log.warning("thread %s is kept: %s", row.id, error)
+                log.warning("thread %s was not deleted: %s", row.id, error)
             else:
                 number += 1
         if number == before:
@@ -51,7 +51,7 @@ async def sweep(ports: Ports, kept: timedelta) -> int:
 
 @asynccontextmanager
 async def keep_clean(ports: Ports) -> AsyncIterator[None]:
-    """Sweep now and every hour while the context is open. Raises Misconfigured."""
+    """Sweep at once and then every hour, until the context ends. Raises Misconfigured."""
     kept = read_retention()
 
     async def keep_sweeping(kept: timedelta) -> None:
@@ -60,7 +60,7 @@ async def keep_clean(ports: Ports) -> AsyncIterator[None]:
                 if number := await sweep(ports, kept):
                     log.info("deleted %d threads that ended %d days ago", number, kept.days)
             except AgentError as error:
-                log.warning("%s; old threads are kept for now", error)
+                log.warning("%s; deleting old threads is retried in an hour", error)
             await asyncio.sleep(EVERY_S)
 
     task = asyncio.create_task(keep_sweeping(kept)) if kept else None

@@ -1,6 +1,6 @@
-"""Wakes whoever follows a thread: at once if this process appends to it, else at the next look.
+"""Wakes the tasks that follow a thread: at once if this process appends to it, else by polling.
 
-While nobody follows anything, nobody looks.
+One query polls for all followers. Without followers there is no polling.
 """
 
 import asyncio
@@ -10,22 +10,22 @@ from ..log.errors import Forgotten, ThreadNotFound, Unavailable
 from ..log.thread import Thread
 
 LOOK_S = 0.3
-"""How late what another process appended may be noticed."""
+"""Polling interval, and so the longest delay of an append by another process."""
 
 Look = Callable[[Collection[str]], Awaitable[Mapping[str, int]]]
-"""Returns the versions of these threads, 0 for one that is gone; those it leaves out have not
-changed since it looked."""
+"""Returns the versions of threads by id, 0 for a deleted thread. Threads that did not change since
+the last call may be left out."""
 
 
 class Changes:
     def __init__(self, look: Look | None = None) -> None:
-        """Without `look` there are no other processes."""
+        """`look` is None for a store that no other process uses."""
         self._look = look
         self._followers: dict[asyncio.Future[None], Thread] = {}
         self._looking: asyncio.Task[None] | None = None
 
     async def wait(self, thread: Thread) -> None:
-        """Return once the thread seems to have grown."""
+        """Return when the thread may have changed."""
         follower = asyncio.get_running_loop().create_future()
         self._followers[follower] = thread
         if self._look and (self._looking is None or self._looking.done()):
@@ -38,7 +38,7 @@ class Changes:
                 self._looking.cancel()
 
     def report(self, versions: Mapping[str, int]) -> None:
-        """Wake those who know another version of these threads."""
+        """Wake the followers whose version differs."""
         for follower, thread in self._followers.items():
             known = thread.state.version
             if versions.get(thread.id, known) != known and not follower.done():
@@ -59,12 +59,12 @@ class Changes:
 
 
 class Follows:
-    """Loads and follows threads, for a store that can read the rest of one."""
+    """Base of stores that load and follow threads by reading the events after a known one."""
 
     _changes: Changes
 
     async def _read_on(self, thread: Thread) -> Thread:
-        """Return a thread with the events that it lacks, the same one if it lacks none."""
+        """Return the thread with its new events, or the same object if there are none."""
         raise NotImplementedError
 
     async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:

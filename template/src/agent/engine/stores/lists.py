@@ -1,10 +1,11 @@
-"""The queries of lists: what both databases understand, and where each has words of its own."""
+"""Builds the queries of lists for both databases, and the rows they share."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..index import Which, hash_delivery
+from ..log.events import Event
 from ..log.thread import Thread
 
 SUMMARY = (
@@ -13,12 +14,12 @@ SUMMARY = (
 )
 EVENT = "type, data, actor, key, seq, at"
 WIDTH = 11
-"""Columns of a summary."""
+"""Number of columns of a summary."""
 ID, UPDATED = 0, 7
-"""The places of those by which rows are told apart and sorted."""
+"""Columns that identify and sort the rows."""
 
 KNOWN = 10_000
-"""Threads whose readers a store keeps in memory, so that an append need not write them again."""
+"""Number of threads whose readers a store caches, to write them only when they change."""
 
 _STATUS = {
     "waiting": "wait IS NOT NULL",
@@ -31,22 +32,23 @@ _WAIT = "JOIN events ON events.thread_id = threads.id AND seq = wait"
 
 @dataclass(frozen=True)
 class Dialect:
-    """The words of one database."""
+    """SQL that differs between the databases."""
 
     value: str
-    """How a value is named, as `:{}`."""
+    """A named parameter, such as `:{}`."""
     running: str
-    """Whether somebody holds the lease of a thread."""
+    """Condition: somebody holds the lease of the thread."""
     says: str
-    """Whether the first message of a thread holds the value `text`."""
+    """Condition: the first message of the thread contains the parameter `text`."""
     asks: str
-    """Whether the open wait of a thread names the value `asked`, or anyone."""
+    """Condition: the audience of the open wait contains the parameter `asked`, or `anyone`."""
 
 
 def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
-    """Return the query of a list: one part for each name, whose rows may be the same.
+    """Return the query of a list, with one SELECT for each name that may read.
 
-    With `waits` each row also has the event that opened the wait.
+    A thread that several names may read is returned several times; `choose_rows` removes the
+    copies. With `waits`, each row ends with the event that opened the wait.
     """
     columns = SUMMARY + f", {EVENT}" if waits else SUMMARY
     conditions = ["wait IS NOT NULL"] if waits else []
@@ -76,7 +78,7 @@ def _list_values(which: Which) -> dict[str, str]:
 
 
 def make_values(which: Which, limit: int) -> dict[str, Any]:
-    """Return the values of `write_list` by name."""
+    """Return the parameters of a query that `write_list` built."""
     text = which.text
     for sign in "\\%_":
         text = text.replace(sign, f"\\{sign}")
@@ -92,13 +94,13 @@ def make_values(which: Which, limit: int) -> dict[str, Any]:
 
 
 def choose_rows(rows: Sequence[Any], limit: int) -> list[Any]:
-    """Return each thread once, the one that changed last first."""
+    """Remove the copies, and sort by the last change, newest first."""
     distinct = {row[ID]: row for row in rows}.values()
     return sorted(distinct, key=lambda row: row[UPDATED], reverse=True)[:limit]
 
 
 def write_thread(thread: Thread) -> dict[str, Any]:
-    """Return what the table of threads says of one, besides the hints of runners."""
+    """Return the columns of a thread in the table `threads`, except those of the runners."""
     state = thread.state
     return {
         "id": thread.id,
@@ -113,7 +115,7 @@ def write_thread(thread: Thread) -> dict[str, Any]:
 
 
 def is_changed(before: Thread, after: Thread) -> bool:
-    """Say whether a thread has another place in lists now."""
+    """Say whether the status or the open wait changed, which moves a thread up in lists."""
     waits = [thread.state.wait and thread.state.wait.seq for thread in (before, after)]
     return before.state.status != after.state.status or waits[0] != waits[1]
 
@@ -125,11 +127,17 @@ def list_deliveries(thread: Thread) -> list[str]:
 
 
 def find_cause(thread: Thread) -> str:
-    """Return what stopped a thread that waits for people to mend it."""
+    """Return the cause of a wait that many threads may share; "" for any other state."""
     wait = thread.state.wait
     return str(wait.data.get("cause", "")) if wait else ""
 
 
+def number_events(thread: Thread, events: Sequence[Event]) -> list[Event]:
+    """Return `events` with the numbers they get after the last event of the thread."""
+    first = thread.state.version + 1
+    return [replace(event, seq=seq) for seq, event in enumerate(events, first)]
+
+
 async def list_people(thread: Thread) -> frozenset[str]:
-    """Return who may read a thread where no agent adds anybody."""
+    """Return who may read a thread if no agent adds readers."""
     return thread.state.people

@@ -11,7 +11,7 @@ from ..log.events import FACTS, Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
 from .changes import Changes
-from .lists import find_cause, is_changed, list_deliveries, list_people
+from .lists import find_cause, is_changed, list_deliveries, list_people, number_events
 
 
 @dataclass
@@ -55,7 +55,7 @@ class MemoryStore:
         if thread.id in self._forgotten:
             raise Forgotten(f"the thread {thread.id!r} was deleted")
         now = await self.now()
-        readers = await self.list_readers(thread.plus(*events))
+        readers = await self.list_readers(thread.plus(*number_events(thread, events)))
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]

@@ -29,6 +29,7 @@ from ..lists import (
     list_deliveries,
     list_people,
     make_values,
+    number_events,
     write_list,
     write_thread,
 )
@@ -45,7 +46,7 @@ class PostgresStore(Follows):
         self._changes = Changes(self._read_versions)
         self.list_readers: ListReaders = list_people
         self._readers: dict[str, frozenset[str]] = {}
-        """Of threads that were written lately, who may read each."""
+        """Who may read each of the threads that this process wrote last."""
         self.when_due: WhenDue | None = None
         """Called in the transaction that makes a thread due, unless somebody is running it."""
         self.when_forgotten: WhenDue | None = None
@@ -66,6 +67,8 @@ class PostgresStore(Follows):
         return dict.fromkeys(names, 0) | dict(found)
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
+        # Before the transaction: `readers` of an agent may take a while.
+        readers = await self.list_readers(thread.plus(*number_events(thread, events)))
         async with self.database.connect() as db, db.transaction():
             appended = await db.execute(sql.APPEND, write_events(thread, events))
             times = await appended.fetchall()
@@ -77,7 +80,6 @@ class PostgresStore(Follows):
                     for (seq, at), event in zip(times, events, strict=True)
                 )
             )
-            readers = await self.list_readers(grown)
             due = any(event.type in FACTS for event in events)
             save = sql.SAVE if thread.events else sql.BEGIN
             saved = await db.execute(save, {"due": due, **write_thread(grown)})

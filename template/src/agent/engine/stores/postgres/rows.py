@@ -1,4 +1,4 @@
-"""The rows of the PostgreSQL store: how threads and events are written into them, and read."""
+"""Converts threads and events to rows of the PostgreSQL store, and back."""
 
 import json
 from collections.abc import Sequence

@@ -23,13 +23,22 @@ from ...log.thread import Thread
 from ...loop.store import Claim, ListReaders
 from ...settings import optional
 from ..changes import Changes, Follows
-from ..lists import KNOWN, WIDTH, choose_rows, list_deliveries, list_people, make_values, write_list
+from ..lists import (
+    KNOWN,
+    WIDTH,
+    choose_rows,
+    list_deliveries,
+    list_people,
+    make_values,
+    number_events,
+    write_list,
+)
 from . import statements as sql
 from .database import Database
 from .rows import read_event, read_summary, save_thread, to_datetime, write_event
 
 PART = 500
-"""Events that are read at a time, so that a long thread does not hold up the others."""
+"""Events read at a time; other tasks run in between."""
 
 
 class SqliteStore(Follows):
@@ -39,7 +48,7 @@ class SqliteStore(Follows):
         self._changes = Changes(self._read_versions)
         self.list_readers: ListReaders = list_people
         self._readers: dict[str, frozenset[str]] = {}
-        """Of threads that were written lately, who may read each."""
+        """Who may read each of the threads that this process wrote last."""
         self._looked_at: int | None = None
 
     @classmethod
@@ -58,12 +67,8 @@ class SqliteStore(Follows):
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         now = self._clock()
-        grown = thread.plus(
-            *(
-                replace(event, seq=seq, at=event.at or to_datetime(now))
-                for seq, event in enumerate(events, thread.state.version + 1)
-            )
-        )
+        numbered = number_events(thread, events)
+        grown = thread.plus(*(replace(each, at=each.at or to_datetime(now)) for each in numbered))
         save, values = save_thread(thread, grown, now, any(event.type in FACTS for event in events))
         readers = await self.list_readers(grown)
         rows = [write_event(thread.id, event) for event in grown.events[len(thread.events) :]]
@@ -201,7 +206,7 @@ class SqliteStore(Follows):
         save: str,
         values: dict[str, Any],
     ) -> None:
-        """Write who may read a thread where that changed, and when the thread changed."""
+        """Update the rows of `participants` if the readers or the status changed."""
         if self._readers.get(grown.id) != readers:
             self._write_readers(db, grown.id, readers)
         if save == sql.CHANGE:
@@ -215,7 +220,7 @@ class SqliteStore(Follows):
         db.execute(sql.ADD_READERS, values)
 
     async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
-        """Return the versions of threads, if anybody wrote to the file since the last look."""
+        """Return the versions of threads if the file changed since the last call, else nothing."""
         ((changed,),) = await self.database.fetch_rows("PRAGMA data_version")
         if changed == self._looked_at:
             return {}

@@ -1,4 +1,4 @@
-"""The database of one process: it writes in a thread of its own, and reads without one."""
+"""The database of one process: writes go to a thread, and reads run in the event loop."""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,16 +26,16 @@ class Database:
         finalize(self, self.writer.stop)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do `work` in a transaction, as `Writer.do` says. Raises Unavailable."""
+        """Call `work` in a transaction; see `Writer.do`. Raises Unavailable."""
         async with self._translate_errors():
             return await self.writer.do(work)
 
     async def fetch_rows(self, query: str, values: Values = (), *, slow: bool = False) -> list[Any]:
         """Return the rows of a query that only reads. Raises Unavailable.
 
-        A query takes less than the way to another thread and back, unless it is `slow`. Nobody who
-        writes holds it up; while the database is locked as a whole, it waits where it blocks
-        nobody.
+        An indexed query takes less time than handing it to a thread, so it runs here; a `slow` one
+        runs in a thread with a connection of its own. Writers do not block readers. While the
+        whole database is locked, the query waits in the writer's thread.
         """
 
         def fetch(db: sqlite3.Connection) -> list[Any]:
@@ -61,9 +61,9 @@ class Database:
             return db.execute(query, values).fetchall()
 
     async def compact(self) -> None:
-        """Copy the write-ahead log into the file and empty it; then rewrite the file.
+        """Rewrite the file without its free pages, then empty the write-ahead log.
 
-        What was deleted is then in neither, unless another process reads at the time.
+        The log is not emptied while another process reads.
         """
         async with self._translate_errors():
             await self._open()
@@ -79,7 +79,7 @@ class Database:
         self.writer.stop()
 
     async def _open(self) -> sqlite3.Connection:
-        """Return the connection that reads; the tables are made in the other thread."""
+        """Return the connection for reads. The writer creates or migrates the tables first."""
         if self._opened:
             return self._connected.get()
         await self.writer.do(lambda db: None)

@@ -1,4 +1,4 @@
-"""A connection to the file of the database, and the file's identity while it is in use."""
+"""A connection to the database file that notices when the file is deleted or replaced."""
 
 import sqlite3
 from pathlib import Path
@@ -8,7 +8,7 @@ from .schema import connect
 
 
 class Connected:
-    """One connection, opened at the first use."""
+    """A connection that is opened on first use."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -19,7 +19,7 @@ class Connected:
         """Return the open connection.
 
         Raises:
-            Unavailable: the file was deleted or replaced, and SQLite would write into the old one.
+            Unavailable: the file was deleted or replaced; SQLite would write into the old file.
             sqlite3.Error, OSError, Misconfigured: it cannot be opened.
         """
         if self._db is None:

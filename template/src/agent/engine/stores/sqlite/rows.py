@@ -1,4 +1,4 @@
-"""The rows of the SQLite store: how threads and events are written into them, and read."""
+"""Converts threads and events to rows of the SQLite store, and back."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def save_thread(thread: Thread, grown: Thread, now: float, due: bool) -> tuple[str, dict[str, Any]]:
-    """Return the statement that writes as little as possible, and its values."""
+    """Return the statement that touches the fewest pages, and its parameters."""
     row = write_thread(grown) | {"now": now, "wake_at": now if due else None}
     if not thread.events:
         return sql.INSERT, row

@@ -1,7 +1,6 @@
-"""The one thread of a process that writes to the database.
+"""Writes to the database in a thread of its own, so that the disk never blocks the event loop.
 
-What waits for it is committed together, so many appends share one sync, and no disk blocks the
-event loop.
+All jobs in the queue are committed in one transaction: under load, many appends share one sync.
 """
 
 import asyncio
@@ -17,12 +16,12 @@ from .file import Connected
 
 T = TypeVar("T")
 MOST = 256
-"""Jobs of one transaction."""
+"""Jobs per transaction."""
 
 
 @dataclass(eq=False)
 class Job:
-    """Work in a transaction, and what came of it."""
+    """A function to call in a transaction, and its result or error."""
 
     work: Callable[[sqlite3.Connection], Any]
     loop: asyncio.AbstractEventLoop
@@ -31,7 +30,7 @@ class Job:
     error: BaseException | None = None
 
     def settle(self) -> None:
-        if self.future.done():  # whoever waited for it was cancelled
+        if self.future.done():  # the caller was cancelled
             return
         if self.error:
             self.future.set_exception(self.error)
@@ -46,12 +45,13 @@ class Writer:
         self._thread: Thread | None = None
 
     async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Return what `work` returned, once all that it did is on disk.
+        """Call `work` in a transaction, and return its result after the commit is on disk.
 
-        If it raises, nothing of it is done; if this is cancelled, it is done all the same.
+        If `work` raises, its changes are rolled back. If the caller is cancelled, the job still
+        runs.
 
         Raises:
-            sqlite3.Error, OSError: of a commit that failed it is unknown whether it is on disk.
+            sqlite3.Error, OSError: the commit may or may not be on disk.
         """
         if self._thread is None:
             self._thread = Thread(target=self._run, name="sqlite", daemon=True)
@@ -63,7 +63,7 @@ class Writer:
         return result
 
     def stop(self) -> None:
-        """End the thread once all is done that waits for it."""
+        """End the thread after the jobs in the queue."""
         self._jobs.put(None)
 
     def _run(self) -> None:
@@ -72,17 +72,17 @@ class Writer:
         self._connected.close()
 
     def _do_next(self) -> bool:
-        """Do what waits; False at the end. Afterwards the thread holds nothing of it."""
+        """Run the next batch and drop all references to it. Returns False after `stop`."""
         batch = self._take()
         if batch:
             self.commit(batch)
         for loop in {job.loop for job in batch}:
-            with suppress(RuntimeError):  # it was closed
+            with suppress(RuntimeError):  # the event loop is closed
                 loop.call_soon_threadsafe(_settle, [job for job in batch if job.loop is loop])
         return bool(batch)
 
     def _take(self) -> list[Job]:
-        """Wait for a job, and return it with those behind it; nothing at the end."""
+        """Wait for a job, and return it with the jobs behind it; an empty list after `stop`."""
         batch: list[Job] = []
         while not batch or (len(batch) < MOST and not self._jobs.empty()):
             job = self._jobs.get()
@@ -94,7 +94,7 @@ class Writer:
         return batch
 
     def commit(self, batch: Sequence[Job]) -> None:
-        """Do all jobs in one transaction, except those that raise."""
+        """Run all jobs in one transaction. A job that raises is rolled back by itself."""
         try:
             db = self._connected.get()
             try:
@@ -115,7 +115,7 @@ def _try(db: sqlite3.Connection, job: Job) -> None:
     try:
         job.result = job.work(db)
     except Exception as error:
-        if not db.in_transaction:  # a full disk, say, ended the transaction of them all
+        if not db.in_transaction:  # SQLite ended the whole transaction, on a full disk for example
             raise
         job.error = error
         db.execute("ROLLBACK TO job")
