@@ -1,5 +1,7 @@
 """Fixtures for every test: a clock that moves when told, a world, a store."""
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,18 @@ class Clock:
 
     def tick(self, seconds: float) -> None:
         self.time += seconds
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Undo what a command sets up for the process that it usually is."""
+    root, access = logging.getLogger(), logging.getLogger("uvicorn.access")
+    handlers, filters = [*root.handlers], [*access.filters]
+    levels = {name: logging.getLogger(name).level for name in (None, "agent", "uvicorn")}
+    yield
+    root.handlers[:], access.filters[:] = handlers, filters
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """The composition root: agents, models, stores, channels and triggers are plugged together here."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import isfinite
 from pathlib import Path
 
 from . import parts
@@ -18,8 +20,11 @@ from .people.access import list_readers
 from .people.identity import PeopleFile
 from .people.names import check_names
 from .people.routing import Routing
+from .prices import Prices
 from .redaction import Redact, redact_store
 from .runners.app import App, ModelOf, Trigger
+
+log = logging.getLogger(__name__)
 
 COMPACT = Path(__file__).with_name("loop") / "compact.md"
 NEXT_STEP = 'What is the next step? Answer with one JSON object: {"next_step": {"intent": …}}\n'
@@ -46,7 +51,8 @@ class Application:
         if not self.agents:
             raise Misconfigured("app.py names no agent: agents={...} needs at least one")
         models = {name: model_of(name) for name in self.agents}
-        agents = {name: self._bind(name, models[name]) for name in self.agents}
+        prices = Prices.from_env()
+        agents = {name: self._bind(name, models[name], prices) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
         directory = PeopleFile()
         for name, agent in self.agents.items():
@@ -55,10 +61,12 @@ class Application:
         ports.store.list_readers = partial(list_readers, ports)
         if self.redact:
             redact_store(ports.store, self.redact)
-        return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers])
+        return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers], prices)
 
-    def _bind(self, name: str, model: str) -> BoundAgent:
-        agent = self.agents[name]
+    def _bind(self, name: str, model: str, prices: Prices) -> BoundAgent:
+        agent, price = self.agents[name], prices.find(model)
+        if model and not price and isfinite(agent.limits.cost):
+            log.warning("The agent %r has a limit of cost, but %r has no price", name, model)
         return BoundAgent(
             name,
             model,
@@ -73,6 +81,7 @@ class Application:
             responsible=agent.responsible,
             readers=agent.readers,
             may=agent.may,
+            price=price,
         )
 
     def _llm(self, model: str) -> LLM:

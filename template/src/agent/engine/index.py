@@ -1,9 +1,10 @@
-"""What a store keeps beside the logs: summaries of threads, sessions, and deleted threads."""
+"""What a store keeps or counts beside the logs: summaries, workers, sessions, deleted threads."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 from .log.events import Event
 
@@ -76,6 +77,50 @@ class Session:
     proof: str
     """HMAC of the API token, keyed with the secret in the cookie."""
     expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that runs threads."""
+
+    id: str
+    """`<host>:<process id>`."""
+    models: Mapping[str, str]
+    """The model of each agent, by the agent's name."""
+    counts: list[list[Any]] = field(default_factory=list)
+    """Totals since the process started: the name, the values of the labels, the number."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """The number of threads with the same agent and status."""
+
+    agent: str
+    """Its name in `app.py`; empty for the default."""
+    status: str
+    running: bool
+    """Their leases are held."""
+    number: int
+    since: datetime
+    """When the status of one of them last changed: the longest ago."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Model calls of one day (UTC) that agree in everything but their tokens."""
+
+    day: date
+    agent: str
+    """Its name in `app.py`; empty for the default."""
+    owner: str
+    """Who started the threads."""
+    model: str
+    """As the provider called it."""
+    price: dict[str, Any] | None
+    """The price that was recorded with the calls, if any."""
+    calls: int
+    tokens: dict[str, int]
+    """As in `Reply.tokens`."""
 
 
 ALL = Which()

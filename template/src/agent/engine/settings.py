@@ -5,6 +5,7 @@ Each adapter reads its own variables in its `from_env`; nothing is read on impor
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from .log.errors import Misconfigured
 
@@ -30,6 +31,16 @@ def read_public_url() -> str:
     if url and not url.startswith(("https://", "http://")):
         raise Misconfigured("PUBLIC_URL is not a URL such as https://agent.example.org")
     return url
+
+
+def mask_url(url: str) -> str:
+    """Return a URL without what may be secret in it: the user, the password and the query."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an invalid URL"
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
 def is_placeholder(secret: str) -> bool:

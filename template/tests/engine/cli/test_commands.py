@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agent.engine.index import Worker
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import Event, make_event
 
@@ -86,6 +87,21 @@ def test_the_way_on_names_the_model_that_was_named(desk: Desk) -> None:
     ran = desk.agent("run", "charge", "--model", "says:that")
     assert desk.built == ["says:that"]
     assert ran.stderr.rstrip().endswith("--model says:that")
+
+
+def test_other_processes_are_named_and_their_model_is_the_one_that_decides(desk: Desk) -> None:
+    worker = Worker("myhost:4711:ab12", {"test": "says:other"})
+    now(desk.store.announce(worker, 60))
+    desk.says(DONE)
+    refused = desk.agent("run", "hi", "--model", "says:mine")
+    assert (refused.exit_code, now(desk.store.threads())) == (1, [])
+    assert refused.stderr == (
+        "agent: process 4711 on myhost (says:other) runs the threads of this store and does not "
+        "use 'says:mine'. Leave --model out, or stop that process first.\n"
+    )
+    said = desk.agent("run", "hi", "--model", "says:other")
+    assert said.exit_code == 0
+    assert "Also running threads of this store: process 4711 on myhost (says:other)." in said.stderr
 
 
 def test_a_thread_goes_on_by_the_beginning_of_its_id(desk: Desk) -> None:

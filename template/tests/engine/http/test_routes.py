@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from fastapi import FastAPI
 
-from agent.engine.http import wire
+from agent.engine.http import views
 from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.wire import MAX_TEXT, Verdict
 from agent.engine.log.errors import Unavailable
@@ -159,6 +159,7 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
         "standing": [],
         "problem": "",
         "next_try": None,
+        "cost": {"amounts": {}, "calls": 0, "calls_without_price": 0},
         "events": [],
         "next": None,
     }
@@ -167,7 +168,7 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
 async def test_a_long_thread_is_read_page_by_page(
     ana: Caller, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wire, "PAGE", 3)
+    monkeypatch.setattr(views, "PAGE", 3)
     await store_thread(store, *(make_message(str(number)) for number in range(7)))
     pages: list[list[int]] = []
     after: int | None = 0

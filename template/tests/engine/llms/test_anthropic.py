@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
@@ -26,6 +26,7 @@ class TestAnthropic(ProviderContract):
         "output_config.format.schema: too many union types",
     )
     ladder = ("json schema", "words")
+    written: ClassVar[dict[str, int]] = {"cache_write": 126}
 
     @asynccontextmanager
     async def open(self, at: Server, retries: int = 0) -> AsyncIterator[AnthropicLLM]:

@@ -166,7 +166,7 @@ async def test_a_message_that_comes_while_the_model_thinks_makes_it_think_again(
     thread = await advance(ports, await store_thread(store, make_message()))
     assert list_types(thread)[1:5] == ["message", "discarded", "step", "finished"]
     assert "stop, not now" in model.prompts[1].blocks[1]
-    assert thread.event(3).data == {"tokens": {"input": 10, "output": 5}}
+    assert thread.event(3).data == {"tokens": {"input": 10, "output": 5}, "model": "says"}
     assert thread.state.tokens == 30
     assert world.effects("charge") == []
 

@@ -379,7 +379,7 @@ def test_without_an_endpoint_a_store_is_left_alone(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_an_invalid_endpoint_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "localhost:4318")
-    with pytest.raises(Misconfigured, match="'localhost:4318' is not an OTLP endpoint"):
+    with pytest.raises(Misconfigured, match=f"{name} is not an OTLP endpoint"):
         trace_store(MemoryStore(), {"test": "openai:x"})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.engine.cli.admin import add_thread, format_thread, parse_thread
-from agent.engine.index import Summary, Which, hash_delivery
+from agent.engine.index import Group, Summary, Usage, Which, Worker, hash_delivery
 from agent.engine.log.errors import Conflict, Forgotten, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
@@ -709,3 +709,81 @@ class StoreContract:
         cut = await store.now() - timedelta(seconds=50)
         await store_thread(store, make_message(), thread_id="new")
         assert [row.id for row in await store.threads(Which(before=cut))] == ["old"]
+
+    # -- processes and totals --
+
+    async def test_a_process_is_listed_until_its_time_is_over(
+        self, store: Store, passes: Pass
+    ) -> None:
+        one = Worker("host:1:a", {"test": "says:this"}, [["steps", "test", 3]])
+        other = Worker("host:2:b", {"test": "says:that"})
+        await store.announce(one, 60)
+        await store.announce(other, 10)
+        assert await store.workers() == [one, other]
+        await passes(20)
+        assert await store.workers() == [one]
+        await store.announce(replace(one, counts=[["steps", "test", 4]]), 60)
+        assert [worker.counts for worker in await store.workers()] == [[["steps", "test", 4]]]
+        await store.announce(one, 0)
+        assert await store.workers() == []
+
+    async def test_threads_are_counted_by_agent_and_status(
+        self, store: Store, passes: Pass
+    ) -> None:
+        await store_thread(store, make_message(), thread_id="held")
+        first = (await store.threads())[0].updated
+        await store.claim("me", 1000, "held")
+        await passes(10)
+        for name in ("a", "b"):
+            await store_thread(store, make_message(agent="second"), thread_id=name)
+        await store_thread(store, make_message(), make_pause("approval"), thread_id="asks")
+        groups = {(one.agent, one.status, one.running): one for one in await store.groups()}
+        assert {key: one.number for key, one in groups.items()} == {
+            ("", "running", True): 1,
+            ("second", "running", False): 2,
+            ("", "waiting:approval", False): 1,
+        }
+        assert groups["", "running", True] == Group("", "running", True, 1, first)
+
+    async def test_the_tokens_of_model_calls_are_summed_up(
+        self, store: Store, passes: Pass
+    ) -> None:
+        price = {"input": 1.5, "output": 2, "currency": "USD"}
+        charge = {"tokens": {"input": 10, "output": 2, "cached": 4}, "model": "m", "price": price}
+        step = make_event("step", call={"intent": "look"}, **charge)
+        thread = await store_thread(store, make_message("hi", "bob", agent="second"), step)
+        wrong = make_event("invalid_step", error="x", tokens={"input": 7}, model="m")
+        odd = make_event("compacted", text="", upto=1, tokens={"input": "many"})
+        thread = await store.append(thread, wrong, odd, make_event("compacted", text="", upto=2))
+        day = (await store.now()).date()
+        total = await _sum_up(store)
+        zero = {"input": 0, "cached": 0, "cache_write": 0, "output": 0}
+        assert total == [
+            (Usage(day, "second", "bob", "", None, 1, {}), zero),
+            (Usage(day, "second", "bob", "m", None, 1, {}), zero | {"input": 7}),
+            (
+                Usage(day, "second", "bob", "m", price, 1, {}),
+                zero | {"input": 10, "output": 2, "cached": 4},
+            ),
+        ]
+        await store.append(Thread("copy"), *thread.events, make_event("forked", thread="t", at=5))
+        assert await _sum_up(store) == total
+        await passes(86_400 * 3)
+        since = await store.now() - timedelta(days=2)
+        assert await store.usage(since) == []
+        await store.append(thread, step)
+        assert [each.calls for each in await store.usage(since)] == [1]
+
+
+async def _sum_up(store: Store) -> list[tuple[Usage, dict[str, int]]]:
+    """Return the usage in order, the tokens beside it; what is not a number is 0."""
+    kinds = ("input", "cached", "cache_write", "output")
+    found = [
+        (replace(each, tokens={}), {kind: _count(each.tokens.get(kind)) for kind in kinds})
+        for each in await store.usage()
+    ]
+    return sorted(found, key=lambda pair: (pair[0].model, pair[0].price is not None))
+
+
+def _count(number: object) -> int:
+    return number if isinstance(number, int) else 0

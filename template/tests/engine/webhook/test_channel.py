@@ -151,7 +151,10 @@ async def test_nobody_was_notified_by_a_system_that_did_not_accept(
     crm.answers = [(503, {})]
     thread = make_waiting("ana")
     delivery = await Routing({"webhook": channel}).notify(thread, thread.events[-1])
-    assert (delivery.reached, str(delivery.problem)) == ({}, f"{crm.url} answered 503")
+    assert (delivery.reached, str(delivery.problem)) == (
+        {},
+        "the reply_url of 'crm' in webhooks.toml answered 503",
+    )
 
 
 async def test_an_event_that_is_posted_again_has_the_same_id(
@@ -170,7 +173,7 @@ async def test_an_event_that_is_posted_again_has_the_same_id(
 
 async def test_every_secret_signs_while_one_replaces_another(crm: System) -> None:
     other = KEY[::-1]
-    channel = WebhookChannel({"crm": Receiver(crm.url, [other, KEY])})
+    channel = WebhookChannel({"crm": Receiver("crm", crm.url, [other, KEY])})
     await notify(channel, make_finished())
     assert crm.read_bodies(KEY) == crm.read_bodies(other)
 
@@ -195,7 +198,9 @@ async def test_any_answer_but_2xx_is_retried(
     channel: WebhookChannel, crm: System, status: int, headers: dict[str, str], after: float
 ) -> None:
     crm.answers = [(status, headers)]
-    with pytest.raises(Unavailable, match=f"{crm.url} answered {status}") as away:
+    with pytest.raises(
+        Unavailable, match=f"the reply_url of 'crm' in webhooks.toml answered {status}"
+    ) as away:
         await notify(channel, make_finished())
     assert away.value.retry_after_s == after
     assert len(crm.requests) == 1  # a redirect is not followed
@@ -213,7 +218,7 @@ async def test_a_receiver_that_does_not_answer_in_time_is_unavailable(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/hooks", "http://nowhere.invalid/", "https:x"])
 async def test_an_unreachable_receiver_is_unavailable(url: str) -> None:
     with pytest.raises(Unavailable, match="does not answer") as away:
-        await notify(WebhookChannel({"crm": Receiver(url, [KEY])}), make_finished())
+        await notify(WebhookChannel({"crm": Receiver("crm", url, [KEY])}), make_finished())
     assert away.value.retry_after_s == 60
 
 
@@ -291,5 +296,5 @@ async def test_a_receiver_that_never_accepts_is_given_up_and_the_log_says_why(
             await advance(ports, thread, attempts)
         thread = await store.load("t")
     thread = await advance(ports, thread, MAX_DELIVERIES - 1)
-    assert thread.events[-1].data["error"] == f"{crm.url} answered 410"
+    assert thread.events[-1].data["error"] == "the reply_url of 'crm' in webhooks.toml answered 410"
     assert await asyncio.wait_for(advance(ports, thread), 5) == thread

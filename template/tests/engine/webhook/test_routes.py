@@ -578,7 +578,7 @@ async def test_the_result_of_a_webhook_goes_back_to_its_sender_signed(
 ) -> None:
     """Both ways go through the real loop and a runner."""
     with run_system() as crm:
-        channel = WebhookChannel({"crm": Receiver(crm.url, [KEY])})
+        channel = WebhookChannel({"crm": Receiver("crm", crm.url, [KEY])})
         says = Says({"intent": "done", "message": "bye"})
         ports = build_ports(
             store, says, world, notifier=Routing({"slack": Shown(), "webhook": channel})

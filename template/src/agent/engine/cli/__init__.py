@@ -18,6 +18,7 @@ from ..characters import clean
 from ..log.errors import AgentError
 from ..runners.app import Build
 from .answers import answer, approve, edit, inbox, reject
+from .costs import costs
 from .demo import demo
 from .doctor import doctor
 from .forget import forget
@@ -31,7 +32,7 @@ from .threads import cancel, fork, show, threads
 Mount = Callable[[typer.Typer, Build], None]
 COMMANDS = (
     *(run, inbox, approve, reject, edit, answer, threads, show, rate, revoke, fork, cancel),
-    *(forget, worker, doctor),
+    *(costs, forget, worker, doctor),
 )
 
 

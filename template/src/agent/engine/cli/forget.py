@@ -4,7 +4,6 @@ Without `--yes`, the command only counts the threads. It keeps running threads, 
 threads unless `--cancel` is given.
 """
 
-import re
 from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated
@@ -18,11 +17,9 @@ from ..loop.deletion import forget as forget_thread
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
 from ..runners.app import no_model
-from .format import format_command
+from .format import format_command, read_age
 from .screen import Screen
 from .threads import find_thread
-
-UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 async def forget(
@@ -56,7 +53,7 @@ async def forget(
     if not (names or older_than or started_by or compact):
         raise typer.BadParameter("name threads by id, --older-than or --started-by")
     ports, screen = ctx.obj(no_model).ports, Screen()
-    age = _read_age(older_than) if older_than else None
+    age = read_age(older_than) if older_than else None
     found = await _find(ports, names or [], age, started_by)
     waiting = [thread for thread in found if thread.state.wait]
     chosen = found if cancel else [thread for thread in found if not thread.state.wait]
@@ -97,10 +94,3 @@ async def _forget(ports: Ports, thread: Thread, screen: Screen, cancel: bool) ->
         screen.say(f"Kept {thread.id[:8]}: {error}")
         return False
     return True
-
-
-def _read_age(text: str) -> timedelta:
-    """Read `30d`. Raises BadParameter."""
-    if found := re.fullmatch(r"(\d{1,5})([hdw])", text.strip()):
-        return timedelta(seconds=int(found[1]) * UNITS[found[2]])
-    raise typer.BadParameter(f"{text!r} is not a time such as 36h, 30d or 8w")

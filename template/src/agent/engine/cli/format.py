@@ -1,9 +1,14 @@
-"""How ids, times and commands look in a terminal."""
+"""How ids, times and commands look in a terminal, and how an age is typed."""
 
 import os
+import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from unicodedata import east_asian_width
+
+import typer
+
+UNITS = {"h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 CONTINUES = "| "
 """Begins a line that belongs to the one above it; no line of a call does."""
@@ -32,6 +37,13 @@ def format_time(at: datetime, now: datetime) -> str:
     local = at.astimezone()
     today = local.date() == now.astimezone().date()
     return f"{local:%H:%M}" if today else f"{local:%Y-%m-%d %H:%M}"
+
+
+def read_age(text: str) -> timedelta:
+    """Read `36h`, `30d` or `8w`. Raises BadParameter."""
+    if found := re.fullmatch(r"(\d{1,5})([hdw])", text.strip()):
+        return timedelta(seconds=int(found[1]) * UNITS[found[2]])
+    raise typer.BadParameter(f"{text!r} is not a time such as 36h, 30d or 8w")
 
 
 def mark_lines(start: str, text: str) -> list[str]:

@@ -14,9 +14,11 @@ from ..log.thread import Thread
 from ..loop.api import name_thread
 from ..loop.ports import Ports
 from ..people.identity import find_local_user
+from ..runners.presence import describe_worker
 from .dialog import ask_answer
 from .format import format_command, shorten_id
-from .screen import Screen, handle_interrupt, log_to_stderr
+from .logs import set_up_logging
+from .screen import Screen, handle_interrupt
 from .script import find_scripts
 from .talk import Talk
 from .threads import find_thread
@@ -55,6 +57,7 @@ async def run(
     store, new = app.ports.store, Thread(name_thread("cli", actor, uuid4().hex))
     started = await find_thread(store, thread) if thread else new
     _check_agent(app.ports, started, agent, screen)
+    await _check_workers(app.ports, started, agent, model, screen)
     again = format_command(
         "run", "--thread", shorten_id(started.id), *(["--model", model] if model else [])
     )
@@ -90,8 +93,8 @@ async def worker(
     SIGTERM and Ctrl-C let the current steps end first.
     """
     app, screen = ctx.obj(lambda name: model or settings.required_model(name)), Screen()
+    set_up_logging()
     working = asyncio.create_task(app.runner.work(concurrency))
-    log_to_stderr()
     models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
     screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,6 +102,21 @@ async def worker(
     with suppress(asyncio.CancelledError):
         await working
     screen.say("Stopped; nothing is lost.")
+
+
+async def _check_workers(
+    ports: Ports, thread: Thread, name: str, model: str, screen: Screen
+) -> None:
+    """Say which other processes may run the thread. Refuse a model that they would not use."""
+    agent = ports.get_agent(thread) if thread.events else ports.get_agent_named(name)
+    for worker in await ports.store.workers():
+        other = describe_worker(worker, agent.name)
+        if model and worker.models.get(agent.name) != model:
+            raise Refused(
+                f"{other} runs the threads of this store and does not use {model!r}. "
+                "Leave --model out, or stop that process first."
+            )
+        screen.say(f"Also running threads of this store: {other}.", "dim")
 
 
 def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:

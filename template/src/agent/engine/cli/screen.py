@@ -5,7 +5,6 @@ is imported only where colours are wanted; elsewhere text is plain, never wrappe
 """
 
 import asyncio
-import logging
 import os
 import re
 import signal
@@ -75,19 +74,6 @@ class Screen:
             from termios import TCIFLUSH, tcflush
 
             tcflush(sys.stdin, TCIFLUSH)
-
-
-def log_to_stderr() -> None:
-    """Print what the agent logs, one line each."""
-    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("agent")
-    handler.setFormatter(_Clean("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-
-
-class _Clean(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return clean(super().format(record))
 
 
 @contextmanager

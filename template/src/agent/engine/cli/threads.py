@@ -21,7 +21,8 @@ from ..loop.store import Store, find_summary
 from ..people.cards import format_scope
 from ..people.identity import find_local_user
 from ..people.words import describe_event, shorten
-from ..runners.app import no_model
+from ..prices import Bill
+from ..runners.app import App, no_model
 from .format import format_command, format_time, mark_lines, shorten_id
 from .prompts import format_prompt, format_tokens, note_changed_prompts
 from .screen import Screen
@@ -66,7 +67,8 @@ async def show(
     ] = None,
 ) -> None:
     """Show the log of a thread, or the newest part of a long one."""
-    ports, screen = ctx.obj(no_model).ports, Screen()
+    app, screen = ctx.obj(no_model), Screen()
+    ports = app.ports
     thread = await (find_thread(ports.store, name) if name else _load_newest(ports.store))
     if as_json:
         for event in thread.events:
@@ -75,17 +77,19 @@ async def show(
     elif prompt:
         screen.write(format_prompt(ports, thread))
     else:
-        await _show_log(ports, thread, screen, limit, before)
+        await _show_log(app, thread, screen, limit, before)
 
 
 async def _show_log(
-    ports: Ports, thread: Thread, screen: Screen, limit: int, before: int | None
+    app: App, thread: Thread, screen: Screen, limit: int, before: int | None
 ) -> None:
+    ports = app.ports
     now, row = await ports.store.now(), await find_summary(ports.store, thread.id)
     status = _format_status(row, ports) if row else thread.state.status
     name = thread.state.agent or ports.default.name
     agent = f" ({name})" if len(ports.agents) > 1 else ""
-    facts = "; ".join(filter(None, (status, format_tokens(thread))))
+    cost = str(Bill.of(app.prices, thread.events))
+    facts = "; ".join(filter(None, (status, format_tokens(thread), cost and f"cost: {cost}")))
     screen.say(f"Thread {thread.id}{agent}: {facts}\n")
     end = min(before - 1, len(thread.events)) if before else len(thread.events)
     if first := max(0, end - limit):
@@ -94,7 +98,7 @@ async def _show_log(
     if row and row.problem:
         again = f" Next try: {format_time(row.next_try, now)}." if row.next_try else ""
         screen.show([*mark_lines("Problem: ", clean(row.problem)), f"{again}\n".strip(" ")])
-    rows = [_make_row(thread, event, now) for event in thread.events[first:end]]
+    rows = [_make_row(app, thread, event, now) for event in thread.events[first:end]]
     screen.table(("#", "WHEN", "WHO", "WHAT"), rows)
     screen.show(_describe_standing(thread))
     if wait := thread.state.wait:
@@ -113,10 +117,12 @@ def _describe_standing(thread: Thread) -> list[str]:
     return shown
 
 
-def _make_row(thread: Thread, event: Event, now: datetime) -> tuple[str, ...]:
+def _make_row(app: App, thread: Thread, event: Event, now: datetime) -> tuple[str, ...]:
     sentence = describe_event(thread, event)
     at = format_time(event.at, now) if event.at else ""
-    return str(event.seq), at, sentence.who, sentence.line + note_changed_prompts(thread, event)
+    cost = str(Bill.of(app.prices, [event]))
+    what = sentence.line + (f" ({cost})" if cost else "") + note_changed_prompts(thread, event)
+    return str(event.seq), at, sentence.who, what
 
 
 async def fork(

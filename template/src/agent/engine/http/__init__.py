@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 import typer
 
+from ..cli.logs import set_up_logging
 from ..runners.app import Build
 from ..settings import required_model
 
@@ -43,6 +44,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         from .service import Tokens
 
         tokens = Tokens.from_env()
+        set_up_logging()
         app = build(lambda name: model or required_model(name))
         # uvicorn ends by the signal that stopped it, and what is to be done at exit would not be.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())

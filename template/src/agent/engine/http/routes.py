@@ -13,7 +13,7 @@ from ..loop import api
 from ..loop.deletion import forget
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
-from . import wire
+from . import views, wire
 from .pages import get_root
 from .problems import describe_header, document_errors
 from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, authenticate
@@ -40,7 +40,7 @@ async def launch(
     delivery: Delivery,
     request: Request,
     response: Response,
-) -> wire.Recorded:
+) -> views.Recorded:
     """Start a thread with a message, or continue the one of its `conversation`."""
     ports = service.app.ports
     if body.agent and body.agent not in ports.agents:
@@ -68,7 +68,7 @@ async def launch(
 )
 async def add_message(
     thread: Loaded, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
-) -> wire.Recorded:
+) -> views.Recorded:
     """Say something in a thread; it closes an open question and never approves."""
     ports = service.app.ports
     await check_act(ports, thread, name, "write")
@@ -81,11 +81,11 @@ async def add_message(
 @router.get("/threads", response_description="The threads that changed last.")
 async def list_threads(
     service: Running, name: Actor, query: Annotated[wire.Listed, Query()]
-) -> list[wire.SummaryView]:
+) -> list[views.SummaryView]:
     """List the threads that you may read, last changed first."""
     ports = service.app.ports
     found = await ports.store.threads(query.choose(ports, name), query.limit)
-    return [wire.SummaryView.of(summary, ports.default.name) for summary in found]
+    return [views.SummaryView.of(summary, ports.default.name) for summary in found]
 
 
 @router.get(
@@ -93,21 +93,20 @@ async def list_threads(
 )
 async def read(
     thread: Loaded, service: Running, query: Annotated[wire.After, Query()]
-) -> wire.ThreadView:
+) -> views.ThreadView:
     """Show the status of a thread, and what happened in it."""
-    ports = service.app.ports
-    row = await find_summary(ports.store, thread.id)
-    return wire.ThreadView.of(thread, row, query.after, ports.default.name)
+    row = await find_summary(service.app.ports.store, thread.id)
+    return views.ThreadView.of(thread, row, query.after, service.app)
 
 
 @router.get("/waits", response_description="The open waits.")
 async def list_waits(
     service: Running, name: Actor, query: Annotated[wire.Asked, Query()]
-) -> list[wire.WaitView]:
+) -> list[views.WaitView]:
     """List what people are asked in the threads that you may read, last changed first."""
     ports = service.app.ports
     found = await ports.store.waits(query.choose(ports, name), query.limit)
-    return [wire.WaitView.of(each.thread.id, OpenWait.of(each.paused)) for each in found]
+    return [views.WaitView.of(each.thread.id, OpenWait.of(each.paused)) for each in found]
 
 
 @router.post(
@@ -115,7 +114,7 @@ async def list_waits(
 )
 async def answer(
     thread: Loaded, wait: Wait, body: wire.Answer, service: Running, name: Actor
-) -> wire.Recorded:
+) -> views.Recorded:
     """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
     given = body.model_dump()
     thread = await api.resume(service.app.ports, thread.id, wait, actor=name, **given)
@@ -129,11 +128,11 @@ async def answer(
 )
 async def preview_edit(
     thread: Loaded, wait: Wait, body: wire.Edit, service: Running, name: Actor
-) -> wire.Preview:
+) -> views.Preview:
     """Show the call that an edit would run, as it would be kept. Nothing is recorded."""
     ports = service.app.ports
     preview = await api.preview_edit(ports, thread.id, wait, body.call, actor=name)
-    return wire.Preview.model_validate(preview)
+    return views.Preview.model_validate(preview)
 
 
 @router.post(
@@ -141,7 +140,7 @@ async def preview_edit(
     **_RECORDED,
     responses=document_errors(404, 409),
 )
-async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -> wire.Recorded:
+async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -> views.Recorded:
     """Revoke an approval for the whole thread, one of its `standing`."""
     ports = service.app.ports
     await check_act(ports, thread, name, "write")
@@ -156,7 +155,7 @@ async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -
 )
 async def rate(
     thread: Loaded, step: Seq, body: wire.Rating, service: Running, name: Actor
-) -> wire.Recorded:
+) -> views.Recorded:
     """Say whether a step was good or bad. Your last rating of a step counts."""
     given = body.model_dump()
     thread = await api.rate(service.app.ports, thread.id, step, actor=name, **given)
@@ -168,7 +167,7 @@ async def rate(
 )
 async def cancel(
     thread: Loaded, service: Running, name: Actor, body: wire.Cancellation | None = None
-) -> wire.Recorded:
+) -> views.Recorded:
     """End a thread; a tool that runs may still report, and a message opens it again."""
     ports, reason = service.app.ports, body.reason if body else ""
     await check_act(ports, thread, name, "cancel")
@@ -216,7 +215,7 @@ async def follow(
         yield sent
 
 
-def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> wire.Recorded:
+def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> views.Recorded:
     """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
     said = next(past for past in thread.events if past.key == f"in:{delivery}")
     if said.data["text"] != make_event("message", text=text).data["text"]:
@@ -224,6 +223,6 @@ def _find_message(service: Service, thread: Thread, delivery: str, text: str) ->
     return _report_recorded(service, thread, said.seq)
 
 
-def _report_recorded(service: Service, thread: Thread, seq: int) -> wire.Recorded:
+def _report_recorded(service: Service, thread: Thread, seq: int) -> views.Recorded:
     service.app.runner.wake(thread.id)
-    return wire.Recorded(id=thread.id, seq=seq)
+    return views.Recorded(id=thread.id, seq=seq)

@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from ..log.errors import AgentError, Misconfigured
 from ..runners.app import App, Work
 from ..settings import optional
-from . import pages, problems, routes, sessions, waits
+from . import metrics, pages, problems, routes, sessions, waits
 from .problems import Problem, document_errors
 from .service import Running, Service, Tokens
 
@@ -66,6 +66,7 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     longer = {path: most for one in opened for path, most in one.bodies.items()}
     problems.install(api, {"/login": MAX_LOGIN, **longer})
     pages.install(api)
+    metrics.install(api)
     for router in (routes.router, sessions.router, waits.router):
         api.include_router(router)
     for served in opened:
@@ -148,7 +149,12 @@ async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
     service: Service = api.state.service
     # uvicorn trusts forwarded headers from FORWARDED_ALLOW_IPS only, by default from 127.0.0.1.
     config = uvicorn.Config(
-        api, host, port, root_path=_read_root(), timeout_graceful_shutdown=DRAIN_S
+        api,
+        host,
+        port,
+        root_path=_read_root(),
+        timeout_graceful_shutdown=DRAIN_S,
+        log_config=None,
     )
     await _Server(config, service).serve()
     if service.failure:

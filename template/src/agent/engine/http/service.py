@@ -87,7 +87,7 @@ class Service:
         return next((error for work in ended if (error := work.exception())), None)
 
 
-_bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")
+bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")
 
 
 def get_service(request: Request) -> Service:
@@ -98,7 +98,7 @@ Running = Annotated[Service, Depends(get_service)]
 
 
 def authenticate(
-    service: Running, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    service: Running, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> str:
     if given is None:
         raise HTTPException(401, "send a bearer token", {"WWW-Authenticate": "Bearer"})
@@ -153,6 +153,12 @@ Loaded = Annotated[Thread, Depends(_load_for_caller)]
 def hash_token(token: str) -> bytes:
     """Return the hash by which this server knows a token."""
     return sha256(token.encode()).digest()
+
+
+def check_token(setting: str, token: str) -> None:
+    """Raise Misconfigured if a token in a setting of its own could be guessed."""
+    if problem := _find_problem(setting, token):
+        raise Misconfigured(f"{setting}: {problem}. Make one with `openssl rand -hex 32`.")
 
 
 def _find_problem(name: str, token: str) -> str:

@@ -12,7 +12,7 @@ from ..log.thread import Thread
 from ..loop.store import find_summary
 from ..people.access import check_reader
 from .service import Service
-from .wire import EventView
+from .views import EventView
 
 LOOK_S = 5.0
 """How often a stream checks whether a running thread has a problem."""

@@ -31,6 +31,7 @@ from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender, list_names
 from ..people.words import format_title
+from ..prices import Bill
 from .filters import FILTERS, Filter
 from .lines import LINES, LONGEST, format_short, list_groups
 from .now import describe_now
@@ -134,7 +135,9 @@ async def show_event(request: Request, thread: Opened, seq: int, service: Runnin
         + build_thread_path(thread.id)
         + (f"?before={around}" if around < len(thread.events) else "")
     )
+    cost = str(Bill.of(service.app.prices, [past]))
     shown: dict[str, Any] = {"event": past, "prompt": prompt, "edited": edited, "back": back}
+    shown["cost"] = cost
     return pages.render_page(request, "event.html", home=__package__, **shown)
 
 
@@ -223,6 +226,7 @@ async def _render_page(
         before=before,
         form=answers.Form.of(ports, thread, wait, name, given, preview) if wait else None,
         row=row,
+        cost=str(Bill.of(service.app.prices, thread.events)),
         now=describe_now(thread, name, row.problem if row else ""),
         refused=refused,
         typed=given,

@@ -19,6 +19,7 @@ COUNTS = {
     "input": ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"],
     "output": ["output_tokens"],
     "cached": ["cache_read_input_tokens"],
+    "cache_write": ["cache_creation_input_tokens"],
 }
 
 

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from ..log.errors import AgentError, Misconfigured, ModelRefused, Unavailable
+from ..log.errors import AgentError, Misconfigured, ModelRefused, ModelUnavailable
 from ..log.events import cut
 from ..loop.ports import Reply
-from ..settings import optional, required
+from ..settings import mask_url, optional, required
 
 Stop = Literal["end", "truncated", "refused"]
 MAX_RETRY_AFTER_S = 3600.0
@@ -52,7 +52,7 @@ class Server:
         name = provider.upper()
         url = optional(f"{name}_BASE_URL", home)
         if not url.startswith(("http://", "https://")):
-            raise Misconfigured(f"{name}_BASE_URL={url!r} must start with http:// or https://")
+            raise Misconfigured(f"{name}_BASE_URL must start with http:// or https://")
         hint = f"Get a key, or set {name}_BASE_URL to a server that needs none."
         key = required(f"{name}_API_KEY", hint) if url == home else optional(f"{name}_API_KEY")
         return cls(provider, model, url, key or "none", _read_timeout_s())
@@ -80,9 +80,9 @@ class Server:
         model = answer.get("model") or answer.get("modelVersion") or self.model
         return Reply(said, _count_tokens(usage, counts), stop, model)
 
-    def reject(self, answer: Any) -> Unavailable:
+    def reject(self, answer: Any) -> ModelUnavailable:
         """Return what to raise for a 200 that is not a reply: a page, or an error."""
-        return Unavailable(f"{self} did not send a reply, but {cut(str(answer), 200)!r}.")
+        return ModelUnavailable(f"{self} did not send a reply, but {cut(str(answer), 200)!r}.")
 
     def _translate(self, error: Exception) -> AgentError:
         response = getattr(error, "response", None)
@@ -90,8 +90,10 @@ class Server:
         if response is None:
             reason = str(error.__cause__ or "") or str(error) or type(error).__name__
             hint = f"Check that it is running, {url} and MODEL_TIMEOUT_S."
-            return Unavailable(f"{self} does not answer ({reason}). {hint}")
+            return ModelUnavailable(f"{self} does not answer ({reason}). {hint}")
         status, said = response.status_code, _read_error(response)
+        if len(self.key) > len("none"):  # some servers repeat it
+            said = said.replace(self.key, "***")
         because = f"({status}: {cut(said, 300)})"
         if status in (401, 403) or (status == 400 and "api key" in said.lower()):
             return ModelRefused(f"{self} rejected the API key {because}. Check {key} and {url}.")
@@ -101,12 +103,12 @@ class Server:
             return FormatRefused(f"{self} rejected the output format {because}. Try another MODEL.")
         if status in (200, 408, 409, 425, 429) or status >= 500:
             after = parse_retry_after(response.headers)
-            return Unavailable(f"{self} is unavailable {because}.", after)
+            return ModelUnavailable(f"{self} is unavailable {because}.", after)
         problem = "does not exist" if status == 404 else "rejected the request"
         return ModelRefused(f"{self} {problem} {because}. Check MODEL and {url}.")
 
     def __str__(self) -> str:
-        return f"{self.provider}:{self.model} at {self.url}"
+        return f"{self.provider}:{self.model} at {mask_url(self.url)}"
 
 
 def read_text(content: Any) -> str:

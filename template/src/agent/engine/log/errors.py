@@ -7,6 +7,8 @@ AgentError
 ├── Refused          this answer may not close this wait
 ├── InvalidStep      what the model said is none of the steps it may take
 ├── Unavailable      a model, a channel or the store is not reachable now
+│   ├── ModelUnavailable  the model does not answer now, or asks to wait
+│   ├── Undelivered  a channel did not notify people
 │   ├── AgentGone    the thread's agent is not in `app.py` now
 │   └── NobodyKnown  a person or team that somebody asks for is nowhere known
 ├── Misconfigured    a setting is missing or wrong
@@ -46,6 +48,14 @@ class Unavailable(AgentError):
         super().__init__(problem)
         self.retry_after_s = retry_after_s
         """What the other side asked for; None where it said nothing."""
+
+
+class ModelUnavailable(Unavailable):
+    """The thread goes on when the model answers again."""
+
+
+class Undelivered(Unavailable):
+    """The thread goes on; the notification is retried."""
 
 
 class AgentGone(Unavailable):

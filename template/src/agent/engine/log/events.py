@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..costs import compute_cost
+
 CallJson = dict[str, Any]
 """One step as JSON: `{"intent": …, arguments …}`."""
 
@@ -46,7 +48,15 @@ class Event:
     @property
     def tokens(self) -> dict[str, int]:
         """What asking the model for it cost; see `ports.Reply`. Empty where it was not asked."""
-        return self.data.get("tokens") or {}
+        counts = self.data.get("tokens")
+        if not isinstance(counts, dict):
+            return {}
+        return {name: count for name, count in counts.items() if isinstance(count, int)}
+
+    @property
+    def cost(self) -> float:
+        """The cost of these tokens by the price that was recorded with them; 0.0 without one."""
+        return compute_cost(self.tokens, self.data.get("price"))
 
 
 def make_event(

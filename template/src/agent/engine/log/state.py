@@ -5,6 +5,7 @@ a model. The fold that makes the state is `thread.reduce`; its values are tuples
 several times faster than dataclasses.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -41,6 +42,8 @@ class Limits:
     """In and out."""
     context: int = 100_000
     """Tokens of one prompt; a longer one is shortened by a summary of its older half."""
+    cost: float = math.inf
+    """In the currency of the model in `prices.toml`. Calls without a price do not count."""
 
 
 class OpenStep(NamedTuple):
@@ -128,6 +131,8 @@ class State(NamedTuple):
     steps: int = 0
     errors: int = 0
     tokens: int = 0
+    cost: float = 0.0
+    """Of the steps that recorded a price."""
     settled: tuple[str, ...] = ()
     """Digests of the calls whose outcome is certain, oldest first."""
     standing: tuple[Standing, ...] = ()
@@ -153,5 +158,11 @@ def plan(state: State, limits: Limits, postponed: frozenset[int] = frozenset()) 
         return "idle"
     if state.step:
         return "recover" if state.step.starts else "act"
-    over = state.steps >= limits.steps or state.tokens >= limits.tokens
-    return "escalate" if over or state.errors >= limits.errors else "think"
+    return "escalate" if find_limit(state, limits) else "think"
+
+
+def find_limit(state: State, limits: Limits) -> str:
+    """Return the name of a limit that a request has reached, "" for none."""
+    names = ("errors", "steps", "tokens", "cost")
+    reached = (name for name in names if getattr(state, name) >= getattr(limits, name))
+    return next(reached, "")

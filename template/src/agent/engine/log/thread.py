@@ -95,8 +95,10 @@ def _add_people(state: State, event: Event) -> State:
 def _apply(state: State, event: Event) -> State:
     data = event.data
     mine = state.step and state.step.seq == data.get("step") and not data.get("late")
-    spent = event.tokens.get("input", 0) + event.tokens.get("output", 0)
-    state = state._replace(version=event.seq, tokens=state.tokens + spent)
+    state = state._replace(version=event.seq)
+    if counts := event.tokens:
+        spent = state.tokens + counts.get("input", 0) + counts.get("output", 0)
+        state = state._replace(tokens=spent, cost=state.cost + event.cost)
     match event.type:
         case "message":
             return _apply_message(state, event)
@@ -198,7 +200,9 @@ def _apply_delivery(state: State, ref: int, receipt: object) -> State:
 
 
 def _reset_counts(state: State, event: Event) -> State:
-    return state._replace(steps=0, errors=0, tokens=0) if is_person(event.actor) else state
+    if not is_person(event.actor):
+        return state
+    return state._replace(steps=0, errors=0, tokens=0, cost=0.0)
 
 
 def _settle(state: State, **changes: Any) -> State:

@@ -12,11 +12,11 @@ from typing import Any
 from ..context.window import Prompt, Window
 from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused
 from ..log.events import MAX_TEXT, Event, make_event
-from ..log.state import plan
+from ..log.state import find_limit, plan
 from ..log.thread import Thread
 from .compaction import compact
 from .outcome import attempt
-from .ports import BoundAgent, Ports
+from .ports import CHARGE, BoundAgent, Ports
 from .record import append_fact, format_reason, make_wait
 from .tool_calls import Planned, act, plan_action, recover, run_planned
 
@@ -101,17 +101,19 @@ _LIMITS = {
     "errors": "it made {:,} of {:,} errors in a row",
     "steps": "it used {:,} of {:,} steps",
     "tokens": "it used {:,} of {:,} tokens",
+    "cost": "it cost {:,.4f} of {:,.4f} {}",
 }
 
 
 def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
     """Return which limit a thread reached, in words and by name, and its last error."""
-    state, limits = thread.state, ports.get_agent(thread).limits
-    counts = {name: (getattr(state, name), getattr(limits, name)) for name in _LIMITS}
-    name = next(name for name, (spent, limit) in counts.items() if spent >= limit)
+    state, agent = thread.state, ports.get_agent(thread)
+    name = find_limit(state, agent.limits)
+    counts = (getattr(state, name), getattr(agent.limits, name))
+    currency = (agent.price or {}).get("currency", "")
     errors = [past.data["error"] for past in thread.events if "error" in past.data]
     last = {"error": str(errors[-1])} if errors and state.errors else {}
-    return _LIMITS[name].format(*counts[name]), {"limit": name, **last}
+    return _LIMITS[name].format(*counts, currency).strip(), {"limit": name, **last}
 
 
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
@@ -126,7 +128,8 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
         thread = await ports.store.append(thread, *events)
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
-        spent = make_event("discarded", tokens=decision.tokens)
+        paid = {name: decision.data[name] for name in CHARGE if name in decision.data}
+        spent = make_event("discarded", **paid)
         return await append_fact(ports.store, thread, lambda _: spent)
     return await run_planned(ports, thread, planned) if planned else thread
 
@@ -149,7 +152,7 @@ async def _plan_ahead(
 
 async def _ask_model(agent: BoundAgent, prompt: Prompt) -> Event:
     reply = await agent.llm(prompt, agent.steps.schema)
-    cost = {"tokens": reply.tokens, "model": reply.model, "prompt_sha": agent.prompts.sha}
+    cost = agent.charge(reply) | {"prompt_sha": agent.prompts.sha}
     try:
         if reply.stop != "end" or len(reply.text) > MAX_TEXT:
             stop = "too long" if reply.stop == "end" else reply.stop

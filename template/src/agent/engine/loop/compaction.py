@@ -33,7 +33,7 @@ async def compact(agent: BoundAgent, thread: Thread, prompt: Prompt) -> Event:
     text, cost = "\n".join(_render_line(block) for block in question.blocks), dict[str, Any]()
     with suppress(InvalidStep, Misconfigured):  # a script has no line for it, a recording no reply
         reply = await agent.llm(question, agent.summaries.schema)
-        cost = {"tokens": reply.tokens, "model": reply.model}
+        cost = agent.charge(reply)
         if reply.stop == "end":
             text = agent.summaries.read(reply.text)["summary"].strip() or text
     shorter = cut(text, 200 + sum(map(len, question.blocks)) // 10)

@@ -27,7 +27,8 @@ class Reply:
 
     text: str
     tokens: dict[str, int]
-    """`input` (cached included), `output`, `cached`; what is unknown is left out."""
+    """`input` (with what was read from and written to a cache), `output`, and of the input `cached`
+    and `cache_write`; what is unknown is left out."""
     stop: Literal["end", "truncated", "refused"] = "end"
     model: str = ""
 
@@ -144,6 +145,17 @@ class BoundAgent:
     responsible: tuple[str, ...] = ("anyone",)
     readers: Readers | None = None
     may: May | None = None
+    price: dict[str, Any] | None = None
+    """Of its model in `prices.toml`; None if it has none."""
+
+    def charge(self, reply: Reply) -> dict[str, Any]:
+        """Return what an event records of the cost of a reply."""
+        price = {"price": self.price} if self.price else {}
+        return {"tokens": reply.tokens, "model": reply.model, **price}
+
+
+CHARGE = ("tokens", "model", "price")
+"""Fields of an event that `BoundAgent.charge` returns."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ..index import ALL, Release, Session, Summary, Waiting, Which
+from ..index import ALL, Group, Release, Session, Summary, Usage, Waiting, Which, Worker
 from ..log.events import Event
 from ..log.thread import Thread
 
@@ -117,6 +117,18 @@ class Store(Protocol):
 
     async def find_release(self, cause: str) -> Release | None:
         """Return the last release of a cause."""
+
+    async def announce(self, worker: Worker, ttl_s: float) -> None:
+        """Store that a process runs threads, for `ttl_s` seconds; 0 ends it."""
+
+    async def workers(self) -> list[Worker]:
+        """List the processes that run threads now."""
+
+    async def groups(self) -> list[Group]:
+        """Count the threads by agent and status. Reads the index of all threads."""
+
+    async def usage(self, since: datetime | None = None) -> list[Usage]:
+        """Sum up the tokens of model calls. Reads the logs of all threads that changed since."""
 
     async def now(self) -> datetime:
         """The one clock of leases and expiry; aware, UTC."""

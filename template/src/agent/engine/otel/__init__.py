@@ -12,6 +12,7 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.store import Store
 from ..settings import optional
+from ..watch import watch_appends
 from .spans import Span, derive_spans
 
 S = TypeVar("S", bound=Store)
@@ -25,12 +26,13 @@ def trace_store(store: S, models: Mapping[str, str]) -> S:
     `models` are those of the agents, by name, with the default agent first. Spans wait in a queue,
     and are sent when the process ends at the latest. Raises Misconfigured.
     """
-    endpoint = next(filter(None, map(optional, ENDPOINTS)), "")
-    if not endpoint:
+    name = next(filter(optional, ENDPOINTS), "")
+    if not name:
         return store
+    endpoint = optional(name)
     if not endpoint.startswith(("http://", "https://")):
         example = "http://localhost:4318"
-        raise Misconfigured(f"{endpoint!r} is not an OTLP endpoint such as {example}")
+        raise Misconfigured(f"{name} is not an OTLP endpoint such as {example}")
     from .sdk import OtelSpans  # slow to import
 
     return emit_spans(store, OtelSpans.to_collector(models))
@@ -38,16 +40,9 @@ def trace_store(store: S, models: Mapping[str, str]) -> S:
 
 def emit_spans(store: S, emit: Callable[[Span], None]) -> S:
     """Pass the spans of what is appended to `store` to `emit`; return the store."""
-    append = store.append
 
-    async def append_and_emit(thread: Thread, *events: Event) -> Thread:
-        grown = await append(thread, *events)
-        # The events of a fork were emitted when they were appended to its origin.
-        if not any(event.type == "forked" for event in events):
-            for event in grown.events[thread.state.version :]:
-                for span in derive_spans(grown, event):
-                    emit(span)
-        return grown
+    def emit_all(thread: Thread, event: Event) -> None:
+        for span in derive_spans(thread, event):
+            emit(span)
 
-    store.append = append_and_emit  # type: ignore[method-assign]  # it stays the same store
-    return store
+    return watch_appends(store, emit_all)

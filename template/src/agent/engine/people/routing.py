@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..log.errors import Unavailable
+from ..log.errors import Unavailable, Undelivered
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import Channel, Delivery, Notifier
@@ -22,12 +22,12 @@ class Routing:
         self.channels = channels
 
     async def notify(self, thread: Thread, event: Event) -> Delivery:
-        receipts, reached, failed = dict[str, Any](), dict[str, list[str]](), list[Unavailable]()
+        receipts, reached, failed = dict[str, Any](), dict[str, list[str]](), list[Undelivered]()
         for name, shown in self._choose_channels(thread, event).items():
             try:
                 sent = await self._channel(name).send(thread, shown)
             except Unavailable as error:  # the others are notified all the same
-                failed.append(error)
+                failed.append(Undelivered(str(error), error.retry_after_s))
             else:
                 receipts |= {name: sent.receipt} if sent.receipt else {}
                 reached |= {name: [*sent.people]} if sent.people else {}

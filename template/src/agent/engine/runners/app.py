@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..loop.ports import Ports, Runner
+from ..prices import Prices
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class App:
     runner: Runner
     triggers: "Sequence[Trigger]" = ()
     """What `agent serve` runs in addition to the API."""
+    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.clock import keep_time
 from ..loop.ports import Ports
 from ..loop.store import Claim, Store
+from .presence import announce
+from .reports import Reports
 from .retention import keep_clean
 
 ThreadTask = asyncio.Task[None]
@@ -44,6 +46,7 @@ class LocalRunner:
         # The holders of the leases to renew; the lease of a task that failed is left to expire.
         self._leases: set[str] = set()
         self._woken = asyncio.Event()
+        self.reports = Reports(ports)
 
     def wake(self, thread_id: str) -> None:
         self._woken.set()
@@ -65,7 +68,7 @@ class LocalRunner:
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency
         running, stopping = set[ThreadTask](), asyncio.Event()
-        async with self._renew_leases(), keep_clean(self._ports):
+        async with self._keep_up():
             try:
                 while True:
                     await self._start_due(running, stopping)
@@ -97,6 +100,8 @@ class LocalRunner:
         holder = uuid4().hex
         if not (claim := await self._ports.store.claim(holder, self._lease_s, thread_id)):
             return None
+        if claim.crashes:
+            self.reports.count_takeover()
         self._leases.add(holder)
         work = self._advance_claim(claim, holder, stopping)
         task = asyncio.create_task(work, name=claim.thread_id)
@@ -124,6 +129,7 @@ class LocalRunner:
         done = await advance_claimed(ports, current, claim, stopping)
         thread = done.thread
         if done.problem:
+            self.reports.count_problem(thread, done.problem)
             attempts = claim.attempts + 1 if thread.state.version == loaded.state.version else 1
             later = await retry_at(store, thread.id, done.problem, attempts)
             await store.release(holder, thread, later, attempts, str(done.problem))
@@ -135,6 +141,13 @@ class LocalRunner:
         if find_work(self._ports, thread) != "idle":
             return await self._ports.store.now()
         return thread.state.wait.due_at if thread.state.wait else None
+
+    @asynccontextmanager
+    async def _keep_up(self) -> AsyncIterator[None]:
+        """Do what a process that runs threads does beside it."""
+        store = self._ports.store
+        async with self._renew_leases(), keep_clean(self._ports), announce(store, self.reports):
+            yield
 
     @asynccontextmanager
     async def _renew_leases(self) -> AsyncIterator[None]:

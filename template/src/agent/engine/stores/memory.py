@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..index import ALL, Release, Session, Summary, Waiting, Which
+from ..index import ALL, Group, Release, Session, Summary, Usage, Waiting, Which, Worker
 from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.thread import Thread
@@ -36,6 +36,7 @@ class MemoryStore:
         self._notices: dict[str, tuple[float | None, str]] = {}
         self._releases: dict[str, Release] = {}
         self._sessions: dict[str, Session] = {}
+        self._workers: dict[str, tuple[Worker, float]] = {}
         self._changes = Changes()
         self.list_readers: ListReaders = list_people
 
@@ -192,6 +193,34 @@ class MemoryStore:
 
     async def find_release(self, cause: str) -> Release | None:
         return self._releases.get(cause)
+
+    async def announce(self, worker: Worker, ttl_s: float) -> None:
+        self._workers[worker.id] = (worker, self._clock() + ttl_s)
+
+    async def workers(self) -> list[Worker]:
+        now = self._clock()
+        return [worker for _, (worker, until) in sorted(self._workers.items()) if until > now]
+
+    async def groups(self) -> list[Group]:
+        rows = await self.threads(limit=len(self._rows))
+        same: dict[tuple[str, str, bool], list[datetime]] = {}
+        for row in rows:
+            kind = (row.agent, row.status, row.status == "running" and row.running)
+            same.setdefault(kind, []).append(row.updated)
+        return [Group(*kind, len(times), min(times)) for kind, times in same.items()]
+
+    async def usage(self, since: datetime | None = None) -> list[Usage]:
+        found: list[Usage] = []
+        for row in self._rows.values():
+            state, events = row.thread.state, row.thread.events
+            forked = max((event.seq for event in events if event.type == "forked"), default=0)
+            for event in events[forked:]:
+                called = isinstance(event.data.get("tokens"), dict)
+                if called and event.at and (since is None or event.at >= since):
+                    about = (event.at.date(), state.agent, state.owner)
+                    model, price = event.data.get("model") or "", event.data.get("price")
+                    found.append(Usage(*about, model, price, 1, event.tokens))
+        return found
 
     async def now(self) -> datetime:
         return datetime.fromtimestamp(self._clock(), UTC)

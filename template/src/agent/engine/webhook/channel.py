@@ -7,7 +7,7 @@ payload. An event has the same `webhook-id` however often it is sent, so a recei
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,13 +29,15 @@ MAX_RETRY_S = 3600.0
 
 @dataclass(frozen=True)
 class Receiver:
-    url: str
-    secrets: list[bytes]
+    name: str
+    """Of the source. Errors name it by this, because its URL may hold a token."""
+    url: str = field(repr=False)
+    secrets: list[bytes] = field(repr=False)
 
     @classmethod
-    def of(cls, source: "Source") -> Self:
+    def of(cls, name: str, source: "Source") -> Self:
         """Raises Misconfigured if its secret is not set."""
-        return cls(str(source.reply_url), read_secrets(source.reply_secret or source.secret))
+        return cls(name, str(source.reply_url), read_secrets(source.reply_secret or source.secret))
 
     async def post(self, message_id: str, body: str) -> None:
         """Post a body, signed with every secret of the receiver.
@@ -54,10 +56,13 @@ class Receiver:
             ):
                 if not answer.is_success:
                     after = _parse_seconds(answer.headers.get("retry-after", ""))
-                    raise Unavailable(f"{self.url} answered {answer.status_code}", after)
+                    raise Unavailable(f"{self} answered {answer.status_code}", after)
         except (HTTPError, TimeoutError) as error:
             why = str(error) or type(error).__name__
-            raise Unavailable(f"{self.url} does not answer ({why})", RETRY_S) from None
+            raise Unavailable(f"{self} does not answer ({why})", RETRY_S) from None
+
+    def __str__(self) -> str:
+        return f"the reply_url of {self.name!r} in webhooks.toml"
 
     def _sign(self, message_id: str, body: str) -> dict[str, str]:
         from standardwebhooks import Webhook
@@ -83,7 +88,8 @@ class WebhookChannel:
         from .sources import read_sources  # Pydantic would slow down every other command
 
         found = {name: source for name, source in read_sources().items() if source.reply_url}
-        return cls({name: Receiver.of(source) for name, source in found.items()}) if found else None
+        receivers = {name: Receiver.of(name, source) for name, source in found.items()}
+        return cls(receivers) if receivers else None
 
     async def send(self, thread: Thread, event: Event) -> Sent:
         home, _, address = thread.state.reply_to.partition(":")

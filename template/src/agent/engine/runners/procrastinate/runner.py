@@ -24,7 +24,6 @@ from ...stores.postgres import PostgresStore
 from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
 from ..local import GRACE_S, LocalRunner, ThreadTask
-from ..retention import keep_clean
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +66,7 @@ class ProcrastinateRunner(LocalRunner):
 
     async def work(self, concurrency: int | None = None) -> None:
         self._concurrency = concurrency or self._concurrency
-        async with self._renew_leases(), keep_clean(self._ports):
+        async with self._keep_up():
             try:
                 while True:
                     await self._take_jobs()

@@ -5,18 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ...index import Summary
 from ...log.events import Event
 from ...log.thread import Thread
-
-
-def read_summary(row: Sequence[Any]) -> Summary:
-    name, status, agent, owner, title, version, created, updated, *now_is = row
-    running, problem, wake_at = now_is
-    times = (to_utc(created), to_utc(updated))
-    next_try = to_utc(wake_at) if wake_at else None
-    about = (status, agent, owner, title, version)
-    return Summary(name, *about, *times, running, problem, next_try)
 
 
 def read_event(row: Sequence[Any]) -> Event:

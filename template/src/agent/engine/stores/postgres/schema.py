@@ -53,8 +53,11 @@ MIGRATIONS = (
     CREATE TABLE sessions (
         id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL
     );
+    CREATE TABLE workers (
+        id text PRIMARY KEY, about text NOT NULL, until timestamptz NOT NULL
+    );
     CREATE TABLE forgotten (
-        thread_id text COLLATE "C" PRIMARY KEY, deliveries json NOT NULL
+        thread_id text COLLATE "C" PRIMARY KEY, deliveries text NOT NULL
     );
     """,
 )

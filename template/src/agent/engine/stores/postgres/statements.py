@@ -4,9 +4,9 @@ from ..lists import Dialect
 
 LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
-    WHERE thread_id = %s AND seq > %s ORDER BY seq
+    WHERE thread_id = %(id)s AND seq > %(first)s ORDER BY seq
 """
-VERSIONS = "SELECT id, version FROM threads WHERE id = ANY(%s)"
+VERSIONS = "SELECT id, version FROM threads WHERE id = ANY(%(names)s)"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at)
     SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())
@@ -38,11 +38,39 @@ FORGET = """
             AND (lease_until IS NULL OR lease_until <= clock_timestamp()) RETURNING id),
     log AS (DELETE FROM events USING gone WHERE thread_id = gone.id),
     readers AS (DELETE FROM participants USING gone WHERE thread_id = gone.id)
-    INSERT INTO forgotten (thread_id, deliveries) SELECT id, %(deliveries)s::json FROM gone
+    INSERT INTO forgotten (thread_id, deliveries) SELECT id, %(deliveries)s::text FROM gone
     RETURNING thread_id
 """
-DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = %s"
-IDS = "SELECT id FROM threads WHERE id > %s ORDER BY id LIMIT %s"
+DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = %(id)s"
+IDS = "SELECT id FROM threads WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
+GROUPS = """
+    SELECT agent, status,
+        status = 'running' AND coalesce(lease_until > clock_timestamp(), false), count(*),
+        min(updated)
+    FROM threads GROUP BY 1, 2, 3
+"""
+
+
+def _sum_tokens(name: str) -> str:
+    count = f"data->'tokens'->'{name}'"
+    is_number = f"json_typeof({count}) = 'number'"
+    return f"coalesce(sum(CASE WHEN {is_number} THEN ({count})::text::numeric END), 0)"
+
+
+USAGE = f"""
+    SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), agent, owner,
+        coalesce(data->>'model', ''), (data->'price')::text, count(*), {_sum_tokens("input")},
+        {_sum_tokens("cached")}, {_sum_tokens("cache_write")}, {_sum_tokens("output")}
+    FROM threads JOIN events ON thread_id = threads.id
+    WHERE (%(since)s::timestamptz IS NULL OR at >= %(since)s
+            AND (updated >= %(since)s OR status = 'running'))
+        AND type IN ('step', 'invalid_step', 'discarded', 'compacted')
+        AND json_typeof(data->'tokens') = 'object' AND seq > coalesce((
+            SELECT max(seq) FROM events forked
+            WHERE forked.thread_id = threads.id AND forked.type = 'forked'), 0)
+    GROUP BY 1, 2, 3, 4, 5
+"""
+"""A fork does not count the calls that its origin made."""
 LISTS = Dialect(
     value="%({})s",
     running="coalesce(lease_until > clock_timestamp(), false)",
@@ -65,12 +93,12 @@ WRITE_READERS = """
 """
 OPEN_SESSION = """
     WITH over AS (DELETE FROM sessions WHERE expires_at <= clock_timestamp())
-    INSERT INTO sessions (id, proof, expires_at) VALUES (%s, %s, %s) RETURNING id
+    INSERT INTO sessions (id, proof, expires_at) VALUES (%(id)s, %(proof)s, %(until)s) RETURNING id
 """
 FIND_SESSION = """
-    SELECT id, proof, expires_at FROM sessions WHERE id = %s AND expires_at > clock_timestamp()
+    SELECT id, proof, expires_at FROM sessions WHERE id = %(id)s AND expires_at > clock_timestamp()
 """
-CLOSE_SESSION = "DELETE FROM sessions WHERE id = %s RETURNING id"
+CLOSE_SESSION = "DELETE FROM sessions WHERE id = %(id)s RETURNING id"
 # A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
@@ -85,8 +113,8 @@ CLAIM_DUE = _CLAIM.format(
 )
 CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
 RENEW = """
-    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %s)
-    WHERE holder = ANY(%s) RETURNING id
+    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    WHERE holder = ANY(%(holders)s) RETURNING id
 """
 RELEASE = """
     UPDATE threads SET holder = NULL, lease_until = NULL,
@@ -117,3 +145,10 @@ RELEASE_CAUSE = f"""
 FIND_RELEASE = f"""
     SELECT released_by, released FROM causes WHERE cause = {_CAUSE} AND released IS NOT NULL
 """
+ANNOUNCE = """
+    WITH gone AS (DELETE FROM workers WHERE until <= clock_timestamp() AND id <> %(id)s)
+    INSERT INTO workers (id, about, until)
+    VALUES (%(id)s, %(about)s, clock_timestamp() + make_interval(secs => %(ttl_s)s))
+    ON CONFLICT (id) DO UPDATE SET about = excluded.about, until = excluded.until RETURNING id
+"""
+WORKERS = "SELECT id, about FROM workers WHERE until > clock_timestamp() ORDER BY id"

@@ -16,49 +16,55 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from ...index import ALL, Release, Session, Summary, Waiting, Which
+from ...index import Session, Worker
 from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
-from ...loop.store import Claim, ListReaders
 from ...settings import optional
-from ..changes import Changes, Follows
-from ..lists import (
-    KNOWN,
-    WIDTH,
-    choose_rows,
-    list_deliveries,
-    list_people,
-    make_values,
-    number_events,
-    write_list,
-)
+from ..lists import KNOWN, list_deliveries, number_events
+from ..sql import SqlStore
 from . import statements as sql
 from .database import Database
-from .rows import read_event, read_summary, save_thread, to_datetime, write_event
+from .rows import read_event, save_thread, to_datetime, write_event
 
 PART = 500
 """Events read at a time; other tasks run in between."""
 
 
-class SqliteStore(Follows):
+class SqliteStore(SqlStore):
+    _sql = sql
+
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
+        super().__init__()
         self.database = Database(Path(path))
         self._clock = clock
-        self._changes = Changes(self._read_versions)
-        self.list_readers: ListReaders = list_people
-        self._readers: dict[str, frozenset[str]] = {}
-        """Who may read each of the threads that this process wrote last."""
         self._looked_at: int | None = None
 
     @classmethod
     def from_env(cls) -> Self:
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
+    async def _fetch(self, query: str, *, slow: bool = False, **values: Any) -> list[Any]:
+        values["now"] = self._clock()
+        return await self.database.fetch_rows(query, values, slow=slow)
+
+    async def _write(self, statement: str, **values: Any) -> list[Any]:
+        values["now"] = self._clock()
+        return await self.database.write(lambda db: db.execute(statement, values).fetchall())
+
+    def _read_event(self, row: Sequence[Any]) -> Event:
+        return read_event(row)
+
+    def _read_time(self, value: Any) -> datetime:
+        return to_datetime(value)
+
+    def _write_time(self, at: datetime | None) -> Any:
+        return at and at.timestamp()
+
     async def _read_on(self, thread: Thread) -> Thread:
         new: list[Event] = []
         first = len(thread.events)
-        while rows := await self.database.fetch_rows(sql.LOAD, (thread.id, first + len(new), PART)):
+        while rows := await self._fetch(sql.LOAD, id=thread.id, first=first + len(new), part=PART):
             new += map(read_event, rows)
             if len(rows) < PART:
                 break
@@ -104,30 +110,8 @@ class SqliteStore(Follows):
         await self.database.write(delete)
         self._changes.report({thread.id: 0})
 
-    async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
-        rows = await self.database.fetch_rows(sql.DELIVERIES, (thread_id,))
-        return next((frozenset(json.loads(found)) for (found,) in rows), None)
-
     async def compact(self) -> None:
         await self.database.compact()
-
-    async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
-        return [read_summary(row) for row in await self._list(which, limit, waits=False)]
-
-    async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
-        rows = await self._list(which, limit, waits=True)
-        return [Waiting(read_summary(row[:WIDTH]), read_event(row[WIDTH:])) for row in rows]
-
-    async def _list(self, which: Which, limit: int, *, waits: bool) -> list[Any]:
-        query = write_list(sql.LISTS, which, waits=waits)
-        values = make_values(which, limit) | {"now": self._clock()}
-        values["before"] = which.before and which.before.timestamp()
-        rows = await self.database.fetch_rows(query, values, slow=bool(which.text))
-        return choose_rows(rows, limit)
-
-    async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
-        rows = await self.database.fetch_rows(sql.IDS, (after, limit))
-        return [name for (name,) in rows]
 
     async def reindex(self, thread: Thread) -> None:
         readers = await self.list_readers(thread)
@@ -135,52 +119,15 @@ class SqliteStore(Follows):
         await self.database.write(lambda db: self._write_readers(db, thread.id, readers))
 
     async def open_session(self, session: Session) -> None:
-        row = (session.id, session.proof, session.expires_at.timestamp())
+        await self._write(sql.SWEEP_SESSIONS)
+        await super().open_session(session)
 
-        def insert(db: sqlite3.Connection) -> None:
-            db.execute(sql.SWEEP_SESSIONS, (self._clock(),))
-            db.execute(sql.OPEN_SESSION, row)
-
-        await self.database.write(insert)
-
-    async def find_session(self, session_id: str) -> Session | None:
-        rows = await self.database.fetch_rows(sql.FIND_SESSION, (session_id, self._clock()))
-        return next((Session(name, proof, to_datetime(at)) for name, proof, at in rows), None)
-
-    async def close_session(self, session_id: str) -> None:
-        await self.database.write(lambda db: db.execute(sql.CLOSE_SESSION, (session_id,)))
-
-    async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        values = {"holder": holder, "ttl_s": ttl_s, "now": self._clock(), "id": thread_id}
-        claim = sql.CLAIM_ONE if thread_id else sql.CLAIM_DUE
-        rows = await self.database.write(lambda db: db.execute(claim, values).fetchall())
-        return Claim(*rows[0]) if rows else None
+    async def announce(self, worker: Worker, ttl_s: float) -> None:
+        await self._write(sql.SWEEP_WORKERS)
+        await super().announce(worker, ttl_s)
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
-        values = (self._clock() + ttl_s, json.dumps(holders))
-        await self.database.write(lambda db: db.execute(sql.RENEW, values))
-
-    async def release(
-        self,
-        holder: str,
-        thread: Thread,
-        wake_at: datetime | None,
-        attempts: int,
-        problem: str = "",
-    ) -> None:
-        values = {
-            "holder": holder,
-            "id": thread.id,
-            "version": thread.state.version,
-            "attempts": attempts,
-            "wake_at": wake_at and wake_at.timestamp(),
-            "problem": problem or None,
-        }
-        await self.database.write(lambda db: db.execute(sql.RELEASE, values))
-
-    async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
-        values = {"cause": cause, "every_s": every_s, "by": by, "now": self._clock()}
-        return bool(await self.database.write(lambda db: db.execute(sql.NOTICE, values).fetchall()))
+        await self._write(sql.RENEW, ttl_s=ttl_s, holders=json.dumps(holders))
 
     async def release_cause(self, cause: str, by: str) -> None:
         values = {"cause": cause, "by": by, "now": self._clock()}
@@ -190,10 +137,6 @@ class SqliteStore(Follows):
             db.execute(sql.WAKE_STOPPED, values)
 
         await self.database.write(release)
-
-    async def find_release(self, cause: str) -> Release | None:
-        rows = await self.database.fetch_rows(sql.FIND_RELEASE, (cause,))
-        return next((Release(by, to_datetime(at)) for by, at in rows), None)
 
     async def now(self) -> datetime:
         return to_datetime(self._clock())
@@ -224,7 +167,7 @@ class SqliteStore(Follows):
         ((changed,),) = await self.database.fetch_rows("PRAGMA data_version")
         if changed == self._looked_at:
             return {}
-        found = await self.database.fetch_rows(sql.VERSIONS, [json.dumps([*names])])
+        found = await self._fetch(sql.VERSIONS, names=json.dumps([*names]))
         versions = dict.fromkeys(names, 0) | dict(found)
         self._looked_at = changed
         return versions

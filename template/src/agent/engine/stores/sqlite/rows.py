@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ...index import Summary
 from ...log.events import Event
 from ...log.thread import Thread
 from ..lists import is_changed, write_thread
@@ -31,19 +30,10 @@ def write_event(thread_id: str, event: Event) -> tuple[Any, ...]:
     return (thread_id, event.seq, event.type, event.key, event.actor, _json(event.data), at)
 
 
-def read_event(row: tuple[Any, ...]) -> Event:
+def read_event(row: Sequence[Any]) -> Event:
     kind, data, actor, key, seq, at = row
     return Event(kind, json.loads(data), actor, key, seq, to_datetime(at))
 
 
 def to_datetime(at: float) -> datetime:
     return datetime.fromtimestamp(at, UTC)
-
-
-def read_summary(row: Sequence[Any]) -> Summary:
-    name, status, agent, owner, title, version, created, updated, *now_is = row
-    running, problem, wake_at = now_is
-    times = (to_datetime(created), to_datetime(updated))
-    next_try = to_datetime(wake_at) if wake_at else None
-    about = (status, agent, owner, title, version)
-    return Summary(name, *about, *times, bool(running), problem, next_try)

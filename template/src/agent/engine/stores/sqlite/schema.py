@@ -47,6 +47,9 @@ MIGRATIONS = (
     CREATE TABLE forgotten (
         thread_id TEXT PRIMARY KEY, deliveries TEXT NOT NULL
     ) WITHOUT ROWID;
+    CREATE TABLE workers (
+        id TEXT PRIMARY KEY, about TEXT NOT NULL, until REAL NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE readers (version INTEGER NOT NULL);
     INSERT INTO readers VALUES (1)
     """,

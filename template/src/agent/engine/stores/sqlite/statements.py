@@ -4,9 +4,9 @@ from ..lists import Dialect
 
 LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
-    WHERE thread_id = ? AND seq > ? ORDER BY seq LIMIT ?
+    WHERE thread_id = :id AND seq > :first ORDER BY seq LIMIT :part
 """
-VERSIONS = "SELECT id, version FROM threads WHERE id IN (SELECT value FROM json_each(?))"
+VERSIONS = "SELECT id, version FROM threads WHERE id IN (SELECT value FROM json_each(:names))"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
@@ -41,8 +41,28 @@ FORGET_REST = (
     "DELETE FROM participants WHERE thread_id = :id",
     "INSERT INTO forgotten (thread_id, deliveries) VALUES (:id, :deliveries)",
 )
-DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = ?"
-IDS = "SELECT id FROM threads WHERE id > ? ORDER BY id LIMIT ?"
+DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = :id"
+IDS = "SELECT id FROM threads WHERE id > :after ORDER BY id LIMIT :limit"
+GROUPS = """
+    SELECT agent, status, status = 'running' AND coalesce(lease_until, 0) > :now, count(*),
+        min(updated)
+    FROM threads GROUP BY 1, 2, 3
+"""
+USAGE = """
+    SELECT date(at, 'unixepoch'), agent, owner, coalesce(json_extract(data, '$.model'), ''),
+        json_extract(data, '$.price'), count(*),
+        total(json_extract(data, '$.tokens.input')), total(json_extract(data, '$.tokens.cached')),
+        total(json_extract(data, '$.tokens.cache_write')),
+        total(json_extract(data, '$.tokens.output'))
+    FROM threads JOIN events ON thread_id = threads.id
+    WHERE (:since IS NULL OR at >= :since AND (updated >= :since OR status = 'running'))
+        AND type IN ('step', 'invalid_step', 'discarded', 'compacted')
+        AND json_type(data, '$.tokens') = 'object' AND seq > coalesce((
+            SELECT max(seq) FROM events forked
+            WHERE forked.thread_id = threads.id AND forked.type = 'forked'), 0)
+    GROUP BY 1, 2, 3, 4, 5
+"""
+"""A fork does not count the calls that its origin made."""
 LISTS = Dialect(
     value=":{}",
     running="coalesce(lease_until, 0) > :now",
@@ -61,10 +81,10 @@ ADD_READERS = """
     INSERT OR IGNORE INTO participants (name, thread_id, updated)
     SELECT value, :id, updated FROM json_each(:readers), threads WHERE threads.id = :id
 """
-SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at <= ?"
-OPEN_SESSION = "INSERT INTO sessions (id, proof, expires_at) VALUES (?, ?, ?)"
-FIND_SESSION = "SELECT id, proof, expires_at FROM sessions WHERE id = ? AND expires_at > ?"
-CLOSE_SESSION = "DELETE FROM sessions WHERE id = ?"
+SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at <= :now"
+OPEN_SESSION = "INSERT INTO sessions (id, proof, expires_at) VALUES (:id, :proof, :until)"
+FIND_SESSION = "SELECT id, proof, expires_at FROM sessions WHERE id = :id AND expires_at > :now"
+CLOSE_SESSION = "DELETE FROM sessions WHERE id = :id"
 _CLAIM = """
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
         holder = :holder, lease_until = :now + :ttl_s
@@ -75,7 +95,8 @@ _CLAIM = """
 CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
 CLAIM_ONE = _CLAIM.format("id = :id")
 RENEW = """
-    UPDATE threads SET lease_until = ? WHERE holder IN (SELECT value FROM json_each(?))
+    UPDATE threads SET lease_until = :now + :ttl_s
+    WHERE holder IN (SELECT value FROM json_each(:holders))
 """
 RELEASE = """
     UPDATE threads SET holder = NULL, lease_until = NULL,
@@ -97,5 +118,11 @@ WAKE_STOPPED = """
     UPDATE threads SET wake_at = :now WHERE problem = :cause AND wait IS NOT NULL
 """
 FIND_RELEASE = """
-    SELECT released_by, released FROM causes WHERE cause = ? AND released IS NOT NULL
+    SELECT released_by, released FROM causes WHERE cause = :cause AND released IS NOT NULL
 """
+SWEEP_WORKERS = "DELETE FROM workers WHERE until <= :now"
+ANNOUNCE = """
+    INSERT INTO workers (id, about, until) VALUES (:id, :about, :now + :ttl_s)
+    ON CONFLICT DO UPDATE SET about = excluded.about, until = excluded.until
+"""
+WORKERS = "SELECT id, about FROM workers WHERE until > :now ORDER BY id"
