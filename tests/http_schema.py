@@ -9,7 +9,7 @@ from agent.app import application
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 
-ANA = "0f1e2d3c4b5a69788796"
+ANA = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
 app = application.build(lambda _: "scripted:sample/deploy/demo.jsonl")
 api = create_app(app, Tokens.parse(f"ana:{ANA}"))

@@ -31,7 +31,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NEEDS_CHROMIUM = "needs a browser: apt-get install chromium"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)]
 
-TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
+TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d90e1f2a3b4c5d", "bob": "b0c1d2e3f4a5b6c7d8e90f1a2b3c4d5e"}
 SCRIPT = (
     {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "production"},
     {"intent": "done_for_now", "message": "That is all."},

@@ -10,16 +10,19 @@ import pytest
 from agent.engine import Agent, Finish, parts
 from agent.engine.build import Application
 from agent.engine.llms.scripted import ScriptedLLM
-from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.errors import Misconfigured, RedactionFailed
 from agent.engine.log.events import make_event
+from agent.engine.loop.api import launch
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from .domain import (
     Done,
+    make_delivery,
     make_failure,
     make_message,
+    make_pause,
     make_result,
     make_start,
     make_step,
@@ -151,6 +154,45 @@ async def test_what_an_owner_removes_is_never_stored(
     assert thread == await made.load(thread.id)
 
 
+async def test_texts_of_waits_and_problems_are_redacted_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "system.md").write_text(SYSTEM, "utf-8")
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    made, card = MemoryStore(), "4111 1111 1111 1111"
+    app = Application({"least": least(folder)}, redact=hide_cards, store=lambda: made)
+    store = app.build(no_model).ports.store
+    wait = make_pause("limit", problem=card, error=card, call={"intent": "done", "message": card})
+    thread = await store_thread(
+        store,
+        make_message(),
+        replace(wait, data=wait.data | {"text": f"Go on? {card}"}),
+        make_delivery(2, error=f"no such number: {card}", reached={"slack": [card]}),
+    )
+    data = thread.event(2).data
+    assert (data["text"], data["problem"], data["error"]) == ("Go on? [card]", "[card]", "[card]")
+    assert data["call"]["message"] == card
+    assert thread.event(3).data["error"] == "no such number: [card]"
+    assert thread.event(3).data["reached"] == {"slack": [card]}
+    other = await store_thread(store, make_message(), thread_id="other")
+    await store.claim("me", 30, "other")
+    await store.release("me", other, None, 1, f"the model does not like {card}")
+    problems = {row.id: row.problem for row in await made.threads()}
+    assert problems["other"] == "the model does not like [card]"
+
+
+async def test_what_is_cut_is_redacted_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "system.md").write_text(SYSTEM, "utf-8")
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    app = Application({"least": least(folder)}, redact=hide_cards, store=MemoryStore)
+    text = "x" * 49_967 + " 4111111111111111 " + "y" * 60_000
+    store = app.build(no_model).ports.store
+    thread = await store_thread(store, make_message(), make_start(1), make_result(2, text))
+    assert "4111" not in thread.event(3).data["output"]
+
+
 async def test_if_that_fails_nothing_is_stored(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +203,8 @@ async def test_if_that_fails_nothing_is_stored(
     monkeypatch.setattr(parts, "runner", LocalRunner)
     made = MemoryStore()
     built = Application({"least": least(folder)}, redact=broken, store=lambda: made).build(no_model)
-    with pytest.raises(Unavailable, match="`redact` failed"):
+    with pytest.raises(RedactionFailed, match="`redact` failed"):
         await store_thread(built.ports.store, make_message("secret"))
+    with pytest.raises(RedactionFailed):
+        await launch(built.ports, "t", "secret", actor="ana", delivery="1", source="user")
     assert await made.ids() == []

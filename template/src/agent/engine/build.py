@@ -21,7 +21,7 @@ from .people.identity import PeopleFile
 from .people.names import check_names
 from .people.routing import Routing
 from .prices import Prices
-from .redaction import Redact, redact_store
+from .redaction import Redact, guard_redact, redact_store
 from .runners.app import App, ModelOf, Trigger
 
 log = logging.getLogger(__name__)
@@ -57,10 +57,11 @@ class Application:
         directory = PeopleFile()
         for name, agent in self.agents.items():
             check_names(directory, name, agent.decide, agent.responsible)
-        ports = Ports(parts.store(models, self.store), notifier, agents, directory)
+        redact = guard_redact(self.redact) if self.redact else str
+        ports = Ports(parts.store(models, self.store), notifier, agents, directory, redact)
         ports.store.list_readers = partial(list_readers, ports)
         if self.redact:
-            redact_store(ports.store, self.redact)
+            redact_store(ports.store, redact)
         return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers], prices)
 
     def _bind(self, name: str, model: str, prices: Prices) -> BoundAgent:

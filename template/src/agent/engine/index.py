@@ -23,6 +23,8 @@ class Which:
     """Only threads whose first message contains this text, ignoring case."""
     prefix: str = ""
     """Only threads whose id begins with this."""
+    stopped: bool | None = None
+    """Only threads that stopped for a cause that others may share, or only the rest."""
     before: datetime | None = None
     """Only threads whose status last changed before this time."""
 
@@ -124,6 +126,11 @@ class Usage:
 
 
 ALL = Which()
+
+
+def hash_cause(agent: str, problem: str) -> str:
+    """Return the id of the cause for which threads of an agent stopped."""
+    return sha256(f"{agent}\n{problem}".encode(errors="replace")).hexdigest()[:32]
 
 
 def hash_delivery(key: str) -> str:

@@ -9,12 +9,14 @@ from agent.engine.log.errors import Forgotten, Misconfigured, Refused
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.deletion import forget
+from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.runners.retention import read_retention, sweep
+from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import make_message, make_pause
+from ..domain import make_answer, make_message, make_pause, store_thread
 from .conftest import Desk, now
 
 ENDED = make_event("finished", message="bye")
@@ -175,3 +177,19 @@ def test_of_two_deletions_at_once_one_succeeds(full: Desk) -> None:
     (failed,) = filter(None, now(delete_twice()))
     assert isinstance(failed, Forgotten | Refused)
     assert left(full) == ALL - {"a-old"}
+
+
+async def test_a_thread_that_was_answered_meanwhile_is_not_cancelled(
+    store: MemoryStore, ports: Ports
+) -> None:
+    thread = await store_thread(store, make_message(), make_pause("question"))
+    answered = await store.append(thread, make_answer(2, "answer", text="yes"))
+
+    async def load_old(_: str) -> Thread:
+        del store.load
+        return thread
+
+    store.load = load_old  # type: ignore[method-assign,assignment]
+    with pytest.raises(Refused, match="the thread no longer waits; nothing was changed"):
+        await forget(ports, "t", actor="ana", cancelling=True)
+    assert await store.load("t") == answered

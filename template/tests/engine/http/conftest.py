@@ -20,7 +20,7 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..domain import Asleep, Says, World, build_ports
 
-TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d9", "bob": "b0c1d2e3f4a5b6c7d8e9"}
+TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d90e1f2a3b4c5d", "bob": "b0c1d2e3f4a5b6c7d8e90f1a2b3c4d5e"}
 
 Caller = httpx2.AsyncClient
 

@@ -239,3 +239,27 @@ async def test_only_administrators_delete_threads(
         assert again.status_code == 202
         assert again.json()["id"] != row.id
         assert (await begin(ana, key="2", conversation="c")).json() == again.json()
+
+
+async def test_only_administrators_learn_that_a_thread_was_deleted(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    await store.forget(await store_thread(store, make_message()))
+    for admins, status in (((), 404), (("bob",), 410)):
+        directory = Town(admins=admins)
+        async with await open_town(store, world, runner, "bob", directory=directory) as bob:
+            assert (await bob.get("/threads/t")).status_code == status
+
+
+async def test_whoever_may_not_write_may_not_rate(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    def may(person: str, act: str, thread: Thread) -> bool:
+        return person == thread.owner
+
+    changes = {"may": may, "readers": lambda _: ["bob"]}
+    async with await open_town(store, world, runner, "bob", **changes) as bob:
+        thread = await begin_anas(store)
+        rated = await bob.post("/threads/t/steps/2/rating", json={"rating": "bad", "text": "hi"})
+        assert rated.status_code == 409
+        assert await store.load("t") == thread

@@ -136,7 +136,7 @@ async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
 ) -> None:
     await signed_in(browser)
     cookie = {"Cookie": f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"}
-    token, another = TOKENS["ana"], "c0d1e2f3a4b5c6d7e8f9"
+    token, another = TOKENS["ana"], "c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f"
     for tokens, status in [
         (f"ana:{token},bob:{another}", 200),
         (f"ana:{another},ana:{token}", 200),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +20,7 @@ from agent.engine.loop import record
 from agent.engine.loop.ports import Ports
 from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
+from agent.engine.redaction import guard_redact, redact_store
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
@@ -35,7 +37,7 @@ from ..domain import (
     make_step,
     store_thread,
 )
-from .conftest import TOKENS, Caller, api_of, begin, caller, until
+from .conftest import TOKENS, Caller, api_of, begin, caller, reused_api_of, until
 
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
 APPROVE = {"verdict": "approve", "digest": compute_digest(CHARGE)}
@@ -643,3 +645,39 @@ async def test_a_conversation_that_has_an_agent_is_not_given_to_another(
         assert answer.status_code == 409
         assert "is with the agent 'second', not 'first'" in answer.json()["detail"]
         assert (await begin(ana, key="3", conversation="c")).status_code == 202
+
+
+async def test_what_is_redacted_is_recorded_once_and_known_again(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    def hide(text: str) -> str:
+        return text.replace("4111", "[card]")
+
+    redact_store(store, hide)
+    ports = replace(build_ports(store, Says(), world), redact=hide)
+    async with caller(reused_api_of(ports, runner), "ana") as ana:
+        for _ in range(2):
+            answer = await begin(ana, "my card is 4111")
+            assert answer.status_code == 202
+        (row,) = await store.threads()
+        assert (row.title, row.version) == ("my card is [card]", 1)
+        assert (await begin(ana, "my card is 5111")).status_code == 422
+
+
+async def test_where_redaction_fails_it_is_refused_at_once(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    calls: list[str] = []
+
+    def broken(text: str) -> str:
+        calls.append(text)
+        raise ValueError("no")
+
+    redact = guard_redact(broken)
+    redact_store(store, redact)
+    ports = replace(build_ports(store, Says(), world), redact=redact)
+    async with caller(reused_api_of(ports, runner), "ana") as ana:
+        answer = await begin(ana, "secret")
+    assert (answer.status_code, len(calls)) == (503, 1)
+    assert detail(answer) == "`redact` failed (ValueError); nothing was stored"
+    assert await store.ids() == []

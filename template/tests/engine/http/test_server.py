@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from typer.testing import CliRunner
 
 from agent.engine import Call
 from agent.engine.http import mount, service
+from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Run
 from agent.engine.loop.ports import Ports
+from agent.engine.people.identity import AnyName
 from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import SqliteStore
@@ -36,7 +39,7 @@ from ..domain import Asleep, Charge, World, build_ports, make_decide
 from .conftest import TOKENS, api_of, bearer, begin, caller
 
 ROOT = Path(__file__).parents[3]
-GOOD = "0f1e2d3c4b5a69788796"
+GOOD = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 SCRIPT = (
     {"intent": "charge", "amount": 7},
     {"intent": "charge", "amount": 500},
@@ -72,6 +75,12 @@ def test_nobody_else_has_a_name(given: str) -> None:
         ("ana:letmeinletmeinletmein123", "too easy to guess"),
         ("ana:0123456789abcdef", "too easy to guess"),
         ("ana:0000000000000000000000000000", "too easy to guess"),
+        ("ana:abcdefghijklmnopqrstuvwxyz012345", "too easy to guess"),
+        ("ana:1234567890qwertyuiopasdfghjklzxcvbnm", "too easy to guess"),
+        ("ana:correcthorsebatterystaple", "too easy to guess"),
+        ("ana:letmein-today-and-tomorrow-ana-2024", "too easy to guess"),
+        ("ana:http://localhost:8000/my-own-agent", "too easy to guess"),
+        (f"ana:{GOOD[:31]}", "too easy to guess"),
         ("ana:<make one with: openssl rand -hex 32>", "placeholder"),
         ("ana:make one with: openssl rand -hex 32", "placeholder"),
         ("ana:change-me-change-me-0123", "placeholder"),
@@ -339,3 +348,13 @@ if __name__ == "__main__":
     cli = typer.Typer()
     mount(cli, build)
     cli()
+
+
+def test_a_token_for_a_team_is_refused(ports: Ports) -> None:
+    class Club(AnyName):
+        def find_members(self, name: str) -> tuple[str, ...]:
+            return ("ana", "bob") if name == "support" else (name,)
+
+    tokens = Tokens.parse(f"ana:{GOOD},support:a{GOOD}")
+    with pytest.raises(Misconfigured, match="'support' is a team; a token is for one person"):
+        create_app(App(replace(ports, directory=Club()), Asleep()), tokens)

@@ -1,16 +1,19 @@
 """Following a thread: nothing is lost or doubled, and nobody who left is served on."""
 
 import asyncio
+from functools import partial
 
 import pytest
 from fastapi import FastAPI
 
+from agent.engine.http import stream
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.thread import Thread
+from agent.engine.people.access import list_readers
 from agent.engine.stores.memory import MemoryStore
 
-from ..domain import make_message, make_pause, store_thread
-from .conftest import Caller, Follow
+from ..domain import Asleep, Says, Town, World, build_ports, make_message, make_pause, store_thread
+from .conftest import Caller, Follow, following_of, reused_api_of
 
 
 async def test_what_happened_comes_first_then_what_happens(
@@ -192,3 +195,18 @@ async def test_a_client_that_leaves_is_no_longer_a_follower(
         assert len(store._changes._followers) == 1
     await asyncio.sleep(0.05)
     assert not store._changes._followers
+
+
+async def test_a_stream_ends_while_the_thread_rests_once_its_reader_may_not_read_it(
+    store: MemoryStore, world: World, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REST_S", 0.01)
+    readers = ["ana"]
+    ports = build_ports(store, Says(), world, directory=Town(), readers=lambda _: readers)
+    store.list_readers = partial(list_readers, ports)
+    follow: Follow = following_of(reused_api_of(ports, runner), monkeypatch)
+    await store_thread(store, make_message("hi", "bob"), make_pause("question", "bob"))
+    async with follow("t") as (follower, request):
+        await follower.next()
+        readers.clear()
+        await asyncio.wait_for(request, 5)

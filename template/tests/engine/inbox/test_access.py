@@ -1,5 +1,6 @@
 """Who may see and do what on the pages of the inbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 
 from agent.engine import inbox
+from agent.engine.http import stream
 from agent.engine.log.events import make_event
 from agent.engine.stores.memory import MemoryStore
 
@@ -21,7 +23,7 @@ from ..http.access import (
     list_routes,
     send,
 )
-from ..http.conftest import TOKENS, Caller, caller, reused_api_of
+from ..http.conftest import TOKENS, Caller, caller, following_of, reused_api_of
 
 PAGES: dict[tuple[str, str], dict[str, Any] | None] = {
     ("GET", "/inbox/{thread_id}"): None,
@@ -112,3 +114,24 @@ async def test_what_stopped_many_threads_is_listed_once(bob: Caller, store: Memo
     shown = (await bob.get("/")).text
     assert shown.count("limit?") == 1
     assert "and 2 more threads" in shown
+
+
+async def test_a_stream_ends_with_the_session(
+    api: FastAPI, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "REST_S", 0.01)
+    thread = await store_thread(store, make_message("hi", "bob"), make_pause("question", "bob"))
+    follow = following_of(api, monkeypatch)
+    async with caller(api) as client:
+        await client.post("/login", data={"token": TOKENS["bob"]})
+        cookie = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+        csrf = (await client.get("/")).text.partition('name="csrf" value="')[2].partition('"')[0]
+        path = "/inbox/{}/stream"
+        async with follow("t", path=path, cookie=cookie) as (follower, request):
+            await follower.next()
+            await follower.next()
+            await client.post("/logout", data={"csrf": csrf})
+            await store.append(thread, make_message("secret", "bob"))
+            await asyncio.wait_for(request, 5)
+            rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
+            assert "secret" not in "".join(rest)

@@ -17,6 +17,7 @@ from agent.engine.log.events import (
     MAX_TEXT,
     CallJson,
     Event,
+    cap_event,
     compute_digest,
     cut,
     make_event,
@@ -126,13 +127,13 @@ def test_what_is_safe_is_json_and_stays_as_it_is(value: Any) -> None:
     ids=["text", "text inside", "name", "deep", "very deep", "a number of 5000 digits"],
 )
 def test_what_is_too_big_is_cut_once_and_then_stays_as_it_is(value: Any) -> None:
-    kept = make_safe(value)
-    assert len(json.dumps(kept)) < MAX_TEXT + 1000
-    assert make_safe(kept) == kept
+    kept = cap_event(make_event("message", text=value))
+    assert len(json.dumps(kept.data)) < MAX_TEXT + 1000
+    assert cap_event(kept) == kept
 
 
 def test_an_event_has_a_bound_whatever_it_is_given() -> None:
-    many = make_event("tool_finished", output=["x" * 1000] * 10_000)
+    many = cap_event(make_event("tool_finished", output=["x" * 1000] * 10_000))
     assert len(json.dumps(many.data)) <= 2 * MAX_TEXT + 1000
     assert "characters cut" in json.dumps(many.data, ensure_ascii=False)
 

@@ -1,6 +1,7 @@
 """A thread that cannot go on says why, and people are asked where waiting does not mend it."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from agent.engine.context.window import Prompt
 from agent.engine.log.errors import ModelRefused, Unavailable
 from agent.engine.loop.api import resume
 from agent.engine.loop.ports import Ports, Reply, Sent
+from agent.engine.people.waiting import list_asked
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
@@ -18,6 +20,8 @@ from ..domain import (
     build_ports,
     list_types,
     make_message,
+    make_pause,
+    rebind,
     store_thread,
 )
 
@@ -69,7 +73,8 @@ async def test_what_waiting_does_not_mend_is_asked(store: MemoryStore, world: Wo
     wait = thread.state.wait
     assert wait
     assert (wait.kind, wait.audience, model.asked) == ("limit", ("head",), 1)
-    assert wait.data["cause"] == NO_KEY
+    assert wait.data["problem"] == NO_KEY
+    assert NO_KEY not in wait.data["cause"], "a table of causes keeps no texts"
     assert wait.text == f"Go on? O{NO_KEY[1:]}"
     assert (thread.state.errors, thread.state.steps) == (0, 0), "it is charged nothing"
     (row,) = await store.threads()
@@ -96,7 +101,8 @@ async def test_one_notice_and_one_word_are_for_all_that_stopped(
     assert {row.status for row in await store.threads()} == {"finished"}
     for name in names:
         (answer,) = (e for e in (await store.load(name)).events if e.type == "resumed")
-        assert (answer.actor, answer.data["verdict"]) == ("head", "continue")
+        by = answer.data.get("released_by", answer.actor)
+        assert (by, answer.data["verdict"]) == ("head", "continue")
 
 
 async def test_what_stops_it_again_is_asked_again_and_said_once_an_hour(
@@ -180,3 +186,73 @@ async def test_what_passes_by_itself_is_listed_and_goes_on(
     await run(ports)
     (row,) = await store.threads()
     assert (row.status, row.problem, row.next_try) == ("finished", "", None)
+
+
+async def test_whoever_continues_the_threads_of_others_does_not_become_their_reader(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model = Model(ModelRefused(NO_KEY))
+    ports = build_ports(store, model, world)
+    for name in ("ana", "bob"):
+        await store_thread(store, make_message(actor=name), thread_id=name)
+    await run(ports)
+    model.failure = None
+    clock.tick(1)
+    await resume(ports, "bob", 2, "continue", actor="bob")
+    await run(ports)
+    anas = await store.load("ana")
+    assert anas.state.status == "finished"
+    assert anas.state.people == {"ana"}
+    resumed = next(event for event in anas.events if event.type == "resumed")
+    assert (resumed.actor, resumed.data["released_by"]) == ("system", "bob")
+
+
+async def test_only_who_may_answer_a_wait_continues_it(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    """Two agents with the same wrong key, for which other people are responsible."""
+    model, bell = Model(ModelRefused(NO_KEY)), Bell()
+    ports = build_ports(store, model, world, channel=bell, responsible=("head",), also=("second",))
+    second = replace(ports.agents["second"], responsible=("bob",))
+    ports = replace(ports, agents={**ports.agents, "second": second})
+    for name, agent in (("one", "test"), ("two", "second")):
+        await store_thread(store, make_message(agent=agent), thread_id=name)
+    await run(ports)
+    assert sorted(bell.rung) == ["one", "two"], "the people of both agents are notified"
+    clock.tick(1)
+    model.failure = None
+    await resume(ports, "one", 2, "continue", actor="head")
+    await run(ports)
+    statuses = {row.id: row.status for row in await store.threads()}
+    assert statuses == {"one": "finished", "two": "waiting:limit"}
+
+
+async def test_a_release_by_somebody_who_is_no_longer_responsible_does_not_count(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    model = Model(ModelRefused(NO_KEY))
+    ports = build_ports(store, model, world, responsible=("head",))
+    await store_thread(store, make_message(), thread_id="one")
+    await run(ports)
+    later = rebind(ports, responsible=("bob",))
+    await store_thread(store, make_message(), thread_id="two")
+    await run(later)
+    clock.tick(1)
+    await resume(later, "one", 2, "continue", actor="head")
+    await run(later)
+    assert (await store.load("two")).state.status == "waiting:limit"
+
+
+async def test_a_thousand_threads_that_stopped_hide_no_question(
+    store: MemoryStore, clock: Clock
+) -> None:
+    question = make_pause("question")
+    await store_thread(store, make_message(), question, thread_id="asks")
+    for number in range(20):
+        wait = make_pause("limit", cause=f"cause {number % 2}", problem="no key")
+        clock.tick(1)
+        await store_thread(store, make_message(), wait, thread_id=f"t{number}")
+    found = await list_asked(store, limit=10)
+    assert {(one.waiting.thread.id, one.others) for one in found} == {
+        ("t19", 4), ("t18", 4), ("asks", 0),
+    }  # fmt: skip

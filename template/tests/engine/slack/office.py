@@ -31,7 +31,7 @@ from .server import TEAM, Message, SlackServer
 
 Open = Callable[..., "Office"]
 
-TOKENS = "ana:a0b1c2d3e4f5a6b7c8d9"
+TOKENS = "ana:a0b1c2d3e4f5a6b7c8d90e1f2a3b4c5d"
 INTERACTIVE = ("block_actions", "view_submission")
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 

@@ -216,3 +216,22 @@ async def test_a_channel_of_an_agent_that_is_not_in_app_py_stops_the_start(
 ) -> None:
     with pytest.raises(Misconfigured, match=r"app\.py has no agent 'rollback', only test"):
         open_office()
+
+
+async def test_a_late_reply_does_not_enter_the_thread_that_follows_a_deleted_one(
+    open_office: Open,
+) -> None:
+    office = open_office(DONE, DONE)
+    mention = office.slack.says("C1", "<@UBOT> hello")
+    await office.hear(mention, kind="app_mention")
+    (first,) = await office.ports.store.threads()
+    reply = office.slack.says("C1", "my secret reply", thread_ts=mention["ts"])
+    await office.hear(reply)
+    await office.settle(first.id)
+    await office.ports.store.forget(await office.ports.store.load(first.id))
+    again = office.slack.says("C1", "<@UBOT> hello again", thread_ts=mention["ts"])
+    await office.hear(again, kind="app_mention")
+    (second,) = await office.ports.store.threads()
+    assert await office.hear(reply) == 200
+    thread = await office.ports.store.load(second.id)
+    assert [e.data["text"] for e in thread.events if e.type == "message"] == ["hello again"]

@@ -616,11 +616,17 @@ class StoreContract:
         self, store: Store, passes: Pass
     ) -> None:
         for name, cause in (("a", "no key"), ("b", "no key"), ("c", "no quota")):
-            wait = make_pause("limit", cause=cause, error=cause)
+            wait = make_pause("limit", cause=cause, problem=cause)
             thread = await store_thread(store, make_message(), wait, thread_id=name)
             thread = await store.append(thread, make_delivery(2))
             await store.claim("me", 30, name)
             await store.release("me", thread, None, 0)
+        await store_thread(store, make_message(), make_pause("limit"), thread_id="d")
+        for stopped, names in ((True, {"a", "b", "c"}), (False, {"d"}), (None, set("abcd"))):
+            waits = await store.waits(Which(stopped=stopped))
+            assert {each.thread.id for each in waits} == names
+            assert {row.id for row in await store.threads(Which(stopped=stopped))} == names
+        await store.forget(await store.load("d"))
         assert {row.id: row.problem for row in await store.threads()} == {
             "a": "no key", "b": "no key", "c": "no quota",
         }  # fmt: skip
@@ -709,6 +715,26 @@ class StoreContract:
         cut = await store.now() - timedelta(seconds=50)
         await store_thread(store, make_message(), thread_id="new")
         assert [row.id for row in await store.threads(Which(before=cut))] == ["old"]
+
+    async def test_readers_of_a_thread_that_grew_meanwhile_are_not_written(
+        self, store: Store
+    ) -> None:
+        thread = await store_thread(store, make_message())
+        grown = await store.append(thread, make_message("me, too", "bob"))
+        with pytest.raises(Conflict):
+            await store.reindex(thread)
+        assert await store.threads(Which(("bob",)))
+        await store.reindex(grown)
+        await store.forget(grown)
+        with pytest.raises(Conflict):
+            await store.reindex(grown)
+        assert await store.threads(Which(("bob",))) == []
+
+    async def test_what_is_too_long_is_stored_cut(self, store: Store) -> None:
+        long = make_event("tool_finished", step=2, output=["x" * 1000] * 1000)
+        thread = await store_thread(store, make_message(), long)
+        assert "characters cut" in thread.event(2).data["output"]
+        assert await store.load("t") == thread
 
     # -- processes and totals --
 

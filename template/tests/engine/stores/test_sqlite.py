@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from agent.engine.index import Which, hash_cause
 from agent.engine.log.errors import Conflict, Forgotten, Misconfigured, Unavailable
+from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.stores.changes import LOOK_S
 from agent.engine.stores.sqlite import PART, SqliteStore
@@ -376,3 +379,42 @@ async def test_a_text_that_was_deleted_is_in_no_file(path: Path) -> None:
     assert b"the secret plan" not in read_files(path)
     assert len(await store.ids()) == 200
     await store.close()
+
+
+async def test_readers_are_written_after_another_process_wrote_others(path: Path) -> None:
+    one, other = SqliteStore(path), SqliteStore(path)
+
+    async def list_readers(thread: Thread) -> frozenset[str]:
+        return frozenset({"support"} if thread.state.wait else set())
+
+    one.list_readers = other.list_readers = list_readers
+    thread = await store_thread(one, make_message())
+    thread = await other.append(thread, make_pause("question"))
+    assert await one.threads(Which(("support",)))
+    await one.append(thread, make_event("cancelled", "ana", reason=""))
+    assert await one.threads(Which(("support",))) == []
+    await one.close()
+    await other.close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+async def test_only_the_owner_of_the_process_may_read_the_files(path: Path) -> None:
+    store = SqliteStore(path)
+    await store_thread(store, make_message())
+    files = [path, *path.parent.glob("threads.db-*")]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600] * len(files)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    await store.close()
+
+
+async def test_a_cause_leaves_no_text_behind(path: Path) -> None:
+    store = SqliteStore(path)
+    problem = "400: flagged: the patient has a cold"
+    wait = make_pause("limit", cause=hash_cause("test", problem), problem=problem)
+    thread = await store_thread(store, make_message(), wait)
+    await store.release_cause(hash_cause("test", problem), "ana")
+    await store.forget(thread)
+    await store.compact()
+    await store.close()
+    files = [path, *path.parent.glob("threads.db-*")]
+    assert not any(b"patient" in file.read_bytes() for file in files)

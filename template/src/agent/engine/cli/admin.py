@@ -73,10 +73,20 @@ async def reindex_threads(store: Store) -> int:
     number, last = 0, ""
     while ids := await store.ids(last):
         for last in ids:  # the next query starts after the last id
-            with suppress(ThreadNotFound):
-                await store.reindex(await store.load(last))
-                number += 1
+            number += await _reindex(store, last)
     return number
+
+
+async def _reindex(store: Store, thread_id: str) -> bool:
+    """Return False if the thread was deleted meanwhile."""
+    while True:
+        try:
+            await store.reindex(await store.load(thread_id))
+        except Conflict:
+            continue
+        except ThreadNotFound:
+            return False
+        return True
 
 
 async def export_threads(store: Store, file: Path) -> int:

@@ -93,8 +93,8 @@ def _make_up(thread: Thread, wait: OpenWait) -> Answer:
             return Answer("answer", str(choice))
         case "question", _, _:
             return Answer("answer", "As you think best.")
-        case "limit", _, _ if cause := wait.data.get("cause"):
-            raise ModelRefused(cause)
+        case "limit", _, _ if wait.data.get("cause"):
+            raise ModelRefused(wait.data["problem"])
         case "limit", _, _:
             return Answer("continue" if _has_moved(thread) else "stop")
         case "approval", _, _:

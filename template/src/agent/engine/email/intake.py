@@ -58,7 +58,7 @@ class Intake:
                 actor=actor,
                 delivery=format_delivery(head.id),
                 source="email",
-                reply_to=format_home(head.sender, head.subject),
+                reply_to=format_home(head.sender, self.app.ports.redact(head.subject)),
                 agent=choose_agent("email", head.recipients),
             )
         except Forgotten as forgotten:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..log.errors import Refused
-from ..log.events import make_event
+from ..log.events import cap_event, make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
 from ..loop.verdicts import find_open_wait
 from ..people.cards import format_scope
+from ..redaction import redact_event
 from . import edits
 from .previews import Preview, find_schema, make_preview, read_preview
 from .wire import MAX_TEXT
@@ -101,7 +102,7 @@ async def take_form(
     return None
 
 
-def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
+def is_given(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> bool:
     """Say whether this person gave this very answer before: a button was pressed twice."""
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
     for past in thread.events:
@@ -111,7 +112,8 @@ def is_given(thread: Thread, name: str, fields: dict[str, str]) -> bool:
                 call = read_preview(fields) if verdict == "edit" else None
             except Refused:
                 return False
-            meant = make_event("resumed", text=_join_answer(wait, fields), call=call).data
+            answer = make_event("resumed", text=_join_answer(wait, fields), call=call)
+            meant = cap_event(redact_event(answer, ports.redact)).data
             recorded = {"text": past.data.get("text", ""), "call": past.data.get("call")}
             return past.data["verdict"] == verdict and recorded == meant
     return False

@@ -15,6 +15,7 @@ from ..log.errors import (
     AgentError,
     Conflict,
     Forgotten,
+    RedactionFailed,
     Refused,
     ThreadNotFound,
     Unavailable,
@@ -24,7 +25,14 @@ from ..log.events import cut
 MAX_BODY = 1_000_000
 """Bytes."""
 
-STATUSES = {Forgotten: 410, ThreadNotFound: 404, Refused: 409, Conflict: 409, Unavailable: 503}
+STATUSES = {
+    Forgotten: 410,
+    ThreadNotFound: 404,
+    Refused: 409,
+    Conflict: 409,
+    Unavailable: 503,
+    RedactionFailed: 503,
+}
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
     401: "No token, or nobody's.",

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..log.events import make_event
+from ..log.events import cap_event, make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.deletion import forget
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
+from ..redaction import redact_event
 from . import views, wire
 from .pages import get_root
 from .problems import describe_header, document_errors
@@ -158,6 +159,7 @@ async def rate(
 ) -> views.Recorded:
     """Say whether a step was good or bad. Your last rating of a step counts."""
     given = body.model_dump()
+    await check_act(service.app.ports, thread, name, "write")
     thread = await api.rate(service.app.ports, thread.id, step, actor=name, **given)
     return _report_recorded(service, thread, thread.state.version)
 
@@ -218,7 +220,8 @@ async def follow(
 def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> views.Recorded:
     """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
     said = next(past for past in thread.events if past.key == f"in:{delivery}")
-    if said.data["text"] != make_event("message", text=text).data["text"]:
+    meant = redact_event(make_event("message", text=text), service.app.ports.redact)
+    if said.data["text"] != cap_event(meant).data["text"]:
         raise HTTPException(422, "this Idempotency-Key came with another text before")
     return _report_recorded(service, thread, said.seq)
 

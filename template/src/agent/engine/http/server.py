@@ -45,6 +45,7 @@ the digest of the call that was shown.
 
 def create_app(app: App, tokens: Tokens) -> FastAPI:
     """Return the API of an agent; while it is up the runner works, when it stops steps end."""
+    tokens.check_names(app.ports.directory)
     service = Service(app, tokens)
     opened = [served for trigger in app.triggers if (served := trigger(app))]
     service.thread_page = next((one.thread_page for one in opened if one.thread_page), None)

@@ -10,21 +10,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
+from itertools import pairwise
 from typing import Annotated, Self, cast
 
 from fastapi import Depends, Header, HTTPException, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from ..log.errors import Misconfigured
+from ..log.errors import Forgotten, Misconfigured, ThreadNotFound
 from ..log.state import is_person
 from ..log.thread import Thread
+from ..loop.ports import Directory
 from ..people.access import check_reader
 from ..runners.app import App
 from ..settings import is_placeholder, required
 from .tries import Tries
 
+MIN_LENGTH = 32
+"""Characters of a token."""
 MIN_BYTES = 20
 """Minimum size of a token after compression, so that repetitions do not count."""
+_GUESSED = ("letmein", "qwert", "asdf", "admin", "token", "http", "agent")
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
 _WORDS = ("anyone", "owner")
 """Who an audience may name without naming somebody."""
@@ -56,6 +61,12 @@ class Tokens:
         if not names:
             raise Misconfigured(f"API_TOKENS holds no token. {_HINT}")
         return cls(names)
+
+    def check_names(self, directory: Directory) -> None:
+        """Raise Misconfigured if a token is for a team, which would read as each of its members."""
+        for name in self.names.values():
+            if directory.find_members(name) not in ((), (name,)):
+                raise Misconfigured(f"API_TOKENS: {name!r} is a team; a token is for one person")
 
     def find_name(self, token: str) -> str | None:
         """Return whose token it is, in a time that says nothing about the others."""
@@ -136,9 +147,20 @@ LastEventId = Annotated[
 
 
 async def load_for(service: Service, thread_id: str, person: str) -> Thread:
-    """Load a thread, if a person may read it. Raises ThreadNotFound."""
-    thread = await service.app.ports.store.load(thread_id)
-    await check_reader(service.app.ports, thread, person)
+    """Load a thread, if a person may read it.
+
+    Raises:
+        ThreadNotFound: there is none for this person. Only administrators learn that it was
+            deleted (Forgotten).
+    """
+    ports = service.app.ports
+    try:
+        thread = await ports.store.load(thread_id)
+    except Forgotten:
+        if ports.directory.is_admin(person):
+            raise
+        raise ThreadNotFound(f"there is no thread {thread_id!r}") from None
+    await check_reader(ports, thread, person)
     return thread
 
 
@@ -168,9 +190,17 @@ def _find_problem(name: str, token: str) -> str:
         return f"{name!r} is a word of the log and names nobody"
     if is_placeholder(token):
         return f"the token of {name!r} is a placeholder"
-    if _count_bytes(token) < MIN_BYTES:
+    weak = _count_bytes(token) < MIN_BYTES or _is_row(token)
+    weak = weak or any(word in token.lower() for word in _GUESSED)
+    if weak or len(token) < MIN_LENGTH:
         return f"the token of {name!r} is too easy to guess; use 32 random characters or more"
     return ""
+
+
+def _is_row(token: str) -> bool:
+    """Say whether at least half of the characters follow their neighbour, as in `abc` and `321`."""
+    near = sum(abs(ord(one) - ord(other)) <= 1 for one, other in pairwise(token))
+    return near * 2 >= len(token)
 
 
 def _count_bytes(token: str) -> int:

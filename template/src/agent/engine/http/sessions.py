@@ -57,6 +57,11 @@ async def require_person(request: Request, service: Running) -> str:
 Person = Annotated[str, Depends(require_person)]
 
 
+async def is_signed_in(request: Request, service: Service) -> bool:
+    """Say whether the session of a request still exists: a stream may outlive it."""
+    return await _find_session(service, request.cookies.get(COOKIE, "")) is not None
+
+
 async def _load_for_person(thread_id: str, service: Running, name: Person) -> Thread:
     return await load_for(service, thread_id, name)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from fastapi.sse import ServerSentEvent
@@ -14,18 +14,23 @@ from ..people.access import check_reader
 from .service import Service
 from .views import EventView
 
+Check = Callable[[], Awaitable[bool]]
+
 LOOK_S = 5.0
 """How often a stream checks whether a running thread has a problem."""
+REST_S = 15.0
+"""How often a stream of another thread checks that its reader may still read."""
 RETRY_S = 1.0
 """How long a stream waits for a store that is away."""
 
 
 async def stream_events(
-    service: Service, thread: Thread, person: str, seen: int
+    service: Service, thread: Thread, person: str, seen: int, check: Check | None = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield the events after `seen`, then each new one.
 
-    The stream ends when the server stops, or when `person` may no longer read the thread.
+    The stream ends when the server stops, when `person` may no longer read the thread, or when
+    `check` returns False: the person has signed out.
     """
     closing, problem = asyncio.create_task(service.closing.wait()), ""
     growing: asyncio.Task[Thread] | None = None
@@ -41,18 +46,17 @@ async def stream_events(
             if at_work and (now := await _find_problem(service, thread)) != problem:
                 problem = now
                 yield ServerSentEvent(event="problem", raw_data=json.dumps({"problem": problem}))
-            growing = asyncio.create_task(_wait_for_more(service, thread))
+            growing = growing or asyncio.create_task(_wait_for_more(service, thread))
             await asyncio.wait(
                 {closing, growing},
-                timeout=LOOK_S if at_work else None,
+                timeout=LOOK_S if at_work else REST_S,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if growing.done():
-                thread = growing.result()
-                await check_reader(service.app.ports, thread, person)
-            growing.cancel()
-            if closing.done():
+                thread, growing = growing.result(), None
+            if closing.done() or (check and not await check()):
                 return
+            await check_reader(service.app.ports, thread, person)
     except ThreadNotFound:
         return
     finally:

@@ -9,6 +9,7 @@ A form is sent to the page it is on. Verdicts go through `api.resume`, like ever
 """
 
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Annotated, Any
@@ -21,15 +22,15 @@ from ..context.window import render_prompt
 from ..http import answers, pages, wire
 from ..http.previews import Preview
 from ..http.service import LastEventId, Running, Service
-from ..http.sessions import Opened, Person, Sent, require_person
+from ..http.sessions import Opened, Person, Sent, is_signed_in, require_person
 from ..http.stream import stream_events
-from ..index import Which
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender, list_names
+from ..people.waiting import list_asked
 from ..people.words import format_title
 from ..prices import Bill
 from .filters import FILTERS, Filter
@@ -39,7 +40,7 @@ from .waiting import list_questions
 
 SOURCE = "inbox"
 ASKED = 200
-"""Open waits that are loaded; those with the same cause become one card."""
+"""Open waits that are loaded."""
 LISTED = 50
 """Threads on one page."""
 
@@ -55,7 +56,7 @@ async def show_inbox(
     ports = service.app.ports
     which = query.choose(list_names(ports, name), name)
     rows = await ports.store.threads(which, LISTED)
-    waits = await ports.store.waits(Which(which.names), ASKED)
+    waits = await list_asked(ports.store, which.names, ASKED)
     shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": build_thread_path}
     shown |= {"asked": list_questions(waits, name), "rows": rows, "more": LISTED}
     shown |= {"agent_of": _make_agent_label(service), "reader": name}
@@ -95,7 +96,7 @@ async def act(
         preview = await _take_form(service.app.ports, thread, name, fields)
     except Refused as refused:
         thread = await store.load(thread.id)
-        if not answers.is_given(thread, name, fields):
+        if not answers.is_given(service.app.ports, thread, name, fields):
             return await _render_page(
                 request, service, thread, name, refused=str(refused), typed=fields
             )
@@ -114,6 +115,7 @@ async def rate(
         int(given) if given.isdecimal() and len(given) < 10 else 0
         for given in (fields.get("step", ""), fields.get("before", ""))
     )
+    await check_act(service.app.ports, thread, name, "write")
     await api.rate(service.app.ports, thread.id, step, fields.get("rating", ""), actor=name)
     query = f"?before={before}" if before else ""
     return pages.redirect(request, f"{build_thread_path(thread.id)}{query}#e{step}")
@@ -143,13 +145,15 @@ async def show_event(request: Request, thread: Opened, seq: int, service: Runnin
 
 @router.get("/inbox/{thread_id}/stream", response_class=EventSourceResponse)
 async def stream(
+    request: Request,
     thread: Opened,
     service: Running,
     name: Person,
     query: Annotated[wire.After, Query()],
     last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    async for sent in stream_events(service, thread, name, max(query.after, last_event_id)):
+    seen, check = max(query.after, last_event_id), partial(is_signed_in, request, service)
+    async for sent in stream_events(service, thread, name, seen, check):
         yield sent
 
 

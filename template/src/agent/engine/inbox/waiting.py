@@ -1,13 +1,13 @@
 """Open waits in the order in which they concern a person."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ..http.answers import find_urgency
-from ..index import Summary, Waiting
+from ..index import Summary
 from ..log.state import OpenWait
+from ..people import waiting
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,11 @@ class Asked:
         return not self.mine, ("high", "medium", "low").index(self.urgency), self.at
 
 
-def list_questions(found: Iterable[Waiting], name: str) -> list[Asked]:
-    """List open waits, most relevant for a person first, and one wait for each cause."""
-    waits = [(each, OpenWait.of(each.paused)) for each in found]
-    causes = Counter(wait.data.get("cause", "") for _, wait in waits)
-    asked, known = list[Asked](), set[str]()
-    for each, wait in waits:
-        cause = wait.data.get("cause", "")
-        if cause not in known:
-            others = causes[cause] - 1 if cause else 0
-            asked.append(Asked(each.thread, wait, each.paused.at, wait.admits(name), others))
-        known |= {cause} - {""}
+def list_questions(found: Iterable[waiting.Asked], name: str) -> list[Asked]:
+    """List open waits, most relevant for a person first."""
+    asked = list[Asked]()
+    for one in found:
+        thread, paused = one.waiting.thread, one.waiting.paused
+        wait = OpenWait.of(paused)
+        asked.append(Asked(thread, wait, paused.at, wait.admits(name), one.others))
     return sorted(asked, key=lambda one: one.place)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Union, get_origin
 from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
 
 from ..log.errors import InvalidStep
-from ..log.events import CallJson, as_json, cut, make_event
+from ..log.events import CallJson, as_json, cap_event, cut, make_event
 from ..loop.steps import Step
 from .objects import find_objects, load_object
 from .schema import list_intents, wrap_schema
@@ -75,7 +75,7 @@ class JsonSteps:
         calls: list[CallJson] = []
         for value in self._find_candidates(text):
             call = self.write(self.validate(value))
-            if make_event("step", call=call).data["call"] != call:
+            if cap_event(make_event("step", call=call)).data["call"] != call:
                 raise InvalidStep("a value is too long, or has characters that cannot be stored")
             if as_json(call) not in map(as_json, calls):  # == takes True for 1
                 calls.append(call)

@@ -11,6 +11,7 @@ AgentError
 │   ├── Undelivered  a channel did not notify people
 │   ├── AgentGone    the thread's agent is not in `app.py` now
 │   └── NobodyKnown  a person or team that somebody asks for is nowhere known
+├── RedactionFailed  the owner's `redact` raised, so that nothing may be stored
 ├── Misconfigured    a setting is missing or wrong
 │   └── ModelRefused the model rejects the key, the quota, its name or the request
 └── ToolError        raised by a tool that is sure that nothing happened
@@ -64,6 +65,10 @@ class AgentGone(Unavailable):
 
 class NobodyKnown(Unavailable):
     """The thread does not run, and goes on when the name is in people.toml."""
+
+
+class RedactionFailed(AgentError):
+    """Nothing was stored."""
 
 
 class Misconfigured(AgentError):

@@ -8,7 +8,7 @@ import hashlib
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,20 +62,28 @@ class Event:
 def make_event(
     event_type: str, actor: str = "agent", key: str | None = None, /, **data: Any
 ) -> Event:
-    """Make an event not yet stored, its data made safe JSON."""
-    small = {name: _shorten(make_safe(item)) for name, item in data.items()}
-    return Event(event_type, small, make_safe(actor), make_safe(key))
+    """Make an event not yet stored, its data made safe JSON of any length."""
+    safe = {name: make_safe(item) for name, item in data.items()}
+    return Event(event_type, safe, make_safe(actor), make_safe(key))
+
+
+def cap_event(event: Event) -> Event:
+    """Return an event whose data fits into the log: what is too long is cut, with a note."""
+    if len(as_json(event.data)) <= MAX_TEXT:
+        return event
+    small = {name: _shorten(_cut_texts(item)) for name, item in event.data.items()}
+    return replace(event, data=small)
 
 
 def make_safe(value: Any, depth: int = 0) -> Any:
     """Return `value` as JSON that every store keeps alike.
 
-    NUL and lone surrogates become U+FFFD, NaN and infinities become text, and what is too
-    long or too deep is cut with a note that says so.
+    NUL and lone surrogates become U+FFFD, NaN and infinities become text, and what is nested too
+    deep is cut with a note that says so.
     """
     match value:
         case str():
-            return cut(_UNSTORABLE.sub("\ufffd", value), MAX_TEXT)
+            return _UNSTORABLE.sub("\ufffd", value)
         case float() if not math.isfinite(value):
             return str(value)
         case dict() | list() | tuple() if depth == MAX_DEPTH:
@@ -91,6 +99,17 @@ def make_safe(value: Any, depth: int = 0) -> Any:
         case None | bool() | int() | float():
             return value
     return make_safe(str(value))
+
+
+def _cut_texts(value: Any) -> Any:
+    match value:
+        case str():
+            return cut(value, MAX_TEXT)
+        case list():
+            return [_cut_texts(item) for item in value]
+        case dict():
+            return {cut(name, MAX_TEXT): _cut_texts(item) for name, item in value.items()}
+    return value
 
 
 def _shorten(value: Any) -> Any:

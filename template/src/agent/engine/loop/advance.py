@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.window import Prompt, Window
+from ..index import hash_cause
 from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused
 from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import find_limit, plan
@@ -83,15 +84,16 @@ async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
     return await ports.store.append(thread, asked)
 
 
-async def _stop_for(ports: Ports, thread: Thread, cause: str) -> Thread:
+async def _stop_for(ports: Ports, thread: Thread, problem: str) -> Thread:
     """Ask the people responsible for the agent whether to continue after a permanent model error.
 
-    Continuing one thread continues all threads with the same cause.
+    Continuing one thread continues all threads of the agent with the same cause.
     """
-    text, responsible = f"Go on? {format_reason(cause)}", ports.get_agent(thread).responsible
-    about: dict[str, Any] = {"limit": "model", "cause": cause}
+    text, agent = f"Go on? {format_reason(problem)}", ports.get_agent(thread)
+    cause = hash_cause(agent.name, problem)
+    about: dict[str, Any] = {"limit": "model", "cause": cause, "problem": problem}
     try:
-        asked = await make_wait(ports, thread, "limit", text, responsible, **about)
+        asked = await make_wait(ports, thread, "limit", text, agent.responsible, **about)
         return await ports.store.append(thread, asked)
     except Conflict:
         return await ports.store.load(thread.id)

@@ -16,8 +16,9 @@ async def keep_time(ports: Ports, thread: Thread) -> Thread:
     wait, now = thread.state.wait, await ports.store.now()
     about: dict[str, Any]
     if wait and wait.data.get("cause") and (by := await _find_release(ports, thread)):
-        about = {"wait": wait.seq, "verdict": "continue"}
-        due = make_event("resumed", by, f"answer:{wait.seq}", **about)
+        # Not in the name of `by`, who would become a participant of the thread.
+        about = {"wait": wait.seq, "verdict": "continue", "released_by": by}
+        due = make_event("resumed", "system", f"answer:{wait.seq}", **about)
     elif wait and wait.expires_at and wait.expires_at <= now:
         verdict = "done" if wait.kind == "timer" else "expired"
         about = {"wait": wait.seq, "verdict": verdict}
@@ -33,10 +34,14 @@ async def keep_time(ports: Ports, thread: Thread) -> Thread:
 
 
 async def _find_release(ports: Ports, thread: Thread) -> str:
-    """Return who released the cause of the open wait after it was opened; "" for nobody."""
+    """Return who released the cause of the open wait after it was opened; "" for nobody.
+
+    It has to be somebody who may answer this wait, too.
+    """
     wait = thread.state.wait
     if wait is None:
         return ""
     opened = thread.event(wait.seq).at
     release = await ports.store.find_release(wait.data["cause"])
-    return release.by if release and opened and release.at > opened else ""
+    released = release and opened and release.at > opened and wait.admits(release.by)
+    return release.by if release and released else ""

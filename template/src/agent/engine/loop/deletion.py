@@ -5,7 +5,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from ..index import hash_delivery
 from ..log.errors import Conflict, Forgotten, Refused
-from ..log.events import make_event
+from ..log.events import Event, make_event
+from ..log.thread import Thread
 from .ports import Ports
 from .record import append_fact
 from .store import Store
@@ -42,9 +43,14 @@ async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool =
         raise Refused(f"the thread is {thread.state.status}; cancel it first")
     if not thread.state.ended and not thread.state.wait:
         raise Refused("the thread runs; cancel it first")
-    if thread.state.wait:
-        ended = make_event("cancelled", actor, reason="deleted")
-        thread = await append_fact(ports.store, thread, lambda _: ended)
+    if wait := thread.state.wait:
+
+        def end(newest: Thread) -> Event:
+            if newest.state.wait is None or newest.state.wait.seq != wait.seq:
+                raise Refused("the thread no longer waits; nothing was changed")
+            return make_event("cancelled", actor, reason="deleted")
+
+        thread = await append_fact(ports.store, thread, end)
     try:
         await ports.store.forget(thread)
     except Conflict as error:

@@ -167,6 +167,8 @@ class Ports:
     agents: Mapping[str, BoundAgent]
     """By name; the first is the default."""
     directory: Directory
+    redact: Callable[[str], str] = str
+    """Removes from a text what must not be stored. The store applies it to events itself."""
 
     @property
     def default(self) -> BoundAgent:

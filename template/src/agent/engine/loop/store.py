@@ -76,7 +76,11 @@ class Store(Protocol):
         """Return thread ids in alphabetical order, starting after `after`."""
 
     async def reindex(self, thread: Thread) -> None:
-        """Compute again who may read a thread, and store it."""
+        """Compute again who may read a thread, and store it.
+
+        Raises:
+            Conflict: the thread has grown since it was loaded, or was deleted.
+        """
 
     async def open_session(self, session: Session) -> None:
         """Store a session, and delete expired sessions."""

@@ -1,7 +1,7 @@
 """Which answer may close which wait. Everything here raises `Refused`, with the reason."""
 
 from ..log.errors import AgentError, Refused
-from ..log.events import CallJson, make_event
+from ..log.events import CallJson, cap_event, make_event
 from ..log.state import VERDICTS, OpenWait
 from ..log.thread import Thread
 from .actions import Run
@@ -55,6 +55,6 @@ def check_edit(
     if needed and not {actor, "anyone"}.intersection(needed):
         raise Refused(f"the edited call needs the approval of {', '.join(needed)}")
     changed = agent.steps.write(step)
-    if make_event("resumed", call=changed).data["call"] != changed:
+    if cap_event(make_event("resumed", call=changed)).data["call"] != changed:
         raise Refused("the edited call is too long to be stored whole")
     return changed

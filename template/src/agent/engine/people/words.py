@@ -172,6 +172,8 @@ def _describe_answer(thread: Thread, event: Event) -> Sentence:
             f"{name}={format_value(item, quoted=True)}" for name, item in scope["values"].items()
         )
         did += f", and every later one with {same} in this thread"
+    if released_by := data.get("released_by"):
+        did = f"continued, as {released_by} continued another thread that stopped for this reason"
     return Sentence(event.actor, did, data.get("text", ""), data.get("call"))
 
 

@@ -65,7 +65,10 @@ class Messages:
         ports, direct = self._app.ports, event.get("channel_type") == "im"
         team = (await self._slack.get_bot()).team
         named = name_thread("slack", team, f"{place.channel}:{place.ts}")
-        ours = await find_conversation(ports.store, named)
+        try:
+            ours = await find_conversation(ports.store, named, f"in:{given['delivery']}")
+        except Forgotten:  # it was for a thread that was deleted since
+            return None
         reply = event["type"] == "message" and place.ts != event["ts"]
         await check_sender(ports, ours, given["actor"])
         with suppress(ThreadNotFound):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..index import Which, hash_delivery
-from ..log.events import Event
+from ..log.events import Event, cap_event
 from ..log.thread import Thread
 
 SUMMARY = (
@@ -18,8 +18,35 @@ WIDTH = 11
 ID, UPDATED = 0, 7
 """Columns that identify and sort the rows."""
 
+CAUSES_S = 30 * 86_400.0
+"""How long a store remembers that people were notified of a cause, or continued for it."""
+
 KNOWN = 10_000
 """Number of threads whose readers a store caches, to write them only when they change."""
+
+
+class Readers:
+    """Who may read the threads that this process wrote last, by version.
+
+    Another process may have written other readers with a later version.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, frozenset[str]]] = {}
+
+    def are_stored(self, thread: Thread, readers: frozenset[str]) -> bool:
+        """Say whether the store has these readers for the version of `thread`."""
+        return self._known.get(thread.id) == (thread.state.version, readers)
+
+    def keep(self, thread: Thread, readers: frozenset[str]) -> None:
+        """Remember what was stored with the version of `thread`."""
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        self._known[thread.id] = (thread.state.version, readers)
+
+    def drop(self, thread_id: str) -> None:
+        self._known.pop(thread_id, None)
+
 
 _STATUS = {
     "waiting": "wait IS NOT NULL",
@@ -56,6 +83,8 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
     conditions += [dialect.asks] if which.asked else []
     conditions += [dialect.says] if which.text else []
     conditions += ["threads.id >= {first} AND threads.id < {after}"] if which.prefix else []
+    if which.stopped is not None:
+        conditions += [f"cause IS {'NOT ' if which.stopped else ''}NULL"]
     conditions += ["threads.updated < {before}"] if which.before else []
     joined = f"JOIN threads ON threads.id = participants.thread_id {_WAIT if waits else ''}"
     source, by = f"threads {_WAIT if waits else ''}", "threads"
@@ -110,7 +139,8 @@ def write_thread(thread: Thread) -> dict[str, Any]:
         "owner": state.owner,
         "title": state.title,
         "wait": state.wait.seq if state.wait else None,
-        "problem": find_cause(thread) or None,
+        "problem": find_problem(thread) or None,
+        "cause": find_cause(thread) or None,
     }
 
 
@@ -127,15 +157,21 @@ def list_deliveries(thread: Thread) -> list[str]:
 
 
 def find_cause(thread: Thread) -> str:
-    """Return the cause of a wait that many threads may share; "" for any other state."""
+    """Return the id of a cause for which many threads may wait; "" for any other state."""
     wait = thread.state.wait
     return str(wait.data.get("cause", "")) if wait else ""
 
 
+def find_problem(thread: Thread) -> str:
+    """Return such a cause in words."""
+    wait = thread.state.wait
+    return str(wait.data.get("problem", "")) if wait else ""
+
+
 def number_events(thread: Thread, events: Sequence[Event]) -> list[Event]:
-    """Return `events` with the numbers they get after the last event of the thread."""
+    """Return `events` as they are stored: capped, and with the next numbers of the thread."""
     first = thread.state.version + 1
-    return [replace(event, seq=seq) for seq, event in enumerate(events, first)]
+    return [replace(cap_event(event), seq=seq) for seq, event in enumerate(events, first)]
 
 
 async def list_people(thread: Thread) -> frozenset[str]:

@@ -11,7 +11,7 @@ from ..log.events import FACTS, Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
 from .changes import Changes
-from .lists import find_cause, is_changed, list_deliveries, list_people, number_events
+from .lists import find_cause, find_problem, is_changed, list_deliveries, list_people, number_events
 
 
 @dataclass
@@ -56,19 +56,16 @@ class MemoryStore:
         if thread.id in self._forgotten:
             raise Forgotten(f"the thread {thread.id!r} was deleted")
         now = await self.now()
-        readers = await self.list_readers(thread.plus(*number_events(thread, events)))
+        stored = [replace(event, at=event.at or now) for event in number_events(thread, events)]
+        readers = await self.list_readers(thread.plus(*stored))
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
         taken = len(set(keys)) < len(keys) or any(row.thread.has(key) for key in keys)
         if taken or version != thread.state.version:
             raise Conflict(f"thread {thread.id} is at event {version}")
-        stored = [
-            replace(event, seq=seq, at=event.at or now)
-            for seq, event in enumerate(events, version + 1)
-        ]
         row.thread, before, row.crashes = thread.plus(*stored), row.thread, 0
-        row.readers, row.problem = readers, find_cause(row.thread)
+        row.readers, row.problem = readers, find_problem(row.thread)
         row.updated = now if is_changed(before, row.thread) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
@@ -112,7 +109,10 @@ class MemoryStore:
         return sorted(name for name in self._rows if name > after)[:limit]
 
     async def reindex(self, thread: Thread) -> None:
-        self._rows[thread.id].readers = await self.list_readers(thread)
+        readers, row = await self.list_readers(thread), self._rows.get(thread.id)
+        if row is None or row.thread.state.version != thread.state.version:
+            raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
+        row.readers = readers
 
     def _is_meant(self, which: Which, row: _Row) -> bool:
         state, running = row.thread.state, self._is_held(row)
@@ -129,8 +129,9 @@ class MemoryStore:
         asked = not which.asked or bool(state.wait and state.wait.admits(which.asked))
         seen = which.names is None or not row.readers.isdisjoint(which.names)
         said = which.text.lower() in first.lower() and row.thread.id.startswith(which.prefix)
+        shared = which.stopped is None or bool(find_cause(row.thread)) == which.stopped
         old = which.before is None or row.updated < which.before
-        return fits and asked and seen and said and old
+        return fits and asked and seen and said and shared and old
 
     async def open_session(self, session: Session) -> None:
         self._sessions[session.id] = session
@@ -176,7 +177,7 @@ class MemoryStore:
         row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
             row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
-            row.problem = problem or find_cause(row.thread)
+            row.problem = problem or find_problem(row.thread)
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
         (last, name), now = self._notices.get(cause, (None, "")), self._clock()
@@ -188,7 +189,7 @@ class MemoryStore:
     async def release_cause(self, cause: str, by: str) -> None:
         self._releases[cause] = Release(by, await self.now())
         for row in self._rows.values():
-            if row.problem == cause and row.thread.state.wait:
+            if find_cause(row.thread) == cause:
                 row.wake_at = self._clock()
 
     async def find_release(self, cause: str) -> Release | None:

@@ -13,7 +13,7 @@ from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
 from .changes import Changes, Follows
-from .lists import WIDTH, Dialect, choose_rows, list_people, make_values, write_list
+from .lists import WIDTH, Dialect, Readers, choose_rows, list_people, make_values, write_list
 
 COUNTED = ("input", "cached", "cache_write", "output")
 """The last columns of `Statements.USAGE`."""
@@ -48,8 +48,7 @@ class SqlStore(Follows):
     def __init__(self) -> None:
         self._changes = Changes(self._read_versions)
         self.list_readers: ListReaders = list_people
-        self._readers: dict[str, frozenset[str]] = {}
-        """Who may read each of the threads that this process wrote last."""
+        self._readers = Readers()
 
     async def _fetch(self, query: str, *, slow: bool = False, **values: Any) -> list[Any]:
         """Return the rows of a query that only reads."""

@@ -18,7 +18,7 @@ from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
 from ...settings import optional
-from ..lists import KNOWN, is_changed, list_deliveries, number_events, write_thread
+from ..lists import CAUSES_S, is_changed, list_deliveries, number_events, write_thread
 from ..sql import SqlStore
 from . import statements as sql
 from .pool import Database
@@ -72,16 +72,17 @@ class PostgresStore(SqlStore):
 
     async def append(self, thread: Thread, *events: Event) -> Thread:
         # Before the transaction: `readers` of an agent may take a while.
-        readers = await self.list_readers(thread.plus(*number_events(thread, events)))
+        numbered = number_events(thread, events)
+        readers = await self.list_readers(thread.plus(*numbered))
         async with self.database.connect() as db, db.transaction():
-            appended = await db.execute(sql.APPEND, write_events(thread, events))
+            appended = await db.execute(sql.APPEND, write_events(thread, numbered))
             times = await appended.fetchall()
             if len(times) < len(events):
                 raise Conflict(f"thread {thread.id} grew past event {thread.state.version}")
             grown = thread.plus(
                 *(
                     replace(event, seq=seq, at=to_utc(at))
-                    for (seq, at), event in zip(times, events, strict=True)
+                    for (seq, at), event in zip(times, numbered, strict=True)
                 )
             )
             due = any(event.type in FACTS for event in events)
@@ -89,15 +90,13 @@ class PostgresStore(SqlStore):
             saved = await db.execute(save, {"due": due, **write_thread(grown)})
             if saved.rowcount == 0:
                 raise Forgotten(f"the thread {thread.id!r} was deleted")
-            if self._readers.get(grown.id) != readers:
+            if not self._readers.are_stored(thread, readers):
                 await _write_readers(db, grown.id, readers)
             if is_changed(thread, grown):
                 await db.execute(sql.TOUCH, {"id": grown.id})
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
-        if len(self._readers) >= KNOWN:
-            self._readers.clear()
-        self._readers[grown.id] = readers
+        self._readers.keep(grown, readers)
         self._changes.report({grown.id: grown.state.version})
         return grown
 
@@ -118,13 +117,16 @@ class PostgresStore(SqlStore):
     async def reindex(self, thread: Thread) -> None:
         readers = await self.list_readers(thread)
         async with self.database.connect() as db, db.transaction():
+            found = await (await db.execute(sql.VERSION, {"id": thread.id})).fetchone()
+            if found != (thread.state.version,):
+                raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
             await _write_readers(db, thread.id, readers)
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         await self._write(sql.RENEW, ttl_s=ttl_s, holders=[*holders])
 
     async def release_cause(self, cause: str, by: str) -> None:
-        await self._write(sql.RELEASE_CAUSE, cause=cause, by=by)
+        await self._write(sql.RELEASE_CAUSE, cause=cause, by=by, kept_s=CAUSES_S)
 
     async def now(self) -> datetime:
         ((now,),) = await self.database.fetch_rows("SELECT clock_timestamp()")

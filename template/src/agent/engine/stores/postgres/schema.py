@@ -27,7 +27,7 @@ MIGRATIONS = (
     CREATE TABLE threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
         agent text NOT NULL, owner text NOT NULL, title text NOT NULL, wait integer,
-        parent text COLLATE "C", problem text,
+        parent text COLLATE "C", problem text, cause text,
         created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
         holder text, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
@@ -36,8 +36,7 @@ MIGRATIONS = (
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
-    CREATE INDEX stopped ON threads (hashtextextended(problem, 0))
-        WHERE problem IS NOT NULL AND wait IS NOT NULL;
+    CREATE INDEX stopped ON threads (cause) WHERE cause IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
     CREATE INDEX running ON threads (updated) WHERE status = 'running';
     CREATE TABLE participants (
@@ -47,7 +46,7 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE causes (
-        cause bigint PRIMARY KEY, noticed timestamptz, noticed_by text, released timestamptz,
+        cause text PRIMARY KEY, noticed timestamptz, noticed_by text, released timestamptz,
         released_by text
     );
     CREATE TABLE sessions (

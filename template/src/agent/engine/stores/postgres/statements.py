@@ -7,6 +7,7 @@ LOAD = """
     WHERE thread_id = %(id)s AND seq > %(first)s ORDER BY seq
 """
 VERSIONS = "SELECT id, version FROM threads WHERE id = ANY(%(names)s)"
+VERSION = "SELECT version FROM threads WHERE id = %(id)s FOR UPDATE"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at)
     SELECT %(id)s, seq, type, key, actor, data::json, coalesce(at, clock_timestamp())
@@ -16,15 +17,18 @@ APPEND = """
 """
 BEGIN = """
     INSERT INTO threads (
-        id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
+        id, version, status, agent, owner, title, wait, problem, cause, created, updated,
+        wake_at)
     SELECT %(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s, %(problem)s,
-        clock_timestamp(), clock_timestamp(), CASE WHEN %(due)s THEN clock_timestamp() END
+        %(cause)s, clock_timestamp(), clock_timestamp(),
+        CASE WHEN %(due)s THEN clock_timestamp() END
     WHERE NOT EXISTS (SELECT FROM forgotten WHERE thread_id = %(id)s)
     ON CONFLICT DO NOTHING RETURNING false
 """
 SAVE = """
     UPDATE threads SET version = %(version)s, status = %(status)s, agent = %(agent)s,
         owner = %(owner)s, title = %(title)s, wait = %(wait)s, problem = %(problem)s,
+        cause = %(cause)s,
         updated = CASE WHEN (status, wait) IS DISTINCT FROM (%(status)s, %(wait)s::integer)
             THEN clock_timestamp() ELSE updated END,
         wake_at = CASE WHEN %(due)s THEN clock_timestamp() ELSE wake_at END,
@@ -124,26 +128,24 @@ RELEASE = """
             ELSE problem END
     WHERE id = %(id)s AND holder = %(holder)s RETURNING id
 """
-_CAUSE = "hashtextextended(%(cause)s, 0)"  # a text may be longer than an index entry
-NOTICE = f"""
-    INSERT INTO causes (cause, noticed, noticed_by) VALUES ({_CAUSE}, clock_timestamp(), %(by)s)
+NOTICE = """
+    INSERT INTO causes (cause, noticed, noticed_by) VALUES (%(cause)s, clock_timestamp(), %(by)s)
     ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp(), noticed_by = %(by)s
     WHERE causes.noticed IS NULL OR causes.noticed_by = %(by)s
         OR causes.noticed <= clock_timestamp() - make_interval(secs => %(every_s)s)
     RETURNING cause
 """
-RELEASE_CAUSE = f"""
-    WITH woken AS (
-        UPDATE threads SET wake_at = clock_timestamp()
-        WHERE hashtextextended(problem, 0) = {_CAUSE} AND problem = %(cause)s
-            AND problem IS NOT NULL AND wait IS NOT NULL)
-    INSERT INTO causes (cause, released, released_by)
-    VALUES ({_CAUSE}, clock_timestamp(), %(by)s)
+RELEASE_CAUSE = """
+    WITH woken AS (UPDATE threads SET wake_at = clock_timestamp() WHERE cause = %(cause)s),
+    gone AS (
+        DELETE FROM causes WHERE cause <> %(cause)s AND greatest(noticed, released)
+            <= clock_timestamp() - make_interval(secs => %(kept_s)s))
+    INSERT INTO causes (cause, released, released_by) VALUES (%(cause)s, clock_timestamp(), %(by)s)
     ON CONFLICT (cause) DO UPDATE SET released = clock_timestamp(), released_by = %(by)s
     RETURNING cause
 """
-FIND_RELEASE = f"""
-    SELECT released_by, released FROM causes WHERE cause = {_CAUSE} AND released IS NOT NULL
+FIND_RELEASE = """
+    SELECT released_by, released FROM causes WHERE cause = %(cause)s AND released IS NOT NULL
 """
 ANNOUNCE = """
     WITH gone AS (DELETE FROM workers WHERE until <= clock_timestamp() AND id <> %(id)s)

@@ -21,7 +21,7 @@ from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...settings import optional
-from ..lists import KNOWN, list_deliveries, number_events
+from ..lists import CAUSES_S, list_deliveries, number_events
 from ..sql import SqlStore
 from . import statements as sql
 from .database import Database
@@ -84,15 +84,16 @@ class SqliteStore(SqlStore):
                 db.executemany(sql.APPEND, rows)
                 if db.execute(save, values).rowcount == 0:
                     raise Forgotten(f"the thread {thread.id!r} was deleted")
-                self._save_readers(db, grown, readers, save, values)
+                if not self._readers.are_stored(thread, readers):
+                    _write_readers(db, grown.id, readers)
+                if save == sql.CHANGE:
+                    db.execute(sql.TOUCH, values)
             except sqlite3.IntegrityError:
                 grew = f"thread {thread.id} grew past event {thread.state.version}"
                 raise Conflict(grew) from None
 
         await self.database.write(insert)
-        if len(self._readers) >= KNOWN:
-            self._readers.clear()
-        self._readers[grown.id] = readers
+        self._readers.keep(grown, readers)
         self._changes.report({grown.id: grown.state.version})
         return grown
 
@@ -115,8 +116,14 @@ class SqliteStore(SqlStore):
 
     async def reindex(self, thread: Thread) -> None:
         readers = await self.list_readers(thread)
-        self._readers.pop(thread.id, None)
-        await self.database.write(lambda db: self._write_readers(db, thread.id, readers))
+
+        def replace_readers(db: sqlite3.Connection) -> None:
+            found = db.execute(sql.VERSION, {"id": thread.id}).fetchone()
+            if found != (thread.state.version,):
+                raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
+            _write_readers(db, thread.id, readers)
+
+        await self.database.write(replace_readers)
 
     async def open_session(self, session: Session) -> None:
         await self._write(sql.SWEEP_SESSIONS)
@@ -130,9 +137,10 @@ class SqliteStore(SqlStore):
         await self._write(sql.RENEW, ttl_s=ttl_s, holders=json.dumps(holders))
 
     async def release_cause(self, cause: str, by: str) -> None:
-        values = {"cause": cause, "by": by, "now": self._clock()}
+        values = {"cause": cause, "by": by, "now": self._clock(), "kept_s": CAUSES_S}
 
         def release(db: sqlite3.Connection) -> None:
+            db.execute(sql.SWEEP_CAUSES, values)
             db.execute(sql.RELEASE_CAUSE, values)
             db.execute(sql.WAKE_STOPPED, values)
 
@@ -140,27 +148,6 @@ class SqliteStore(SqlStore):
 
     async def now(self) -> datetime:
         return to_datetime(self._clock())
-
-    def _save_readers(
-        self,
-        db: sqlite3.Connection,
-        grown: Thread,
-        readers: frozenset[str],
-        save: str,
-        values: dict[str, Any],
-    ) -> None:
-        """Update the rows of `participants` if the readers or the status changed."""
-        if self._readers.get(grown.id) != readers:
-            self._write_readers(db, grown.id, readers)
-        if save == sql.CHANGE:
-            db.execute(sql.TOUCH, values)
-
-    def _write_readers(
-        self, db: sqlite3.Connection, thread_id: str, readers: frozenset[str]
-    ) -> None:
-        values = {"id": thread_id, "readers": json.dumps(sorted(readers))}
-        db.execute(sql.FORGET_READERS, values)
-        db.execute(sql.ADD_READERS, values)
 
     async def _read_versions(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the versions of threads if the file changed since the last call, else nothing."""
@@ -174,3 +161,9 @@ class SqliteStore(SqlStore):
 
     async def close(self) -> None:
         await self.database.close()
+
+
+def _write_readers(db: sqlite3.Connection, thread_id: str, readers: frozenset[str]) -> None:
+    values = {"id": thread_id, "readers": json.dumps(sorted(readers))}
+    db.execute(sql.FORGET_READERS, values)
+    db.execute(sql.ADD_READERS, values)

@@ -1,5 +1,6 @@
 """The tables of the SQLite store, and how its database is opened, created and migrated."""
 
+import os
 import sqlite3
 import time
 from pathlib import Path
@@ -23,14 +24,14 @@ MIGRATIONS = (
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
         owner TEXT NOT NULL, title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
-        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
+        cause TEXT,        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
         lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
     CREATE INDEX changed ON threads (updated);
     CREATE INDEX waiting ON threads (updated) WHERE wait IS NOT NULL;
-    CREATE INDEX stopped ON threads (problem) WHERE problem IS NOT NULL AND wait IS NOT NULL;
+    CREATE INDEX stopped ON threads (cause) WHERE cause IS NOT NULL;
     CREATE INDEX children ON threads (parent) WHERE parent IS NOT NULL;
     CREATE INDEX running ON threads (updated) WHERE status = 'running';
     CREATE TABLE participants (
@@ -64,7 +65,8 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         Misconfigured: a newer version of this code wrote it; it is left untouched.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files get the same mode
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file

@@ -7,13 +7,16 @@ LOAD = """
     WHERE thread_id = :id AND seq > :first ORDER BY seq LIMIT :part
 """
 VERSIONS = "SELECT id, version FROM threads WHERE id IN (SELECT value FROM json_each(:names))"
+VERSION = "SELECT version FROM threads WHERE id = :id"
 APPEND = """
     INSERT INTO events (thread_id, seq, type, key, actor, data, at) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 INSERT = """
     INSERT INTO threads (
-        id, version, status, agent, owner, title, wait, problem, created, updated, wake_at)
-    SELECT :id, :version, :status, :agent, :owner, :title, :wait, :problem, :now, :now, :wake_at
+        id, version, status, agent, owner, title, wait, problem, cause, created, updated,
+        wake_at)
+    SELECT :id, :version, :status, :agent, :owner, :title, :wait, :problem, :cause, :now, :now,
+        :wake_at
     WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE thread_id = :id)
 """
 COUNT = """
@@ -27,8 +30,8 @@ WAKE = """
 """
 CHANGE = """
     UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
-        agent = :agent, owner = :owner, wait = :wait, problem = :problem, updated = :now,
-        wake_at = coalesce(:wake_at, wake_at),
+        agent = :agent, owner = :owner, wait = :wait, problem = :problem, cause = :cause,
+        updated = :now, wake_at = coalesce(:wake_at, wake_at),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
@@ -110,12 +113,15 @@ NOTICE = """
     ON CONFLICT DO UPDATE SET noticed = :now, noticed_by = :by
     WHERE noticed IS NULL OR noticed <= :now - :every_s OR noticed_by = :by RETURNING cause
 """
+SWEEP_CAUSES = """
+    DELETE FROM causes WHERE max(coalesce(noticed, 0), coalesce(released, 0)) <= :now - :kept_s
+"""
 RELEASE_CAUSE = """
     INSERT INTO causes (cause, released, released_by) VALUES (:cause, :now, :by)
     ON CONFLICT DO UPDATE SET released = :now, released_by = :by
 """
 WAKE_STOPPED = """
-    UPDATE threads SET wake_at = :now WHERE problem = :cause AND wait IS NOT NULL
+    UPDATE threads SET wake_at = :now WHERE cause = :cause
 """
 FIND_RELEASE = """
     SELECT released_by, released FROM causes WHERE cause = :cause AND released IS NOT NULL
