@@ -211,7 +211,7 @@ async def test_a_stream_ends_with_the_right_to_read(
         assert (await follower.next())["id"] == 2
         readers.clear()
         await store.append(thread, make_message("secret", "carol"))
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 2)
         rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
         assert "secret" not in "".join(rest)
 

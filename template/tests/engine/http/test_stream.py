@@ -113,7 +113,7 @@ async def test_who_leaves_is_not_served_on(store: MemoryStore, follow: Follow) -
     async with follow("t") as (follower, request):
         await follower.next()
         follower.gone.set()
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 2)
 
 
 async def test_a_server_that_closes_ends_its_streams(
@@ -123,7 +123,7 @@ async def test_a_server_that_closes_ends_its_streams(
     async with follow("t") as (follower, request):
         await follower.next()
         api.state.service.closing.set()
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 2)
 
 
 async def test_a_stream_outlives_a_store_that_is_away(
@@ -155,7 +155,7 @@ async def test_no_stream_begins_with_an_error_in_it(
 ) -> None:
     await store_thread(store, make_message())
     async with follow("t" if headers else "none", **headers) as (follower, request):
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 2)
         assert follower.status == status
 
 
@@ -209,4 +209,4 @@ async def test_a_stream_ends_while_the_thread_rests_once_its_reader_may_not_read
     async with follow("t") as (follower, request):
         await follower.next()
         readers.clear()
-        await asyncio.wait_for(request, 5)
+        await asyncio.wait_for(request, 2)

@@ -132,6 +132,6 @@ async def test_a_stream_ends_with_the_session(
             await follower.next()
             await client.post("/logout", data={"csrf": csrf})
             await store.append(thread, make_message("secret", "bob"))
-            await asyncio.wait_for(request, 5)
+            await asyncio.wait_for(request, 2)
             rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
             assert "secret" not in "".join(rest)

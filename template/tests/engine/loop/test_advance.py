@@ -477,3 +477,26 @@ async def test_a_policy_may_refuse_a_call_with_words_for_the_model(
     thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.state.status == "waiting:limit"
     assert "not on a Friday" in model.prompts[1].blocks[-1]
+
+
+async def test_a_request_that_costs_too_much_asks(store: MemoryStore, world: World) -> None:
+    price = {"input": 100_000.0, "output": 0.0, "currency": "EUR"}
+    look = {"intent": "look", "at": "x"}
+    model = Says(look, look, DONE)
+    ports = build_ports(store, model, world, price=price, limits=Limits(cost=2.0))
+    thread = await advance(ports, await store_thread(store, make_message()))
+    wait = thread.state.wait
+    assert wait
+    assert (wait.kind, wait.data["limit"]) == ("limit", "cost")
+    assert wait.text == "Go on? It cost 2.0000 of 2.0000 EUR."
+    assert len(model.prompts) == 2
+    assert [event.data["price"] for event in thread.events if event.type == "step"] == [price] * 2
+    thread = await advance(ports, await resume(ports, "t", wait.seq, "continue", actor="ana"))
+    assert (thread.state.status, thread.state.cost) == ("finished", 1.0)
+
+
+async def test_a_model_without_a_price_costs_nothing(store: MemoryStore, world: World) -> None:
+    ports = build_ports(store, Says(DONE), world, limits=Limits(cost=0.1))
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert (thread.state.status, thread.state.cost) == ("finished", 0.0)
+    assert "price" not in thread.event(2).data

@@ -238,6 +238,7 @@ async def test_a_release_by_somebody_who_is_no_longer_responsible_does_not_count
     await store_thread(store, make_message(), thread_id="two")
     await run(later)
     clock.tick(1)
+    model.failure = None
     await resume(later, "one", 2, "continue", actor="head")
     await run(later)
     assert (await store.load("two")).state.status == "waiting:limit"
