@@ -25,6 +25,7 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import Asleep, list_types, make_message, make_pause, make_step, store_thread
+from ..http.access import list_added
 from ..http.conftest import TOKENS, Caller, bearer, caller
 from .conftest import write_mail
 from .mail_servers import Outbox
@@ -32,6 +33,9 @@ from .mails import read_part
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
 OTHER: CallJson = {"intent": "charge", "amount": 501}
+
+
+OF_PROVIDERS = {("POST", "/email/mailgun/mime"), ("POST", "/email/postmark")}
 
 
 @pytest.fixture
@@ -329,3 +333,9 @@ async def test_hostile_data_is_shown_but_not_interpreted(
 
 def _make_plain_link() -> str:
     return f"/email/wait/{Stamp.from_env().seal_link(Link('t', 3, '', 'bob'))}"
+
+
+async def test_every_route_is_known_here(api: FastAPI) -> None:
+    """A new one needs a test of who may use it: those of providers are in `test_providers.py`."""
+    page = "/email/wait/{token}"
+    assert list_added(api) - OF_PROVIDERS == {("GET", page), ("POST", page)}

@@ -85,6 +85,11 @@ def list_routes(router: Any) -> set[tuple[str, str]]:
     return found
 
 
+def list_added(api: Any) -> set[tuple[str, str]]:
+    """Return the routes that a trigger adds to those of the API and its pages."""
+    return list_routes(api) - {*OF_A_THREAD, *LISTS, *OF_NO_THREAD}
+
+
 def fill(path: str) -> str:
     """Return an address of the thread of `begin_anas`."""
     return path.format(thread_id="t", wait=3, approval=3, step=2, seq=2)

@@ -41,8 +41,8 @@ class Office:
         self.slack = slack
         self.ports = ports
         self.runner = LocalRunner(ports)
-        api = create_app(App(ports, self.runner, (serve,)), Tokens.parse(TOKENS))
-        transport = httpx2.ASGITransport(api, raise_app_exceptions=False)
+        self.api = create_app(App(ports, self.runner, (serve,)), Tokens.parse(TOKENS))
+        transport = httpx2.ASGITransport(self.api, raise_app_exceptions=False)
         self._http = httpx2.AsyncClient(transport=transport, base_url="http://agent")
 
     async def post(self, payload: Any, **headers: str) -> httpx2.Response:

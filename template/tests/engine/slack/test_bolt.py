@@ -15,6 +15,7 @@ from agent.engine.runners.app import App
 from agent.engine.slack import background, serve
 from agent.engine.slack.client import Slack
 
+from ..http.access import list_added
 from .office import Open, build_event, sign
 from .server import APP_TOKEN, Message, SlackServer, build_rate_limit
 
@@ -163,3 +164,8 @@ async def test_socket_mode_acknowledges_what_is_recorded_and_reconnects(
 async def test_slack_does_not_turn_off_what_the_agent_logs(open_office: Open) -> None:
     await open_office(DONE).mention()
     assert logging.getLogger("agent").level <= logging.WARNING
+
+
+async def test_every_route_is_known_here(open_office: Open) -> None:
+    """A new one needs a test of who may use it."""
+    assert list_added(open_office().api) == {("POST", "/slack/events")}

@@ -45,6 +45,7 @@ from ..domain import (
     make_step,
     store_thread,
 )
+from ..http.access import list_added
 from ..http.conftest import TOKENS, bearer
 from .receiver import run_system
 from .senders import GITHUB_SECRET, KEY, SECRET, Request, change, sign_github, sign_standard
@@ -602,3 +603,9 @@ async def test_a_webhook_never_approves(there: Sender, ports: Ports, store: Memo
     await send(there, "crm", sign_standard(text, "msg_2"))
     assert (await store.load(first)).state.wait is None
     assert "resumed" not in list_types(await store.load(first))
+
+
+def test_every_route_is_known_here(ports: Ports, runner: Asleep) -> None:
+    """A new one needs a test of who may use it."""
+    api = create_app(App(ports, runner, [serve]), Tokens.parse(f"ana:{TOKENS['ana']}"))
+    assert list_added(api) == {("POST", "/webhooks/{name}")}
