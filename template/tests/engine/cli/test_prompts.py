@@ -1,19 +1,28 @@
 """What people see of prompts: the next one, where it is cached, what changed and what it cost."""
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from agent.engine.cli.prompts import ESTIMATED
+from agent.engine.context.window import Prompt, estimate_tokens
 from agent.engine.log.events import Event, make_event
 
-from ..domain import make_message, make_result, make_start, make_step
+from ..domain import STEPS, make_message, make_result, make_start, make_step
 from .conftest import Desk
+
+SCHEMA_TOKENS = estimate_tokens(json.dumps(STEPS.schema))
 
 
 def shown(desk: Desk) -> tuple[str, list[str]]:
     """Return the prompt and the notes between its parts."""
     lines = desk.agent("show", "t", "--prompt").stdout.splitlines()
     notes = [line for line in lines if line.startswith("[")]
-    return "\n".join(line for line in lines if line not in notes).rstrip("\n"), notes
+    text = "\n".join(line for line in lines if line not in notes).rstrip("\n")
+    text, _, schema = text.rpartition("\n\n{")
+    assert json.loads(f"{{{schema}") == STEPS.schema
+    return text.rstrip("\n"), notes
 
 
 @pytest.mark.parametrize("steps", [0, 1])
@@ -32,6 +41,7 @@ def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
         *before,
         now,
         "[question, never cached; about 3 tokens]",
+        f"[schema of the answer, sent beside the prompt; about {SCHEMA_TOKENS:,} tokens]",
         ESTIMATED,
     ]
 
@@ -78,3 +88,18 @@ def test_a_thread_is_shown_with_what_it_cost(
     desk.happened(make_message("hi"), *(make_event("discarded", tokens=cost) for cost in costs))
     head = desk.agent("show", "t").stderr.splitlines()[0]
     assert head == f"Thread t: stalled{shown and f'; tokens: {shown}'}"
+
+
+def test_a_model_that_has_to_read_the_schema_gets_it_in_the_system_prompt(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def complete(prompt: Prompt, schema: object) -> Prompt:
+        return replace(prompt, system=f"{prompt.system}\n\nthe schema: {json.dumps(schema)}")
+
+    monkeypatch.setattr(desk.llm, "complete", complete, raising=False)
+    step = make_event("step", call={"intent": "look"}, format="json mode: no schemas here")
+    desk.happened(make_message("hi"), step)
+    said = desk.agent("show", "t", "--prompt").stdout
+    assert f"the schema: {json.dumps(STEPS.schema)}" in said
+    assert "sent beside the prompt" not in said
+    assert "[The last reply was asked for as json mode: no schemas here]" in said

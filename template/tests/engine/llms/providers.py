@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from agent.engine.llms.providers import Server, Stop
-from agent.engine.log.errors import AgentError, Misconfigured, Unavailable
+from agent.engine.log.errors import AgentError, Misconfigured, ModelUnavailable, Unavailable
 from agent.engine.loop.ports import LLM
 
 from .contract import PROMPT, SERVE, STEPS, LLMContract, say
@@ -137,7 +137,7 @@ class ProviderContract(LLMContract):
 
     def at(self, server: FakeServer, timeout_s: float = 5.0) -> Server:
         url = f"http://127.0.0.1:{server.server_port}{self.path}"
-        return Server(self.provider, "fake-1", url, "a-key", timeout_s)
+        return Server(self.provider, "fake-1", url, "a-key", timeout_s, told=False)
 
     def setting(self, name: str) -> str:
         return f"{self.provider.upper()}_{name}"
@@ -245,12 +245,11 @@ class ProviderContract(LLMContract):
     @pytest.mark.parametrize(
         ("status", "said", "settings"),
         [
-            (400, "maximum context length is 8192", ["MODEL", "BASE_URL"]),
             (400, "API key not valid. Please pass a valid API key.", ["API_KEY", "BASE_URL"]),
             (401, "Incorrect API key provided", ["API_KEY", "BASE_URL"]),
             (403, "Not in your country", ["API_KEY", "BASE_URL"]),
             (404, "The model `fake-1` does not exist", ["MODEL", "BASE_URL"]),
-            (413, "request too large", ["MODEL", "BASE_URL"]),
+            (422, "unprocessable", ["MODEL", "BASE_URL"]),
         ],
     )
     async def test_a_wrong_setting_is_named(
@@ -284,12 +283,65 @@ class ProviderContract(LLMContract):
             with pytest.raises(Unavailable, match=rf"attempts failed.*{self.setting('BASE_URL')}"):
                 await llm(PROMPT, STEPS.schema)
 
-    async def test_the_sdk_retries_a_short_failure(self, server: FakeServer) -> None:
-        trouble = Answer(self.build_error(500, "oops"), 500, {"retry-after-ms": "1"})
-        server.answers = [trouble, *server.answers]
+    async def test_a_lost_connection_is_opened_again(
+        self, llm: LLM, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("agent.engine.llms.providers.PAUSES_S", (0.0, 0.0))
+        server.answers = [RESET, RESET, *server.answers]
 
-        async with self.open(self.at(server), retries=1) as llm:
-            assert (await llm(PROMPT, STEPS.schema)).text == SERVES
+        assert (await llm(PROMPT, STEPS.schema)).text == SERVES
+        assert len(server.sent) == 3
+
+    async def test_a_provider_that_asks_to_wait_is_asked_once(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        """The runner waits, and its slot is free meanwhile."""
+        server.answers = [Answer(self.build_error(503, "busy"), 503, {"retry-after": "1800"})]
+
+        with pytest.raises(ModelUnavailable) as raised:
+            await llm(PROMPT, STEPS.schema)
+
+        assert (raised.value.retry_after_s, len(server.sent)) == (1800.0, 1)
+
+    async def test_a_model_that_is_not_shown_the_schema_reads_it(self, server: FakeServer) -> None:
+        async with self.open(replace(self.at(server), told=True)) as llm:
+            await llm(PROMPT, STEPS.schema)
+
+        system, _, form = self.read_request(server.sent[0])
+        assert form == "json schema"
+        assert system.startswith("You cook.\n\nAnswer with one JSON")
+        assert system.endswith(SCHEMA)
+
+    async def test_what_is_shown_is_what_is_sent(self, server: FakeServer) -> None:
+        for told in (True, False):
+            async with self.open(replace(self.at(server), told=told)) as llm:
+                shown = llm.complete(PROMPT, STEPS.schema)  # type: ignore[attr-defined]
+                await llm(PROMPT, STEPS.schema)
+            assert self.read_request(server.sent[-1])[0] == shown.system
+
+    @pytest.mark.parametrize("given", [{"BASE_URL": "{}/"}, {"SCHEMA_IN_PROMPT": "no"}])
+    async def test_a_server_of_your_own_is_told_the_schema_unless_a_setting_says_otherwise(
+        self, server: FakeServer, settings: pytest.MonkeyPatch, given: dict[str, str]
+    ) -> None:
+        settings.setenv(self.setting("BASE_URL"), self.at(server).url)
+        for name, value in given.items():
+            settings.setenv(self.setting(name), value.format(self.at(server).url))
+
+        at = self.adapter.from_env("fake-1")._server
+
+        assert (at.own, at.told) == (False, "SCHEMA_IN_PROMPT" not in given)
+        assert at.url == self.at(server).url
+
+    async def test_the_provider_itself_is_known_with_a_slash_at_the_end(
+        self, settings: pytest.MonkeyPatch
+    ) -> None:
+        settings.setenv(self.setting("API_KEY"), "a-secret")
+        home = self.adapter.from_env("fake-1")._server.url
+        settings.setenv(self.setting("BASE_URL"), f"{home}/")
+
+        at = self.adapter.from_env("fake-1")._server
+
+        assert (at.url, at.own, at.told) == (home, True, False)
 
     async def test_a_refused_schema_moves_into_the_prompt_for_good(
         self, server: FakeServer
@@ -319,22 +371,24 @@ class ProviderContract(LLMContract):
 
         assert tuple(self.read_request(body)[2] for body in server.sent) == self.ladder
 
-    async def test_an_ignored_schema_is_in_the_prompt_next_time(
+    async def test_a_schema_that_is_ignored_twice_is_in_the_prompt_next_time(
         self, llm: LLM, server: FakeServer
     ) -> None:
         server.answers = [Answer(self.build_reply(f"I would say {SERVES}, it's best."))]
 
-        reply = await llm(PROMPT, STEPS.schema)
-        await llm(PROMPT, STEPS.schema)
+        replies = [await llm(PROMPT, STEPS.schema) for _ in range(3)]
 
-        assert STEPS.read(reply.text) == SERVE
-        assert self.read_request(server.sent[1])[0].endswith(SCHEMA)
+        assert STEPS.read(replies[0].text) == SERVE
+        assert [self.read_request(body)[0].endswith(SCHEMA) for body in server.sent] == [
+            False, False, True,
+        ]  # fmt: skip
 
     @pytest.fixture
     def settings(self, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         """Return the environment with no settings."""
-        for name in (self.setting("API_KEY"), self.setting("BASE_URL"), "MODEL_TIMEOUT_S"):
-            monkeypatch.delenv(name, raising=False)
+        for name in ("API_KEY", "BASE_URL", "SCHEMA_IN_PROMPT"):
+            monkeypatch.delenv(self.setting(name), raising=False)
+        monkeypatch.delenv("MODEL_TIMEOUT_S", raising=False)
         return monkeypatch
 
     async def test_a_server_of_your_own_needs_no_key(
@@ -354,6 +408,7 @@ class ProviderContract(LLMContract):
             ({}, r"\w+_API_KEY is not set. .*_BASE_URL"),
             ({"API_KEY": " "}, "API_KEY is not set"),
             ({"BASE_URL": "localhost:8080/v1"}, "_BASE_URL must start with http://"),
+            ({"API_KEY": "k", "SCHEMA_IN_PROMPT": "maybe"}, "SCHEMA_IN_PROMPT='maybe' is not"),
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "soon"}, "MODEL_TIMEOUT_S='soon'"),
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "0"}, "MODEL_TIMEOUT_S='0'"),
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "inf"}, "MODEL_TIMEOUT_S='inf'"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from agent.engine.llms.openai import OPENAI, OpenaiLLM
+from agent.engine.llms.openai import OpenaiLLM
 from agent.engine.llms.providers import Server, Stop
 
 from .contract import PROMPT, SERVE, STEPS, say
@@ -103,9 +103,8 @@ class TestOpenai(ProviderContract):
         assert server.headers[0]["authorization"] == "Bearer a-key"
 
     async def test_openai_itself_gets_cache_marks(self, server: FakeServer) -> None:
-        async with self.open(self.at(server)) as llm:
-            home = OpenaiLLM(llm._client, replace(self.at(server), url=OPENAI))
-            await home(PROMPT, STEPS.schema)
+        async with self.open(replace(self.at(server), own=True)) as llm:
+            await llm(PROMPT, STEPS.schema)
 
         mark = {"prompt_cache_breakpoint": {"mode": "explicit"}}
         first, seen, last = (f"{block}\n\n" for block in PROMPT.blocks)
@@ -127,9 +126,8 @@ class TestOpenai(ProviderContract):
         said = "Unsupported parameter: 'prompt_cache_options' is not supported with this model."
         server.answers = [Answer(self.build_error(400, said), 400), *server.answers]
 
-        async with self.open(self.at(server)) as llm:
-            home = OpenaiLLM(llm._client, replace(self.at(server), url=OPENAI))
-            reply = await home(PROMPT, STEPS.schema)
+        async with self.open(replace(self.at(server), own=True)) as llm:
+            reply = await llm(PROMPT, STEPS.schema)
 
         assert reply.text == SERVES
         assert self.read_request(server.sent[1]) == ("You cook.", USER, "json schema")

@@ -1,5 +1,6 @@
 """Prompts as people read them: what the model is sent, what is cached, and what it cost."""
 
+import json
 from collections import Counter
 
 from ..context.window import estimate_tokens
@@ -8,7 +9,7 @@ from ..log.thread import Thread
 from ..loop.compaction import render_next_prompt
 from ..loop.ports import Ports
 
-ESTIMATED = "[Tokens are estimated at four bytes each; the schema of the answer is not counted.]"
+ESTIMATED = "[Tokens are estimated at four bytes each.]"
 
 
 def format_prompt(ports: Ports, thread: Thread) -> str:
@@ -16,15 +17,23 @@ def format_prompt(ports: Ports, thread: Thread) -> str:
 
     The line says how long the part is; no block contains such a line.
     """
-    prompt = render_next_prompt(ports.get_agent(thread), thread)
+    agent = ports.get_agent(thread)
+    prompt, schema = render_next_prompt(agent, thread), agent.steps.schema
+    complete = getattr(agent.llm, "complete", None)
+    sent = complete(prompt, schema) if complete else prompt
+    beside = [json.dumps(schema, ensure_ascii=False)] if sent == prompt else []
+    prompt = sent
     parts = {
         "system prompt, cache mark": [prompt.system],
         "events the call before had, cache mark": prompt.blocks[: prompt.seen],
         "new events, cache mark": prompt.blocks[prompt.seen :],
         "question, never cached": [prompt.ask],
+        "schema of the answer, sent beside the prompt": beside,
     }
     shown = [_format_part(name, *texts) for name, texts in parts.items() if texts]
-    return "\n\n".join([*shown, ESTIMATED])
+    forms = (past.data["format"] for past in reversed(thread.events) if "format" in past.data)
+    asked = [f"[The last reply was asked for as {form}]" for form in forms][:1]
+    return "\n\n".join([*shown, *asked, ESTIMATED])
 
 
 def note_changed_prompts(thread: Thread, event: Event) -> str:

@@ -4,15 +4,17 @@ People name a thread by any unique beginning of its id.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
+from .. import settings
 from ..characters import clean
 from ..index import Summary, Which
-from ..log.errors import ThreadNotFound
+from ..log.errors import AgentError, ThreadNotFound
 from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
@@ -67,7 +69,7 @@ async def show(
     ] = None,
 ) -> None:
     """Show the log of a thread, or the newest part of a long one."""
-    app, screen = ctx.obj(no_model), Screen()
+    app, screen = _build(ctx, with_models=prompt), Screen()
     ports = app.ports
     thread = await (find_thread(ports.store, name) if name else _load_newest(ports.store))
     if as_json:
@@ -78,6 +80,16 @@ async def show(
         screen.write(format_prompt(ports, thread))
     else:
         await _show_log(app, thread, screen, limit, before)
+
+
+def _build(ctx: typer.Context, with_models: bool) -> App:
+    """Return the app, with its models if they are wanted and set up."""
+    if with_models:
+        with suppress(AgentError):
+            found: App = ctx.obj(settings.optional_model)
+            return found
+    app: App = ctx.obj(no_model)
+    return app
 
 
 async def _show_log(

@@ -4,12 +4,13 @@ No temperature is sent, as the newest models refuse it. Its caches work by block
 event is a block: https://platform.claude.com/docs/en/build-with-claude/prompt-caching.
 """
 
+from functools import partial
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, build_turns
-from .providers import Server, Stop, read_text
+from .ladder import NATIVE, Form, Ladder, build_turns
+from .providers import CONNECT_S, Server, Stop, read_text
 
 MAX_TOKENS = 16_000
 """Of a reply and its thinking: the API requires a limit, and a stream for much larger ones."""
@@ -26,29 +27,34 @@ COUNTS = {
 class AnthropicLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
-        self._ladder = Ladder("json schema", "words")
+        self._ladder = Ladder("json schema", "words", marks=True, told=server.told)
 
     @classmethod
     def from_env(cls, model: str) -> Self:
         """`MODEL=anthropic:<model>`"""
-        from anthropic import AsyncAnthropic
+        from anthropic import AsyncAnthropic, Timeout
 
         at = Server.from_env("anthropic", model, "https://api.anthropic.com")
-        return cls(AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=at.timeout_s), at)
+        timeout = Timeout(at.timeout_s, connect=CONNECT_S)
+        client = AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=timeout, max_retries=0)
+        return cls(client, at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return await self._ladder.get_reply(prompt, schema, self._ask)
 
-    async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Prompt:
+        return self._ladder.complete(prompt, schema)
+
+    async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from anthropic import AnthropicError
 
-        system, user = build_turns(prompt, **MARK)
-        form = {"format": {"type": "json_schema", "schema": schema}}
+        system, user = build_turns(prompt, **MARK if form.marks else {})
+        native = {"format": {"type": "json_schema", "schema": schema}}
         body = {"model": self._server.model, "max_tokens": MAX_TOKENS}
         body |= {"system": system["content"], "messages": [user]}
-        body |= {"output_config": form} if rung == "json schema" else {}
-        asked = self._client.post("/v1/messages", cast_to=object, body=body)
-        match answer := await self._server.await_answer(asked, AnthropicError):
+        body |= {"output_config": native} if form.format == NATIVE else {}
+        ask = partial(self._client.post, "/v1/messages", cast_to=object, body=body)
+        match answer := await self._server.get_answer(ask, AnthropicError):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")
                 return self._server.build_reply(read_text(content), stop, answer, COUNTS)

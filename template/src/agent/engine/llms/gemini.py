@@ -4,11 +4,12 @@ Its caches work by the first bytes and take no marks, so the prompt is one text.
 ours: the SDK would use another, with other errors, if that happened to be installed.
 """
 
+from functools import partial
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, build_turns
+from .ladder import NATIVE, Form, Ladder, build_turns
 from .providers import Server, Stop, read_text
 
 STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
@@ -19,7 +20,7 @@ COUNTS = {"input": INPUT, "output": OUTPUT, "cached": ["cachedContentTokenCount"
 class GeminiLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
-        self._ladder = Ladder("json schema", "json mode")
+        self._ladder = Ladder("json schema", "json mode", told=server.told)
 
     @classmethod
     def from_env(cls, model: str) -> Self:
@@ -28,23 +29,29 @@ class GeminiLLM:
         from httpx2 import AsyncClient
 
         at = Server.from_env("gemini", model, "https://generativelanguage.googleapis.com")
-        http: Any = {"base_url": at.url, "api_version": "v1beta", "retry_options": {"attempts": 3}}
+        http: Any = {"base_url": at.url, "api_version": "v1beta", "retry_options": {"attempts": 1}}
         http |= {"timeout": round(at.timeout_s * 1000), "httpx_async_client": AsyncClient()}
         return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return await self._ladder.get_reply(prompt, schema, self._ask)
 
-    async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Prompt:
+        return self._ladder.complete(prompt, schema)
+
+    async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from google.genai.errors import APIError
         from httpx2 import HTTPError
 
         system, user = (turn["content"] for turn in build_turns(prompt))
-        config = {"system_instruction": system, "response_mime_type": "application/json"}
-        form = {"response_json_schema": schema} if rung == "json schema" else {}
-        ask = self._client.aio.models.generate_content
-        asked = ask(model=self._server.model, contents=user, config=config | form)
-        match answer := await self._server.await_answer(asked, APIError, HTTPError):
+        config: dict[str, Any] = {
+            "system_instruction": system,
+            "response_mime_type": "application/json",
+        }
+        config |= {"response_json_schema": schema} if form.format == NATIVE else {}
+        generate, model = self._client.aio.models.generate_content, self._server.model
+        ask = partial(generate, model=model, contents=user, config=config)
+        match answer := await self._server.get_answer(ask, APIError, HTTPError):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
                 parts = said.get("content", {}).get("parts")
                 words = read_text(parts) or said.get("blockReason", "")

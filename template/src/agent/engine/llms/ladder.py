@@ -1,60 +1,107 @@
 """Asks a provider for JSON in the strongest way that it accepts.
 
-A native JSON schema comes first, then JSON mode, then words alone; unless the schema is native, it
-is added to the system prompt. Replies are read in the same way for all (`output.py`).
+A native JSON schema comes first, then JSON mode, then words alone. The schema is also part of the
+system prompt unless the server is known to show it to the model: a server that only enforces it
+leaves the model blind. Replies are read in the same way for all (`output.py`).
 """
 
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .providers import FormatRefused
+from .providers import FormatRefused, MarksRefused
 from .schema import list_shapes
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[str, Prompt, dict[str, Any]], Awaitable[Reply]]
-"""`ask(rung, prompt, schema)`. Raises FormatRefused."""
+NATIVE = "json schema"
+BROKEN = 2
+"""Replies in a row that do not follow the schema, after which it is not used any more."""
 
-NATIVE = ("cache marks", "json schema")
-"""Rungs on which the schema itself is sent beside the prompt."""
+
+@dataclass(frozen=True)
+class Form:
+    """How to ask for a reply."""
+
+    format: str
+    """`json schema`, `json mode` or `words`."""
+    marks: bool
+    """With marks that say where a cache ends."""
+
+
+Ask = Callable[[Form, Prompt, dict[str, Any]], Awaitable[Reply]]
+"""Raises FormatRefused or MarksRefused."""
+
+
+@dataclass
+class _Rung:
+    """Where the ladder stands for one schema."""
+
+    schema: dict[str, Any]
+    at: int = 0
+    broken: int = 0
+    why: str = ""
 
 
 class Ladder:
-    """Steps down one rung if a server refuses a format, or accepts a schema and does not follow it.
+    """Steps down if a server refuses a format, or does not follow a schema twice in a row.
 
-    It stays there as long as this process lives.
+    It stays there as long as this process lives, for this schema only.
     """
 
-    def __init__(self, *rungs: str) -> None:
-        self._rungs = rungs
-        self._at = 0
+    def __init__(self, *formats: str, marks: bool = False, told: bool = True) -> None:
+        self._formats = formats
+        self._marks = marks
+        self._told = told
+        self._rungs: dict[int, _Rung] = {}
 
     async def get_reply(self, prompt: Prompt, schema: dict[str, Any], ask: Ask) -> Reply:
-        """Return the reply on the highest rung that the server accepts."""
+        """Return the reply in the strongest format that the server accepts."""
+        rung = self._find_rung(schema)
         while True:
-            at = self._at
-            native = self._rungs[at] in NATIVE
-            complete = prompt if native else _add_schema(prompt, schema)
+            at, form = rung.at, Form(self._formats[rung.at], self._marks)
             try:
-                reply = await ask(self._rungs[at], complete, schema)
-            except FormatRefused as error:
-                if at == len(self._rungs) - 1:
+                reply = await ask(form, self.complete(prompt, schema), schema)
+            except MarksRefused as error:
+                if not form.marks:
                     raise
-                self._step_down(at, str(error))
-                continue
-            if native and reply.stop == "end" and not _follows(reply.text, schema):
-                self._step_down(at, "the reply does not follow it")
-            return reply
+                self._drop_marks(str(error))
+            except FormatRefused as error:
+                if at == len(self._formats) - 1:
+                    raise
+                self._step_down(rung, at, str(error))
+            else:
+                self._look_at(rung, at, reply)
+                return replace(reply, format=f"{form.format}: {rung.why}") if at else reply
 
-    def _step_down(self, at: int, why: str) -> None:
-        if self._at == at:
-            self._at += 1
-            log.warning("%s does not work here, using %s: %s", *self._rungs[at : at + 2], why)
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Prompt:
+        """Return the prompt as it is sent now: with the schema, where the model has to read it."""
+        native = self._formats[self._find_rung(schema).at] == NATIVE
+        return prompt if native and not self._told else _add_schema(prompt, schema)
+
+    def _find_rung(self, schema: dict[str, Any]) -> _Rung:
+        return self._rungs.setdefault(id(schema), _Rung(schema))
+
+    def _look_at(self, rung: _Rung, at: int, reply: Reply) -> None:
+        if self._formats[at] != NATIVE or reply.stop != "end":
+            return
+        rung.broken = 0 if _follows(reply.text, rung.schema) else rung.broken + 1
+        if rung.broken >= BROKEN and at < len(self._formats) - 1:
+            self._step_down(rung, at, f"{BROKEN} replies in a row did not follow it")
+
+    def _step_down(self, rung: _Rung, at: int, why: str) -> None:
+        if rung.at == at:
+            rung.at, rung.why = at + 1, why
+            log.warning("%s does not work here, using %s: %s", *self._formats[at : at + 2], why)
+
+    def _drop_marks(self, why: str) -> None:
+        if self._marks:
+            self._marks = False
+            log.warning("cache marks do not work here, going on without: %s", why)
 
 
 def build_turns(prompt: Prompt, **mark: Any) -> list[dict[str, Any]]:

@@ -6,12 +6,13 @@ marks: some servers refuse a list of parts, and other caches work by the first b
 same either way.
 """
 
+from functools import partial
 from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
-from .ladder import Ladder, build_turns
-from .providers import Server, Stop, read_text
+from .ladder import Form, Ladder, build_turns
+from .providers import CONNECT_S, Server, Stop, read_text
 
 OPENAI = "https://api.openai.com/v1"
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
@@ -22,33 +23,37 @@ COUNTS = {"input": ["prompt_tokens"], "output": ["completion_tokens"], "cached":
 class OpenaiLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
-        marks = ["cache marks"] if server.url == OPENAI else []
-        self._ladder = Ladder(*marks, "json schema", "json mode", "words")
+        formats = ("json schema", "json mode", "words")
+        self._ladder = Ladder(*formats, marks=server.own, told=server.told)
 
     @classmethod
     def from_env(cls, model: str) -> Self:
         """`MODEL=openai:<model>`; a server of your own needs no key."""
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, Timeout
 
         at = Server.from_env("openai", model, OPENAI)
-        return cls(AsyncOpenAI(api_key=at.key, base_url=at.url, timeout=at.timeout_s), at)
+        timeout = Timeout(at.timeout_s, connect=CONNECT_S)
+        client = AsyncOpenAI(api_key=at.key, base_url=at.url, timeout=timeout, max_retries=0)
+        return cls(client, at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return await self._ladder.get_reply(prompt, schema, self._ask)
 
-    async def _ask(self, rung: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+    def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Prompt:
+        return self._ladder.complete(prompt, schema)
+
+    async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from openai import OpenAIError
 
-        marks = rung == "cache marks"
-        form = {"name": "next_step", "strict": True, "schema": schema}
-        forms = {"json mode": {"type": "json_object"}, "words": None}
-        asked_for = forms.get(rung, {"type": "json_schema", "json_schema": form})
+        native = {"name": "next_step", "strict": True, "schema": schema}
+        formats = {"json mode": {"type": "json_object"}, "words": None}
+        asked_for = formats.get(form.format, {"type": "json_schema", "json_schema": native})
         body: dict[str, Any] = {"model": self._server.model}
-        body["messages"] = build_turns(prompt, **MARK if marks else {})
+        body["messages"] = build_turns(prompt, **MARK if form.marks else {})
         body |= {"response_format": asked_for} if asked_for else {}
-        body |= {"prompt_cache_options": {"mode": "explicit"}} if marks else {}
-        asked = self._client.post("/chat/completions", cast_to=object, body=body)
-        match answer := await self._server.await_answer(asked, OpenAIError):
+        body |= {"prompt_cache_options": {"mode": "explicit"}} if form.marks else {}
+        ask = partial(self._client.post, "/chat/completions", cast_to=object, body=body)
+        match answer := await self._server.get_answer(ask, OpenAIError):
             case {"choices": [{"message": dict(said), **choice}, *_]}:
                 refusal = said.get("refusal")
                 stop = "refused" if refusal else STOPS.get(choice.get("finish_reason"), "end")

@@ -1,32 +1,40 @@
 """What the adapters of providers share. It imports no SDK.
 
 It knows where a provider is, how long to wait for it, how to read its answers, and what its errors
-mean for a person (if the SDK's errors carry a `response`).
+mean for a person (`failures.py`), if the SDK's errors carry a `response`.
 """
 
+import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from ..log.errors import AgentError, Misconfigured, ModelRefused, ModelUnavailable
+from ..log.errors import (
+    AgentError,
+    Misconfigured,
+    ModelRefused,
+    ModelUnavailable,
+    PromptTooLong,
+)
 from ..log.events import cut
 from ..loop.ports import Reply
 from ..settings import mask_url, optional, required
+from .failures import Failure, Kind, name_cause, read_failure
 
 Stop = Literal["end", "truncated", "refused"]
-MAX_RETRY_AFTER_S = 3600.0
-
-_FORMAT = re.compile(
-    r"schema|response[_ ]?format|output_config|json[_ ]?(object|mode)|guided|grammar|prompt_cache",
-    re.IGNORECASE,
-)
+CONNECT_S = 5.0
+"""How long a connection may take."""
+PAUSES_S = (0.5, 1.0)
+"""Pauses before connecting again. All other failures are retried by the runner."""
 
 
 class FormatRefused(ModelRefused):
     """The server does not accept the requested output format."""
+
+
+class MarksRefused(ModelRefused):
+    """The server does not accept marks for its cache."""
 
 
 @dataclass(frozen=True)
@@ -37,37 +45,51 @@ class Server:
     model: str
     url: str
     key: str = field(default="none", repr=False)
-    timeout_s: float = 120.0
+    timeout_s: float = 300.0
+    """For a whole reply."""
+    own: bool = False
+    """The provider itself, and not a server with the same API."""
+    told: bool = True
+    """The model has to be shown the schema in the prompt."""
 
     @classmethod
     def from_env(cls, provider: str, model: str, home: str) -> Self:
-        """Read `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` (default `home`) and `MODEL_TIMEOUT_S`.
+        """Read `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` (default `home`), `MODEL_TIMEOUT_S` and
+        `<PROVIDER>_SCHEMA_IN_PROMPT`.
 
-        A server of your own needs no key. Raises Misconfigured.
+        A server of your own needs no key, and its models are shown the schema: it may only enforce
+        it. Raises Misconfigured.
         """
         if not model:
             raise Misconfigured(
                 f"MODEL={provider} does not name a model. Write MODEL={provider}:<model>"
             )
         name = provider.upper()
-        url = optional(f"{name}_BASE_URL", home)
+        url = optional(f"{name}_BASE_URL", home).rstrip("/")
         if not url.startswith(("http://", "https://")):
             raise Misconfigured(f"{name}_BASE_URL must start with http:// or https://")
         hint = f"Get a key, or set {name}_BASE_URL to a server that needs none."
-        key = required(f"{name}_API_KEY", hint) if url == home else optional(f"{name}_API_KEY")
-        return cls(provider, model, url, key or "none", _read_timeout_s())
+        own = url == home.rstrip("/")
+        key = required(f"{name}_API_KEY", hint) if own else optional(f"{name}_API_KEY")
+        told = _read_switch(f"{name}_SCHEMA_IN_PROMPT", not own)
+        return cls(provider, model, url, key or "none", _read_timeout_s(), own, told)
 
-    async def await_answer(self, asked: Awaitable[Any], *errors: type[Exception]) -> Any:
+    async def get_answer(self, ask: Callable[[], Awaitable[Any]], *errors: type[Exception]) -> Any:
         """Return the answer as plain JSON, with the names that the API uses.
 
         It may lack any name, or be a text: a page sent with status 200. `errors` are those of the
-        SDK, and are raised as ours.
+        SDK, and are raised as ours. A failed connection is tried again; a timeout is not, because
+        the model may have been paid for.
         """
         known: tuple[type[Exception], ...] = (*errors, ValueError)
-        try:
-            answer = await asked
-        except known as error:
-            raise self._translate(error) from error
+        for pause_s in (*PAUSES_S, None):
+            try:
+                answer = await ask()
+                break
+            except known as error:
+                if pause_s is None or not _is_connection_error(error):
+                    raise self._translate(error) from error
+                await asyncio.sleep(pause_s)
         if not hasattr(answer, "model_dump"):
             return answer
         return answer.model_dump(mode="json", by_alias=True, exclude_none=True, warnings=False)
@@ -86,26 +108,42 @@ class Server:
 
     def _translate(self, error: Exception) -> AgentError:
         response = getattr(error, "response", None)
-        url, key = (f"{self.provider.upper()}_{name}" for name in ("BASE_URL", "API_KEY"))
         if response is None:
             reason = str(error.__cause__ or "") or str(error) or type(error).__name__
-            hint = f"Check that it is running, {url} and MODEL_TIMEOUT_S."
+            hint = f"Check that it is running, {self._name('BASE_URL')} and MODEL_TIMEOUT_S."
             return ModelUnavailable(f"{self} does not answer ({reason}). {hint}")
-        status, said = response.status_code, _read_error(response)
+        failure = read_failure(self.provider, response)
+        said = failure.said
         if len(self.key) > len("none"):  # some servers repeat it
             said = said.replace(self.key, "***")
-        because = f"({status}: {cut(said, 300)})"
-        if status in (401, 403) or (status == 400 and "api key" in said.lower()):
-            return ModelRefused(f"{self} rejected the API key {because}. Check {key} and {url}.")
-        if "insufficient_quota" in said or "insufficient_quota" in str(response.text):
-            return ModelRefused(f"{self} has no quota left {because}. Add some, and continue.")
-        if status != 429 and _FORMAT.search(said):
-            return FormatRefused(f"{self} rejected the output format {because}. Try another MODEL.")
-        if status in (200, 408, 409, 425, 429) or status >= 500:
-            after = parse_retry_after(response.headers)
-            return ModelUnavailable(f"{self} is unavailable {because}.", after)
-        problem = "does not exist" if status == 404 else "rejected the request"
-        return ModelRefused(f"{self} {problem} {because}. Check MODEL and {url}.")
+        because = f"({failure.status}: {cut(said, 300)})"
+        cause = f"{self.provider}:{self.model} {name_cause(failure)}"
+        problem, todo = self._explain(failure)
+        text = f"{self} {problem} {because}. {todo}".rstrip()
+        if failure.kind == "wait":
+            return ModelUnavailable(text, failure.retry_after_s)
+        return REFUSALS.get(failure.kind, ModelRefused)(text, cause)
+
+    def _explain(self, failure: Failure) -> tuple[str, str]:
+        """Return what went wrong, and what to do now."""
+        url = self._name("BASE_URL")
+        match failure.kind:
+            case "too_long":
+                return "does not take a prompt of this length", "Set Limits.context lower."
+            case "quota":
+                return "has no quota or credit left", "Add some, then continue."
+            case "format" | "marks":
+                return "rejected the output format", "Try another MODEL."
+            case "key":
+                return "rejected the API key", f"Check {self._name('API_KEY')} and {url}."
+            case "model":
+                return "does not know the model", f"Check MODEL and {url}."
+            case "wait":
+                return "is unavailable", ""
+        return "rejected the request", f"Check MODEL and {url}."
+
+    def _name(self, setting: str) -> str:
+        return f"{self.provider.upper()}_{setting}"
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.model} at {mask_url(self.url)}"
@@ -119,25 +157,6 @@ def read_text(content: Any) -> str:
     return str(content or "")
 
 
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that `Retry-After` asks for, at most an hour, by the server's clock."""
-    value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", value):
-        return min(float(value), MAX_RETRY_AFTER_S)
-    until, now = _parse_date(value), _parse_date(headers.get("date", "")) or datetime.now(UTC)
-    if until is None:
-        return None
-    return min(max((until - now).total_seconds(), 0.0), MAX_RETRY_AFTER_S)
-
-
-def _parse_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
 def _count_tokens(usage: dict[str, Any], counts: dict[str, list[str]]) -> dict[str, int]:
     """Add up the numbers of each count; OpenAI's details are one level deeper."""
     known = usage | (usage.get("prompt_tokens_details") or {})
@@ -149,7 +168,7 @@ def _count_tokens(usage: dict[str, Any], counts: dict[str, list[str]]) -> dict[s
 
 
 def _read_timeout_s() -> float:
-    value = optional("MODEL_TIMEOUT_S", "120")
+    value = optional("MODEL_TIMEOUT_S", "300")
     try:
         seconds = float(value)
     except ValueError:
@@ -159,13 +178,24 @@ def _read_timeout_s() -> float:
     return seconds
 
 
-def _read_error(response: Any) -> str:
-    """Return the text of an error, which every provider puts elsewhere."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    match body[0] if isinstance(body, list) and body else body:
-        case {"error": {"message": str(said)}} | {"error": str(said)} | {"message": str(said)}:
-            return said
-    return str(response.text)
+def _read_switch(name: str, default: bool) -> bool:
+    """Read `yes` or `no`. Raises Misconfigured."""
+    value = optional(name).lower()
+    if value not in ("", "yes", "no"):
+        raise Misconfigured(f"{name}={value!r} is not `yes` or `no`")
+    return value == "yes" if value else default
+
+
+def _is_connection_error(error: Exception) -> bool:
+    """Say whether no connection came about, or it was lost; the SDKs have no class in common."""
+    names = " ".join(kind.__name__ for kind in type(error).__mro__)
+    lost = re.search("Connect|NetworkError|RemoteProtocolError", names)
+    return bool(lost) and "Timeout" not in names
+
+
+REFUSALS: dict[Kind, type[ModelRefused]] = {
+    "too_long": PromptTooLong,
+    "format": FormatRefused,
+    "marks": MarksRefused,
+}
+"""What is raised for a failure; ModelRefused for the others."""

@@ -14,6 +14,7 @@ AgentError
 ├── RedactionFailed  the owner's `redact` raised, so that nothing may be stored
 ├── Misconfigured    a setting is missing or wrong
 │   └── ModelRefused the model rejects the key, the quota, its name or the request
+│       └── PromptTooLong  it rejects a prompt of this length
 └── ToolError        raised by a tool that is sure that nothing happened
 """
 
@@ -76,7 +77,16 @@ class Misconfigured(AgentError):
 
 
 class ModelRefused(Misconfigured):
-    """Retrying does not help, so people are asked. The same cause has the same text."""
+    """Retrying does not help, so people are asked."""
+
+    def __init__(self, problem: str, cause: str = "") -> None:
+        super().__init__(problem)
+        self.cause = cause or problem
+        """The same for every thread that is stopped by the same thing."""
+
+
+class PromptTooLong(ModelRefused):
+    """The prompt has to be shortened."""
 
 
 class ToolError(AgentError):

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..context.window import Prompt, Window
 from ..index import hash_cause
-from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused
+from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused, PromptTooLong
 from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import find_limit, plan
 from ..log.thread import Thread
@@ -24,6 +24,8 @@ from .tool_calls import Planned, act, plan_action, recover, run_planned
 MAX_DELIVERIES = 5
 PREFETCH = "prefetch"
 PREFETCH_S = 30.0
+MAX_COMPACTIONS = 3
+"""Summaries in a row, if the provider rejects the prompt as too long after each."""
 NOTICE_S = 3600.0
 """People are notified of one cause at most once in this time."""
 
@@ -68,7 +70,7 @@ async def advance(
             except Conflict:
                 thread = await ports.store.load(thread.id)
             except ModelRefused as error:
-                thread = await _stop_for(ports, thread, str(error))
+                thread = await _stop_for(ports, thread, error)
     except AgentError as error:
         return Advanced(thread, error)
     return Advanced(thread, next(iter(postponed.values()), None))
@@ -84,13 +86,13 @@ async def escalate(ports: Ports, thread: Thread, why: str = "") -> Thread:
     return await ports.store.append(thread, asked)
 
 
-async def _stop_for(ports: Ports, thread: Thread, problem: str) -> Thread:
+async def _stop_for(ports: Ports, thread: Thread, error: ModelRefused) -> Thread:
     """Ask the people responsible for the agent whether to continue after a permanent model error.
 
     Continuing one thread continues all threads of the agent with the same cause.
     """
-    text, agent = f"Go on? {format_reason(problem)}", ports.get_agent(thread)
-    cause = hash_cause(agent.name, problem)
+    agent, problem = ports.get_agent(thread), str(error)
+    text, cause = f"Go on? {format_reason(problem)}", hash_cause(agent.name, error.cause)
     about: dict[str, Any] = {"limit": "model", "cause": cause, "problem": problem}
     try:
         asked = await make_wait(ports, thread, "limit", text, agent.responsible, **about)
@@ -122,8 +124,7 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
     if prefetched := await _prefetch(ports, agent, thread):
         return prefetched
     prompt = window.prompt(thread, agent.prompts)
-    too_long = prompt.exceeds(agent.limits.context)
-    decision = await (compact(agent, thread, prompt) if too_long else _ask_model(agent, prompt))
+    decision = await _decide(agent, thread, prompt)
     planned = await _plan_ahead(ports, agent, thread, decision)
     try:
         events = [decision, planned.event] if planned else [decision]
@@ -134,6 +135,19 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
         spent = make_event("discarded", **paid)
         return await append_fact(ports.store, thread, lambda _: spent)
     return await run_planned(ports, thread, planned) if planned else thread
+
+
+async def _decide(agent: BoundAgent, thread: Thread, prompt: Prompt) -> Event:
+    """Ask the model for a step, or first for a summary if the prompt is too long."""
+    if prompt.exceeds(agent.limits.context):
+        return await compact(agent, thread, prompt)
+    try:
+        return await _ask_model(agent, prompt)
+    except PromptTooLong:
+        last = [past.type for past in thread.events[-MAX_COMPACTIONS:]]
+        if len(prompt.blocks) < 2 or last == ["compacted"] * MAX_COMPACTIONS:
+            raise
+        return await compact(agent, thread, prompt)
 
 
 async def _plan_ahead(

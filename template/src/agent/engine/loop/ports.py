@@ -31,6 +31,8 @@ class Reply:
     and `cache_write`; what is unknown is left out."""
     stop: Literal["end", "truncated", "refused"] = "end"
     model: str = ""
+    format: str = ""
+    """How it was asked for and why, if not in the strongest way."""
 
 
 class LLM(Protocol):
@@ -38,7 +40,9 @@ class LLM(Protocol):
         """Ask for one JSON object that fits `schema`.
 
         Raises:
-            Unavailable: no answer now, after the SDK's own retries.
+            ModelUnavailable: no answer now.
+            PromptTooLong: the prompt has to be shortened.
+            ModelRefused: asking again does not help.
         """
 
 
@@ -151,7 +155,8 @@ class BoundAgent:
     def charge(self, reply: Reply) -> dict[str, Any]:
         """Return what an event records of the cost of a reply."""
         price = {"price": self.price} if self.price else {}
-        return {"tokens": reply.tokens, "model": reply.model, **price}
+        form = {"format": reply.format} if reply.format else {}
+        return {"tokens": reply.tokens, "model": reply.model, **form, **price}
 
 
 CHARGE = ("tokens", "model", "price")
