@@ -1616,4 +1616,32 @@ FAULTS = [
         "after_s",
         "llms/test_failures.py::test_the_quota_of_a_minute_is_waited_for",
     ),
+    Fault(
+        "a dearer model answers in silence",
+        "llms/fallback.py",
+        "        if (dearer or not same) and",
+        "        if False and",
+        "llms/test_fallback.py::test_a_dearer_model_needs_a_word[other0]",
+    ),
+    Fault(
+        "a second model answers at once",
+        "llms/fallback.py",
+        "        return asked - since >= self._after_s and",
+        "        return",
+        "llms/test_fallback.py::test_the_second_answers_once_the_first_was_away_for_long",
+    ),
+    Fault(
+        "a step does not say that another model answered",
+        "llms/fallback.py",
+        "replace(reply, instead_of=first, price=choice.price)",
+        "reply",
+        "llms/test_fallback.py::test_the_second_answers_once_the_first_was_away_for_long",
+    ),
+    Fault(
+        "the options of an agent are not sent",
+        "models.py",
+        "options.over(self.options)",
+        "self.options",
+        "test_build.py::test_the_options_of_an_agent_reach_its_model",
+    ),
 ]

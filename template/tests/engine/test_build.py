@@ -9,10 +9,15 @@ import pytest
 
 from agent.engine import Agent, Finish, parts
 from agent.engine.build import Application
+from agent.engine.context.window import Prompt
+from agent.engine.llms.fallback import FallbackLLM
 from agent.engine.llms.scripted import ScriptedLLM
-from agent.engine.log.errors import Misconfigured, RedactionFailed
+from agent.engine.log.errors import Misconfigured, ModelRefused, RedactionFailed
 from agent.engine.log.events import make_event
+from agent.engine.log.thread import Thread
 from agent.engine.loop.api import launch
+from agent.engine.loop.ports import Reply
+from agent.engine.options import ModelOptions
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -26,6 +31,7 @@ from .domain import (
     make_result,
     make_start,
     make_step,
+    make_thread,
     store_thread,
 )
 
@@ -208,3 +214,61 @@ async def test_if_that_fails_nothing_is_stored(
     with pytest.raises(RedactionFailed):
         await launch(built.ports, "t", "secret", actor="ana", delivery="1", source="user")
     assert await made.ids() == []
+
+
+def make_named(name: str) -> Any:
+    """Return a model that answers with its name."""
+
+    async def answer(*_: object) -> Reply:
+        return Reply(name, {})
+
+    return answer
+
+
+async def test_the_models_of_a_list_are_asked_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    app = Application({"least": least("Hi.")}, {"mine": make_named}, store=MemoryStore)
+    agent = app.build(lambda _: "mine:a, mine:b").ports.default
+    assert isinstance(agent.llm, FallbackLLM)
+    assert (await agent.llm(Prompt("", (), 0, ""), {})).text == "a"
+    assert agent.model == "mine:a, mine:b"
+
+
+async def test_an_owner_chooses_the_model_by_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    def choose(thread: Thread) -> str:
+        match thread.last_message:
+            case "broken":
+                raise ValueError("oh")
+            case "elsewhere":
+                return "nowhere:x"
+        return "mine:big" if thread.state.version > 1 else ""
+
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    one = replace(least("Hi."), model=choose)
+    app = Application({"least": one}, {"mine": make_named}, store=MemoryStore)
+    agent = app.build(lambda _: "mine:small").ports.default
+    short, long = make_thread(make_message()), make_thread(make_message(), make_message())
+    for thread, name in ((short, "small"), (long, "big"), (short, "small")):
+        chosen = agent.for_thread(thread)
+        assert chosen.model == f"mine:{name}"
+        assert (await chosen.llm(Prompt("", (), 0, ""), {})).text == name
+    assert agent.for_thread(long).llm is agent.for_thread(long).llm
+    with pytest.raises(ModelRefused, match=r"`model` of the agent failed \(ValueError: oh\)"):
+        agent.for_thread(make_thread(make_message("broken")))
+    with pytest.raises(Misconfigured, match="'nowhere:x' is none of"):
+        agent.for_thread(make_thread(make_message("elsewhere")))
+
+
+def test_the_options_of_an_agent_reach_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    got: list[ModelOptions] = []
+
+    def make(name: str, options: ModelOptions) -> Any:
+        got.append(options)
+        return make_named(name)
+
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    monkeypatch.setitem(parts.LLMS, "mine", make)
+    monkeypatch.setenv("MODEL_OPTIONS", '{"effort": "high", "max_output": 100}')
+    one = replace(least("Hi."), options=ModelOptions(effort="low"))
+    Application({"least": one}, store=MemoryStore).build(lambda _: "mine:a")
+    assert got == [ModelOptions(effort="low", max_output=100)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .loop.actions import Action, Ask, Call, Finish, Run, Wait
     from .loop.agent import Agent
     from .loop.steps import Step
+    from .options import ModelOptions
 
 __all__ = [
     "Action",
@@ -24,6 +25,7 @@ __all__ = [
     "Event",
     "Finish",
     "Limits",
+    "ModelOptions",
     "Run",
     "Step",
     "Thread",
@@ -40,6 +42,7 @@ _HOMES = {
     "Event": "log.events",
     "Finish": "loop.actions",
     "Limits": "log.state",
+    "ModelOptions": "options",
     "Run": "loop.actions",
     "Step": "loop.steps",
     "Thread": "log.thread",

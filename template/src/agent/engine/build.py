@@ -10,12 +10,13 @@ from pathlib import Path
 from . import parts
 from .context.window import Prompts
 from .llms.output import JsonSteps
-from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
 from .loop.agent import Agent
 from .loop.ports import LLM, BoundAgent, Channel, Ports
 from .loop.steps import Summarize
 from .loop.store import Store
+from .models import Models
+from .options import ModelOptions
 from .people.access import list_readers
 from .people.identity import PeopleFile
 from .people.names import check_names
@@ -50,28 +51,30 @@ class Application:
         """Plug everything together; an agent whose model is "" can do everything but think."""
         if not self.agents:
             raise Misconfigured("app.py names no agent: agents={...} needs at least one")
-        models = {name: model_of(name) for name in self.agents}
-        prices = Prices.from_env()
-        agents = {name: self._bind(name, models[name], prices) for name in self.agents}
+        names = {name: model_of(name) for name in self.agents}
+        models = Models(self.llms, Prices.from_env(), ModelOptions.from_env())
+        agents = {name: self._bind(name, names[name], models) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
         directory = PeopleFile()
         for name, agent in self.agents.items():
             check_names(directory, name, agent.decide, agent.responsible)
         redact = guard_redact(self.redact) if self.redact else str
-        ports = Ports(parts.store(models, self.store), notifier, agents, directory, redact)
+        ports = Ports(parts.store(names, self.store), notifier, agents, directory, redact)
         ports.store.list_readers = partial(list_readers, ports)
         if self.redact:
             redact_store(ports.store, redact)
-        return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers], prices)
+        return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers], models.prices)
 
-    def _bind(self, name: str, model: str, prices: Prices) -> BoundAgent:
-        agent, price = self.agents[name], prices.find(model)
-        if model and not price and isfinite(agent.limits.cost):
+    def _bind(self, name: str, model: str, models: Models) -> BoundAgent:
+        agent = self.agents[name]
+        options = agent.options.check(f"Agent {name!r}")
+        bound = models.bind(model, options)
+        if model and not bound["price"] and isfinite(agent.limits.cost):
             log.warning("The agent %r has a limit of cost, but %r has no price", name, model)
+        choose = partial(models.choose, agent.model, model, options) if agent.model else None
         return BoundAgent(
             name,
-            model,
-            llm=self._llm(model),
+            **bound,
             steps=JsonSteps(agent.steps),
             summaries=JsonSteps(Summarize),
             decide=agent.decide,
@@ -82,20 +85,8 @@ class Application:
             responsible=agent.responsible,
             readers=agent.readers,
             may=agent.may,
-            price=price,
+            choose=choose if model else None,
         )
-
-    def _llm(self, model: str) -> LLM:
-        if not model:
-            return ScriptedLLM.of()
-        provider, _, name = model.partition(":")
-        llms = {**parts.LLMS, **self.llms}
-        if provider in parts.OTHERS - llms.keys():
-            add = f"create-12-factor-agent add {provider}"
-            raise Misconfigured(f"MODEL={model!r} is of a part that is not here; add it: {add}")
-        if provider not in llms:
-            raise Misconfigured(f"MODEL={model!r} is none of {', '.join(sorted(llms))}")
-        return llms[provider](name)
 
 
 def _prompts(prompts: Path | str) -> Prompts:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from agent.engine.llms.anthropic import AnthropicLLM
 from agent.engine.llms.providers import Server, Stop
+from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, STEPS
 from .providers import SERVES, Answer, FakeServer, ProviderContract
@@ -111,3 +113,24 @@ class TestAnthropic(ProviderContract):
         server.answers = [Answer({**self.build_reply(SERVES), "stop_reason": reason})]
 
         assert (await llm(PROMPT, STEPS.schema)).stop == stop
+
+    async def test_options_are_sent_by_their_names_here(self, server: FakeServer) -> None:
+        options = ModelOptions(
+            effort="low",
+            max_output=500,
+            temperature=0.5,
+            service_tier="flex",
+            cache_ttl="1h",
+            extra_body={"seed": 7},
+            extra_headers={"x-team": "kitchen"},
+        )
+        async with self.open(replace(self.at(server), options=options)) as llm:
+            await llm(PROMPT, STEPS.schema)
+
+        body = server.sent[0]
+        assert (body["max_tokens"], body["temperature"]) == (500, 0.5)
+        assert (body["service_tier"], body["seed"]) == ("flex", 7)
+        assert body["output_config"]["effort"] == "low"
+        assert body["output_config"]["format"]["type"] == "json_schema"
+        assert body["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
+        assert server.headers[0]["x-team"] == "kitchen"

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 
@@ -12,6 +13,7 @@ from google.genai import Client
 
 from agent.engine.llms.gemini import GeminiLLM
 from agent.engine.llms.providers import Server, Stop
+from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, STEPS
 from .providers import SERVES, Answer, FakeServer, ProviderContract
@@ -108,3 +110,23 @@ class TestGemini(ProviderContract):
         server.answers = [Answer(said)]
 
         assert (await llm(PROMPT, STEPS.schema)).stop == stop
+
+    async def test_options_are_sent_by_their_names_here(self, server: FakeServer) -> None:
+        options = ModelOptions(
+            effort="low",
+            max_output=500,
+            temperature=0.5,
+            service_tier="flex",
+            cache_ttl="1h",
+            extra_body={"seed": 7},
+            extra_headers={"x-team": "kitchen"},
+        )
+        async with self.open(replace(self.at(server), options=options)) as llm:
+            await llm(PROMPT, STEPS.schema)
+
+        body = server.sent[0]
+        config = body["generationConfig"]
+        assert (config["maxOutputTokens"], config["temperature"]) == (500, 0.5)
+        assert config["thinkingConfig"] == {"thinking_level": "LOW"}
+        assert (body["serviceTier"], body["seed"]) == ("flex", 7)
+        assert server.headers[0]["x-team"] == "kitchen"

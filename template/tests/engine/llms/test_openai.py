@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from agent.engine.llms.openai import OpenaiLLM
+from agent.engine.llms.openai import MARK, ROUTER_MARK, OpenaiLLM, choose_mark
 from agent.engine.llms.providers import Server, Stop
+from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, SERVE, STEPS, say
 from .providers import SERVES, Answer, FakeServer, ProviderContract
@@ -164,3 +165,42 @@ class TestOpenai(ProviderContract):
 
         assert (reply.stop, reply.text) == (stop, text)
         assert reply.model
+
+    @pytest.mark.parametrize("own", [True, False])
+    async def test_options_are_sent_by_their_names_here(
+        self, server: FakeServer, own: bool
+    ) -> None:
+        options = ModelOptions(
+            effort="low",
+            max_output=500,
+            temperature=0.5,
+            service_tier="flex",
+            cache_ttl="1h",
+            extra_body={"seed": 7},
+            extra_headers={"x-team": "kitchen"},
+        )
+        at = replace(self.at(server), own=own, options=options)
+        async with self.open(at) as llm:
+            await llm(replace(PROMPT, thread_id="thread-1"), STEPS.schema)
+
+        body = server.sent[0]
+        limit = "max_completion_tokens" if own else "max_tokens"
+        assert body[limit] == 500
+        assert (body["reasoning_effort"], body["temperature"]) == ("low", 0.5)
+        assert (body["service_tier"], body["seed"]) == ("flex", 7)
+        assert body.get("prompt_cache_key") == ("thread-1" if own else None)
+        assert server.headers[0]["x-team"] == "kitchen"
+
+    @pytest.mark.parametrize(
+        ("url", "mark"),
+        [
+            ("https://kitchen.openai.azure.com/openai/v1", MARK),
+            ("https://openrouter.ai/api/v1", ROUTER_MARK),
+            ("https://notopenrouter.ai/v1", {}),
+            ("http://localhost:11434/v1", {}),
+        ],
+    )
+    def test_marks_go_where_they_are_taken(
+        self, server: FakeServer, url: str, mark: dict[str, Any]
+    ) -> None:
+        assert choose_mark(replace(self.at(server), url=url)) == mark

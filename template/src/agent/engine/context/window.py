@@ -41,6 +41,8 @@ class Prompt:
     """About how many the blocks have; see `Window`."""
     decisions: int = 0
     """How many steps, valid or not, the thread took before."""
+    thread_id: str = ""
+    """For a provider that sends requests with one cache to one server."""
 
     def exceeds(self, limit: int) -> bool:
         """Say whether it has more tokens than `limit`, and could be shorter."""
@@ -77,7 +79,9 @@ class Window:
             self.tokens += estimate_tokens(*blocks)
         self.version, blocks = thread.state.version, self.blocks
         ask, decisions = prompts.next_step, self.decisions
-        return Prompt(prompts.system, tuple(blocks), self.seen, ask, self.tokens, decisions)
+        return Prompt(
+            prompts.system, tuple(blocks), self.seen, ask, self.tokens, decisions, thread.id
+        )
 
 
 def render_prompt(thread: Thread, prompts: Prompts, render: Render | None = None) -> Prompt:

@@ -9,12 +9,13 @@ from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
+from ..options import ModelOptions
 from .ladder import NATIVE, Form, Ladder, build_turns
 from .providers import CONNECT_S, Server, Stop, read_text
 
 MAX_TOKENS = 16_000
 """Of a reply and its thinking: the API requires a limit, and a stream for much larger ones."""
-MARK = {"cache_control": {"type": "ephemeral"}}
+MARK = {"type": "ephemeral"}
 STOPS: dict[Any, Stop] = {"end_turn": "end", "stop_sequence": "end", "refusal": "refused"}
 COUNTS = {
     "input": ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"],
@@ -30,11 +31,11 @@ class AnthropicLLM:
         self._ladder = Ladder("json schema", "words", marks=True, told=server.told)
 
     @classmethod
-    def from_env(cls, model: str) -> Self:
+    def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:
         """`MODEL=anthropic:<model>`"""
         from anthropic import AsyncAnthropic, Timeout
 
-        at = Server.from_env("anthropic", model, "https://api.anthropic.com")
+        at = Server.from_env("anthropic", model, "https://api.anthropic.com", options)
         timeout = Timeout(at.timeout_s, connect=CONNECT_S)
         client = AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=timeout, max_retries=0)
         return cls(client, at)
@@ -48,14 +49,34 @@ class AnthropicLLM:
     async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from anthropic import AnthropicError
 
-        system, user = build_turns(prompt, **MARK if form.marks else {})
+        mark = {
+            "cache_control": MARK
+            | ({"ttl": ttl} if (ttl := self._server.options.cache_ttl) else {})
+        }
+        system, user = build_turns(prompt, **mark if form.marks else {})
         native = {"format": {"type": "json_schema", "schema": schema}}
         body = {"model": self._server.model, "max_tokens": MAX_TOKENS}
         body |= {"system": system["content"], "messages": [user]}
         body |= {"output_config": native} if form.format == NATIVE else {}
-        ask = partial(self._client.post, "/v1/messages", cast_to=object, body=body)
+        ask = partial(self._post, self._add_options(body))
         match answer := await self._server.get_answer(ask, AnthropicError):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")
                 return self._server.build_reply(read_text(content), stop, answer, COUNTS)
         raise self._server.reject(answer)
+
+    def _post(self, body: dict[str, Any]) -> Any:
+        headers = {"headers": {**self._server.options.extra_headers}}
+        return self._client.post("/v1/messages", cast_to=object, body=body, options=headers)
+
+    def _add_options(self, body: dict[str, Any]) -> dict[str, Any]:
+        options = self._server.options
+        given = {
+            "max_tokens": options.max_output,
+            "temperature": options.temperature,
+            "service_tier": options.service_tier,
+        }
+        body = body | {name: each for name, each in given.items() if each is not None}
+        if options.effort:
+            body["output_config"] = {"effort": options.effort} | body.get("output_config", {})
+        return body | dict(options.extra_body)

@@ -9,9 +9,11 @@ from typing import Any, Self
 
 from ..context.window import Prompt
 from ..loop.ports import Reply
+from ..options import ModelOptions
 from .ladder import NATIVE, Form, Ladder, build_turns
 from .providers import Server, Stop, read_text
 
+HOME = "https://generativelanguage.googleapis.com"
 STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
 INPUT, OUTPUT = ["promptTokenCount"], ["candidatesTokenCount", "thoughtsTokenCount"]
 COUNTS = {"input": INPUT, "output": OUTPUT, "cached": ["cachedContentTokenCount"]}
@@ -23,12 +25,12 @@ class GeminiLLM:
         self._ladder = Ladder("json schema", "json mode", told=server.told)
 
     @classmethod
-    def from_env(cls, model: str) -> Self:
+    def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:
         """`MODEL=gemini:<model>`"""
         from google.genai import Client
         from httpx2 import AsyncClient
 
-        at = Server.from_env("gemini", model, "https://generativelanguage.googleapis.com")
+        at = Server.from_env("gemini", model, HOME, options)
         http: Any = {"base_url": at.url, "api_version": "v1beta", "retry_options": {"attempts": 1}}
         http |= {"timeout": round(at.timeout_s * 1000), "httpx_async_client": AsyncClient()}
         return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
@@ -50,6 +52,7 @@ class GeminiLLM:
         }
         config |= {"response_json_schema": schema} if form.format == NATIVE else {}
         generate, model = self._client.aio.models.generate_content, self._server.model
+        config |= self._list_options()
         ask = partial(generate, model=model, contents=user, config=config)
         match answer := await self._server.get_answer(ask, APIError, HTTPError):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
@@ -58,3 +61,16 @@ class GeminiLLM:
                 stop = STOPS.get(said.get("finishReason"), "refused")
                 return self._server.build_reply(words, stop, answer, COUNTS)
         raise self._server.reject(answer)
+
+    def _list_options(self) -> dict[str, Any]:
+        options = self._server.options
+        given: dict[str, Any] = {
+            "max_output_tokens": options.max_output,
+            "temperature": options.temperature,
+            "thinking_config": {"thinking_level": options.effort} if options.effort else None,
+        }
+        body = dict(options.extra_body)
+        body |= {"serviceTier": options.service_tier} if options.service_tier else {}
+        http = {"headers": {**options.extra_headers}, "extra_body": body}
+        given["http_options"] = http if options.extra_headers or body else None
+        return {name: each for name, each in given.items() if each is not None}

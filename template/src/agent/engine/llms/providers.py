@@ -19,6 +19,7 @@ from ..log.errors import (
 )
 from ..log.events import cut
 from ..loop.ports import Reply
+from ..options import ModelOptions
 from ..settings import mask_url, optional, required
 from .failures import Failure, Kind, name_cause, read_failure
 
@@ -51,9 +52,12 @@ class Server:
     """The provider itself, and not a server with the same API."""
     told: bool = True
     """The model has to be shown the schema in the prompt."""
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     @classmethod
-    def from_env(cls, provider: str, model: str, home: str) -> Self:
+    def from_env(
+        cls, provider: str, model: str, home: str, options: ModelOptions | None = None
+    ) -> Self:
         """Read `<PROVIDER>_API_KEY`, `<PROVIDER>_BASE_URL` (default `home`), `MODEL_TIMEOUT_S` and
         `<PROVIDER>_SCHEMA_IN_PROMPT`.
 
@@ -72,7 +76,9 @@ class Server:
         own = url == home.rstrip("/")
         key = required(f"{name}_API_KEY", hint) if own else optional(f"{name}_API_KEY")
         told = _read_switch(f"{name}_SCHEMA_IN_PROMPT", not own)
-        return cls(provider, model, url, key or "none", _read_timeout_s(), own, told)
+        options = options or ModelOptions()
+        timeout_s = options.timeout_s or _read_timeout_s()
+        return cls(provider, model, url, key or "none", timeout_s, own, told, options)
 
     async def get_answer(self, ask: Callable[[], Awaitable[Any]], *errors: type[Exception]) -> Any:
         """Return the answer as plain JSON, with the names that the API uses.

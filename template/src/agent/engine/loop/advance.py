@@ -123,7 +123,7 @@ def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
     if prefetched := await _prefetch(ports, agent, thread):
         return prefetched
-    prompt = window.prompt(thread, agent.prompts)
+    agent, prompt = agent.for_thread(thread), window.prompt(thread, agent.prompts)
     decision = await _decide(agent, thread, prompt)
     planned = await _plan_ahead(ports, agent, thread, decision)
     try:

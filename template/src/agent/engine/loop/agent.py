@@ -11,6 +11,7 @@ from typing import Any, Literal
 from ..context.rendering import Render
 from ..log.state import Limits
 from ..log.thread import Thread
+from ..options import ModelOptions
 from .actions import Action
 
 Act = Literal["write", "cancel"]
@@ -41,6 +42,10 @@ class Agent:
     """`readers(thread)`: who else may read a thread: people and teams of people.toml, or `anyone`
     for all who are signed in. The people who started it, took part or are asked, and
     administrators, may always read it. Run `agent reindex` after you change it."""
+    model: Callable[[Thread], str] | None = None
+    """`model(thread)`: which model decides next, named as in `MODEL`; "" is the one of `MODEL`."""
+    options: ModelOptions = field(default_factory=ModelOptions)
+    """How its model is asked; what is set here comes before `MODEL_OPTIONS`."""
     may: May | None = None
     """`may(person, act, thread)`: whether a reader may write to a thread, or cancel it. None allows
     both to all readers."""

@@ -4,7 +4,7 @@ An adapter is one module with one class that fits, and a `from_env()`; `build.py
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..context.rendering import Render
@@ -33,6 +33,9 @@ class Reply:
     model: str = ""
     format: str = ""
     """How it was asked for and why, if not in the strongest way."""
+    instead_of: str = ""
+    """The model that is away, if another one answered; `price` is then that of the other."""
+    price: dict[str, Any] | None = None
 
 
 class LLM(Protocol):
@@ -151,12 +154,19 @@ class BoundAgent:
     may: May | None = None
     price: dict[str, Any] | None = None
     """Of its model in `prices.toml`; None if it has none."""
+    choose: Callable[[Thread], Mapping[str, Any]] | None = None
+    """Returns `model`, `llm` and `price` for a thread, if the owner chooses them."""
+
+    def for_thread(self, thread: Thread) -> "BoundAgent":
+        """Return the agent with the model of a thread."""
+        return replace(self, **self.choose(thread)) if self.choose else self
 
     def charge(self, reply: Reply) -> dict[str, Any]:
         """Return what an event records of the cost of a reply."""
-        price = {"price": self.price} if self.price else {}
-        form = {"format": reply.format} if reply.format else {}
-        return {"tokens": reply.tokens, "model": reply.model, **form, **price}
+        price = reply.price if reply.instead_of else self.price
+        more = {"format": reply.format, "instead_of": reply.instead_of, "price": price}
+        paid = {"tokens": reply.tokens, "model": reply.model}
+        return paid | {name: each for name, each in more.items() if each}
 
 
 CHARGE = ("tokens", "model", "price")

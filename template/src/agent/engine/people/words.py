@@ -36,7 +36,9 @@ def describe_event(thread: Thread, event: Event) -> Sentence:
         case "message":
             return Sentence(who, f"said{_format_source(event)}", data["text"])
         case "step":
-            return Sentence(who, "chose", call=data["call"])
+            away = data.get("instead_of")
+            did = f"chose in place of {away}, which is away:" if away else "chose"
+            return Sentence(who, did, call=data["call"])
         case "invalid_step":
             return Sentence(who, "returned an invalid step", data["error"], more=data["output"])
         case "tool_started" | "tool_finished" | "tool_failed":
