@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import parts
 from .context.window import Prompts
+from .llms.check import check_union
 from .llms.output import JsonSteps
 from .llms.scripted import ScriptedLLM
 from .log.errors import Misconfigured
@@ -68,11 +69,14 @@ class Application:
         agent, price = self.agents[name], prices.find(model)
         if model and not price and isfinite(agent.limits.cost):
             log.warning("The agent %r has a limit of cost, but %r has no price", name, model)
+        steps = JsonSteps(agent.steps)
+        for unchecked in check_union(steps):
+            log.warning("The agent %r: %s", name, unchecked)
         return BoundAgent(
             name,
             model,
             llm=self._llm(model),
-            steps=JsonSteps(agent.steps),
+            steps=steps,
             summaries=JsonSteps(Summarize),
             decide=agent.decide,
             prompts=_prompts(agent.prompts),

@@ -50,7 +50,10 @@ SCHEMA = {
             "type": "object",
         },
         "Ingredient": {
-            "properties": {"title": {"type": "string"}, "default": {"type": "integer"}},
+            "properties": {
+                "title": {"type": "string"},
+                "default": {"type": "integer", "description": "From 1 to 10. Default: 1."},
+            },
             "required": ["title", "default"],
             "type": "object",
             "additionalProperties": False,
@@ -60,7 +63,10 @@ SCHEMA = {
             "description": "Look a recipe up.",
             "properties": {
                 "intent": {"type": "string", "enum": ["search"]},
-                "title": {"type": "string"},
+                "title": {
+                    "type": "string",
+                    "description": "At least 1 character. Matches the regular expression `\\S`.",
+                },
             },
             "required": ["intent", "title"],
             "type": "object",
@@ -89,6 +95,7 @@ def test_a_tuple_becomes_a_list_of_either() -> None:
     assert make_portable(pair) == {
         "type": "array",
         "items": {"anyOf": [{"type": "string"}, {"enum": [1]}]},
+        "description": "Exactly 2 items, in this order: string, 1.",
     }
 
 

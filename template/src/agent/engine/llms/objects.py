@@ -6,7 +6,12 @@ too many, the whole reply is refused: the rest could be part of a value.
 
 import json
 import re
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
 from typing import Any
+
+from ..log.events import cut
 
 _WORDS = "think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad"
 _THINKING = re.compile(
@@ -37,24 +42,35 @@ def find_objects(text: str) -> list[str]:
     return [text]
 
 
-def load_object(span: str) -> Any:
+def load_object(span: str, read_float: Callable[[str], float] = float) -> Any:
     """Load one object: JSON, or JSON with trailing commas, comments or Python's spelling.
 
     Raises:
         ValueError: it is neither, or it has a key twice.
     """
     try:
-        return _load_strictly(span)
+        return _load_strictly(span, read_float)
     except ValueError:
         if "\\/" in span:  # one character in JSON, two in Python
             raise
-        return _load_strictly(_TOKEN.sub(_respell, span))
+        return _load_strictly(_TOKEN.sub(_respell, span), read_float)
 
 
-def _load_strictly(text: str) -> Any:
+def read_exactly(text: str) -> float:
+    """Return a number, if it has no more digits than are kept. Raises ValueError."""
+    number = float(text)
+    with suppress(ArithmeticError):  # of exponents that no decimal has
+        if Decimal(repr(number)) == Decimal(text):
+            return number
+    raise ValueError(f"the number {cut(text, 40)} has too many digits; write it as text")
+
+
+def _load_strictly(text: str, read_float: Callable[[str], float] = float) -> Any:
     try:
         # strict=False: a line break in a string can only mean a line break.
-        return json.loads(text, strict=False, object_pairs_hook=_build_unique)
+        return json.loads(
+            text, strict=False, object_pairs_hook=_build_unique, parse_float=read_float
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
