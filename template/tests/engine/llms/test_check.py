@@ -64,7 +64,7 @@ class Tags(RootModel[set[str]]):
 
 class Folder(BaseModel):
     name: str
-    folders: list["Folder"] = []
+    folders: list["Folder"]
 
 
 def shape(annotation: Any, **options: Any) -> type[Step]:
@@ -221,6 +221,12 @@ def test_a_default_that_its_own_field_refuses_is_refused() -> None:
         check_union(JsonSteps(shape(Annotated[str, AfterValidator(reject)], default="no")))
 
 
+def test_a_default_that_only_shows_when_left_out_is_refused() -> None:
+    """Defaults are not validated, so the type of one may be wrong."""
+    with pytest.raises(Misconfigured, match=r"Pay\.note: it is written as 5, .* not accept"):
+        check_union(JsonSteps(shape(str, default_factory=lambda: 5)))
+
+
 def test_a_rule_about_two_fields_is_met_or_warned_about() -> None:
     class Between(Step):
         intent: Literal["between"]
@@ -267,7 +273,11 @@ NAMED = TypeAliasType("NAMED", Search | Serve)
 """What `type NAMED = Search | Serve` is from Python 3.12 on."""
 
 
-@pytest.mark.parametrize("union", [NAMED, NAMED | Cook, TypeAliasType("Again", NAMED)])
+@pytest.mark.parametrize(
+    "union",
+    [NAMED, NAMED | Cook, TypeAliasType("Again", NAMED)],
+    ids=["the union", "with another shape", "named twice"],
+)
 def test_a_named_union_is_the_union_it_names(union: Any) -> None:
     steps = JsonSteps(union)
 
@@ -302,6 +312,13 @@ def test_a_decimal_keeps_its_digits(number: str, read: str) -> None:
     reply = say({"intent": "pay", "amount": 1, "note": 0}).replace("0", number)
 
     assert MONEY.read(reply)["note"] == read
+
+
+def test_a_decimal_is_described_as_text() -> None:
+    note = MONEY.schema["properties"]["next_step"]["properties"]["note"]
+
+    assert note["type"] == "string"
+    assert 'such as "12.50"' in note["description"]
 
 
 @pytest.mark.parametrize("number", ["12345678901234567890.12", "0.1234567890123456789", "1e-999"])

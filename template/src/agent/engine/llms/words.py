@@ -48,6 +48,8 @@ def _list_rules(schema: dict[str, Any]) -> Iterator[str]:
     keys = schema.get("propertyNames", {})
     if "enum" in keys:
         yield f"Keys: {', '.join(map(str, keys['enum']))}."
+    if "$ref" in keys:
+        yield f"Each key is a {_name_kind(keys)}."
     for pattern in schema.get("patternProperties", ()):
         yield f"Each key matches the regular expression `{pattern}`."
     if schema.get("default") is not None and "const" not in schema:
