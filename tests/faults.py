@@ -1591,14 +1591,14 @@ FAULTS = [
     ),
     Fault(
         "a field that could not be checked is not mentioned",
-        "llms/check.py",
+        "llms/calls.py",
         "        self.unchecked.append(",
         "        str(",
         f"{CHECK}::test_a_field_without_a_known_valid_value_is_a_warning",
     ),
     Fault(
         "an optional value is never left out",
-        "llms/check.py",
+        "llms/calls.py",
         "if key != name}",
         "if key}",
         f"{CHECK}::test_a_default_that_only_shows_when_left_out_is_refused",

@@ -2,35 +2,19 @@
 
 import json
 from collections.abc import Iterator
-from itertools import chain, zip_longest
-from math import ceil, inf, isfinite
+from itertools import chain, islice, zip_longest
 from typing import Any
 
 from .patterns import make_match
+from .scalars import make_numbers, make_texts
 
 Schema = dict[str, Any]
 
-MOST = 12
-"""Of the values of one node."""
+MOST, FEW = 12, 4
+"""Of the values of one node, and of numbers."""
 DEEPEST = 4
 """How often shapes may contain each other in one value."""
 
-_TEXTS = ("text", "Some Words", "1", " b ")
-_FORMATS: dict[str, tuple[str, ...]] = {
-    "base64url": ("YWJj",),
-    "date": ("2026-03-01",),
-    "date-time": ("2026-03-01T09:00:00Z", "2026-03-01T09:00:00.5+02:00", "2026-03-01T09:00:00"),
-    "duration": ("PT1H30M", "P1D"),
-    "email": ("ana@example.org",),
-    "file-path": ("/",),
-    "ipv4": ("192.0.2.1",),
-    "ipv4network": ("192.0.2.0/24",),
-    "ipv6": ("2001:db8::1",),
-    "ipv6network": ("2001:db8::/32",),
-    "time": ("09:00:00", "09:00:00Z"),
-    "uri": ("https://example.org/a", "https://example.org"),
-    "uuid": ("6f1e1e6e-0000-4000-8000-000000000001", "6f1e1e6e-0000-4000-8000-000000000002"),
-}
 _FREE = ("text", 1, {"a": [1.5, None]}, True)
 
 
@@ -60,14 +44,15 @@ def _generate(node: Schema, definitions: Schema, depth: int) -> Iterator[Any]:
         case {"type": "array"}:
             yield from _make_lists(node, definitions, depth)
         case {"type": "string", "format": "decimal"}:
-            yield from map(str, _make_numbers({**node, "type": "number"}))
+            numbers = make_numbers({**node, "type": "number"})
+            yield from map(str, islice(numbers, FEW))
         case {"contentMediaType": "application/json"}:
             inside = make_samples(node.get("contentSchema", {}), definitions, depth)
             yield from map(json.dumps, inside)
         case {"type": "string"}:
-            yield from _make_texts(node)
+            yield from make_texts(node)
         case {"type": "integer" | "number"}:
-            yield from _make_numbers(node)
+            yield from islice(make_numbers(node), FEW)
         case {"type": "boolean"}:
             yield from (True, False)
         case {"type": "null"}:
@@ -76,35 +61,11 @@ def _generate(node: Schema, definitions: Schema, depth: int) -> Iterator[Any]:
             yield from _FREE
 
 
-def _make_texts(node: Schema) -> Iterator[str]:
-    least, most = node.get("minLength", 0), node.get("maxLength", 1_000)
-    if "pattern" in node:
-        text = make_match(node["pattern"])
-        yield from [text] if text is not None and least <= len(text) <= most else []
-    for text in _FORMATS.get(node.get("format", ""), _TEXTS):
-        yield (text * (least // len(text) + 1) if len(text) < least else text)[:most]
-
-
-def _make_numbers(node: Schema) -> Iterator[float]:
-    whole, step = node["type"] == "integer", node.get("multipleOf")
-    least, above = node.get("minimum", -inf), node.get("exclusiveMinimum", -inf)
-    most, below = node.get("maximum", inf), node.get("exclusiveMaximum", inf)
-    low, high = max(least, above), min(most, below)
-    bounds = [bound for bound in (low, high) if isfinite(bound)]
-    some: list[float] = [1, 0, 7, -3, *([] if whole else [2.5, 0.25])]
-    some += [bound + more for bound in bounds for more in (0, 1, -1)]
-    some += [sum(bounds) / 2] if len(bounds) == 2 else []
-    for number in some:
-        if step or whole:
-            number = ceil(number / (step or 1)) * (step or 1)
-        if least <= number <= most and above < number < below:
-            yield number
-
-
 def _make_lists(node: Schema, definitions: Schema, depth: int) -> Iterator[list[Any]]:
     if "prefixItems" in node:
-        columns = [make_samples(one, definitions, depth) for one in node["prefixItems"]]
-        yield from map(list, _pad(columns))
+        places = enumerate(node["prefixItems"])
+        columns = {place: make_samples(one, definitions, depth) for place, one in places}
+        yield from (list(row.values()) for row in _pad(columns))
         return
     items = make_samples(node.get("items") or {}, definitions, depth)
     least, most = node.get("minItems", 0), node.get("maxItems", MOST)
@@ -121,9 +82,8 @@ def _make_objects(node: Schema, definitions: Schema, depth: int) -> Iterator[Sch
     columns = {name: make_samples(inner, definitions, depth) for name, inner in properties.items()}
     required = {name: columns[name] for name in node.get("required", ()) if name in columns}
     full = {name: values for name, values in columns.items() if values or name in required}
-    for chosen in (full, required):
-        for row in _pad([*chosen.values()]) if properties else ():
-            yield dict(zip(chosen, row, strict=True))
+    rows = chain(_pad(full), islice(_pad(required), 1))
+    yield from rows if properties else ()
     inner = node.get("additionalProperties") or next(
         iter(node.get("patternProperties", {}).values()), False
     )
@@ -146,11 +106,11 @@ def _make_keys(node: Schema, definitions: Schema, depth: int) -> Iterator[list[s
         yield from (["a", "b"], ["1", "2"], ["true", "false"])
 
 
-def _pad(columns: list[list[Any]]) -> Iterator[list[Any]]:
+def _pad(columns: dict[Any, list[Any]]) -> Iterator[dict[Any, Any]]:
     """Return rows with a value of each column, until each value was in one."""
-    if all(columns):
-        for row in range(max(map(len, columns), default=1)):
-            yield [values[row % len(values)] for values in columns]
+    if all(columns.values()):
+        for row in range(max(map(len, columns.values()), default=1)):
+            yield {name: values[row % len(values)] for name, values in columns.items()}
 
 
 def _interleave(lists: list[list[Any]]) -> Iterator[Any]:
