@@ -36,6 +36,7 @@ OPENAI = "llms/test_openai.py::TestOpenai"
 POSTGRES = "stores/postgres/test_store.py"
 PROCRASTINATE = "runners/procrastinate/test_runner.py"
 WEBHOOK = "webhook/test_routes.py"
+CHECK = "llms/test_check.py"
 
 FAULTS = [
     # -- who may allow what --
@@ -1643,5 +1644,113 @@ FAULTS = [
         "options.over(self.options)",
         "self.options",
         "test_build.py::test_the_options_of_an_agent_reach_its_model",
+    ),
+    Fault(
+        "a union that never works starts",
+        "build.py",
+        "        for unchecked in check_union(steps):",
+        "        for unchecked in ():",
+        "test_build.py::test_an_agent_whose_shape_would_lose_a_value_does_not_start",
+    ),
+    Fault(
+        "a value that is lost when it is written is accepted at start",
+        "llms/faults.py",
+        "        steps.validate(call)",
+        "        steps.parse(call)",
+        f"{CHECK}::test_a_shape_that_can_never_work_is_refused_with_reason_and_remedy[SecretStr]",
+    ),
+    Fault(
+        "the examples of a field are not tried",
+        "llms/samples.py",
+        'chain(node.get("examples", ()), ',
+        "chain((), ",
+        f"{CHECK}::test_a_value_that_only_an_example_has_is_tried",
+    ),
+    Fault(
+        "a field that could not be checked is not mentioned",
+        "llms/calls.py",
+        "        self.unchecked.append(",
+        "        str(",
+        f"{CHECK}::test_a_field_without_a_known_valid_value_is_a_warning",
+    ),
+    Fault(
+        "an optional value is never left out",
+        "llms/calls.py",
+        "if key != name}",
+        "if key}",
+        f"{CHECK}::test_a_default_that_only_shows_when_left_out_is_refused",
+    ),
+    Fault(
+        "one of two keys that mean the same is lost",
+        "llms/output.py",
+        "        if has_merged_keys(step, call):",
+        "        if False:",
+        f"{CHECK}::test_two_spellings_of_one_key_are_refused",
+    ),
+    Fault(
+        "a decimal loses digits",
+        "llms/output.py",
+        "read_exactly if exact else float",
+        "float",
+        f"{CHECK}::test_a_number_that_would_lose_digits_is_refused_with_words"
+        "[12345678901234567890.12]",
+    ),
+    Fault(
+        "a model may write a decimal as a number",
+        "llms/union.py",
+        '        return {**number, **text, "format": "decimal"}',
+        '        return {"anyOf": [number, {**text, "format": "decimal"}]}',
+        f"{CHECK}::test_a_decimal_is_described_as_text",
+    ),
+    Fault(
+        "a named union is not the union it names",
+        "llms/union.py",
+        '    if hasattr(union, "__value__"):',
+        "    if False:",
+        f"{CHECK}::test_a_named_union_is_the_union_it_names[the union]",
+    ),
+    Fault(
+        "an option of a union that is not JSON is left out without a word",
+        "llms/union.py",
+        "        raise _NotJson(error_info)",
+        "        return super().handle_invalid_for_json_schema(schema, error_info)",
+        f"{CHECK}::test_a_type_that_is_not_json_is_refused_by_its_field",
+    ),
+    Fault(
+        "rules that strict modes refuse are not said",
+        "llms/schema.py",
+        "    if words := describe_rules(schema):",
+        '    if words := "":',
+        "llms/test_output.py::test_the_schema_is_unchanged",
+    ),
+    Fault(
+        "sets have the order of the process",
+        "llms/written.py",
+        "return sorted(inner, key=as_json) if isinstance(value, set | frozenset) else inner",
+        "return inner",
+        "loop/test_edits.py::test_sets_are_in_one_order_wherever_they_are",
+    ),
+    Fault(
+        "a quoted step is taken for the model's own",
+        "llms/output.py",
+        "        if found and in_prose and not whole:",
+        "        if False:",
+        "llms/test_output.py"
+        "::test_every_other_reply_is_refused_with_a_message_for_the_model[a quoted step]",
+    ),
+    Fault(
+        "a misspelled field is dropped",
+        "llms/tolerance.py",
+        "    if not fields.keys() <= value.keys():",
+        "    if False:",
+        "llms/test_output.py::test_every_other_reply_is_refused_with_a_message_for_the_model"
+        "[an optional field is misspelled]",
+    ),
+    Fault(
+        "of several meanings one is chosen",
+        "llms/tolerance.py",
+        "return fits[0] if len(fits) == 1 else value",
+        "return fits[0] if fits else value",
+        "llms/test_tolerance.py::test_where_several_things_could_be_meant_nothing_changes",
     ),
 ]

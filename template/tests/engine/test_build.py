@@ -3,11 +3,12 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import AfterValidator, SecretStr
 
-from agent.engine import Agent, Finish, parts
+from agent.engine import Agent, Finish, Step, parts
 from agent.engine.build import Application
 from agent.engine.context.window import Prompt
 from agent.engine.llms.fallback import FallbackLLM
@@ -103,6 +104,34 @@ def test_a_missing_system_prompt_is_named(folder: Path) -> None:
 def test_an_unknown_model_is_named(model: str, problem: str) -> None:
     with pytest.raises(Misconfigured, match=problem):
         Application({"least": least("Hi.")}).build(lambda _: model)
+
+
+def test_an_agent_whose_shape_would_lose_a_value_does_not_start() -> None:
+    class Charge(Step):
+        intent: Literal["charge"]
+        card: SecretStr
+
+    agent = replace(least("Hi."), steps=Done | Charge)
+    with pytest.raises(Misconfigured, match=r"Charge\.card: a secret is written as asterisks"):
+        Application({"least": agent}).build(no_model)
+
+
+def test_a_field_that_could_not_be_checked_is_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Charge(Step):
+        intent: Literal["charge"]
+        card: Annotated[str, AfterValidator({"4242": "4242"}.__getitem__)]
+
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    app = Application(
+        {"least": replace(least("Hi."), steps=Done | Charge)},
+        {"mine": make_named},
+        store=MemoryStore,
+    )
+    app.build(lambda _: "mine:a")
+    (logged,) = (one.getMessage() for one in caplog.records if "least" in one.getMessage())
+    assert logged.startswith("Agent 'least': Charge: no valid call was found to check it with")
 
 
 def test_each_agent_has_the_model_that_is_set_for_it() -> None:

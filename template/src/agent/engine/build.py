@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import parts
 from .context.window import Prompts
+from .llms.check import check_union
 from .llms.output import JsonSteps
 from .log.errors import Misconfigured
 from .loop.agent import Agent
@@ -72,10 +73,13 @@ class Application:
         if model and not bound["price"] and isfinite(agent.limits.cost):
             log.warning("The agent %r has a limit of cost, but %r has no price", name, model)
         choose = partial(models.choose, agent.model, model, options) if agent.model else None
+        steps = JsonSteps(agent.steps)
+        for unchecked in check_union(steps):
+            log.log(logging.WARNING if model else logging.DEBUG, "Agent %r: %s", name, unchecked)
         return BoundAgent(
             name,
             **bound,
-            steps=JsonSteps(agent.steps),
+            steps=steps,
             summaries=JsonSteps(Summarize),
             decide=agent.decide,
             prompts=_prompts(agent.prompts),

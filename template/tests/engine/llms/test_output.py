@@ -50,7 +50,10 @@ SCHEMA = {
             "type": "object",
         },
         "Ingredient": {
-            "properties": {"title": {"type": "string"}, "default": {"type": "integer"}},
+            "properties": {
+                "title": {"type": "string"},
+                "default": {"type": "integer", "description": "From 1 to 10. Default: 1."},
+            },
             "required": ["title", "default"],
             "type": "object",
             "additionalProperties": False,
@@ -60,7 +63,10 @@ SCHEMA = {
             "description": "Look a recipe up.",
             "properties": {
                 "intent": {"type": "string", "enum": ["search"]},
-                "title": {"type": "string"},
+                "title": {
+                    "type": "string",
+                    "description": "At least 1 character. Matches the regular expression `\\S`.",
+                },
             },
             "required": ["intent", "title"],
             "type": "object",
@@ -89,6 +95,7 @@ def test_a_tuple_becomes_a_list_of_either() -> None:
     assert make_portable(pair) == {
         "type": "array",
         "items": {"anyOf": [{"type": "string"}, {"enum": [1]}]},
+        "description": "Exactly 2 items, in this order: string, 1.",
     }
 
 
@@ -123,8 +130,8 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
     "fence that is not closed": (f"```json\n{WRAPPED}", SEARCH),
     "prose before": (f"Sure, here's my step: {WRAPPED}", SEARCH),
     "prose after": (f"{WRAPPED}\nLet me know, it's fun!", SEARCH),
-    "prose with braces": (f"I fill {{title}} in: {S}", SEARCH),
-    "data in prose": (f'Having seen {{"found": ["leek soup"]}} I say {S}', SEARCH),
+    "prose with braces": (f"I fill {{title}} in: {WRAPPED}", SEARCH),
+    "data in prose": (f'Having seen {{"found": ["leek soup"]}} I say {WRAPPED}', SEARCH),
     "said twice": (f"{S}\nAgain:\n```json\n{WRAPPED}\n```", SEARCH),
     "tag of a tool call": (f"<tool_call>\n{S}\n</tool_call>", SEARCH),
     "name and arguments": (f'{{"name": "search", "arguments": {SEARCH_ARGUMENTS}}}', SEARCH),
@@ -148,7 +155,7 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
         {"intent": "serve", "message": "a,}"},
     ),
     "Python": ("{'next_step': {'intent': 'search', 'title': 'leek soup'}}", SEARCH),
-    "Python's literals": (f"I say {COOK}", COOK),
+    "Python's literals": (f"I say {dict(next_step=COOK)}", COOK),
     "Python's quotes": (
         """{'intent': 'serve', 'message': "it's \\"so\\""}""",
         {"intent": "serve", "message": 'it\'s "so"'},
@@ -178,7 +185,7 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
     "a brace too many": (WRAPPED + "}", SEARCH),
     "a brace too many, later": (f"```\n{WRAPPED}\n}}}}\n```", SEARCH),
     "braces in a text": (
-        'So: {"intent": "serve", "message": "}{ {\'intent\': 1}"}.',
+        'So: {"next_step": {"intent": "serve", "message": "}{ {\'intent\': 1}"}}.',
         {"intent": "serve", "message": "}{ {'intent': 1}"},
     ),
     "a tag in a text": (
@@ -189,6 +196,30 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
         '{"intent": "serve", "message": "\\u00e9\\n\\\\"}',
         {"intent": "serve", "message": "é\n\\"},
     ),
+    "JSON in a text": (json.dumps(WRAPPED), SEARCH),
+    "a step in a text": (json.dumps({"next_step": S}), SEARCH),
+    "arguments in a text": (
+        json.dumps({"name": "search", "arguments": SEARCH_ARGUMENTS}),
+        SEARCH,
+    ),
+    "typographic quotes": ("{“next_step”: {“intent”: “search”, “title”: “leek soup”}}", SEARCH),
+    "an apostrophe in typographic quotes": (
+        "{“intent”: “serve”, “message”: “it's done”}",
+        {"intent": "serve", "message": "it's done"},
+    ),
+    "a number as text": (json.dumps({**COOK, "minutes": "25"}), COOK),
+    "a whole number with a point": (json.dumps({**COOK, "minutes": 25.0}), COOK),
+    "a whole number with a point, as text": (json.dumps({**COOK, "minutes": "25.0"}), COOK),
+    "casing of a value": (json.dumps({**COOK, "course": "First"}), COOK),
+    "an unknown field and none missing": (
+        '{"intent": "serve", "message": "It is ready.", "confidence": 0.9}',
+        SERVE,
+    ),
+    "an unknown field of a part": (
+        json.dumps({**COOK, "main": {"title": "leek", "default": 2, "organic": True}}),
+        COOK,
+    ),
+    "a part in a text": (json.dumps({**COOK, "main": json.dumps(COOK["main"])}), COOK),
     "wrapped a hundred times": (f"{'[' * 100}{S}{']' * 100}", SEARCH),
     "defaults left out": (
         json.dumps({k: v for k, v in COOK.items() if k not in ("others", "spice")}),
@@ -206,17 +237,32 @@ REFUSED = {
     "no intent": '{"next_step": {"title": "a"}}',
     "intent only in a text": 'x {"title": "my intent"}',
     "a field is missing": '{"intent": "search"}',
-    "a field is unknown": '{"intent": "serve", "message": "a", "to": "b"}',
+    "a field is unknown and another missing": '{"intent": "serve", "mesage": "a"}',
+    "an optional field is misspelled": json.dumps(
+        {("spices" if name == "spice" else name): value for name, value in COOK.items()}
+    ),
+    "a quoted step": f"I ignore this injected instruction: {V}",
+    "a step that is refused": f"I will not run {V}",
+    "a step in a question": f"Should I run this? {V}",
+    "a quoted step in a fence": f"They wrote:\n```json\n{V}\n```",
+    "a quoted call of a tool": (
+        'The mail says {"name": "serve", "arguments": {"message": "a"}}, which I ignore.'
+    ),
+    "typographic quotes inside others": "{“intent”: “serve”, “message”: “say “hi” now”}",
+    "a text of a text": json.dumps("I would search for leek soup with intent."),
     "a field of a part is unknown": json.dumps({**COOK, "main": {"title": "leek", "defualt": 2}}),
     "a rule only Pydantic knows": '{"intent": "search", "title": ""}',
     "true for a number": json.dumps({**COOK, "minutes": True}),
-    "a number as text": json.dumps({**COOK, "minutes": "25"}),
+    "a fraction as text": json.dumps({**COOK, "minutes": "2.5"}),
+    "a number in words": json.dumps({**COOK, "minutes": "25 min"}),
+    "a number of another notation": json.dumps({**COOK, "minutes": "0x19"}),
+    "a large number that is not exact": json.dumps({**COOK, "minutes": 1e300}),
     "a truth as text": json.dumps({**COOK, "vegan": "yes"}),
     "a fraction of a minute": json.dumps({**COOK, "minutes": 2.5}),
     "infinite": json.dumps(COOK).replace("0.5", "1e999"),
     "Infinity": json.dumps(COOK).replace("0.5", "Infinity"),
     "not a number": json.dumps(COOK).replace("0.5", "NaN"),
-    "another casing of a value": json.dumps({**COOK, "course": "First"}),
+    "a value that is nearly right": json.dumps({**COOK, "course": "firsts"}),
     "two steps": f"{S} or {V}",
     "two steps in a list": f"[{S}, {V}]",
     "two steps in two fences": f"```json\n{S}\n```\n```json\n{V}\n```",
@@ -263,7 +309,6 @@ REFUSED = {
     "not closed": WRAPPED[:-1],
     "cut in a text": '{"next_step": {"intent": "search", "title": "leek',
     "cut in a fence": '```json\n{"next_step": {"intent": "search", "title": "leek\n```',
-    "JSON in a text": json.dumps(WRAPPED),
     "half a character": '{"intent": "serve", "message": "\\ud800"}',
     "a character no store keeps": '{"intent": "serve", "message": "a\\u0000b"}',
     "a text too long to keep": say({"intent": "serve", "message": "a" * 100_001}),
@@ -390,6 +435,7 @@ def test_most_mixtures_of_bad_habits_are_read() -> None:
         mix_habits(step, some)
         for count in (1, 2, 3)
         for some in combinations(HABITS, count)
+        if "prose" not in some or "wrapped" in some
         for step in (SEARCH, COOK, SERVE)
     ]
 

@@ -6,7 +6,12 @@ too many, the whole reply is refused: the rest could be part of a value.
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from ..log.events import cut
 
 _WORDS = "think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad"
 _THINKING = re.compile(
@@ -21,45 +26,66 @@ _TOKEN = re.compile(  # possessive, so that a million odd characters take linear
     | {_COMMENT}) | \b(?:True|False|None)\b | \b[A-Za-z_]\w*+(?=\s*+:) """,
     re.DOTALL | re.VERBOSE,
 )
+_MARKUP = re.compile(r"```[ \t]*\w*|`|</?[\w:]+>|<\|[^<|>]*\|>|[\s\[\]{},;\ufeff]")
+"""What may stand around an object that is not prose."""
 _LITERALS = {"True": "true", "False": "false", "None": "null"}
 
 
-def find_objects(text: str) -> list[str]:
-    """Return the outermost objects in `text`, or all of it if it is JSON itself.
+class Found(NamedTuple):
+    objects: list[str]
+    """The outermost ones, in order; all of the text if it is JSON itself."""
+    in_prose: bool
+    """Words stand around them, other than thinking, fences and tags."""
+
+
+def find_objects(text: str) -> Found:
+    """Find the objects in a reply.
 
     Raises:
         ValueError: it is not certain where they start and end.
     """
     try:
-        _load_strictly(text)
+        load_strictly(text)
     except ValueError:
-        return _skip_thinking(text)
-    return [text]
+        objects, outside = _skip_thinking(text)
+        return Found(objects, bool(_MARKUP.sub("", outside)))
+    return Found([text], False)
 
 
-def load_object(span: str) -> Any:
+def load_object(span: str, read_float: Callable[[str], float] = float) -> Any:
     """Load one object: JSON, or JSON with trailing commas, comments or Python's spelling.
 
     Raises:
         ValueError: it is neither, or it has a key twice.
     """
     try:
-        return _load_strictly(span)
+        return load_strictly(span, read_float)
     except ValueError:
         if "\\/" in span:  # one character in JSON, two in Python
             raise
-        return _load_strictly(_TOKEN.sub(_respell, span))
+        return load_strictly(_TOKEN.sub(_respell, span), read_float)
 
 
-def _load_strictly(text: str) -> Any:
+def read_exactly(text: str) -> float:
+    """Return a number, if it has no more digits than are kept. Raises ValueError."""
+    number = float(text)
+    with suppress(ArithmeticError):  # of exponents that no decimal has
+        if Decimal(repr(number)) == Decimal(text):
+            return number
+    raise ValueError(f"the number {cut(text, 40)} has too many digits; write it as text")
+
+
+def load_strictly(text: str, read_float: Callable[[str], float] = float) -> Any:
     try:
         # strict=False: a line break in a string can only mean a line break.
-        return json.loads(text, strict=False, object_pairs_hook=_build_unique)
+        return json.loads(
+            text, strict=False, object_pairs_hook=build_unique, parse_float=read_float
+        )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
 
-def _build_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def build_unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) < len(pairs):
         raise ValueError("it has a key twice")
     return dict(pairs)
@@ -81,25 +107,29 @@ def _requote(character: re.Match[str]) -> str:
     return {"\\'": "'", '"': '\\"'}.get(character[0], character[0])
 
 
-def _skip_thinking(text: str) -> list[str]:
+def _skip_thinking(text: str) -> tuple[list[str], str]:
+    """Return the objects outside of thinking, and what else stands there."""
     found: list[str] = []
+    outside = ""
     depth = end = 0
     for tag in _THINKING.finditer(text):
         if depth == 0:
-            found += _find_closed(text[end : tag.start()])
-        if (
-            tag["close"] and depth == 0
-        ):  # it was opened in the prompt, so all before it was thinking
-            found.clear()
+            spans, rest = _find_closed(text[end : tag.start()])
+            found, outside = found + spans, outside + rest
+        if tag["close"] and depth == 0:  # opened in the prompt, so all before it was thinking
+            found, outside = [], ""
         depth = max(depth - 1, 0) if tag["close"] else depth + 1
         end = tag.end()
     if depth:
         raise ValueError("the thinking does not end")
-    return found + _find_closed(text[end:])
+    spans, rest = _find_closed(text[end:])
+    return found + spans, outside + rest
 
 
-def _find_closed(text: str) -> list[str]:
+def _find_closed(text: str) -> tuple[list[str], str]:
+    """Return the objects that are closed, and the text around them."""
     spans: list[str] = []
+    outside = ""
     depth = start = end = 0
     quote, escaped = "", False
     for place, char in enumerate(text):
@@ -109,7 +139,8 @@ def _find_closed(text: str) -> list[str]:
         elif char in "\"'" and depth:
             quote = char
         elif char == "{":
-            start = start if depth else place
+            if depth == 0:
+                start, outside = place, outside + text[end:place]
             depth += 1
         elif char == "}" and depth == 0 and text[end:place].strip("} \t\r\n"):
             raise ValueError("there is a closing brace too many")
@@ -120,4 +151,4 @@ def _find_closed(text: str) -> list[str]:
                 spans.append(text[start:end])
     if depth:
         raise ValueError("an object is not closed")
-    return spans
+    return spans, outside + text[end:]

@@ -6,19 +6,18 @@ tolerant if only one meaning is possible; a value that was cut off is never comp
 
 import json
 import re
-from collections import deque
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
-from types import UnionType
-from typing import Annotated, Any, Union, get_origin
+from typing import Any
 
-from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from ..log.errors import InvalidStep
 from ..log.events import CallJson, as_json, cap_event, cut, make_event
 from ..loop.steps import Step
-from .objects import find_objects, load_object
+from .objects import find_objects, load_object, load_strictly, read_exactly
 from .schema import list_intents, wrap_schema
+from .tolerance import respell, straighten_quotes
+from .union import describe_union
+from .written import has_merged_keys, sort_sets
 
 _MENTIONS = re.compile("intent|next_step|arguments|parameters", re.IGNORECASE)
 
@@ -29,14 +28,15 @@ MAX_REPLY = 1_000_000
 class JsonSteps:
     """Provides the schema of the steps that a model may take, and reads its replies.
 
-    `union` is a union of `Step` classes.
+    `union` is a union of `Step` classes, or one of them.
     """
 
     def __init__(self, union: Any) -> None:
-        if get_origin(union) in (Union, UnionType):
-            union = Annotated[union, Field(discriminator="intent")]
-        self._adapter: TypeAdapter[Step] = TypeAdapter(union)
-        self.schema = wrap_schema(self._adapter.json_schema())
+        self._adapter, self.definition = describe_union(union)
+        self.tagged = not {"oneOf", "anyOf"}.isdisjoint(self.definition)
+        self.schema = wrap_schema(self.definition)
+        exact = '"format": "decimal"' in json.dumps(self.definition)
+        self._read_float = read_exactly if exact else float
         self._intents = {name.lower(): name for name in list_intents(self.schema)}
 
     def validate(self, call: CallJson) -> Step:
@@ -47,6 +47,8 @@ class JsonSteps:
                 written and read again.
         """
         step = self._parse_step(call)
+        if has_merged_keys(step, call):
+            raise InvalidStep("an object has two keys that mean the same; write each key once")
         try:
             written = self.write(step)
             again = self._parse_step(written)
@@ -61,7 +63,7 @@ class JsonSteps:
 
     def write(self, step: Step) -> CallJson:
         """Return the call of a typed step, by alias, the same in every process."""
-        call: CallJson = _sort_sets(step, step.model_dump(mode="json", by_alias=True))
+        call: CallJson = sort_sets(step, step.model_dump(mode="json", by_alias=True))
         return call
 
     def read(self, text: str) -> CallJson:
@@ -74,7 +76,7 @@ class JsonSteps:
         """
         calls: list[CallJson] = []
         for value in self._find_candidates(text):
-            call = self.write(self.validate(value))
+            call = self.write(self._validate_respelled(value))
             if cap_event(make_event("step", call=call)).data["call"] != call:
                 raise InvalidStep("a value is too long, or has characters that cannot be stored")
             if as_json(call) not in map(as_json, calls):  # == takes True for 1
@@ -88,11 +90,25 @@ class JsonSteps:
             )
         return calls[0]
 
+    def _validate_respelled(self, value: Any) -> Step:
+        """Validate a step, in the spelling of the schema if that is another one."""
+        try:
+            return self.validate(value)
+        except InvalidStep:
+            other = respell(value, self.schema)
+            if as_json(other) == as_json(value):  # == takes 5.0 for 5
+                raise
+            return self.validate(other)
+
+    def parse(self, call: CallJson) -> Step:
+        """Return the typed step of a call. Raises ValidationError, or what a validator raises."""
+        text = json.dumps(call)
+        # strict: true is not 1. forbid: a misspelled optional field is not a missing one.
+        return self._adapter.validate_json(text, strict=True, extra="forbid")
+
     def _parse_step(self, value: Any) -> Step:
         try:
-            text = json.dumps(value)
-            # strict: true is not 1. forbid: a misspelled optional field is not a missing one.
-            return self._adapter.validate_json(text, strict=True, extra="forbid")
+            return self.parse(value)
         except ValidationError as error:
             raise InvalidStep(_explain(error)) from None
         except (ValueError, RecursionError) as error:
@@ -103,19 +119,24 @@ class JsonSteps:
     def _find_candidates(self, text: str) -> list[Any]:
         if len(text) > MAX_REPLY:
             raise InvalidStep(f"the reply is longer than {MAX_REPLY} characters")
-        found: list[Any] = []
+        found, whole = list[Any](), False
         try:
-            for span in find_objects(text):
+            objects, in_prose = find_objects(straighten_quotes(text))
+            for span in objects:
                 mentions = _MENTIONS.search(span)
                 try:
-                    value = self._unwrap(load_object(span))
+                    loaded = load_object(span, self._read_float)
+                    value = self._unwrap(loaded)
                 except ValueError:
                     if mentions or found:  # after a step it could be part of that step
                         raise
                     continue
                 found += [value] if mentions else []
+                whole = whole or (isinstance(loaded, dict) and "next_step" in loaded)
         except ValueError as error:
             raise InvalidStep(f"the reply is not one JSON object: {error}") from None
+        if found and in_prose and not whole:  # it may quote a step that is not its own
+            raise InvalidStep('in a text only {"next_step": …} counts; answer with nothing else')
         return found
 
     def _unwrap(self, value: Any) -> Any:
@@ -126,6 +147,10 @@ class JsonSteps:
                     return {**value, "intent": self._intents.get(intent.strip().lower(), intent)}
                 case {"next_step": inner} | [inner]:
                     value = inner
+                case str(text):
+                    value = load_strictly(text)
+                case {"name": str(), "arguments": str(text)}:
+                    value = {**value, "arguments": load_strictly(text)}
                 case {"name": str(name), "arguments": dict(arguments)} | {
                     "name": str(name),
                     "parameters": dict(arguments),
@@ -137,38 +162,6 @@ class JsonSteps:
 
 def _name_error(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _sort_sets(value: Any, written: Any) -> Any:
-    """Return `written`, the JSON of `value`, with the elements of sets in one order.
-
-    What a serializer of the owner's wrote in another form than that of the value stays as it is.
-    """
-    if isinstance(value, RootModel):
-        return _sort_sets(value.root, written)
-    if isinstance(value, set | frozenset | list | tuple | deque):
-        if not isinstance(written, list) or len(written) != len(value):
-            return written
-        inner = [_sort_sets(*pair) for pair in zip(value, written, strict=True)]
-        return sorted(inner, key=as_json) if isinstance(value, set | frozenset) else inner
-    if not isinstance(written, dict):
-        return written
-    if is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in dataclass_fields(value)}
-    match value:
-        case dict() if len(value) == len(written):
-            pairs = zip(value.values(), written.items(), strict=True)
-            return {name: _sort_sets(item, text) for item, (name, text) in pairs}
-        case BaseModel():
-            by_alias = {
-                field.serialization_alias or field.alias or name: getattr(value, name)
-                for name, field in type(value).__pydantic_fields__.items()
-            }
-            return {
-                name: _sort_sets(by_alias[name], text) if name in by_alias else text
-                for name, text in written.items()
-            }
-    return written
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,11 +1,13 @@
 """Builds one portable JSON schema that the strict mode of every provider accepts.
 
-Nothing here loosens what is accepted: Pydantic still enforces the keywords that are left out when
-it reads the reply.
+Nothing here loosens what is accepted: the keywords that are left out are said in descriptions, and
+Pydantic still enforces them when it reads the reply.
 """
 
 from collections.abc import Iterator
 from typing import Any
+
+from .words import describe_rules
 
 _KEPT = frozenset(
     "$defs $ref additionalProperties anyOf description enum items properties required type".split()
@@ -28,7 +30,7 @@ def wrap_schema(definition: dict[str, Any]) -> dict[str, Any]:
 
 def make_portable(schema: Any) -> Any:
     """Rewrite a JSON schema: `anyOf` for `oneOf`, `enum` for `const`, `intent` first, all fields
-    required, no others allowed, and nothing beside a `$ref`."""
+    required, no others allowed, nothing beside a `$ref`, and all other rules in words."""
     if not isinstance(schema, dict):
         return schema
     out = {
@@ -40,20 +42,24 @@ def make_portable(schema: Any) -> Any:
         fields = out["properties"]
         out["properties"] = {name: fields[name] for name in sorted(fields, key="intent".__ne__)}
         out |= {"required": list(out["properties"]), "additionalProperties": False}
+    if words := describe_rules(schema):
+        said = str(out.get("description", "")).rstrip()
+        said += "." if said[-1:].isalnum() else ""
+        out["description"] = f"{said} {words}".strip()
     if "$ref" in out and "description" in out:
         out["anyOf"] = [{"$ref": out.pop("$ref")}]
     return out
 
 
 def list_shapes(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the object schema of each step that a wrapped schema allows."""
+    """Return the object schema of each step that a wrapped schema allows, portable or not."""
     definitions = schema.get("$defs", {})
 
     def walk(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if "$ref" in node:
             yield from walk(definitions[node["$ref"].rpartition("/")[2]])
-        elif "anyOf" in node:
-            for option in node["anyOf"]:
+        elif options := node.get("anyOf") or node.get("oneOf"):
+            for option in options:
                 yield from walk(option)
         elif "intent" in node.get("properties", {}):
             yield node
@@ -78,6 +84,8 @@ def _respell(schema: dict[str, Any]) -> dict[str, Any]:
         out["enum"] = [out.pop("const")]
     if "prefixItems" in out:
         out["items"] = {"anyOf": out.pop("prefixItems")}
+    if "patternProperties" in out:
+        (out["additionalProperties"],) = out["patternProperties"].values()
     return out
 
 
