@@ -14,6 +14,7 @@ AgentError
 ├── RedactionFailed  the owner's `redact` raised, so that nothing may be stored
 ├── Misconfigured    a setting is missing or wrong
 │   └── ModelRefused the model rejects the key, the quota, its name or the request
+│       └── NotRecorded  nothing is recorded for this prompt
 └── ToolError        raised by a tool that is sure that nothing happened
 """
 
@@ -77,6 +78,10 @@ class Misconfigured(AgentError):
 
 class ModelRefused(Misconfigured):
     """Retrying does not help, so people are asked. The same cause has the same text."""
+
+
+class NotRecorded(ModelRefused):
+    """A recording is replayed, and has no reply to this prompt."""
 
 
 class ToolError(AgentError):
