@@ -146,5 +146,5 @@ async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
 
 def _find_model(agent: BoundAgent, path: Path, reported: str) -> str:
     """Return which model, named as in `MODEL`, a provider's reply is of."""
-    known = [optional_model(agent.name), *(list_models(path) if path.exists() else ())]
+    known = [optional_model(agent.name), *list_models(path)]
     return next((model for model in known if is_reported_name(reported, model)), reported)

@@ -69,9 +69,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         asyncio.run(_try(chosen, apps[0].prices, concurrency, as_json, keep=not recorded))
 
     @group.command()
-    def record(
-        model: Models = None, everything: All = False, concurrency: Concurrency = 8
-    ) -> None:
+    def record(model: Models = None, everything: All = False, concurrency: Concurrency = 8) -> None:
         """Ask models about new and stale cases, and store their answers for the tests."""
         apps = _build_apps(build, model, recorded=False)
         pairs = [pair for app in apps for pair in _list_pairs(app, [], [])]
@@ -137,7 +135,7 @@ def _replay(pairs: Pairs, models: list[str]) -> Pairs:
     replayed: dict[str, list[BoundAgent]] = {}
     for agent in {agent.name: agent for agent, _ in pairs}.values():
         path = FOLDER / agent.name / RECORDINGS
-        names = list_models(path) if path.exists() else []
+        names = list_models(path)
         replayed[agent.name] = [
             replace(agent, model=name, llm=RecordedLLM(None, path, name))
             for name in names
@@ -150,9 +148,7 @@ def _replay(pairs: Pairs, models: list[str]) -> Pairs:
     return found
 
 
-async def _try(
-    pairs: Pairs, prices: Prices, concurrency: int, as_json: bool, keep: bool
-) -> None:
+async def _try(pairs: Pairs, prices: Prices, concurrency: int, as_json: bool, keep: bool) -> None:
     trials, before = list[Trial](), saved.find_last(map(_name, pairs)) if keep else {}
     stopping = "\nStopping. These are the results so far."
     with handle_interrupt(lambda: Screen().say(stopping)):
@@ -203,9 +199,7 @@ def _report(
 async def _record(pairs: Pairs, everything: bool, concurrency: int) -> None:
     agents = {(agent.name, agent.model): agent for agent, _ in pairs}
     models = {
-        key: RecordedLLM(
-            agent.llm, FOLDER / agent.name / RECORDINGS, agent.model, again=everything
-        )
+        key: RecordedLLM(agent.llm, FOLDER / agent.name / RECORDINGS, agent.model, again=everything)
         for key, agent in agents.items()
     }
     asked = [(replace(agent, llm=models[agent.name, agent.model]), case) for agent, case in pairs]

@@ -91,9 +91,7 @@ def _list_changed(trials: Iterable[Trial], before: Mapping[Key, Trial]) -> list[
     return [trial for trial in known if trial.verdict != before[trial.key].verdict]
 
 
-def _describe_change(
-    trials: list[Trial], before: Mapping[Key, Trial], prices: Prices
-) -> list[str]:
+def _describe_change(trials: list[Trial], before: Mapping[Key, Trial], prices: Prices) -> list[str]:
     both = [trial for trial in trials if trial.key in before]
     if not both:
         return []

@@ -55,7 +55,7 @@ class Case:
     judge: "Judge | None" = None
 
 
-Judge = Callable[[Case, Thread], str | None | Awaitable[str | None]]
+Judge = Callable[[Case, Thread], str | Awaitable[str | None] | None]
 """`judge(case, thread)`, sync or async: why the steps that the model took are bad, None if they are
 good. They are the last events of the thread."""
 
@@ -118,10 +118,9 @@ def _load_judge(path: Path) -> Judge | None:
     if not path.exists():
         return None
     spec = spec_from_file_location(f"evals.{path.parent.name}.judge", path)
-    assert spec and spec.loader, "a .py file has a loader"
-    module = module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = module_from_spec(spec)  # type: ignore[arg-type]  # of a .py file there is one
+        spec.loader.exec_module(module)  # type: ignore[union-attr]
         judge: Judge = module.judge
     except Exception as error:  # of the owner's file
         problem = f"{type(error).__name__}: {error}"

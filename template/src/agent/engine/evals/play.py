@@ -85,7 +85,9 @@ class _Tools:
         fit = [stub for stub in self._stubs if not find_difference(call, stub.call)]
         if not fit:
             return None
-        chosen = next((stub for stub in fit if all(stub is not used for used in self._used)), fit[-1])
+        chosen = next(
+            (stub for stub in fit if all(stub is not used for used in self._used)), fit[-1]
+        )
         self._used.append(chosen)
         return chosen
 

@@ -93,7 +93,8 @@ async def try_case(agent: BoundAgent, case: Case) -> Trial:
     """Try a case on the model of an agent."""
     meter = _Meter(agent.llm)
     outcome = await attempt(_judge, agent, case, meter, timeout_s=TRIAL_S)
-    verdict, reason = outcome.output or ("error", outcome.error)
+    failed: tuple[Verdict, str] = ("error", outcome.error or "")
+    verdict, reason = failed if outcome.error is not None else outcome.output
     return Trial(agent.name, case.name, agent.model, verdict, reason, tuple(meter.calls))
 
 

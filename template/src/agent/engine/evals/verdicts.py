@@ -100,7 +100,7 @@ async def replay(agent: BoundAgent, case: Case, path: Path) -> dict[str, str]:
     A model of which not all is recorded that it would read now is left out.
     """
     misses: dict[str, str] = {}
-    for model in recorded.list_models(path) if path.exists() else ():
+    for model in recorded.list_models(path):
         with suppress(NotRecorded):
             misses[model] = await find_miss(agent, case, RecordedLLM(None, path, model))
     return misses
@@ -108,5 +108,4 @@ async def replay(agent: BoundAgent, case: Case, path: Path) -> dict[str, str]:
 
 def is_scripted(path: Path) -> bool:
     """Return whether no model was recorded yet; what was written by hand proves nothing of one."""
-    models = recorded.list_models(path) if path.exists() else []
-    return all(map(recorded.is_scripted, models))
+    return all(map(recorded.is_scripted, recorded.list_models(path)))

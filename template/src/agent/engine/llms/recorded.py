@@ -73,8 +73,9 @@ class RecordedLLM:
 
 
 def list_models(path: Path) -> list[str]:
-    """Return the models that a file has recordings of, named as in `MODEL`."""
-    return list(dict.fromkeys(str(line.get("model", "")) for line in _read_replies(path)))
+    """Return the models that a file has recordings of, named as in `MODEL`; none without it."""
+    lines = _read_replies(path) if path.exists() else []
+    return list(dict.fromkeys(str(line.get("model", "")) for line in lines))
 
 
 def is_scripted(model: str) -> bool:
