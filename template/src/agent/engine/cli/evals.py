@@ -63,7 +63,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
         The exit code is 1 unless all pass. Results are saved in data/evals/.
         """
         apps = _build_apps(build, model, recorded)
-        pairs = [pair for app in apps for pair in _list_pairs(app, agent or [], case or [])]
+        pairs = _list_all(apps, agent or [], case or [])
         hint = f"{MODEL_HINT} `--recorded` needs none."
         chosen = _replay(pairs, model or []) if recorded else _check_models(pairs, hint)
         asyncio.run(_try(chosen, apps[0].prices, concurrency, as_json, keep=not recorded))
@@ -72,7 +72,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
     def record(model: Models = None, everything: All = False, concurrency: Concurrency = 8) -> None:
         """Ask models about new and stale cases, and store their answers for the tests."""
         apps = _build_apps(build, model, recorded=False)
-        pairs = [pair for app in apps for pair in _list_pairs(app, [], [])]
+        pairs = _list_all(apps, [], [])
         asyncio.run(_record(_check_models(pairs, MODEL_HINT), everything, concurrency))
 
     @group.command()
@@ -102,6 +102,12 @@ def _build_apps(build: Build, models: list[str] | None, recorded: bool) -> list[
         return build(lambda _: model)
 
     return [build_one(model) for model in dict.fromkeys(models or ())] or [build(optional_model)]
+
+
+def _list_all(apps: list[App], agents: list[str], names: list[str]) -> Pairs:
+    """Return each case that is meant on every model, before the next case."""
+    columns = (_list_pairs(app, agents, names) for app in apps)
+    return [pair for row in zip(*columns, strict=True) for pair in row]
 
 
 def _list_pairs(app: App, agents: list[str], names: list[str]) -> Pairs:
