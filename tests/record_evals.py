@@ -89,7 +89,7 @@ def main() -> None:
 def record() -> None:
     """Do it, inside the agent."""
     from agent.app import application
-    from agent.engine.evals.cases import read_cases
+    from agent.engine.evals.reading import read_cases
     from agent.engine.evals.verdicts import find_miss
     from agent.engine.llms.recorded import RecordedLLM
     from agent.engine.llms.scripted import ScriptedLLM

@@ -18,7 +18,8 @@ import pytest
 
 from agent.app import application
 from agent.engine import settings
-from agent.engine.evals.cases import RECORDINGS, Case, read_cases
+from agent.engine.evals.cases import RECORDINGS, Case
+from agent.engine.evals.reading import read_cases
 from agent.engine.evals.verdicts import STALE, find_miss, is_scripted, replay
 from agent.engine.log.errors import AgentError, Misconfigured
 from agent.engine.runners.app import no_model

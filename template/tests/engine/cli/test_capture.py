@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from agent.engine.evals.cases import read_cases
+from agent.engine.evals.reading import read_cases
 from agent.engine.evals.verdicts import replay
-from agent.engine.llms.recorded import list_models
+from agent.engine.llms.recordings import list_models
 from agent.engine.log.events import Event, make_event
 
 from ..domain import make_message, make_start

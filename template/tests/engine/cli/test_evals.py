@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from agent.engine.context.window import Prompts
-from agent.engine.evals.cases import read_cases
+from agent.engine.evals.reading import read_cases
 from agent.engine.evals.verdicts import replay
 from agent.engine.llms.output import JsonSteps
-from agent.engine.llms.recorded import list_models
+from agent.engine.llms.recordings import list_models
 from agent.engine.log.errors import Unavailable
 from agent.engine.loop.ports import Reply
 from agent.engine.prices import Prices

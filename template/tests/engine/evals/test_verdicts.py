@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agent.engine.evals.cases import Case, read_cases
+from agent.engine.evals.cases import Case
+from agent.engine.evals.reading import read_cases
 from agent.engine.evals.verdicts import find_miss, is_scripted, replay
 from agent.engine.llms.recorded import RecordedLLM
 from agent.engine.log.errors import Misconfigured, ModelRefused, Unavailable

@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..context.window import Prompt, render_prompt
-from ..evals.cases import RECORDINGS, read_cases
+from ..evals.cases import RECORDINGS
+from ..evals.reading import read_cases
 from ..evals.verdicts import STALE
-from ..llms.recorded import RecordedLLM, list_models
+from ..llms.recorded import RecordedLLM
+from ..llms.recordings import list_models
 from ..llms.scripted import append_line
 from ..log.errors import AgentGone, Forgotten, InvalidStep, Refused
 from ..log.events import Event

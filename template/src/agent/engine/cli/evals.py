@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from ..evals import saved
-from ..evals.cases import RECORDINGS, Case, read_cases
+from ..evals.cases import RECORDINGS, Case
+from ..evals.reading import read_cases
 from ..evals.trials import Key, Trial, try_all
-from ..llms.recorded import RecordedLLM, drop_stale, list_models
+from ..llms.recorded import RecordedLLM
+from ..llms.recordings import drop_stale, list_models
 from ..log.errors import Misconfigured
 from ..loop.ports import BoundAgent
 from ..prices import Prices

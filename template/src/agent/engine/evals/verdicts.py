@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..context.window import render_prompt
-from ..llms import recorded
+from ..llms import recordings
 from ..llms.recorded import RecordedLLM
-from ..log.errors import InvalidStep, Misconfigured, NotRecorded
+from ..log.errors import InvalidStep, NotRecorded
 from ..log.events import CallJson, Event, make_event
 from ..log.thread import Thread
-from ..loop.outcome import attempt
 from ..loop.ports import LLM, BoundAgent
 from .cases import Case
+from .judge import ask_judge
 from .match import find_difference, find_differences
 from .play import play
 
@@ -25,7 +25,6 @@ STALE = (
     "nothing is recorded for what the model reads here: the case is new, or its recording is "
     "stale, as the prompts, the tools or the case changed. Re-record: uv run agent eval record"
 )
-JUDGE_S = 300.0
 
 
 async def find_miss(agent: BoundAgent, case: Case, llm: LLM) -> str:
@@ -35,7 +34,7 @@ async def find_miss(agent: BoundAgent, case: Case, llm: LLM) -> str:
         AgentError: the model does not answer, or the owner's `judge` failed.
     """
     miss, thread = await (_play(agent, case, llm) if case.end else _take_step(agent, case, llm))
-    return miss or await _ask_judge(case, thread)
+    return miss or await ask_judge(case, thread)
 
 
 async def _take_step(agent: BoundAgent, case: Case, llm: LLM) -> tuple[str, Thread]:
@@ -84,23 +83,13 @@ def _find_rejected(case: Case, steps: list[Event]) -> str:
     return next((f"the case rejects this step: {json.dumps(call)}" for call in rejected), "")
 
 
-async def _ask_judge(case: Case, thread: Thread) -> str:
-    if case.judge is None:
-        return ""
-    outcome = await attempt(case.judge, case, thread, timeout_s=JUDGE_S)
-    if outcome.error is not None or not isinstance(outcome.output, str | None):
-        problem = outcome.error or f"it returned {outcome.output!r}, not a reason or None"
-        raise Misconfigured(f"judge() failed: {problem}")
-    return f"judge: {outcome.output}" if outcome.output else ""
-
-
 async def replay(agent: BoundAgent, case: Case, path: Path) -> dict[str, str]:
     """Return what `find_miss` says of each model that is recorded in a file, by the model's name.
 
     A model of which not all is recorded that it would read now is left out.
     """
     misses: dict[str, str] = {}
-    for model in recorded.list_models(path):
+    for model in recordings.list_models(path):
         with suppress(NotRecorded):
             misses[model] = await find_miss(agent, case, RecordedLLM(None, path, model))
     return misses
@@ -108,4 +97,4 @@ async def replay(agent: BoundAgent, case: Case, path: Path) -> dict[str, str]:
 
 def is_scripted(path: Path) -> bool:
     """Return whether no model was recorded yet; what was written by hand proves nothing of one."""
-    return all(map(recorded.is_scripted, recorded.list_models(path)))
+    return all(map(recordings.is_scripted, recordings.list_models(path)))

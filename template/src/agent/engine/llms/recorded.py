@@ -7,7 +7,6 @@ schema that changed is an error, not a guess. A line `{"about": …}` in the fil
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +14,8 @@ from typing import Any, Self
 from ..context.window import Prompt
 from ..log.errors import Misconfigured, NotRecorded
 from ..loop.ports import LLM, Reply
-from .scripted import append_line, read_lines
+from .recordings import list_models, read_replies
+from .scripted import append_line
 
 
 class RecordedLLM:
@@ -30,7 +30,7 @@ class RecordedLLM:
         self._path = Path(path)
         self._model = model
         new = again or (inner and not self._path.exists())
-        known = [] if new else _read_replies(self._path)
+        known = [] if new else read_replies(self._path)
         self._replies = {line["key"]: Reply(**line["reply"]) for line in known if self._is_of(line)}
         self.used: set[str] = set()
         """Keys of the prompts that were answered."""
@@ -70,51 +70,6 @@ class RecordedLLM:
 
     def _is_of(self, line: dict[str, Any]) -> bool:
         return bool(line.get("model", "") == self._model)
-
-
-def list_models(path: Path) -> list[str]:
-    """Return the models that a file has recordings of, named as in `MODEL`; none without it."""
-    lines = _read_replies(path) if path.exists() else []
-    return list(dict.fromkeys(str(line.get("model", "")) for line in lines))
-
-
-def is_scripted(model: str) -> bool:
-    """Say whether a recording is of no model, but was written by hand."""
-    return model.partition(":")[0] == "scripted"
-
-
-def drop_stale(path: Path, model: str, used: Collection[str]) -> None:
-    """Delete the recordings of `model` that are of other prompts than `used`, or were replaced.
-
-    Once a model is recorded, what was written by hand is deleted, too.
-    """
-    kept: dict[tuple[str, str], dict[str, Any]] = {}
-    about: list[dict[str, Any]] = []
-    by_hand = False
-    for line in read_lines(path):
-        name, key = line.get("model", ""), line.get("key", "")
-        if "about" in line:
-            about.append(line)
-        elif is_scripted(name) and not is_scripted(model):
-            by_hand = True
-        elif name != model or key in used:
-            kept[name, key] = line
-    lines = [*([] if by_hand else about), *kept.values()]
-    new = path.with_suffix(".new")
-    new.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    new.replace(path)
-
-
-def _read_replies(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a file that are recordings. Raises Misconfigured."""
-    lines = [line for line in read_lines(path) if "about" not in line]
-    try:
-        for line in lines:
-            Reply(**line["reply"])
-            line["key"]
-    except (KeyError, TypeError):
-        raise Misconfigured(f"{str(path)!r} is not a recording of a model") from None
-    return lines
 
 
 def _hash_prompt(prompt: Prompt, schema: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.evals.cases import read_cases
+from agent.engine.evals.reading import read_cases
 from agent.engine.log.errors import Misconfigured
 
 from .lines import FOLDER, HELLO, LOOK, make_line, write_lines
