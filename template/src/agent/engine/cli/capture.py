@@ -29,7 +29,7 @@ PAGE = 500
 Rating = Literal["good", "bad"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
 At = Annotated[
-    int, typer.Option(metavar="N", help="The step to expect; `agent show` has the numbers.")
+    int | None, typer.Option(metavar="N", help="The step to expect; `agent show` has the numbers.")
 ]
 Name = Annotated[str, typer.Option(metavar="NAME", help="The name of the case.")]
 Rated = Annotated[

@@ -50,49 +50,62 @@ All = Annotated[bool, typer.Option("--all", help="Record every case again.")]
 def mount(cli: typer.Typer, build: Build) -> None:
     """Add the commands `eval run`, `eval record` and `eval capture`."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-    @group.command()
-    def run(
-        model: Models = None,
-        agent: Agents = None,
-        case: Cases = None,
-        concurrency: Concurrency = 8,
-        recorded: Recorded = False,
-        as_json: Json = False,
-    ) -> None:
-        """Try the cases on one or more models, and compare with the last time.
-
-        The exit code is 1 unless all pass. Results are saved in data/evals/.
-        """
-        apps = _build_apps(build, model, recorded)
-        pairs = _list_all(apps, agent or [], case or [])
-        hint = f"{MODEL_HINT} `--recorded` needs none."
-        chosen = _replay(pairs, model or []) if recorded else _check_models(pairs, hint)
-        asyncio.run(_try(chosen, apps[0].prices, concurrency, as_json, keep=not recorded))
-
-    @group.command()
-    def record(model: Models = None, everything: All = False, concurrency: Concurrency = 8) -> None:
-        """Ask models about new and stale cases, and store their answers for the tests."""
-        apps = _build_apps(build, model, recorded=False)
-        pairs = _list_all(apps, [], [])
-        asyncio.run(_record(_check_models(pairs, MODEL_HINT), everything, concurrency))
-
-    @group.command()
-    def capture(thread: Id = "", at: At = 0, name: Name = "", rated: Rated = None) -> None:
-        """Make a case from a thread that expects its step N, or from each step rated bad or good.
-
-        If the model was wrong, correct the expected step. Read the case before you share it: it
-        contains what people said.
-        """
-        ports = build(no_model).ports
-        if rated and not (thread or at or name):
-            asyncio.run(capture_rated(ports, rated))
-        elif thread and at and not rated:
-            asyncio.run(capture_step(ports, thread, at, name))
-        else:
-            raise typer.BadParameter("name a thread and --at N, or only --rated bad")
-
+    for command in (run, record, capture):
+        group.command()(command)
     cli.add_typer(group, name="eval", help="Try cases on models, record models, make cases.")
+
+
+def run(
+    ctx: typer.Context,
+    model: Models = None,
+    agent: Agents = None,
+    case: Cases = None,
+    concurrency: Concurrency = 8,
+    recorded: Recorded = False,
+    as_json: Json = False,
+) -> None:
+    """Try the cases on models, side by side.
+
+    What changed since the last time is shown, too. The exit code is 1 unless all pass. Results are
+    saved in data/evals/.
+    """
+    apps = _build_apps(ctx.obj, model, recorded)
+    pairs = _list_all(apps, agent or [], case or [])
+    hint = f"{MODEL_HINT} `--recorded` needs none."
+    chosen = _replay(pairs, model or []) if recorded else _check_models(pairs, hint)
+    asyncio.run(_try(chosen, apps[0].prices, concurrency, as_json, keep=not recorded))
+
+
+def record(
+    ctx: typer.Context,
+    model: Models = None,
+    everything: All = False,
+    concurrency: Concurrency = 8,
+) -> None:
+    """Record what models say, for the tests.
+
+    A model is asked only about cases that are new or stale. Its answers are in
+    evals/AGENT/recordings.jsonl.
+    """
+    pairs = _list_all(_build_apps(ctx.obj, model, recorded=False), [], [])
+    asyncio.run(_record(_check_models(pairs, MODEL_HINT), everything, concurrency))
+
+
+def capture(
+    ctx: typer.Context, thread: Id = "", at: At = None, name: Name = "", rated: Rated = None
+) -> None:
+    """Make a case from a step, or from rated ones.
+
+    The case expects step N of a thread. If the model was wrong, correct that. The case of a step
+    that was rated bad rejects it. Read cases before you share them: they contain what people said.
+    """
+    ports = ctx.obj(no_model).ports
+    if rated and not (thread or at or name):
+        asyncio.run(capture_rated(ports, rated))
+    elif thread and at and not rated:
+        asyncio.run(capture_step(ports, thread, at, name))
+    else:
+        raise typer.BadParameter("name a thread and --at N, or only --rated bad")
 
 
 def _build_apps(build: Build, models: list[str] | None, recorded: bool) -> list[App]:
