@@ -15,7 +15,7 @@ from typing import Any
 
 ABOUT = (
     "Scripted: written by hand, said by no model. They show how evals work and prove nothing of a "
-    "model. Record yours: uv run agent eval record --all --model PROVIDER:NAME"
+    "model. Record yours: uv run agent eval record --model PROVIDER:NAME"
 )
 STAGING = {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "staging"}
 DONE = "done_for_now"
@@ -26,7 +26,7 @@ def asks(question: str) -> dict[str, Any]:
     return {"intent": "request_more_information", "question": question, **how}
 
 
-REPLIES: dict[str, dict[str, dict[str, Any]]] = {
+REPLIES: dict[str, dict[str, dict[str, Any] | tuple[dict[str, Any], ...]]] = {
     "deploy": {
         "staging first": STAGING,
         "then production": {**STAGING, "environment": "production"},
@@ -49,6 +49,10 @@ REPLIES: dict[str, dict[str, dict[str, Any]]] = {
             "message": "v1.2.3 is on staging and production.",
         },
         "data gives no orders": STAGING,
+        "staging, then approval for production": (
+            STAGING,
+            {**STAGING, "environment": "production"},
+        ),
     },
     "assistant": {
         "the note first": {"intent": "read_note", "name": "launch"},
@@ -61,9 +65,13 @@ REPLIES: dict[str, dict[str, dict[str, Any]]] = {
             "message": "The launch is on Thursday at 10:00, and the venue is confirmed.",
         },
         "a note that does not exist": {"intent": "read_note", "name": "launch"},
+        "reads the note, then asks": (
+            {"intent": "read_note", "name": "launch"},
+            {"intent": "ask_person", "question": "Has Ana confirmed the venue?"},
+        ),
     },
 }
-"""By sample and case."""
+"""By sample and case; several where a case has an end."""
 
 
 def main() -> None:
@@ -81,7 +89,8 @@ def main() -> None:
 def record() -> None:
     """Do it, inside the agent."""
     from agent.app import application
-    from agent.engine.evals.cases import cases, missed
+    from agent.engine.evals.reading import read_cases
+    from agent.engine.evals.verdicts import find_miss
     from agent.engine.llms.recorded import RecordedLLM
     from agent.engine.llms.scripted import ScriptedLLM
 
@@ -89,10 +98,12 @@ def record() -> None:
     folder = Path("evals") / agent.name
     path = folder / "recordings.jsonl"
     path.write_text(json.dumps({"about": ABOUT}) + "\n", "utf-8")
-    for case in cases(folder):
+    for case in read_cases(folder):
         decisions = [event for event in case.thread.events if event.type == "step"]
-        script = ScriptedLLM.of(*("" for _ in decisions), REPLIES[agent.name][case.name])
-        miss = asyncio.run(missed(agent, case, RecordedLLM(script, path)))
+        replies = REPLIES[agent.name][case.name]
+        replies = replies if isinstance(replies, tuple) else (replies,)
+        script = ScriptedLLM.of(*("" for _ in decisions), *replies)
+        miss = asyncio.run(find_miss(agent, case, RecordedLLM(script, path, "scripted")))
         assert not miss, f"{case.name}: {miss}"
 
 

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -377,11 +378,40 @@ def test_a_second_agent_is_added_and_takes_the_place_of_the_sample_as_it_says(
 def test_a_case_is_captured_as_it_says(extended: Agent) -> None:
     left = in_shell(extended, "uv run agent run 'deploy the latest backend'", code=WAITING)
     (thread,) = set(re.findall(r"--thread (\w+)", left))
-    capture = commands(recipe_of(extended, "evals"))[0]
+    capture, rated, *_ = commands(recipe_of(extended, "evals"))
     in_shell(extended, capture.replace("ID", thread).replace("N ", "3 "))
-    captured = readable(extended.path / "evals/deploy/captured.jsonl")
-    assert json.loads(captured)["name"] == "newest tag to staging"
+    captured = extended.path / "evals/deploy/captured.jsonl"
+    assert json.loads(readable(captured))["name"] == "newest tag to staging"
     assert "1 passed" in in_shell(extended, "uv run pytest -q evals -k newest")
+    in_shell(extended, f"uv run agent rate {thread}:3 bad --text 'ask first'")
+    in_shell(extended, rated)
+    last = json.loads(readable(captured).splitlines()[-1])
+    assert (last["reject"]["intent"], "ask first" in last["about"]) == ("deploy_backend", True)
+    assert "1 failed" in in_shell(extended, f"uv run pytest -q evals -k {thread}", code=1)
+
+
+def test_models_are_compared_recorded_and_judged_as_it_says(extended: Agent) -> None:
+    """The models are recordings, under other names."""
+    recipe = recipe_of(extended, "evals")
+    follow(extended, re.sub(r"```json\n.*?```", "", recipe, flags=re.DOTALL))
+    for name in ("openai", "anthropic"):
+        shutil.copy(extended.path / "evals/deploy/recordings.jsonl", extended.path / name)
+    _, _, compare, record, replay, several = (
+        command.replace("openai:NAME", "recorded:openai").replace(
+            "anthropic:NAME", "recorded:anthropic"
+        )
+        for command in commands(recipe)
+    )
+    (table,) = outputs(recipe)
+    compared = in_shell(extended, compare)
+    assert table.splitlines()[0].split() in [line.split() for line in compared.splitlines()]
+    assert compared.count("13 of 13 (100%)") == 2
+    in_shell(extended, record)
+    recorded = readable(extended.path / "evals/deploy/recordings.jsonl").splitlines()
+    assert {json.loads(line)["model"] for line in recorded} == {"recorded:openai"}
+    assert "13 of 13 (100%)" in in_shell(extended, replay)
+    assert "13 passed" in in_shell(extended, several.replace("pytest", "pytest -q"))
+    checks(extended, "check", "test")
 
 
 def test_threads_move_to_another_store_as_it_says(extended: Agent) -> None:

@@ -1,11 +1,12 @@
-"""Your cases, tried on the model: `cases/` says how a thread began and which step is expected next.
+"""Your cases, tried on models: each says how a thread began, and what is expected from there.
 
     uv run pytest evals                                offline, on what `recordings.jsonl` holds
     EVAL_MODEL=PROVIDER:NAME uv run pytest evals       live: EVAL_SAMPLES=5 asks five times, and
                                                        EVAL_PASS_RATE=0.8 is content with four
 
-A recording says which model it is of. Those that are `scripted` are of none, but written by hand:
-where they are stale a case is skipped, and once a model was recorded it fails.
+A recording says which model it is of, and a case has to pass for each model that is recorded.
+Those that are `scripted` are of none, but written by hand: where they are stale a case is skipped,
+and once a model was recorded it fails.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ import pytest
 
 from agent.app import application
 from agent.engine import settings
-from agent.engine.evals.cases import STALE, Case, find_miss, is_scripted, read_cases, replay
+from agent.engine.evals.cases import RECORDINGS, Case
+from agent.engine.evals.reading import read_cases
+from agent.engine.evals.verdicts import STALE, find_miss, is_scripted, replay
 from agent.engine.log.errors import AgentError, Misconfigured
 from agent.engine.runners.app import no_model
 
@@ -28,7 +31,7 @@ __test__ = bool(ALL)  # without a case there is no test, rather than one that is
 
 
 @pytest.mark.parametrize(("agent", "case"), ALL, ids=lambda one: getattr(one, "name", one))
-def test_the_next_step_is_as_expected(agent: str, case: Case) -> None:
+def test_the_model_does_as_expected(agent: str, case: Case) -> None:
     model = settings.optional("EVAL_MODEL")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # nobody closes a model's client
@@ -43,11 +46,12 @@ def test_the_next_step_is_as_expected(agent: str, case: Case) -> None:
 
 
 async def offline(agent: str, case: Case) -> str:
-    recordings = HERE / agent / "recordings.jsonl"
-    answer = await replay(application.build(no_model).ports.agents[agent], case, recordings)
-    if answer is None and is_scripted(recordings):
+    recordings = HERE / agent / RECORDINGS
+    misses = await replay(application.build(no_model).ports.agents[agent], case, recordings)
+    if not misses and is_scripted(recordings):
         pytest.skip(STALE)
-    return STALE if answer is None else answer
+    told = [f"{model}: {miss}" for model, miss in misses.items() if miss]
+    return "\n".join(told) if misses else STALE
 
 
 async def live(agent: str, case: Case, model: str) -> str:

@@ -50,9 +50,9 @@ class Prices:
 
     def find_reported(self, name: str) -> Price | None:
         """Return the price of a model by the name in a provider's reply."""
-        names = (name, _DATE.sub("", name))
-        found = (price for known, price in self.models.items() if known.partition(":")[2] in names)
-        return next(found, None)
+        return next(
+            (price for model, price in self.models.items() if is_reported_name(name, model)), None
+        )
 
 
 @dataclass
@@ -98,6 +98,11 @@ class Bill:
         if self.unknown and (parts or self.prices.models):
             parts.append(f"{self.unknown:,} of {self.calls:,} calls without a price")
         return " + ".join(parts)
+
+
+def is_reported_name(name: str, model: str) -> bool:
+    """Say whether `name`, in a provider's reply, is that of `model`, named as in `MODEL`."""
+    return model.partition(":")[2] in (name, _DATE.sub("", name))
 
 
 def format_amount(amount: float, currency: str) -> str:

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import pytest
 from typer.testing import CliRunner
 
-from agent.engine.cli import build_commands
+from agent.engine.cli import build_commands, evals
 from agent.engine.cli.screen import Screen
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
-from agent.engine.loop.ports import Ports
+from agent.engine.loop.ports import LLM, Ports
 from agent.engine.people.identity import AnyName
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.app import App, ModelOf
@@ -42,13 +42,20 @@ class Desk:
     """The models that were asked for."""
     names: tuple[str, ...] = ("test",)
     """Of its agents, the default first."""
+    models: dict[str, LLM] = field(default_factory=dict)
+    """Those that are not `llm`, by their name in MODEL."""
 
     def bind(self, model_of: ModelOf) -> Ports:
         agents = {
-            name: build_agent(self.llm, self.world, name=name, model=model_of(name))
+            name: build_agent(
+                self._find_llm(model_of(name)), self.world, name=name, model=model_of(name)
+            )
             for name in self.names
         }
         return Ports(self.store, Direct(PollChannel()), agents, AnyName())
+
+    def _find_llm(self, model: str) -> LLM:
+        return self.models.get(model, self.llm)
 
     @property
     def plugged(self) -> Ports:
@@ -61,7 +68,8 @@ class Desk:
 
     def agent(self, *words: str) -> Any:
         """Run one command."""
-        return CliRunner().invoke(build_commands(self.build), words, catch_exceptions=False)
+        cli = build_commands(self.build, evals.mount)
+        return CliRunner().invoke(cli, words, catch_exceptions=False)
 
     def says(self, *replies: Any) -> None:
         self.llm.replies += replies

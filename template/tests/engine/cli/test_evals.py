@@ -1,192 +1,197 @@
-"""Cases: how an answer is judged, how one is made of a real thread, and what is recorded."""
+"""`agent eval run` and `agent eval record`: what they ask, print, store and end with."""
 
 import asyncio
 import json
-from collections.abc import Callable
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from agent.engine.cli import build_commands
-from agent.engine.cli.evals import FOLDER, mount
 from agent.engine.context.window import Prompts
-from agent.engine.evals.cases import Case, find_miss, is_scripted, read_cases, replay
+from agent.engine.evals.reading import read_cases
+from agent.engine.evals.verdicts import replay
 from agent.engine.llms.output import JsonSteps
-from agent.engine.log.errors import Misconfigured, Unavailable
-from agent.engine.log.events import make_event
-from agent.engine.loop.ports import Ports, Reply
-from agent.engine.runners.app import App, ModelOf
-from agent.engine.runners.local import LocalRunner
-from agent.engine.stores.memory import MemoryStore
+from agent.engine.llms.recordings import list_models
+from agent.engine.log.errors import Unavailable
+from agent.engine.loop.ports import Reply
+from agent.engine.prices import Prices
 
-from ..domain import (
-    Done,
-    Says,
-    World,
-    build_ports,
-    make_message,
-    make_start,
-    make_thread,
-    rebind,
-    store_thread,
+from ..domain import Done, Says
+from ..evals.lines import (
+    CHARGE,
+    DONE,
+    FOLDER,
+    HELLO,
+    LOOK,
+    RECORDINGS,
+    make_line,
+    write_lines,
 )
+from .conftest import Desk
 
-Evals = Callable[..., Any]
-HERE = FOLDER / "test"
-RECORDINGS = HERE / "recordings.jsonl"
-LOOK = {"intent": "look", "at": "the sky"}
-HELLO = {"type": "message", "actor": "ana", "data": {"text": "hello", "source": "user"}}
+SECOND = make_line("b", thread=[HELLO, HELLO])
+PRICE = {"input": 100_000, "output": 0, "currency": "USD"}
 
 
-@pytest.fixture
-def llm() -> Says:
-    return Says()
+def run(desk: Desk, *words: str) -> Any:
+    return desk.agent("eval", "run", *words)
 
 
-@pytest.fixture
-def ports(
-    store: MemoryStore, world: World, llm: Says, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Ports:
-    monkeypatch.chdir(tmp_path)
-    return build_ports(store, llm, world)
+def record(desk: Desk, *words: str) -> Any:
+    return desk.agent("eval", "record", *words)
 
 
-@pytest.fixture
-def evals(ports: Ports) -> Evals:
-    """Run `agent eval` with these words."""
+def replayed(desk: Desk, **changes: Any) -> list[dict[str, str]]:
+    agent = replace(desk.plugged.default, **changes)
 
-    def run(*words: str) -> Any:
-        def build(model_of: ModelOf) -> App:
-            bound = rebind(ports, model=model_of("test"))
-            return App(bound, LocalRunner(bound))
+    async def replay_all() -> list[dict[str, str]]:
+        return [await replay(agent, each, RECORDINGS) for each in read_cases(FOLDER)]
 
-        cli = build_commands(build, mount)
-        return CliRunner().invoke(cli, ["eval", *words], catch_exceptions=False)
-
-    return run
+    return asyncio.run(replay_all())
 
 
-def written(*lines: Any, name: str = "some") -> None:
-    path = HERE / f"{name}.jsonl"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+# Run: several models side by side.
 
 
-def case(name: str = "a", expect: Any = LOOK, **changes: Any) -> dict[str, Any]:
-    return {"name": name, "expect": expect, "thread": [HELLO]} | changes
-
-
-# How an answer is judged.
-
-
-@pytest.mark.parametrize(
-    ("expect", "says", "miss"),
-    [
-        ([LOOK], LOOK, ""),
-        ([{"intent": "look"}], LOOK, ""),
-        ([{"intent": "look", "at": "sea"}], LOOK, 'at is not "sea"'),
-        ([{"intent": "done"}], LOOK, 'intent is not "done"'),
-        ([{"intent": "done"}, LOOK], LOOK, ""),
-        ([{"intent": "done"}, {**LOOK, "at": 1}], LOOK, 'intent is not "done" / at is not 1'),
-        ([{"intent": "look", "to": "x"}], LOOK, 'to is not "x"'),
-        ([{"intent": "look", "at": {"in": ["the sea", "the sky"]}}], LOOK, ""),
-        ([{"intent": "look", "at": {"in": ["the sea"]}}], LOOK, "at is not"),
-        ([{"intent": "look", "at": {"matches": "^the s"}}], LOOK, ""),
-        ([{"intent": "look", "at": {"matches": "^s"}}], LOOK, "at is not"),
-        (
-            [{"intent": "charge", "amount": {"matches": "^5"}}],
-            {"intent": "charge", "amount": 5},
-            "",
-        ),
-        ([LOOK], "I would look at the sky.", "has no"),
-        ([LOOK], Reply(json.dumps({"next_step": LOOK}), {}, stop="truncated"), "truncated"),
-    ],
-)
-def test_an_answer_is_held_to_the_arguments_that_are_named(
-    expect: list[Any], says: Any, miss: str, ports: Ports
-) -> None:
-    seen = asyncio.run(
-        find_miss(ports.default, Case("a", make_thread(make_message()), tuple(expect)), Says(says))
-    )
-    assert miss in seen
-    assert bool(miss) == bool(seen)
-
-
-@pytest.mark.parametrize(
-    ("lines", "problem"),
-    [
-        ([{"expect": LOOK, "thread": [HELLO]}], "name"),
-        ([case(expect={"at": "the sky"})], "intent"),
-        ([case(expect="look")], "cannot be read"),
-        ([case(expect={**LOOK, "at": {"matches": "("}})], "case 'a' cannot be read"),
-        ([case(thread=[{**HELLO, "type": "mesage"}])], "no event is called {'mesage'}"),
-        ([case(thread=[{**HELLO, "seq": 1}])], "seq"),
-        ([case(thread=[{**HELLO, "data": {}}])], "text"),
-        ([case(thread=[HELLO, {"type": "tool_finished", "data": {"step": 9}}])], "case 'a'"),
-        ([case(), case("b"), case("b")], "several cases are called 'b'"),
-        (["case"], "some.jsonl', line 1"),
-    ],
-)
-def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Ports) -> None:
-    written(*lines)
-    with pytest.raises(Misconfigured) as raised:
-        read_cases(HERE)
-    assert problem in str(raised.value)
-
-
-# Cases of real threads.
-
-
-def step_of(ports: Ports, **changes: Any) -> Any:
-    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.default.prompts.sha}
-    return make_event("step", **{"call": LOOK, **cost, **changes})
-
-
-async def held(ports: Ports) -> list[str | None]:
-    return [await replay(ports.default, each, RECORDINGS) for each in read_cases(HERE)]
-
-
-def test_a_step_of_a_real_thread_is_a_case_and_needs_no_model(ports: Ports, evals: Evals) -> None:
-    log = make_message("naïve \u2028", "bob"), step_of(ports), make_start(2)
-    thread = asyncio.run(store_thread(ports.store, *log, thread_id="0123456789"))
-    done = evals("capture", "0123", "--at", "2")
-    assert (done.exit_code, done.stdout) == (0, "evals/test/captured.jsonl: 01234567-2\n")
-    (captured,) = read_cases(HERE)
-    assert captured.expect == (LOOK,)
-    assert [each.data for each in captured.thread.events] == [thread.events[0].data]
-    assert captured.thread.state.owner == "bob"
-    assert asyncio.run(held(ports)) == [""]
-    assert not is_scripted(RECORDINGS)
-
-
-def test_what_was_said_to_other_prompts_is_not_recorded(ports: Ports, evals: Evals) -> None:
-    asyncio.run(store_thread(ports.store, make_message(), step_of(ports, prompt_sha="other")))
-    done = evals("capture", "t", "--at", "2", "--name", "a")
-    assert "Re-record: uv run agent eval record" in done.stderr
-    assert asyncio.run(held(ports)) == [None]
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (("t", "--at", "1"), "event 1 is not a step; the steps of this thread are 2, 3"),
-        (("t", "--at", "3"), "event 3 is no longer a valid step"),
-        (("t", "--at", "2", "--name", "a"), "there is a case 'a' already"),
-        (("x", "--at", "2"), "no thread's id begins with 'x'"),
-    ],
-)
-def test_what_cannot_be_captured_changes_nothing(
-    words: tuple[str, ...], reason: str, ports: Ports, evals: Evals
-) -> None:
-    written(case())
-    gone = step_of(ports, call={"intent": "gone"})
-    asyncio.run(store_thread(ports.store, make_message(), step_of(ports), gone))
-    done = evals("capture", *words)
+def test_models_are_compared_side_by_side(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    desk.models = {"says:a": Says(LOOK, LOOK), "says:b": Says(LOOK, DONE)}
+    done = run(desk, "--model", "says:a", "--model", "says:b", "--concurrency", "1")
     assert done.exit_code == 1
-    assert reason in done.stderr
-    assert [path.name for path in FOLDER.rglob("*.jsonl")] == ["some.jsonl"]
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[0] == ["MODEL", "PASSED", "CALLS", "INPUT", "OUTPUT", "COST", "LATENCY"]
+    assert lines[1][:9] == "says:a 2 of 2 (100%) 2 20 10 unknown".split()
+    assert lines[2][:9] == "says:b 1 of 2 (50%) 2 20 10 unknown".split()
+    assert lines[4:7] == [
+        ["CASE", "says:a", "says:b"],
+        ["a", "pass", "pass"],
+        ["b", "pass", "FAIL"],
+    ]
+    assert 'FAIL says:b, b: intent is not "look"' in done.stdout
+    assert "1/4 says:a, a: pass" in done.stderr
+
+
+def test_a_model_with_a_price_has_its_cost(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines(make_line())
+    build = desk.build
+    prices = Prices({"says:dear": PRICE})
+    monkeypatch.setattr(desk, "build", lambda of: replace(build(of), prices=prices))
+    desk.says(LOOK, LOOK)
+    done = run(desk, "--model", "says:dear", "--model", "says:other")
+    first, second = done.stdout.splitlines()[1:3]
+    assert "  1.00 USD  " in first
+    assert "  1 of 1 calls without a price  " in second
+
+
+def test_all_that_pass_end_with_zero(desk: Desk) -> None:
+    write_lines(make_line())
+    desk.says(LOOK)
+    done = run(desk, "--model", "says:a")
+    assert (done.exit_code, "CASE" in done.stdout) == (0, False)
+
+
+def test_json_has_all_for_a_machine(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    desk.says(LOOK, Unavailable("away"))
+    done = run(desk, "--model", "says:a", "--json", "--concurrency", "1")
+    said = json.loads(done.stdout)
+    assert (done.exit_code, said["passed"]) == (1, False)
+    (totals,) = said["models"]
+    assert totals["tokens"] == {"input": 10, "output": 5}
+    assert (totals["model"], totals["passed"], totals["trials"]) == ("says:a", 1, 2)
+    assert [(each["case"], each["verdict"], each["reason"]) for each in said["trials"]] == [
+        ("a", "pass", ""),
+        ("b", "error", "away"),
+    ]
+    assert said["changed"] == []
+
+
+def test_a_model_that_fails_spoils_no_other_case(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    desk.says(Unavailable("the server is down"), LOOK)
+    done = run(desk, "--model", "says:a", "--concurrency", "1")
+    assert done.exit_code == 1
+    assert "ERROR says:a, a: the server is down" in done.stdout
+    assert "1 of 2 (50%)" in done.stdout
+
+
+def test_results_are_compared_with_those_before(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    for replies, changed in (
+        ([LOOK, LOOK], None),
+        ([LOOK, DONE], "b: pass -> FAIL"),
+        ([LOOK, LOOK], "b: FAIL -> pass"),
+        ([LOOK, LOOK], "no verdict changed"),
+    ):
+        desk.says(*replies)
+        done = run(desk, "--model", "says:a", "--concurrency", "1")
+        assert ("compared with the last time" in done.stdout) == bool(changed)
+        assert f"  {changed}" in done.stdout if changed else True
+    assert "30 tokens -> 30 tokens; unknown -> unknown" in done.stdout
+    assert len([*Path("data/evals").iterdir()]) == 4
+
+
+def test_another_model_is_not_compared_with_this_one(desk: Desk) -> None:
+    write_lines(make_line())
+    desk.says(DONE, LOOK)
+    run(desk, "--model", "says:a")
+    assert "compared" not in run(desk, "--model", "says:b").stdout
+
+
+def test_cases_are_chosen_by_name_and_agent(desk: Desk) -> None:
+    write_lines(make_line("staging first"), make_line("then production", thread=[HELLO] * 2))
+    desk.says(LOOK)
+    done = run(desk, "--model", "says:a", "--case", "STAGING", "--agent", "test")
+    assert "1 of 1 (100%)" in done.stdout
+    none = run(desk, "--model", "says:a", "--case", "x")
+    assert (none.exit_code, "no case has 'x' in its name" in none.stderr) == (2, True)
+    none = run(desk, "--model", "says:a", "--agent", "x")
+    assert (none.exit_code, "there is no agent 'x': test" in none.stderr) == (2, True)
+
+
+def test_recordings_are_tried_without_a_model_and_are_not_saved(desk: Desk) -> None:
+    write_lines(make_line())
+    desk.says(LOOK, DONE)
+    record(desk, "--model", "says:a", "--model", "says:b", "--concurrency", "1")
+    done = run(desk, "--recorded")
+    assert done.exit_code == 1
+    assert "says:a  1 of 1 (100%)  1      10     5       unknown  -" in done.stdout
+    assert "FAIL says:b, a: " in done.stdout
+    assert run(desk, "--recorded", "--model", "says:a").exit_code == 0
+    assert not Path("data").exists()
+    write_lines(make_line(), SECOND)
+    stale = run(desk, "--recorded", "--model", "says:a")
+    assert "ERROR says:a, b: nothing is recorded" in stale.stdout
+    none = run(desk, "--recorded", "--model", "says:c")
+    assert (none.exit_code, "nothing of says:c is recorded" in none.stderr) == (1, True)
+
+
+def test_a_stop_keeps_what_was_tried(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+
+    async def interrupt() -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    desk.says(LOOK, interrupt)
+    done = run(desk, "--model", "says:a", "--concurrency", "1")
+    assert done.exit_code == 130
+    assert "1 of 1 (100%)" in done.stdout
+    assert len([*Path("data/evals").iterdir()]) == 1
+
+
+@pytest.mark.parametrize("command", ["run", "record"])
+def test_without_a_case_or_a_model_nothing_is_asked(
+    command: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MODEL", raising=False)
+    assert "no cases in 'evals'" in desk.agent("eval", command, "--model", "says:this").stderr
+    write_lines(make_line())
+    none = desk.agent("eval", command)
+    assert (none.exit_code, "MODEL is not set" in none.stderr) == (1, True)
 
 
 # Recordings.
@@ -200,64 +205,85 @@ def test_what_cannot_be_captured_changes_nothing(
     ],
 )
 def test_a_prompt_or_a_schema_that_changed_makes_a_recording_stale(
-    change: dict[str, Any], ports: Ports, evals: Evals, llm: Says
+    change: dict[str, Any], desk: Desk
 ) -> None:
-    written(case())
-    llm.replies += [LOOK]
-    evals("record", "--model", "says:this")
-    assert asyncio.run(held(ports)) == [""]
-    assert asyncio.run(held(rebind(ports, **change))) == [None]
+    write_lines(make_line())
+    desk.says(LOOK)
+    record(desk, "--model", "says:this")
+    assert replayed(desk) == [{"says:this": ""}]
+    assert replayed(desk, **change) == [{}]
 
 
-def test_a_model_is_asked_only_for_what_is_not_recorded(
-    ports: Ports, evals: Evals, llm: Says
-) -> None:
-    written(case(), case("b", thread=[HELLO, HELLO]))
-    llm.replies += [LOOK, {"intent": "done", "message": "."}]
-    done = evals("record", "--model", "says:this")
-    assert done.stdout == "evals/test/recordings.jsonl: 2 cases\n"
-    assert "a: as expected\nb: intent is not" in done.stderr
+def test_a_recording_of_one_model_is_no_verdict_of_another(desk: Desk) -> None:
+    write_lines(make_line())
+    desk.models = {"says:old": Says(LOOK), "says:new": Says(DONE)}
+    record(desk, "--model", "says:old")
+    done = record(desk, "--model", "says:new")
+    assert "says:new, a: intent is not" in done.stderr
+    (misses,) = replayed(desk)
+    assert (misses["says:old"], bool(misses["says:new"])) == ("", True)
+
+
+def test_a_model_is_asked_only_for_what_is_not_recorded(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    desk.says(LOOK, DONE)
+    one = "--concurrency", "1", "--model", "says:this"
+    done = record(desk, *one)
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "evals/test/recordings.jsonl: 2 cases of says:this\n",
+    )
+    assert "says:this, b: intent is not" in done.stderr
     first = RECORDINGS.read_text("utf-8").splitlines()
 
-    written(case("c", thread=[HELLO] * 3), case("b", thread=[HELLO, HELLO]))
-    llm.replies += [LOOK]
-    evals("record", "--model", "says:this")
+    write_lines(make_line("c", thread=[HELLO] * 3), SECOND)
+    desk.says(LOOK)
+    record(desk, *one)
     second = RECORDINGS.read_text("utf-8").splitlines()
-    assert [line in first for line in second] == [False, True]
+    assert [line in first for line in second] == [True, False]
 
-    llm.replies += [LOOK, LOOK]
-    evals("record", "--model", "says:this", "--all")
-    assert asyncio.run(held(ports)) == ["", ""]
-    assert llm.replies == []
-
-
-def test_a_recording_that_is_broken_off_changes_nothing(evals: Evals, llm: Says) -> None:
-    written(case(), case("b", thread=[HELLO, HELLO]))
-    llm.replies += [LOOK, Unavailable("429")]
-    assert evals("record", "--model", "says:this").exit_code == 1
-    assert [path.name for path in FOLDER.iterdir()] == ["test"]
-    assert [path.name for path in HERE.iterdir()] == ["some.jsonl"]
+    desk.says(LOOK, LOOK)
+    record(desk, *one, "--all")
+    assert replayed(desk) == [{"says:this": ""}, {"says:this": ""}]
+    assert len(RECORDINGS.read_text("utf-8").splitlines()) == 2
+    assert desk.llm.replies == []
 
 
-def test_without_a_case_or_a_model_nothing_is_recorded(
-    evals: Evals, ports: Ports, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert "no cases in 'evals'" in evals("record", "--model", "says:this").stderr
-    monkeypatch.delenv("MODEL", raising=False)
-    written(case())
-    assert "MODEL is not set" in evals("record").stderr
+def test_each_step_of_a_case_with_an_end_is_recorded(desk: Desk) -> None:
+    look = {"call": LOOK, "output": "blue"}
+    write_lines(make_line(expect=CHARGE, end="approval", steps=2, tools=[look]))
+    desk.says(LOOK, CHARGE)
+    record(desk, "--model", "says:this")
+    assert replayed(desk) == [{"says:this": ""}]
+    assert len(RECORDINGS.read_text("utf-8").splitlines()) == 2
 
 
-@pytest.mark.parametrize(
-    ("models", "scripted"), [((), True), (("scripted",), True), (("scripted", "gpt"), False)]
-)
-def test_a_recording_is_scripted_until_a_model_was_recorded(
-    models: tuple[str, ...], scripted: bool, tmp_path: Path
-) -> None:
-    lines = [
-        {"key": model, "reply": {"text": "", "tokens": {}, "model": model}} for model in models
-    ]
-    path = tmp_path / "recordings.jsonl"
-    assert is_scripted(path)
-    path.write_text("\n".join(map(json.dumps, [{"about": "these"}, *lines])), "utf-8")
-    assert is_scripted(path) == scripted
+def test_what_was_written_by_hand_goes_once_a_model_is_recorded(desk: Desk) -> None:
+    write_lines(make_line())
+    by_hand = {"model": "scripted", "key": "k", "reply": {"text": "", "tokens": {}}}
+    write_lines({"about": "by hand"}, by_hand, name="recordings")
+    desk.says(LOOK)
+    record(desk, "--model", "says:this")
+    assert list_models(RECORDINGS) == ["says:this"]
+    assert "by hand" not in RECORDINGS.read_text("utf-8")
+
+
+def test_a_recording_that_is_broken_off_keeps_what_was_answered(desk: Desk) -> None:
+    write_lines(make_line(), SECOND)
+    one = "--concurrency", "1", "--model", "says:this"
+    desk.says(LOOK, Unavailable("429"))
+    done = record(desk, *one)
+    assert (done.exit_code, "says:this, b: 429" in done.stderr) == (1, True)
+    assert replayed(desk) == [{"says:this": ""}, {}]
+
+    async def interrupt() -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    write_lines(make_line("c", thread=[HELLO] * 3), SECOND)
+    desk.says(LOOK, interrupt)
+    assert record(desk, *one).exit_code == 130
+    assert replayed(desk) == [{"says:this": ""}, {}]
+    desk.says(Reply(json.dumps({"next_step": LOOK}), {}))
+    assert record(desk, *one).exit_code == 0
+    assert sorted(path.name for path in FOLDER.iterdir()) == ["recordings.jsonl", "some.jsonl"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.engine.llms.recorded import RecordedLLM
-from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.errors import Misconfigured, NotRecorded, Unavailable
 from agent.engine.loop.ports import Reply
 
 from ..domain import Says
@@ -92,6 +92,27 @@ async def test_an_unavailable_model_records_nothing(tmp_path: Path) -> None:
         await RecordedLLM(Says(Unavailable("429")), path)(PROMPT, STEPS.schema)
 
     assert not path.exists()
+
+
+async def test_a_recording_answers_for_no_other_model(path: Path) -> None:
+    other = Says(replace(REPLY, text="{}", model="other-model"))
+    reply = await RecordedLLM(other, path, "openai:other")(PROMPT, STEPS.schema)
+
+    assert reply.text == "{}"
+    assert (await RecordedLLM(None, path)(PROMPT, STEPS.schema)).text == REPLY.text
+    with pytest.raises(NotRecorded):
+        await RecordedLLM(None, path, "openai:another")(PROMPT, STEPS.schema)
+
+
+async def test_a_replay_of_several_models_names_one(tmp_path: Path) -> None:
+    path = tmp_path / "replies.jsonl"
+    await RecordedLLM(Says(REPLY), path, "a:1")(PROMPT, STEPS.schema)
+    await RecordedLLM.from_env(str(path))(PROMPT, STEPS.schema)
+    await RecordedLLM(Says(replace(REPLY, text="{}")), path, "b:2")(PROMPT, STEPS.schema)
+
+    assert (await RecordedLLM.from_env(f"{path}#b:2")(PROMPT, STEPS.schema)).text == "{}"
+    with pytest.raises(Misconfigured, match=r"has recordings of a:1, b:2\. Write MODEL=recorded"):
+        RecordedLLM.from_env(str(path))
 
 
 def test_a_replay_needs_a_file(tmp_path: Path) -> None:

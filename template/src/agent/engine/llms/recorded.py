@@ -1,8 +1,8 @@
 """A model that replays the recorded replies of another to the same prompts, for evals and tests.
 
-With an inner model, it asks that for what is not recorded yet, and records the reply. Without one
-it never uses the network: a prompt, tool or schema that changed is an error, not a guess. A line
-`{"about": …}` in the file is for people.
+A recording is of one model and one prompt. With an inner model, it asks that for what is not
+recorded of it yet, and records the reply. Without one it never uses the network: a prompt, tool or
+schema that changed is an error, not a guess. A line `{"about": …}` in the file is for people.
 """
 
 import hashlib
@@ -12,48 +12,64 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..context.window import Prompt
-from ..log.errors import Misconfigured, ModelRefused
+from ..log.errors import Misconfigured, NotRecorded
 from ..loop.ports import LLM, Reply
-from .scripted import read_lines
+from .recordings import list_models, read_replies
+from .scripted import append_line
 
 
 class RecordedLLM:
-    def __init__(self, inner: LLM | None, path: str | Path) -> None:
+    def __init__(
+        self, inner: LLM | None, path: str | Path, model: str = "", *, again: bool = False
+    ) -> None:
+        """Replay only what is recorded of `model`, named as in `MODEL`.
+
+        With `again`, what was recorded before is not replayed, so that the model is asked anew.
+        """
         self._inner = inner
         self._path = Path(path)
-        lines = [] if inner and not self._path.exists() else read_lines(self._path)
-        try:
-            replies = (line for line in lines if "about" not in line)
-            self._replies = {line["key"]: Reply(**line["reply"]) for line in replies}
-        except (KeyError, TypeError):
-            raise Misconfigured(f"{str(path)!r} is not a recording of a model") from None
+        self._model = model
+        new = again or (inner and not self._path.exists())
+        known = [] if new else read_replies(self._path)
+        self._replies = {line["key"]: Reply(**line["reply"]) for line in known if self._is_of(line)}
+        self.used: set[str] = set()
+        """Keys of the prompts that were answered."""
 
     @classmethod
-    def from_env(cls, path: str) -> Self:
-        """`MODEL=recorded:<file>`: replay only."""
+    def from_env(cls, name: str) -> Self:
+        """`MODEL=recorded:<file>`, or `recorded:<file>#<model>` for one of several: replay only."""
+        path, _, model = name.partition("#")
         if not path:
             raise Misconfigured("MODEL=recorded does not name a file. Write MODEL=recorded:<file>")
-        return cls(None, path)
+        known = list_models(Path(path))
+        if len(known) > 1 and model not in known:
+            names = ", ".join(known)
+            raise Misconfigured(
+                f"{path!r} has recordings of {names}. Write MODEL=recorded:{path}#<one of them>"
+            )
+        return cls(None, path, model or "".join(known))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         key = _hash_prompt(prompt, schema)
         if key not in self._replies:
             self._replies[key] = await self._record(key, prompt, schema)
+        self.used.add(key)
         reply = self._replies[key]
         return replace(reply, model=f"recorded:{reply.model}")
 
     async def _record(self, key: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         if self._inner is None:
-            raise ModelRefused(
+            raise NotRecorded(
                 f"{str(self._path)!r} has {len(self._replies)} replies, but none to this prompt: "
                 f"the prompts, the tools or the thread changed. To record again, delete the file "
                 f"and run once with RecordedLLM(<a model>, {str(self._path)!r})."
             )
         reply = await self._inner(prompt, schema)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": key, "reply": asdict(reply)}) + "\n")
+        append_line(self._path, {"model": self._model, "key": key, "reply": asdict(reply)})
         return reply
+
+    def _is_of(self, line: dict[str, Any]) -> bool:
+        return bool(line.get("model", "") == self._model)
 
 
 def _hash_prompt(prompt: Prompt, schema: dict[str, Any]) -> str:

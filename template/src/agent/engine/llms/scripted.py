@@ -5,6 +5,7 @@ continued in another process. If the script does not fit, that is an error; it n
 """
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -82,6 +83,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
     return [_parse_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
+
+
+def append_line(path: Path, entry: dict[str, Any]) -> None:
+    """Append an object to such a file, on a line of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        start = b"" if file.read() in (b"", b"\n") else b"\n"
+        file.write(start + json.dumps(entry).encode() + b"\n")
 
 
 def _parse_object(path: Path, place: int, line: str) -> dict[str, Any]:

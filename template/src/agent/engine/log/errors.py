@@ -14,7 +14,8 @@ AgentError
 ├── RedactionFailed  the owner's `redact` raised, so that nothing may be stored
 ├── Misconfigured    a setting is missing or wrong
 │   └── ModelRefused the model rejects the key, the quota, its name or the request
-│       └── PromptTooLong  it rejects a prompt of this length
+│       ├── PromptTooLong  it rejects a prompt of this length
+│       └── NotRecorded    nothing is recorded for this prompt
 └── ToolError        raised by a tool that is sure that nothing happened
 """
 
@@ -87,6 +88,10 @@ class ModelRefused(Misconfigured):
 
 class PromptTooLong(ModelRefused):
     """The prompt has to be shortened."""
+
+
+class NotRecorded(ModelRefused):
+    """A recording is replayed, and has no reply to this prompt."""
 
 
 class ToolError(AgentError):

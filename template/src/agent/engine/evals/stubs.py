@@ -1,0 +1,64 @@
+"""Puts the results of a case in the place of an agent's tools."""
+
+import asyncio
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..blocking import run_in_thread
+from ..log.errors import ToolError
+from ..log.events import CallJson
+from ..log.thread import Thread
+from ..loop.actions import Action, Call, Run, Tool
+from ..loop.ports import BoundAgent
+from .cases import Stub
+from .match import find_difference
+
+
+class Stubs:
+    def __init__(self, agent: BoundAgent, stubs: Sequence[Stub]) -> None:
+        self._agent = agent
+        self._stubs = stubs
+        self._used: list[Stub] = []
+        self.missing: CallJson | None = None
+        """The call for which there was none."""
+        self.stopping = asyncio.Event()
+        """Set from then on."""
+
+    def decide(self, step: Any, thread: Thread) -> Action:
+        """Decide as the agent does, but run no tool of its own."""
+        action = self._agent.decide(step, thread)
+        if isinstance(action, Run):
+            return replace(action, tool=self._replace(action.tool))
+        return action
+
+    def _replace(self, tool: Tool) -> Tool:
+        async def result(step: Any, call: Call) -> Any:
+            made = self._agent.steps.write(step)
+            stub = self._find(made)
+            if stub is None:
+                self.missing = made
+                self.stopping.set()
+                raise ToolError("the case has no result for this call")
+            if stub.error is not None:
+                raise ToolError(stub.error)
+            return await _run(tool, step, call) if stub.run else stub.output
+
+        return result
+
+    def _find(self, call: CallJson) -> Stub | None:
+        fit = [stub for stub in self._stubs if not find_difference(call, stub.call)]
+        if not fit:
+            return None
+        chosen = next(
+            (stub for stub in fit if all(stub is not used for used in self._used)), fit[-1]
+        )
+        self._used.append(chosen)
+        return chosen
+
+
+async def _run(tool: Tool, step: Any, call: Call) -> Any:
+    is_async = inspect.iscoroutinefunction(tool)
+    output = tool(step, call) if is_async else await run_in_thread(tool, step, call)
+    return await output if inspect.isawaitable(output) else output
