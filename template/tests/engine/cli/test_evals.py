@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from agent.engine.cli import build_commands
 from agent.engine.cli.evals import FOLDER, mount
-from agent.engine.context.window import Prompts
+from agent.engine.context.window import Prompts, render_prompt
 from agent.engine.evals.cases import Case, find_miss, is_scripted, read_cases, replay
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import make_event
+from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.app import App, ModelOf
 from agent.engine.runners.local import LocalRunner
@@ -140,7 +141,8 @@ def test_a_case_that_is_wrong_is_named(lines: list[Any], problem: str, ports: Po
 
 
 def step_of(ports: Ports, **changes: Any) -> Any:
-    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": ports.default.prompts.sha}
+    sha = render_prompt(Thread("t"), ports.default.prompts).sha
+    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": sha}
     return make_event("step", **{"call": LOOK, **cost, **changes})
 
 

@@ -60,13 +60,13 @@ async def test_what_it_returns_is_what_is_stored(store: MemoryStore, world: Worl
 async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt(
     store: MemoryStore, world: World
 ) -> None:
-    ports = build_ports(store, Says(DONE), world)
+    ports = build_ports(store, model := Says(DONE), world)
     thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.event(2).data == {
         "call": DONE,
         "tokens": {"input": 10, "output": 5},
         "model": "says",
-        "prompt_sha": ports.default.prompts.sha,
+        "prompt_sha": model.prompts[0].sha,
     }
 
 
@@ -82,7 +82,8 @@ async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
     assert (model.prompts[1].system, model.prompts[1].ask) == ("You are new.", "And now?")
     assert model.prompts[1].blocks[:2] == (*model.prompts[0].blocks, model.prompts[1].blocks[1])
     hashes = [each.data["prompt_sha"] for each in thread.events if each.type == "step"]
-    assert hashes == [ports.default.prompts.sha, today.default.prompts.sha]
+    assert hashes == [prompt.sha for prompt in model.prompts]
+    assert len(set(hashes)) == 2
     assert asked.state.status == "waiting:question"
 
 
@@ -241,14 +242,14 @@ async def test_facts_are_fetched_once_before_the_first_decision(
     await launch(ports, "t", "v1", actor="ana", delivery="2", source="user")
     await advance(ports, await store.load("t"))
     assert asked == ["deploy"]
-    assert model.prompts[0].blocks[1] == '<tags>\n    - "v1"\n</tags>'
+    assert model.prompts[0].blocks[1] == "<tags>\n - v1\n</tags>"
 
 
 @pytest.mark.parametrize(
     ("found", "block"),
     [
-        (KeyError("gone"), "<prefetch_error>\n    KeyError: 'gone'\n</prefetch_error>"),
-        (["a list"], '<prefetched>\n    - "a list"\n</prefetched>'),
+        (KeyError("gone"), "<prefetch_error>\n KeyError: 'gone'\n</prefetch_error>"),
+        (["a list"], "<prefetched>\n - a list\n</prefetched>"),
         ({}, None),
         (None, None),
     ],

@@ -93,7 +93,8 @@ def _find_step(agent: BoundAgent, thread: Thread, at: int) -> Event:
 
 async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
     """Store what the model answered then, unless the prompts have changed since."""
-    if step.data.get("prompt_sha") != agent.prompts.sha:
+    prompt = render_prompt(past, agent.prompts, agent.render)
+    if step.data.get("prompt_sha") != prompt.sha:
         return False
     text = json.dumps({"next_step": step.data["call"]})
 
@@ -101,7 +102,6 @@ async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
         return Reply(text, step.data["tokens"], model=step.data["model"])
 
     recording = RecordedLLM(said, FOLDER / agent.name / RECORDINGS)
-    prompt = render_prompt(past, agent.prompts, agent.render)
     await recording(prompt, agent.steps.schema)
     return True
 

@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-from ..context.window import estimate_tokens
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.compaction import render_next_prompt
 from ..loop.ports import Ports
+from ..tokens import estimate_tokens
 
-ESTIMATED = "[Tokens are estimated at four bytes each; the schema of the answer is not counted.]"
+ESTIMATED = "[Tokens are estimated; the schema of the answer is not counted.]"
 
 
 def format_prompt(ports: Ports, thread: Thread) -> str:
