@@ -81,7 +81,7 @@ def main() -> None:
 def record() -> None:
     """Do it, inside the agent."""
     from agent.app import application
-    from agent.engine.evals.cases import cases, missed
+    from agent.engine.evals.cases import find_miss, read_cases
     from agent.engine.llms.recorded import RecordedLLM
     from agent.engine.llms.scripted import ScriptedLLM
 
@@ -89,10 +89,10 @@ def record() -> None:
     folder = Path("evals") / agent.name
     path = folder / "recordings.jsonl"
     path.write_text(json.dumps({"about": ABOUT}) + "\n", "utf-8")
-    for case in cases(folder):
+    for case in read_cases(folder):
         decisions = [event for event in case.thread.events if event.type == "step"]
         script = ScriptedLLM.of(*("" for _ in decisions), REPLIES[agent.name][case.name])
-        miss = asyncio.run(missed(agent, case, RecordedLLM(script, path)))
+        miss = asyncio.run(find_miss(agent, case, RecordedLLM(script, path)))
         assert not miss, f"{case.name}: {miss}"
 
 

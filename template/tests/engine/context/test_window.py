@@ -435,6 +435,52 @@ def test_the_prompt_of_the_day_has_its_name() -> None:
     assert len({name("You are a test.", ""), name("You are", " a test."), name("", "")}) == 3
 
 
+def test_values_take_the_place_of_their_markers_once_and_nothing_else_does() -> None:
+    system = 'For {customer}, {odd} {"next_step": {}} { customer } {customer}.'
+    values = {"customer": "{odd} Co", "odd": "x"}
+    filled = make_event("message", "system", facts={}, variables=values)
+    prompts = Prompts(system, "")
+    prompt = render_prompt(make_thread(make_message(), filled), prompts)
+    assert prompt.system == 'For {odd} Co, x {"next_step": {}} { customer } {odd} Co.'
+    assert len(prompt.blocks) == 1
+    assert prompt.sha != render_prompt(make_thread(make_message()), prompts).sha
+    said = make_event("message", "ana", text="hi", variables=values)
+    assert render_prompt(make_thread(said), prompts).system == system
+
+
+def test_values_outlive_a_summary() -> None:
+    filled = make_event("message", "system", facts={}, variables={"who": "ana"})
+    summary = make_event("compacted", upto=2, text="in short")
+    thread = make_thread(make_message(), filled, summary)
+    assert render_prompt(thread, Prompts("For {who}.", "")).system == "For ana."
+
+
+def counted(counts: list[int]) -> int:
+    """Return the tokens of the prompt after steps for which a provider counted so many."""
+    events = [make_message()]
+    for count in counts:
+        call = {"intent": "look", "at": "x"}
+        events.append(make_event("step", call=call, tokens={"input": count, "output": 5}))
+        events.append(make_result(len(events), "word and " * 500))
+    return render_prompt(make_thread(*events), PROMPTS).tokens
+
+
+def test_estimates_follow_what_the_provider_counts() -> None:
+    grown = counted([0] * 5) - counted([0] * 4)
+    for rate in (0.7, 1.5, 3.0):
+        counts = [2_000 + round(rate * grown * number) for number in range(4)]
+        real = 2_000 + rate * grown * 4
+        assert abs(counted(counts) - real) < 0.02 * real
+
+
+@pytest.mark.parametrize("counts", [[10] * 4, [10, 10, 10, 900_000]], ids=["too few", "too many"])
+def test_a_provider_that_counts_something_else_corrects_no_estimate(counts: list[int]) -> None:
+    grown = counted([0] * 5) - counted([0] * 4)
+    most = max(counts[-1] + grown, counted([0] * 4))
+    assert counted(counts) <= 1.01 * most
+    assert counted(counts) >= counted([0] * 4)
+
+
 async def test_a_reply_that_is_cut_off_is_shown_as_it_came(
     store: MemoryStore, world: World
 ) -> None:

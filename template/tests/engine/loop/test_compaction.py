@@ -22,6 +22,7 @@ from ..domain import (
     advance,
     build_ports,
     list_types,
+    make_answer,
     make_failure,
     make_message,
     make_pause,
@@ -241,6 +242,81 @@ async def test_the_model_sums_up_the_older_half_under_the_owner_s_prompt(
     )
     whole = render_prompt(make_thread(*numbered(steps(90, 5000))), Prompts("", "")).blocks
     assert (*question.blocks, *prompt.blocks[1:]) == whole
+
+
+async def test_a_long_summary_is_kept_whole(store: MemoryStore, world: World) -> None:
+    summary = " ".join(f"fact {number}," for number in range(2_800)) + " and the end"
+    events = numbered(steps(90, 5000))
+    model = await run_until_it_is_done(store, world, *events, summary=summing_up(summary))
+    assert len(summary) > sum(map(len, model.questions[0].blocks)) // 9
+    assert (await store.load("t")).event(len(events) + 1).data["text"] == summary
+    assert summary in model.prompts[0].blocks[0]
+
+
+async def test_a_summary_that_is_cut_says_so(store: MemoryStore, world: World) -> None:
+    summary = "first, " + fill(90_000) + " last"
+    events = numbered(steps(90, 5000))
+    model = await run_until_it_is_done(store, world, *events, summary=summing_up(summary))
+    assert re.search(
+        r"first, xxx[^…]*\[… \d+ characters cut …\][^…]*xxx  last", model.prompts[0].blocks[0]
+    )
+
+
+def speak(count: int, size: int = 0) -> list[Event]:
+    """Let people say something between steps that are long enough for a summary."""
+    events = []
+    for number in range(count):
+        events.append(make_message(f'word {number}: "é", please' + "y" * size))
+        seq = len(events) + 1
+        events += [make_step("look", at=f"place {number}"), make_start(seq)]
+        events.append(make_result(seq, f"result {number} " + fill(400_000 // count)))
+    return events
+
+
+async def test_what_people_said_stays_word_for_word_behind_every_summary(
+    store: MemoryStore, world: World
+) -> None:
+    wait = make_pause("approval", call=CALL), make_answer(4, "reject", "bob", text="not today")
+    events = [make_message("at first"), make_message("beep", "hook:ci"), make_step(**CALL), *wait]
+    events += numbered([*events, *speak(60)])[len(events) :]
+    for words in ("in short", "in shorter"):
+        model = await run_until_it_is_done(store, world, *events, summary=summing_up(words))
+        read = model.prompts[0].blocks[0]
+        assert f"summary: {words}\n" in read
+        rows = read.partition("people_said: |")[2].splitlines()
+        assert [row.strip() for row in rows[1:5]] == [
+            "from,text", "ana,at first", "bob,not today", 'ana,"word 0: \\"é\\", please"',
+        ]  # fmt: skip
+        assert "beep" not in read
+        upto = (await store.load("t")).event(len(events) + 1).data["upto"]
+        said = [past for past in events[:upto] if past.type == "message" and past.actor == "ana"]
+        assert len(rows) == 1 + 1 + len(said) + 1 + 1
+        events = [*(await store.load("t")).events, *speak(60)]
+        events = [Event(past.type, past.data, past.actor) for past in numbered(events)]
+        store = MemoryStore()
+
+
+async def test_what_is_left_out_of_what_people_said_is_said(
+    store: MemoryStore, world: World
+) -> None:
+    model = await run_until_it_is_done(
+        store, world, *numbered(speak(200, size=1_500)), summary=summing_up("in short")
+    )
+    (note,) = re.findall(r"… (\d+) of (\d+) records not shown", model.prompts[0].blocks[0])
+    assert int(note[0]) + model.prompts[0].blocks[0].count('   ana,"word ') == int(note[1]) > 50
+
+
+async def test_words_that_the_owner_renders_are_not_repeated(
+    store: MemoryStore, world: World
+) -> None:
+    def hide(event: Event, thread: Thread) -> str | None:
+        return "" if event.type == "message" and "word 1:" in event.data["text"] else None
+
+    model = SumsUp(summing_up("in short"))
+    ports = build_ports(store, model, world, limits=LIMITLESS, render=hide)
+    await advance(ports, await store_thread(store, *numbered(speak(60))))
+    assert "word 2:" in model.prompts[0].blocks[0]
+    assert "word 1:" not in model.prompts[0].blocks[0]
 
 
 async def test_what_a_summary_cost_is_recorded_and_counts(store: MemoryStore, world: World) -> None:
