@@ -7,7 +7,7 @@ context window corrects it by what the provider counts.
 import re
 
 _PIECES = re.compile(
-    r"[A-Z]?[a-z]{1,7}|[A-Z]{1,3}|[0-9]{1,3}|\s(?=[0-9])"  # words, ids and numbers
+    r"_?[A-Z]?[a-z]{1,7}|[A-Z]{1,3}|[0-9]{1,3}|\s(?=[0-9])"  # words, ids and numbers
     r"|[\x80-\u2fff]{1,3}|[\u3000-\uffff]{1,2}|[\U00010000-\U0010ffff]"  # other scripts
     r"|[!-/:-@\[-`{-~]{1,2}|(?<=[\w\s])\n[\n ]{0,15}"  # signs, and ends of lines
 )
