@@ -256,7 +256,7 @@ def compare_estimates() -> None:
     texts = {"the thread of 30 steps": read(story(30))}
     texts |= {f"50 {name}": render_block("r", made) for name, made in make_records().items()}
     texts["hexadecimal ids"] = "\n".join(sha256(bytes([n])).hexdigest() for n in range(50))
-    print("\n| estimated / counted | now | a quarter of the bytes |\n|---|--:|--:|")
+    print("\n| estimated / counted | | a quarter of the bytes |\n|---|--:|--:|")
     for name, text in texts.items():
         now, before = estimate_tokens(text), len(text.encode()) // 4 + 1
         print(f"| {name} | {now / count(text):.2f} | {before / count(text):.2f} |")

@@ -25,8 +25,8 @@ def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
     desk.agent("run", "--thread", "t")
     (sent,) = desk.llm.prompts
     assert text == "\n\n".join([sent.system, *sent.blocks, sent.ask])
-    before = ["[events the call before had, cache mark; about 20 tokens]"] * steps
-    now = f"[new events, cache mark; about {24 if steps else 20} tokens]"
+    before = ["[events the call before had, cache mark; about 18 tokens]"] * steps
+    now = f"[new events, cache mark; about {22 if steps else 18} tokens]"
     assert notes == [
         "[system prompt, cache mark; about 6 tokens]",
         *before,
