@@ -4,7 +4,8 @@ In a rendered repository: `PYTHONPATH=. uv run --with bpe-openai python <path to
 same events are written both ways before each of the model's decisions and counted with o200k.
 Messages are as frugal as a chat template makes them: ChatML, a call and its result as JSON
 between tags, no ids. What caches save is computed by the rules that the providers publish; no
-provider is asked.
+provider is asked. The second half measures forms without a cache: a thread, an exchange, a list of
+records, and how near the estimates are.
 """
 
 import json
@@ -15,10 +16,12 @@ from itertools import accumulate
 from typing import Any
 
 from agent.deploy.tools import NextStep
-from agent.engine.context.window import Prompts, Window
+from agent.engine.context.blocks import render_block
+from agent.engine.context.window import Prompts, Window, render_prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
+from agent.engine.tokens import estimate_tokens
 from bpe_openai import get_encoding
 from tests.engine.domain import (
     make_answer,
@@ -163,8 +166,107 @@ RULES: dict[str, Callable[[list[Call]], float]] = {
 }
 
 
+def api_messages(thread: Thread) -> list[Any]:
+    """Write the same as compact JSON, in the form of OpenAI's messages."""
+    messages, call_id = list[Any](), ""
+    for event in thread.events:
+        data = event.data
+        match event.type:
+            case "message":
+                messages.append({"role": "user", "name": event.actor, "content": data["text"]})
+            case "step":
+                call_id = str(event.seq)
+                arguments = {name: item for name, item in data["call"].items() if name != "intent"}
+                function = {"name": data["call"]["intent"], "arguments": compact(arguments)}
+                call = {"id": call_id, "type": "function", "function": function}
+                messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+            case "tool_finished" | "tool_failed":
+                said = data.get("error") or compact(data["output"])
+                messages.append({"role": "tool", "tool_call_id": call_id, "content": said})
+            case "resumed":
+                text = data.get("text") or "approved"
+                messages.append({"role": "user", "name": event.actor, "content": text})
+    return messages
+
+
+def compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def read(thread: Thread) -> str:
+    return "\n\n".join(render_prompt(thread, Prompts("", "")).blocks)
+
+
+def compare_threads() -> None:
+    asked = make_message(ASKED.partition("?")[0] + "?", "@alex", source="slack")
+    call = make_step("deploy_backend", tag="v1.2.3", environment="production")
+    print("\n| | blocks | chat template | compact JSON |\n|---|--:|--:|--:|")
+    threads = {"a request and a call": make_thread(asked, call), "30 steps": story(30)}
+    for name, thread in threads.items():
+        template = sum(count(text) + 4 for event in thread.events for text in _message(event))
+        api = count(compact(api_messages(thread)))
+        print(f"| {name} | {count(read(thread)):,} | {template:,} | {api:,} |")
+    chat, blocks = messages(story(30)), ours(story(30))
+    print(f"\nBlocks in 30 requests: {_size(blocks) / _size(chat):.2f} of the chat template;")
+    print(f"with system prompt, schema and question {uncached(blocks) / uncached(chat):.2f}, and")
+    print(f"{sum(blocks[-1]) / sum(chat[-1]):.2f} in the last request.")
+
+
+def _size(calls: list[Call]) -> int:
+    return sum(sum(events) for _, *events, _ in calls)
+
+
+def make_records() -> dict[str, list[dict[str, Any]]]:
+    hashes = [sha256(str(number).encode()).hexdigest() for number in range(50)]
+    return {
+        "tags": [
+            {
+                "name": f"v1.{n}.2",
+                "commit": commit[:7],
+                "date": f"2024-03-{n % 28 + 1:02}T10:00:00Z",
+            }
+            for n, commit in enumerate(hashes)
+        ],
+        "orders": [
+            {
+                "id": 37 * n,
+                "user": ("ana", "bob", "Mia Li")[n % 3],
+                "city": ("Berlin", "Rome")[n % 2],
+            }
+            | {"amount": int(commit[:4], 16) / 100, "paid": n % 3 == 0}
+            for n, commit in enumerate(hashes)
+        ],
+    }
+
+
+def compare_records() -> None:
+    print("\n| 50 records | block | YAML, as before | compact JSON |\n|---|--:|--:|--:|")
+    for name, records in make_records().items():
+        yaml = "\n".join(
+            f"    {'-' if first else ' '} {key}: {json.dumps(item)}"
+            for record in records
+            for first, (key, item) in zip([1, *[0] * 9], record.items(), strict=False)
+        )
+        block = render_block("records", records)
+        assert "not shown" not in block
+        print(f"| {name} | {count(block):,} | {count(yaml):,} | {count(compact(records)):,} |")
+
+
+def compare_estimates() -> None:
+    texts = {"the thread of 30 steps": read(story(30))}
+    texts |= {f"50 {name}": render_block("r", made) for name, made in make_records().items()}
+    texts["hexadecimal ids"] = "\n".join(sha256(bytes([n])).hexdigest() for n in range(50))
+    print("\n| estimated / counted | | a quarter of the bytes |\n|---|--:|--:|")
+    for name, text in texts.items():
+        now, before = estimate_tokens(text), len(text.encode()) // 4 + 1
+        print(f"| {name} | {now / count(text):.2f} | {before / count(text):.2f} |")
+
+
 def main() -> None:
-    for steps in (20, 100):
+    compare_threads()
+    compare_records()
+    compare_estimates()
+    for steps in (20, 30, 100):
         chat, blocks = messages(story(steps)), ours(story(steps))
         print(f"\n| {steps} steps | messages | our blocks | our blocks as one string |")
         print("|---|---|---|---|")

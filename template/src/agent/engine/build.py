@@ -84,6 +84,7 @@ class Application:
             decide=agent.decide,
             prompts=_prompts(agent.prompts),
             prefetch=agent.prefetch,
+            variables=agent.variables,
             render=agent.render,
             limits=agent.limits,
             responsible=agent.responsible,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agent.engine.context.window import Prompt
 from agent.engine.evals.reading import read_cases
 from agent.engine.evals.verdicts import replay
 from agent.engine.llms.recordings import list_models
@@ -16,7 +17,9 @@ from .conftest import Desk
 
 
 def step_of(desk: Desk, **changes: Any) -> Event:
-    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": desk.plugged.default.prompts.sha}
+    prompts = desk.plugged.default.prompts
+    sha = Prompt(prompts.system, (), 0, prompts.next_step).sha
+    cost = {"tokens": {"input": 9}, "model": "gpt", "prompt_sha": sha}
     return make_event("step", **{"call": LOOK, **cost, **changes})
 
 

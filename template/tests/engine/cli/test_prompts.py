@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from agent.engine.cli.prompts import ESTIMATED
-from agent.engine.context.window import Prompt, estimate_tokens
+from agent.engine.context.window import Prompt
 from agent.engine.log.events import Event, make_event
+from agent.engine.tokens import estimate_tokens
 
 from ..domain import STEPS, make_message, make_result, make_start, make_step
 from .conftest import Desk
@@ -34,20 +35,20 @@ def test_the_prompt_is_what_the_model_is_sent(desk: Desk, steps: int) -> None:
     desk.agent("run", "--thread", "t")
     (sent,) = desk.llm.prompts
     assert text == "\n\n".join([sent.system, *sent.blocks, sent.ask])
-    before = ["[events the call before had, cache mark; about 17 tokens]"] * steps
-    now = f"[new events, cache mark; about {21 if steps else 17} tokens]"
+    before = ["[events the call before had, cache mark; about 18 tokens]"] * steps
+    now = f"[new events, cache mark; about {22 if steps else 18} tokens]"
     assert notes == [
-        "[system prompt, cache mark; about 4 tokens]",
+        "[system prompt, cache mark; about 6 tokens]",
         *before,
         now,
-        "[question, never cached; about 3 tokens]",
+        "[question, never cached; about 4 tokens]",
         f"[schema of the answer, sent beside the prompt; about {SCHEMA_TOKENS:,} tokens]",
         ESTIMATED,
     ]
 
 
 def test_of_a_prompt_that_is_too_long_the_question_for_a_summary_comes_first(desk: Desk) -> None:
-    desk.happened(*(make_message(f"message {number} " + "x" * 9000) for number in range(60)))
+    desk.happened(*(make_message(f"message {number} " + "xxx " * 2250) for number in range(60)))
     text, _ = shown(desk)
     assert text.endswith("\n\nIn short?")
     assert "message 0 " in text

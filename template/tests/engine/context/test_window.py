@@ -145,39 +145,39 @@ async def test_each_prompt_of_a_run_begins_with_the_one_before(
 SHOWN: dict[str, tuple[list[Event], str]] = {
     "message": (
         [make_message("hi")],
-        '<user_message>\n    from: "ana"\n    text: "hi"\n</user_message>',
+        "<user_message>\n from: ana\n text: hi\n</user_message>",
     ),
     "a message with line ends": (
         [make_message("a\nb")],
-        '<user_message>\n    from: "ana"\n    text: |\n      a\n      b\n</user_message>',
+        "<user_message>\n from: ana\n text: |\n   a\n   b\n</user_message>",
     ),
     "prefetched facts": (
         [make_message(), make_event("message", "system", facts={"tags": ["v1"], "on_call": "bob"})],
-        '<tags>\n    - "v1"\n</tags>\n\n<on_call>\n    bob\n</on_call>',
+        "<tags>\n - v1\n</tags>\n\n<on_call>\n bob\n</on_call>",
     ),
     "step": (
         [make_message(), make_step(**CALL)],
-        '<charge>\n    intent: "charge"\n    amount: 500\n</charge>',
+        "<charge>\n amount: 500\n</charge>",
     ),
     "invalid_step": (
         [make_event("invalid_step", error="not JSON", output="<step>")],
-        '<invalid_step>\n    error: "not JSON"\n    output: "&lt;step>"\n</invalid_step>',
+        '<invalid_step>\n error: not JSON\n output: "&lt;step>"\n</invalid_step>',
     ),
     "tool_finished": (
         [make_message(), make_step(**CALL), make_start(2), make_result(2, {"paid": True})],
-        "<charge_result>\n    paid: true\n</charge_result>",
+        "<charge_result>\n paid: true\n</charge_result>",
     ),
     "tool_failed": (
         [make_message(), make_step(**CALL), make_start(2), make_failure(2, "no money")],
-        "<error>\n    error running charge: no money\n</error>",
+        "<error>\n error running charge: no money\n</error>",
     ),
     "cancelled": (
         [make_message(), make_event("cancelled", "ana", reason="enough")],
-        '<cancelled>\n    by: "ana"\n    reason: "enough"\n</cancelled>',
+        "<cancelled>\n by: ana\n reason: enough\n</cancelled>",
     ),
     "compacted": (
         [make_message(), make_event("compacted", upto=1, text="user_message: hello")],
-        "<earlier_events>\n    user_message: hello\n</earlier_events>",
+        "<earlier_events>\n user_message: hello\n</earlier_events>",
     ),
     "superseded": (
         [
@@ -187,8 +187,8 @@ SHOWN: dict[str, tuple[list[Event], str]] = {
             make_delivery(3),
             make_message("no"),
         ],
-        "<charge_result>\n    not run: the next message came first\n</charge_result>\n\n"
-        '<user_message>\n    from: "ana"\n    text: "no"\n</user_message>',
+        "<charge_result>\n not run: the next message came first\n</charge_result>\n\n"
+        '<user_message>\n from: ana\n text: "no"\n</user_message>',
     ),
 }
 
@@ -224,17 +224,17 @@ def test_every_event_has_a_block_or_a_reason_to_have_none() -> None:
 
 
 ANSWERED: dict[tuple[str, str], tuple[str, str]] = {
-    ("question", "answer"): ("human_response", 'response: "so be it"'),
+    ("question", "answer"): ("human_response", "response: so be it"),
     ("question", "expired"): ("human_response", "nobody answered in time: question?"),
     ("approval", "approve"): ("human_response", "approved: true"),
     ("approval", "edit"): ("human_response", "approved: true"),
     ("approval", "reject"): ("human_response", "approved: false"),
     ("approval", "expired"): ("human_response", "nobody answered in time: approval?"),
-    ("job", "done"): ("charge_result", 'response: "so be it"'),
+    ("job", "done"): ("charge_result", "response: so be it"),
     ("job", "expired"): ("human_response", "nobody answered in time: job?"),
     ("timer", "done"): ("charge_result", "the time has come"),
-    ("limit", "continue"): ("human_response", 'response: "so be it"'),
-    ("limit", "stop"): ("human_response", 'response: "so be it"'),
+    ("limit", "continue"): ("human_response", "response: so be it"),
+    ("limit", "stop"): ("human_response", "response: so be it"),
     ("in_doubt", "happened"): ("charge_result", "confirmed: true"),
     ("in_doubt", "abort"): ("error", "charge was given up, outcome unknown"),
     ("in_doubt", "retry"): ("", "the result of the retry is all there is to know"),
@@ -428,8 +428,57 @@ def test_every_result_stands_after_its_call(thread: Thread) -> None:
 
 
 def test_the_prompt_of_the_day_has_its_name() -> None:
-    assert PROMPTS.sha == Prompts("You are a test.", "What next?").sha
-    assert len({PROMPTS.sha, Prompts("You are", " a test.").sha, Prompts("", "").sha}) == 3
+    def name(*words: str) -> str:
+        return render_prompt(make_thread(make_message()), Prompts(*words)).sha
+
+    assert name("You are a test.", "What next?") == name("You are a test.", "What next?")
+    assert len({name("You are a test.", ""), name("You are", " a test."), name("", "")}) == 3
+
+
+def test_values_take_the_place_of_their_markers_once_and_nothing_else_does() -> None:
+    system = 'For {customer}, {odd} {"next_step": {}} { customer } {customer}.'
+    values = {"customer": "{odd} Co", "odd": "x"}
+    filled = make_event("message", "system", facts={}, variables=values)
+    prompts = Prompts(system, "")
+    prompt = render_prompt(make_thread(make_message(), filled), prompts)
+    assert prompt.system == 'For {odd} Co, x {"next_step": {}} { customer } {odd} Co.'
+    assert len(prompt.blocks) == 1
+    assert prompt.sha != render_prompt(make_thread(make_message()), prompts).sha
+    said = make_event("message", "ana", text="hi", variables=values)
+    assert render_prompt(make_thread(said), prompts).system == system
+
+
+def test_values_outlive_a_summary() -> None:
+    filled = make_event("message", "system", facts={}, variables={"who": "ana"})
+    summary = make_event("compacted", upto=2, text="in short")
+    thread = make_thread(make_message(), filled, summary)
+    assert render_prompt(thread, Prompts("For {who}.", "")).system == "For ana."
+
+
+def counted(counts: list[int]) -> int:
+    """Return the tokens of the prompt after steps for which a provider counted so many."""
+    events = [make_message()]
+    for count in counts:
+        call = {"intent": "look", "at": "x"}
+        events.append(make_event("step", call=call, tokens={"input": count, "output": 5}))
+        events.append(make_result(len(events), "word and " * 500))
+    return render_prompt(make_thread(*events), PROMPTS).tokens
+
+
+def test_estimates_follow_what_the_provider_counts() -> None:
+    grown = counted([0] * 5) - counted([0] * 4)
+    for rate in (0.7, 1.5, 3.0):
+        counts = [2_000 + round(rate * grown * number) for number in range(4)]
+        real = 2_000 + rate * grown * 4
+        assert abs(counted(counts) - real) < 0.02 * real
+
+
+@pytest.mark.parametrize("counts", [[10] * 4, [10, 10, 10, 900_000]], ids=["too few", "too many"])
+def test_a_provider_that_counts_something_else_corrects_no_estimate(counts: list[int]) -> None:
+    grown = counted([0] * 5) - counted([0] * 4)
+    most = max(counts[-1] + grown, counted([0] * 4))
+    assert counted(counts) <= 1.01 * most
+    assert counted(counts) >= counted([0] * 4)
 
 
 async def test_a_reply_that_is_cut_off_is_shown_as_it_came(
@@ -465,7 +514,7 @@ def test_an_owner_replaces_the_block_of_an_event_and_leaves_the_others() -> None
         make_answer(3, "continue"),
     )
     prompt = render_prompt(thread, PROMPTS, shout)
-    assert prompt.blocks == ("<shout>\n    HI\n</shout>", render_prompt(thread, PROMPTS).blocks[1])
+    assert prompt.blocks == ("<shout>\n HI\n</shout>", render_prompt(thread, PROMPTS).blocks[1])
     assert len(render_prompt(thread, PROMPTS).blocks) == 3
 
 
@@ -479,7 +528,7 @@ def test_an_owner_s_block_may_depend_on_what_came_before_it() -> None:
         return render_block("at", thread.before(event.seq + 1).state.version)
 
     assert render_prompt(make_thread(make_message(), make_message()), PROMPTS, count).blocks == (
-        "<at>\n    1\n</at>", "<at>\n    2\n</at>",
+        "<at>\n 1\n</at>", "<at>\n 2\n</at>",
     )  # fmt: skip
 
 
@@ -491,7 +540,7 @@ async def test_a_run_is_rendered_by_its_owner_step_by_step(
     thread = await advance(ports, await store_thread(store, make_message("hi")))
     whole = render_prompt(thread.before(thread.state.version - 1), PROMPTS, shout)
     assert model.prompts[-1].blocks == whole.blocks[: len(model.prompts[-1].blocks)]
-    assert model.prompts[-1].blocks[0] == "<shout>\n    HI\n</shout>"
+    assert model.prompts[-1].blocks[0] == "<shout>\n HI\n</shout>"
 
 
 def test_a_prompt_knows_how_many_decisions_came_before_even_behind_a_summary() -> None:

@@ -253,7 +253,7 @@ async def test_a_step_of_older_prompts_says_so(
     edited = rebind(ports, prompts=Prompts("You are another.", "What next?", ""))
     async with caller(api_of(edited, Asleep(), inbox.serve)) as client:
         page = seen(await (await Browser(client).sign_in("ana")).get("/inbox/t/events/2"))
-    sha = ports.default.prompts.sha
+    sha = model.prompts[0].sha
     assert f"The prompts were edited since: this step read version {sha} ." in page
 
 

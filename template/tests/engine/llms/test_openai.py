@@ -18,18 +18,18 @@ from .providers import SERVES, Answer, FakeServer, ProviderContract
 
 USER = """\
 <user_message>
-    from: "ana"
-    text: "soup, please"
+ from: ana
+ text: soup, please
 </user_message>
 
 <search>
-    intent: "search"
-    title: "soup"
+ intent: search
+ title: soup
 </search>
 
 <search_result>
-    - "leek soup"
-    - "pea soup"
+ - leek soup
+ - pea soup
 </search_result>
 
 What is the next step?"""

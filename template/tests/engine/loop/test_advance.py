@@ -1,17 +1,19 @@
 """The loop: think, deliver, escalate, and what happens when somebody is faster."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from agent.engine.context.window import Prompt, Prompts
-from agent.engine.log.errors import Conflict, ToolError, Unavailable
+from agent.engine.log.errors import Conflict, Misconfigured, ToolError, Unavailable
 from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.api import append_message, cancel, launch, resume
+from agent.engine.loop.compaction import render_next_prompt
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
 
@@ -23,6 +25,8 @@ from ..domain import (
     build_ports,
     list_types,
     make_message,
+    make_result,
+    make_start,
     make_step,
     rebind,
     store_thread,
@@ -60,14 +64,80 @@ async def test_what_it_returns_is_what_is_stored(store: MemoryStore, world: Worl
 async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt(
     store: MemoryStore, world: World
 ) -> None:
-    ports = build_ports(store, Says(DONE), world)
+    ports = build_ports(store, model := Says(DONE), world)
     thread = await advance(ports, await store_thread(store, make_message()))
     assert thread.event(2).data == {
         "call": DONE,
         "tokens": {"input": 10, "output": 5},
         "model": "says",
-        "prompt_sha": ports.default.prompts.sha,
+        "prompt_sha": model.prompts[0].sha,
     }
+
+
+CUSTOMERS = Prompts("You serve {customer}.", "What next?")
+
+
+async def test_the_system_prompt_is_filled_in_once_for_a_thread(
+    store: MemoryStore, world: World
+) -> None:
+    asked: list[str] = []
+
+    def variables(thread: Thread) -> dict[str, Any]:
+        asked.append(thread.owner)
+        return {"customer": f"{thread.owner} no. {len(asked)}\u200b"}
+
+    model = Says(LOOK, DONE, DONE)
+    ports = build_ports(store, model, world, prompts=CUSTOMERS, variables=variables)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    await launch(ports, "t", "and now?", actor="ana", delivery="2", source="user")
+    thread = await advance(ports, await store.load("t"))
+    assert {prompt.system for prompt in model.prompts} == {"You serve ana no. 1\\u200b."}
+    assert asked == ["ana"]
+    assert thread.event(2).data["variables"] == {"customer": "ana no. 1\\u200b"}
+    hashes = {each.data["prompt_sha"] for each in thread.events if each.type == "step"}
+    assert hashes == {model.prompts[0].sha}
+    assert render_next_prompt(ports.default, thread).system == model.prompts[0].system
+
+
+async def test_a_thread_that_began_without_variables_gets_them(
+    store: MemoryStore, world: World
+) -> None:
+    model = Says(DONE)
+    changes: dict[str, Any] = {"prompts": CUSTOMERS, "variables": lambda thread: {"customer": 7}}
+    ports = build_ports(store, model, world, prefetch=lambda thread: {"tags": ["v1"]}, **changes)
+    began = [make_message(), make_step("look", at="x"), make_start(2), make_result(2)]
+    await advance(ports, await store_thread(store, *began))
+    assert model.prompts[0].system == "You serve 7."
+
+
+async def test_no_variables_are_asked_for_once_as_well(store: MemoryStore, world: World) -> None:
+    ports = build_ports(store, Says(LOOK, DONE), world, variables=lambda thread: {})
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread).count("message") == 2
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        ({"custmer": "x"}, "system.md of the agent 'test' has no {custmer}"),
+        (["x"], "it returned ['x'], not values by name"),
+        (KeyError("gone"), "KeyError: 'gone'"),
+    ],
+    ids=["an unknown name", "no mapping", "an error"],
+)
+async def test_a_prompt_that_cannot_be_filled_in_is_a_problem_and_not_sent(
+    returned: Any, problem: str, store: MemoryStore, world: World
+) -> None:
+    def variables(thread: Thread) -> Any:
+        if isinstance(returned, Exception):
+            raise returned
+        return returned
+
+    model = Says(DONE)
+    ports = build_ports(store, model, world, prompts=CUSTOMERS, variables=variables)
+    with pytest.raises(Misconfigured, match=re.escape(problem)):
+        await advance(ports, await store_thread(store, make_message()))
+    assert model.prompts == []
 
 
 async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
@@ -82,7 +152,8 @@ async def test_a_paused_thread_goes_on_under_the_prompt_of_the_day(
     assert (model.prompts[1].system, model.prompts[1].ask) == ("You are new.", "And now?")
     assert model.prompts[1].blocks[:2] == (*model.prompts[0].blocks, model.prompts[1].blocks[1])
     hashes = [each.data["prompt_sha"] for each in thread.events if each.type == "step"]
-    assert hashes == [ports.default.prompts.sha, today.default.prompts.sha]
+    assert hashes == [prompt.sha for prompt in model.prompts]
+    assert len(set(hashes)) == 2
     assert asked.state.status == "waiting:question"
 
 
@@ -241,14 +312,14 @@ async def test_facts_are_fetched_once_before_the_first_decision(
     await launch(ports, "t", "v1", actor="ana", delivery="2", source="user")
     await advance(ports, await store.load("t"))
     assert asked == ["deploy"]
-    assert model.prompts[0].blocks[1] == '<tags>\n    - "v1"\n</tags>'
+    assert model.prompts[0].blocks[1] == "<tags>\n - v1\n</tags>"
 
 
 @pytest.mark.parametrize(
     ("found", "block"),
     [
-        (KeyError("gone"), "<prefetch_error>\n    KeyError: 'gone'\n</prefetch_error>"),
-        (["a list"], '<prefetched>\n    - "a list"\n</prefetched>'),
+        (KeyError("gone"), "<prefetch_error>\n KeyError: 'gone'\n</prefetch_error>"),
+        (["a list"], "<prefetched>\n - a list\n</prefetched>"),
         ({}, None),
         (None, None),
     ],

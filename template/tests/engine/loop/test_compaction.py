@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.context.window import Prompt, Prompts, estimate_tokens, render_prompt
+from agent.engine.context.window import Prompt, Prompts, render_prompt
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.state import Limits
@@ -14,6 +14,7 @@ from agent.engine.log.thread import Thread
 from agent.engine.loop.compaction import render_next_prompt
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
+from agent.engine.tokens import estimate_tokens
 
 from ..domain import (
     Says,
@@ -21,6 +22,7 @@ from ..domain import (
     advance,
     build_ports,
     list_types,
+    make_answer,
     make_failure,
     make_message,
     make_pause,
@@ -66,32 +68,37 @@ async def run_until_it_is_done(
     return model
 
 
+def fill(size: int) -> str:
+    """Return text of so many characters, with a token in four of them."""
+    return "xxx " * (size // 4)
+
+
 def steps(count: int, size: int, message_while_running: bool = False) -> list[Event]:
     events = [make_message("the first word")]
     for number in range(count):
         seq = len(events) + 1
         events += [make_step("look", at=f"place {number}"), make_start(seq)]
         if message_while_running:
-            events.append(make_message(f"word {number}" + "z" * size))
-        events.append(make_result(seq, f"result {number} " + "x" * size))
+            events.append(make_message(f"word {number} " + fill(size)))
+        events.append(make_result(seq, f"result {number} " + fill(size)))
     return events
 
 
 LONG: dict[str, list[Event]] = {
     "steps": steps(200, 5000),
-    "messages": [make_message(f"{number} " + "x" * 5000) for number in range(200)],
+    "messages": [make_message(f"{number} " + fill(5000)) for number in range(200)],
     **{
         f"messages while tools run, {size}": steps(400_000 // size, size, True)
         for size in (3000, 4000, 5000, 6000, 7000)
     },
     "invalid steps": [
         make_message(),
-        *[make_event("invalid_step", error="?", output="x" * 9000) for _ in range(100)],
+        *[make_event("invalid_step", error="?", output=fill(9000)) for _ in range(100)],
     ],
     "one huge prefetch": [
         make_message(),
         make_event("message", "system", facts={f"f{n}": "\n" * 4000 for n in range(20)}),
-        *steps(45, 9000)[1:],
+        *steps(60, 9000)[1:],
     ],
 }
 
@@ -162,12 +169,13 @@ async def test_what_is_compacted_is_a_line_each_and_errors_are_gone(
     prompt = (await run_until_it_is_done(store, world, *events)).prompts[0]
     lines = prompt.blocks[0].splitlines()
     assert lines[0] == "<earlier_events>"
-    assert lines[1].strip() == 'user_message: from: "ana" text: "the first word"'
-    assert lines[2].strip() == 'look: intent: "look" at: "broken"'
+    assert lines[1].strip() == "summary: |"
+    assert lines[2].strip() == "user_message: from: ana text: the first word"
+    assert lines[3].strip() == "look: at: broken"
     assert "it is all broken" not in prompt.blocks[0]
     assert "look_result: result 0 xxx" in prompt.blocks[0]
     assert "place 89" not in prompt.blocks[0]
-    assert prompt.blocks[-1].startswith("<look_result>\n    result 89")
+    assert prompt.blocks[-1].startswith("<look_result>\n result 89")
 
 
 async def test_what_was_compacted_before_keeps_its_lines(store: MemoryStore, world: World) -> None:
@@ -175,11 +183,11 @@ async def test_what_was_compacted_before_keeps_its_lines(store: MemoryStore, wor
     events = [*numbered(steps(90, 5000)), earlier]
     prompt = (await run_until_it_is_done(store, world, *events)).prompts[0]
     lines = [line.strip() for line in prompt.blocks[0].splitlines()]
-    assert lines[1:5] == [
+    assert lines[2:6] == [
         "user_message: hello",
         "look: one",
         "look: two",
-        'look: intent: "look" at: "place 0"',
+        "look: at: place 0",
     ]
 
 
@@ -189,7 +197,7 @@ async def test_a_message_that_overtook_a_call_is_still_a_message_after_compactio
     overtaken = [make_step(**CALL), make_pause("approval", call=CALL), make_message("rather not")]
     events = numbered([make_message(), *overtaken, *steps(90, 5000)[1:]])
     prompt = (await run_until_it_is_done(store, world, *events)).prompts[0]
-    assert re.search(r'^ *user_message: .*"rather not"', prompt.blocks[0], re.MULTILINE)
+    assert re.search(r"^ *user_message: .*rather not", prompt.blocks[0], re.MULTILINE)
 
 
 async def test_a_thread_of_ten_thousand_events_thinks_once_and_appends_a_few_events(
@@ -228,11 +236,87 @@ async def test_the_model_sums_up_the_older_half_under_the_owner_s_prompt(
     (question,), (prompt,) = model.questions, model.prompts
     assert (question.system, question.ask, question.seen) == (prompt.system, ASK, 0)
     assert question.blocks[0] == prompt.blocks[0].replace(
-        "<earlier_events>\n    ana asked\n    and we looked\n</earlier_events>",
-        '<user_message>\n    from: "ana"\n    text: "the first word"\n</user_message>',
+        "<earlier_events>\n summary: |\n   ana asked\n   and we looked\n"
+        " people_said: |\n   - from: ana\n     text: the first word\n</earlier_events>",
+        "<user_message>\n from: ana\n text: the first word\n</user_message>",
     )
     whole = render_prompt(make_thread(*numbered(steps(90, 5000))), Prompts("", "")).blocks
     assert (*question.blocks, *prompt.blocks[1:]) == whole
+
+
+async def test_a_long_summary_is_kept_whole(store: MemoryStore, world: World) -> None:
+    summary = " ".join(f"fact {number}," for number in range(2_800)) + " and the end"
+    events = numbered(steps(90, 5000))
+    model = await run_until_it_is_done(store, world, *events, summary=summing_up(summary))
+    assert len(summary) > sum(map(len, model.questions[0].blocks)) // 9
+    assert (await store.load("t")).event(len(events) + 1).data["text"] == summary
+    assert summary in model.prompts[0].blocks[0]
+
+
+async def test_a_summary_that_is_cut_says_so(store: MemoryStore, world: World) -> None:
+    summary = "first, " + fill(90_000) + " last"
+    events = numbered(steps(90, 5000))
+    model = await run_until_it_is_done(store, world, *events, summary=summing_up(summary))
+    assert re.search(
+        r"first, xxx[^…]*\[… \d+ characters cut …\][^…]*xxx  last", model.prompts[0].blocks[0]
+    )
+
+
+def speak(count: int, size: int = 0) -> list[Event]:
+    """Let people say something between steps that are long enough for a summary."""
+    events = []
+    for number in range(count):
+        events.append(make_message(f'word {number}: "é", please' + "y" * size))
+        seq = len(events) + 1
+        events += [make_step("look", at=f"place {number}"), make_start(seq)]
+        events.append(make_result(seq, f"result {number} " + fill(400_000 // count)))
+    return events
+
+
+async def test_what_people_said_stays_word_for_word_behind_every_summary(
+    store: MemoryStore, world: World
+) -> None:
+    wait = make_pause("approval", call=CALL), make_answer(4, "reject", "bob", text="not today")
+    events = [make_message("at first"), make_message("beep", "hook:ci"), make_step(**CALL), *wait]
+    events += numbered([*events, *speak(60)])[len(events) :]
+    for words in ("in short", "in shorter"):
+        model = await run_until_it_is_done(store, world, *events, summary=summing_up(words))
+        read = model.prompts[0].blocks[0]
+        assert f"summary: {words}\n" in read
+        rows = read.partition("people_said: |")[2].splitlines()
+        assert [row.strip() for row in rows[1:5]] == [
+            "from,text", "ana,at first", "bob,not today", 'ana,"word 0: \\"é\\", please"',
+        ]  # fmt: skip
+        assert "beep" not in read
+        upto = (await store.load("t")).event(len(events) + 1).data["upto"]
+        said = [past for past in events[:upto] if past.type == "message" and past.actor == "ana"]
+        assert len(rows) == 1 + 1 + len(said) + 1 + 1
+        events = [*(await store.load("t")).events, *speak(60)]
+        events = [Event(past.type, past.data, past.actor) for past in numbered(events)]
+        store = MemoryStore()
+
+
+async def test_what_is_left_out_of_what_people_said_is_said(
+    store: MemoryStore, world: World
+) -> None:
+    model = await run_until_it_is_done(
+        store, world, *numbered(speak(200, size=1_500)), summary=summing_up("in short")
+    )
+    (note,) = re.findall(r"… (\d+) of (\d+) records not shown", model.prompts[0].blocks[0])
+    assert int(note[0]) + model.prompts[0].blocks[0].count('   ana,"word ') == int(note[1]) > 50
+
+
+async def test_words_that_the_owner_renders_are_not_repeated(
+    store: MemoryStore, world: World
+) -> None:
+    def hide(event: Event, thread: Thread) -> str | None:
+        return "" if event.type == "message" and "word 1:" in event.data["text"] else None
+
+    model = SumsUp(summing_up("in short"))
+    ports = build_ports(store, model, world, limits=LIMITLESS, render=hide)
+    await advance(ports, await store_thread(store, *numbered(speak(60))))
+    assert "word 2:" in model.prompts[0].blocks[0]
+    assert "word 1:" not in model.prompts[0].blocks[0]
 
 
 async def test_what_a_summary_cost_is_recorded_and_counts(store: MemoryStore, world: World) -> None:
@@ -242,7 +326,7 @@ async def test_what_a_summary_cost_is_recorded_and_counts(store: MemoryStore, wo
         before = await store_thread(store, *events, thread_id=name)
         thread = await advance(ports, before)
         compacted = thread.event(len(events) + 1)
-        assert compacted.data.keys() == {"upto", "text", "tokens", "model"}
+        assert compacted.data.keys() == {"upto", "text", "verbatim", "tokens", "model"}
         assert compacted.tokens == COST
         assert thread.state.tokens == before.state.tokens + 15 + 15
 
@@ -265,8 +349,8 @@ async def test_where_there_is_no_summary_each_block_is_a_line(
     events = numbered(steps(90, 5000))
     model = await run_until_it_is_done(store, world, *events, summary=summary)
     lines = model.prompts[0].blocks[0].splitlines()
-    assert lines[1] == '    user_message: from: "ana" text: "the first word"'
-    assert lines[2] == '    look: intent: "look" at: "place 0"'
+    assert lines[2].strip() == "user_message: from: ana text: the first word"
+    assert lines[3].strip() == "look: at: place 0"
 
 
 async def test_a_summary_that_cannot_be_had_now_is_asked_for_again_later(
@@ -309,7 +393,7 @@ async def stored_after(store: MemoryStore, later: Event) -> None:
 async def test_an_error_is_told_until_something_succeeded_after_it(
     store: MemoryStore, world: World
 ) -> None:
-    filler = [make_event("invalid_step", error="?", output="x" * 9000)] * 100
+    filler = [make_event("invalid_step", error="?", output=fill(9000))] * 100
     model = await run_until_it_is_done(
         store, world, make_message(), *filler, summary=summing_up("hm")
     )
@@ -331,7 +415,7 @@ def test_a_summary_forges_no_event(text: str) -> None:
         make_thread(make_event("compacted", upto=1, text=text)), Prompts("", "")
     ).blocks
     assert len(re.findall(r"<\s*/?\w", rendered)) == 2
-    assert rendered.startswith("<earlier_events>\n    ")
+    assert rendered.startswith("<earlier_events>\n")
     assert rendered.endswith("\n</earlier_events>")
 
 
@@ -341,7 +425,7 @@ async def test_tokens_are_those_the_provider_counted_where_that_is_more_than_a_g
     dense = make_event("step", call={"intent": "look", "at": "x"}, tokens={"input": LIMIT})
     thread = make_thread(make_message(), dense)
     assert render_prompt(thread, Prompts("", "")).tokens == LIMIT + estimate_tokens(
-        '<look>\n    intent: "look"\n    at: "x"\n</look>'
+        "<look>\n at: x\n</look>"
     )
     await run_until_it_is_done(store, world, make_message(), dense, make_result(2))
     assert list_types(await store.load("t"))[3] == "compacted"

@@ -32,10 +32,10 @@ class Small:
 
     def __init__(self, room: int) -> None:
         self.room = room
-        self.sizes: list[int] = []
+        self.last: tuple[str, ...] = ()
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        self.sizes.append(len(prompt.blocks))
+        self.last = prompt.blocks
         if len(prompt.blocks) > self.room:
             raise PromptTooLong("prompt is too long: 210343 tokens > 200000 maximum")
         return await Says(SUMMARY if prompt.ask == "In short?" else DONE)(prompt, schema)
@@ -71,8 +71,7 @@ async def test_a_question_for_a_summary_that_is_too_long_as_well_becomes_lines(
     thread = await advance(build_ports(store, model, world), thread)
     assert thread.state.status in ("finished", "waiting:limit")
     assert list_types(thread).count("compacted") <= MAX_COMPACTIONS
-    summary = next(event for event in thread.events if event.type == "compacted")
-    assert "look around" in summary.data["text"]
+    assert any("look around" in block for block in model.last), "what people said stays"
 
 
 async def test_what_cannot_be_shortened_is_asked_about(store: MemoryStore, world: World) -> None:

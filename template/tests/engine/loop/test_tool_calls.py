@@ -182,7 +182,7 @@ async def test_a_tool_may_wait_for_what_becomes_its_result(
     ended = await advance(ports, await store.load("t"))
     assert list_types(ended)[-4:] == ["resumed", "step", "finished", "delivered"]
     assert isinstance(ports.default.llm, Says)
-    assert 'response: "all green"' in ports.default.llm.prompts[0].blocks[-1]
+    assert "response: all green" in ports.default.llm.prompts[0].blocks[-1]
     assert ports.default.llm.prompts[0].blocks[-1].startswith("<charge_result>")
 
 

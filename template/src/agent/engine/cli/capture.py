@@ -133,7 +133,8 @@ async def _capture(
 
 async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
     """Store what the model answered then, unless the prompts have changed since."""
-    if step.data.get("prompt_sha") != agent.prompts.sha:
+    prompt = render_prompt(past, agent.prompts, agent.render)
+    if step.data.get("prompt_sha") != prompt.sha:
         return False
     text = json.dumps({"next_step": step.data["call"]})
 
@@ -142,7 +143,7 @@ async def _record_step(agent: BoundAgent, past: Thread, step: Event) -> bool:
 
     path = FOLDER / agent.name / RECORDINGS
     recording = RecordedLLM(said, path, _find_model(agent, path, step.data["model"]))
-    await recording(render_prompt(past, agent.prompts, agent.render), agent.steps.schema)
+    await recording(prompt, agent.steps.schema)
     return True
 
 

@@ -3,13 +3,13 @@
 import json
 from collections import Counter
 
-from ..context.window import estimate_tokens
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.compaction import render_next_prompt
 from ..loop.ports import Ports
+from ..tokens import estimate_tokens
 
-ESTIMATED = "[Tokens are estimated at four bytes each.]"
+ESTIMATED = "[Tokens are estimated.]"
 
 
 def format_prompt(ports: Ports, thread: Thread) -> str:

@@ -1,19 +1,24 @@
 """Factor 9: compact errors into the context window. How each event reads there.
 
-The form is that of the guide's examples: the tag is what happened, the body compact YAML. An
-event that says nothing new has no block. Nothing here may depend on a clock, on chance or on what
-comes after the next prompt: a block is final once it was sent.
+The form is that of the guide's examples: the tag is what happened, the body compact YAML, which
+does not repeat the tag. An event that says nothing new has no block. Nothing here may depend on a
+clock, on chance or on what comes after the next prompt: a block is final once it was sent.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from ..log.events import MAX_TEXT, CallJson, Event
+from ..log.events import MAX_TEXT, CallJson, Event, cut
+from ..log.state import is_person
 from ..log.thread import Thread
 from .blocks import MAX_BLOCK, render_block
+from .values import render_value
 
 Block = tuple[str, Any] | tuple[str, Any, int]
 """What `render_block` takes."""
+
+MAX_WORDS = MAX_BLOCK // 4
+"""Characters of one message that stays word for word behind a summary."""
 
 _SILENT = ("paused", "reminded", "delivered", "discarded", "revoked", "rated")
 """Events that say nothing of what became of a call."""
@@ -28,10 +33,10 @@ def render_event(thread: Thread, event: Event, render: Render | None = None) -> 
     own = render(event, thread) if render else None
     if own is not None:
         return [*before, own] if own else before
-    return [*before, *(render_block(*each) for each in _list_blocks(thread, event))]
+    return [*before, *(render_block(*each) for each in _list_blocks(thread, event, render))]
 
 
-def _list_blocks(thread: Thread, event: Event) -> list[Block]:
+def _list_blocks(thread: Thread, event: Event, render: Render | None) -> list[Block]:
     data = event.data
     match event.type:
         case "message" if "facts" in data:
@@ -41,7 +46,7 @@ def _list_blocks(thread: Thread, event: Event) -> list[Block]:
             said = {"from": event.actor, "text": data["text"]}
             return [(f"{data.get('source', 'user')}_message", said)]
         case "step":
-            return [(data["call"]["intent"], _find_call(thread, event))]
+            return [(data["call"]["intent"], _find_arguments(thread, event) or "")]
         case "invalid_step":
             return [("invalid_step", {"error": data["error"], "output": data["output"]})]
         case "tool_finished":
@@ -56,7 +61,10 @@ def _list_blocks(thread: Thread, event: Event) -> list[Block]:
         case "cancelled":
             return [("cancelled", {"by": event.actor, "reason": data.get("reason", "")})]
         case "compacted":
-            return [("earlier_events", data["text"], 4 * MAX_TEXT)]
+            room = data.get("verbatim", 0)
+            words = _list_words(thread, event, render) if room else []
+            past = {"summary": data["text"], "people_said": "\n".join(render_value(words, room))}
+            return [("earlier_events", past if words else data["text"], 4 * MAX_TEXT)]
     return []
 
 
@@ -99,15 +107,26 @@ def _is_question(event: Event) -> bool:
     return event.type == "paused" and event.data["kind"] != "approval"
 
 
-def _find_call(thread: Thread, step: Event) -> CallJson:
-    """Return the call of a step as a person left it: an edit replaces it everywhere."""
+def _list_words(thread: Thread, summary: Event, render: Render | None) -> list[dict[str, str]]:
+    """Return what people wrote of what is summarized, but for events that the owner renders."""
+    return [
+        {"from": event.actor, "text": cut(event.data["text"], MAX_WORDS)}
+        for event in thread.events[: summary.data["upto"]]
+        if event.type in ("message", "resumed") and event.data.get("text")
+        if is_person(event.actor) and not (render and render(event, thread) is not None)
+    ]
+
+
+def _find_arguments(thread: Thread, step: Event) -> CallJson:
+    """Return the arguments of a step as a person left them: an edit replaces them everywhere."""
+    edited = step
     for seq in range(step.seq + 1, len(thread.events) + 1):
         event = thread.event(seq)
         if event.type == "resumed" and event.data["verdict"] == "edit":
-            return dict(event.data["call"])
-        if event.type == "step":
+            edited = event
+        if event.type == "step" or edited is event:
             break
-    return dict(step.data["call"])
+    return {name: item for name, item in edited.data["call"].items() if name != "intent"}
 
 
 def _find_intent(thread: Thread, seq: int) -> str:

@@ -130,7 +130,7 @@ async def show_event(request: Request, thread: Opened, seq: int, service: Runnin
     agent = ports.find_agent(thread)
     if agent and past.type in ("step", "invalid_step"):
         prompt = render_prompt(thread.before(seq), agent.prompts, agent.render)
-        edited = past.data.get("prompt_sha", "") != agent.prompts.sha
+        edited = past.data.get("prompt_sha", "") != prompt.sha
     around = seq + LINES // 2
     back = (
         pages.get_root(request)

@@ -9,9 +9,17 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..context.window import Prompt, Window
+from ..characters import clean
+from ..context.window import Prompt, Window, find_values
 from ..index import hash_cause
-from ..log.errors import AgentError, Conflict, InvalidStep, ModelRefused, PromptTooLong
+from ..log.errors import (
+    AgentError,
+    Conflict,
+    InvalidStep,
+    Misconfigured,
+    ModelRefused,
+    PromptTooLong,
+)
 from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import find_limit, plan
 from ..log.thread import Thread
@@ -121,8 +129,8 @@ def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
 
 
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
-    if prefetched := await _prefetch(ports, agent, thread):
-        return prefetched
+    if prepared := await _prefetch(ports, agent, thread) or await _fill(ports, agent, thread):
+        return prepared
     agent, prompt = agent.for_thread(thread), window.prompt(thread, agent.prompts)
     decision = await _decide(agent, thread, prompt)
     planned = await _plan_ahead(ports, agent, thread, decision)
@@ -168,7 +176,7 @@ async def _plan_ahead(
 
 async def _ask_model(agent: BoundAgent, prompt: Prompt) -> Event:
     reply = await agent.llm(prompt, agent.steps.schema)
-    cost = agent.charge(reply) | {"prompt_sha": agent.prompts.sha}
+    cost = agent.charge(reply) | {"prompt_sha": prompt.sha}
     try:
         if reply.stop != "end" or len(reply.text) > MAX_TEXT:
             stop = "too long" if reply.stop == "end" else reply.stop
@@ -188,6 +196,21 @@ async def _prefetch(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread |
     by_name = facts if isinstance(facts, dict) else {"prefetched": facts} if facts else {}
     found = make_event("message", "system", PREFETCH, source="prefetch", facts=by_name)
     return await ports.store.append(thread, found)
+
+
+async def _fill(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread | None:
+    """Record what the markers of the system prompt stand for, once, before the first step."""
+    if agent.variables is None or any(find_values(past) is not None for past in thread.events):
+        return None
+    outcome = await attempt(agent.variables, thread, timeout_s=PREFETCH_S)
+    if outcome.error is not None or not isinstance(outcome.output, dict):
+        found = outcome.error or f"it returned {outcome.output!r}, not values by name"
+        raise Misconfigured(f"variables of the agent {agent.name!r} failed: {found}")
+    values = {name: clean(str(value)) for name, value in outcome.output.items()}
+    if unused := agent.prompts.find_unused(values):
+        raise Misconfigured(f"system.md of the agent {agent.name!r} has no {{{unused[0]}}}")
+    recorded = make_event("message", "system", facts={}, source="prefetch", variables=values)
+    return await ports.store.append(thread, recorded)
 
 
 async def _deliver(

@@ -34,6 +34,9 @@ class Agent:
     render: Render | None = None
     """`render(event, thread)`: how an event reads in the context window; None leaves it to the
     engine, an empty text leaves it out."""
+    variables: Callable[[Thread], Any] | None = None
+    """`variables(thread)`, sync or async: texts by name. Each takes the place of `{name}` in
+    `system.md`. Called once before the first step of a thread; what it returns is recorded."""
     limits: Limits = field(default_factory=Limits)
     responsible: tuple[str, ...] = ("anyone",)
     """Who decides where no person started the thread: people and teams of people.toml, or

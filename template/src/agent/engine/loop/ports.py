@@ -147,6 +147,7 @@ class BoundAgent:
     decide: Callable[[Any, Thread], Action]
     prompts: Prompts
     prefetch: Callable[[Thread], Any] | None = None
+    variables: Callable[[Thread], Any] | None = None
     render: Render | None = None
     limits: Limits = field(default_factory=Limits)
     responsible: tuple[str, ...] = ("anyone",)

@@ -96,6 +96,8 @@ def shorten(text: str, limit: int = 300) -> str:
 
 def _describe_prefetch(event: Event) -> Sentence:
     facts = event.data["facts"]
+    if values := event.data.get("variables"):
+        return Sentence(event.actor, "filled in the system prompt", more=values)
     if "prefetch_error" in facts:
         return Sentence(event.actor, "could not prefetch", facts["prefetch_error"])
     return Sentence(event.actor, f"prefetched {', '.join(facts) or 'nothing'}", more=facts or "")
