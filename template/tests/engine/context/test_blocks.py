@@ -113,7 +113,7 @@ LISTS: dict[str, list[Any]] = {
 
 @pytest.mark.parametrize("records", LISTS.values(), ids=LISTS)
 @pytest.mark.parametrize("deep", [False, True], ids=["alone", "deep"])
-def test_a_long_list_is_cut_between_records_and_says_how_many_are_missing(
+def test_a_long_list_is_cut_between_records_with_their_number(
     records: list[Any], deep: bool
 ) -> None:
     rendered = render_block("t", {"a": {"b": records}} if deep else records)

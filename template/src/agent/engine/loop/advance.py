@@ -179,8 +179,7 @@ async def _prefetch(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread |
 
 async def _fill(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread | None:
     """Record what the markers of the system prompt stand for, once, before the first step."""
-    filled = any(find_values(past) is not None for past in thread.events)
-    if filled or agent.variables is None:
+    if agent.variables is None or any(find_values(past) is not None for past in thread.events):
         return None
     outcome = await attempt(agent.variables, thread, timeout_s=PREFETCH_S)
     if outcome.error is not None or not isinstance(outcome.output, dict):
