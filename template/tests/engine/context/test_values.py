@@ -29,6 +29,10 @@ SHAPES: dict[str, tuple[Any, str]] = {
     "a list of texts": (["a", "b c", "d: e", 1], '- a\n- b c\n- "d: e"\n- 1'),
     "a list of anything": (["a", ["b"], {"c": 1, "d": 2}], '"a"\n["b"]\n{"c":1,"d":2}'),
     "records that differ": ([{"a": 1}, {"b": 2}, {"a": 3}], '{"a":1}\n{"b":2}\n{"a":3}'),
+    "a record with more": (
+        [{"a": 1}, {"a": 2, "b": 3}, {"a": 4}],
+        '{"a":1}\n{"a":2,"b":3}\n{"a":4}',
+    ),
     "records with parts": ([{"a": [1]}] * 3, '{"a":[1]}\n{"a":[1]}\n{"a":[1]}'),
     "records that are alike": (
         {"tags": [{"n": f"v{n}", "ok": n == 1, "at": None} for n in (1, 2, 3)]},

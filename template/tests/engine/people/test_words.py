@@ -85,6 +85,12 @@ def test_a_prefetch_names_its_facts(facts: dict[str, Any], sentence: str) -> Non
     assert last_sentence(make_event("message", "system", facts=facts)) == sentence
 
 
+def test_the_values_of_a_prompt_are_no_facts() -> None:
+    values = {"team": "Payments"}
+    filled = make_event("message", "system", facts={}, source="prefetch", variables=values)
+    assert last_sentence(filled) == "system filled in the system prompt"
+
+
 @pytest.mark.parametrize(
     ("kind", "verdict", "asks", "answers", "noun"),
     [

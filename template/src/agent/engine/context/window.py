@@ -15,6 +15,13 @@ from ..log.thread import Thread
 from ..tokens import estimate_tokens
 from .rendering import Render, render_event
 
+LEARN_FROM = 1_000
+"""How many tokens a thread has to grow by until a rate is learned from it."""
+LEAST_RATE, MOST_RATE = 0.5, 4.0
+"""A provider that counts less or more than this counts something else."""
+
+_MARKER = re.compile(r"\{([A-Za-z_]\w*)\}")
+
 
 @dataclass(frozen=True)
 class Prompts:
@@ -113,14 +120,6 @@ class Window:
             if grown >= LEARN_FROM and LEAST_RATE < rate < MOST_RATE:
                 self.rate = rate
             self.base = max(counted - round(self.rate * self.estimated), 0)
-
-
-LEARN_FROM = 1_000
-"""How many tokens a thread has to grow by until a rate is learned from it."""
-LEAST_RATE, MOST_RATE = 0.5, 4.0
-"""A provider that counts less or more than this counts something else."""
-
-_MARKER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 def render_prompt(thread: Thread, prompts: Prompts, render: Render | None = None) -> Prompt:

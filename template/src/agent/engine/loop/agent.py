@@ -36,7 +36,8 @@ class Agent:
     engine, an empty text leaves it out."""
     variables: Callable[[Thread], Any] | None = None
     """`variables(thread)`, sync or async: texts by name. Each takes the place of `{name}` in
-    `system.md`. Called once before the first step of a thread; what it returns is recorded."""
+    `system.md`. Called once before the first step of a thread; what it returns is recorded, and has
+    to have a place in `system.md`."""
     limits: Limits = field(default_factory=Limits)
     responsible: tuple[str, ...] = ("anyone",)
     """Who decides where no person started the thread: people and teams of people.toml, or
