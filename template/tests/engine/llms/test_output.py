@@ -155,7 +155,7 @@ READ: dict[str, tuple[str, dict[str, Any]]] = {
         {"intent": "serve", "message": "a,}"},
     ),
     "Python": ("{'next_step': {'intent': 'search', 'title': 'leek soup'}}", SEARCH),
-    "Python's literals": (f"I say {dict(next_step=COOK)}", COOK),
+    "Python's literals": ("I say " + str({"next_step": COOK}), COOK),
     "Python's quotes": (
         """{'intent': 'serve', 'message': "it's \\"so\\""}""",
         {"intent": "serve", "message": 'it\'s "so"'},
