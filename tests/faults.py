@@ -1514,8 +1514,8 @@ FAULTS = [
     Fault(
         "the database is for everybody on the machine",
         "stores/sqlite/schema.py",
-        "os.O_CREAT | os.O_RDWR, 0o600",
-        "os.O_CREAT | os.O_RDWR, 0o644",
+        "os.O_CREAT | os.O_EXCL, 0o600",
+        "os.O_CREAT | os.O_EXCL, 0o644",
         "stores/test_sqlite.py::test_only_the_owner_of_the_process_may_read_the_files",
     ),
     Fault(

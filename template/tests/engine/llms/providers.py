@@ -17,12 +17,24 @@ import pytest
 from agent.engine.llms.providers import Server, Stop
 from agent.engine.log.errors import AgentError, Misconfigured, ModelUnavailable, Unavailable
 from agent.engine.loop.ports import LLM
+from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, SERVE, STEPS, LLMContract, say
 
 SERVES = say(SERVE)
 SCHEMA = json.dumps(STEPS.schema, separators=(",", ":"))
 DATED = {"date": "Wed, 21 Oct 2026 07:28:00 GMT", "retry-after": "Wed, 21 Oct 2026 07:28:30 GMT"}
+
+
+OPTIONS = ModelOptions(
+    effort="low",
+    max_output=500,
+    temperature=0.5,
+    service_tier="flex",
+    cache_ttl="1h",
+    extra_body={"seed": 7},
+    extra_headers={"x-team": "kitchen"},
+)
 
 
 @dataclass(frozen=True)

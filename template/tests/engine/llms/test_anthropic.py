@@ -11,10 +11,9 @@ from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from agent.engine.llms.anthropic import AnthropicLLM
 from agent.engine.llms.providers import Server, Stop
-from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, STEPS
-from .providers import SERVES, Answer, FakeServer, ProviderContract
+from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract
 
 REASONS = {"end": "end_turn", "truncated": "max_tokens", "refused": "refusal"}
 
@@ -115,16 +114,7 @@ class TestAnthropic(ProviderContract):
         assert (await llm(PROMPT, STEPS.schema)).stop == stop
 
     async def test_options_are_sent_by_their_names_here(self, server: FakeServer) -> None:
-        options = ModelOptions(
-            effort="low",
-            max_output=500,
-            temperature=0.5,
-            service_tier="flex",
-            cache_ttl="1h",
-            extra_body={"seed": 7},
-            extra_headers={"x-team": "kitchen"},
-        )
-        async with self.open(replace(self.at(server), options=options)) as llm:
+        async with self.open(replace(self.at(server), options=OPTIONS)) as llm:
             await llm(PROMPT, STEPS.schema)
 
         body = server.sent[0]

@@ -11,10 +11,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from agent.engine.llms.openai import MARK, ROUTER_MARK, OpenaiLLM, choose_mark
 from agent.engine.llms.providers import Server, Stop
-from agent.engine.options import ModelOptions
 
 from .contract import PROMPT, SERVE, STEPS, say
-from .providers import SERVES, Answer, FakeServer, ProviderContract
+from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract
 
 USER = """\
 <user_message>
@@ -170,16 +169,7 @@ class TestOpenai(ProviderContract):
     async def test_options_are_sent_by_their_names_here(
         self, server: FakeServer, own: bool
     ) -> None:
-        options = ModelOptions(
-            effort="low",
-            max_output=500,
-            temperature=0.5,
-            service_tier="flex",
-            cache_ttl="1h",
-            extra_body={"seed": 7},
-            extra_headers={"x-team": "kitchen"},
-        )
-        at = replace(self.at(server), own=own, options=options)
+        at = replace(self.at(server), own=own, options=OPTIONS)
         async with self.open(at) as llm:
             await llm(replace(PROMPT, thread_id="thread-1"), STEPS.schema)
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -418,3 +419,21 @@ async def test_a_cause_leaves_no_text_behind(path: Path) -> None:
     await store.close()
     files = [path, *path.parent.glob("threads.db-*")]
     assert not any(b"patient" in file.read_bytes() for file in files)
+
+
+async def test_opening_the_file_again_keeps_the_locks_of_this_process(path: Path) -> None:
+    store = SqliteStore(path)
+    await store_thread(store, make_message())
+    db = sqlite_schema.connect(path)
+    db.execute("BEGIN IMMEDIATE")
+    sqlite_schema.connect(path).close()
+    locked = (
+        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
+    )
+    other = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", locked, str(path), stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await other.communicate()
+    assert "database is locked" in said.decode()
+    db.close()
+    await store.close()

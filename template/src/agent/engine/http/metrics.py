@@ -35,7 +35,7 @@ TOTALS = {
         ("agent", "model", "kind"),
     ),
     "delivery_failures": ("Notifications that could not be delivered", ("agent",)),
-    "takeovers": ("Threads taken over from a process that stopped without a word", ()),
+    "takeovers": ("Threads taken over from a process that died", ()),
 }
 """What each process counts: the help text, and the labels beside `process`."""
 

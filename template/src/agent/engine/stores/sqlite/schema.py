@@ -3,7 +3,9 @@
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from ...log.errors import Misconfigured
 
@@ -66,7 +68,7 @@ def connect(path: Path) -> sqlite3.Connection:
         Misconfigured: a newer version of this code wrote it; it is left untouched.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # SQLite's own files get the same mode
+    _create_private(path)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
@@ -80,6 +82,20 @@ def connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _create_private(path: Path) -> None:
+    """Create the file for this user alone, if it does not exist; SQLite's others get its mode.
+
+    It is not opened under its name: closing such a file would end the locks of this process on it.
+    """
+    if path.exists():
+        return
+    empty = path.with_name(f"{path.name}-{uuid4().hex}")
+    os.close(os.open(empty, os.O_CREAT | os.O_EXCL, 0o600))
+    with suppress(OSError):  # another process was faster, or there are no links
+        os.link(empty, path)
+    empty.unlink()
 
 
 def _use_wal(db: sqlite3.Connection) -> None:
