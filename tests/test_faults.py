@@ -22,6 +22,9 @@ IMPATIENT = {
 }
 """What makes a test that fails take long: waiting, and looking for the smallest example."""
 
+NIGHTLY = {"cli", "cron", "email", "evals", "llms", "otel", "slack", "webhook"}
+"""Folders whose faults are tried at night only, so that a run stays short."""
+
 FASTER = ("-q", "--tb=no", "-p", "no:cacheprovider", "-x")
 
 
@@ -59,7 +62,17 @@ def copy(agent: Agent, place: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.about}: {fault.name}")
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            fault,
+            id=f"{fault.about}: {fault.name}",
+            marks=[pytest.mark.nightly] if fault.about in NIGHTLY else [],
+        )
+        for fault in FAULTS
+    ],
+)
 def test_a_fault_turns_its_test_red(
     fault: Fault, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:

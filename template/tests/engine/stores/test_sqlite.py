@@ -422,18 +422,19 @@ async def test_a_cause_leaves_no_text_behind(path: Path) -> None:
 
 
 async def test_opening_the_file_again_keeps_the_locks_of_this_process(path: Path) -> None:
+    """Without them, another process that leaves deletes the log that is written to."""
     store = SqliteStore(path)
-    await store_thread(store, make_message())
-    db = sqlite_schema.connect(path)
-    db.execute("BEGIN IMMEDIATE")
+    thread = await store_thread(store, make_message())
     sqlite_schema.connect(path).close()
-    locked = (
-        "import sqlite3, sys; sqlite3.connect(sys.argv[1], timeout=0).execute('BEGIN IMMEDIATE')"
-    )
-    other = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", locked, str(path), stderr=asyncio.subprocess.PIPE
-    )
-    _, said = await other.communicate()
-    assert "database is locked" in said.decode()
-    db.close()
+    count = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); "
+    count += "print(*db.execute('SELECT count(*) FROM events').fetchone()); db.close()"
+
+    async def count_elsewhere() -> str:
+        program = (sys.executable, "-c", count, str(path))
+        other = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+        return (await other.communicate())[0].decode().strip()
+
+    assert await count_elsewhere() == "1"
+    await store.append(thread, make_message("more"))
+    assert await count_elsewhere() == "2"
     await store.close()
