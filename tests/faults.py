@@ -205,7 +205,7 @@ FAULTS = [
     Fault(
         "any number of sync tools run at once",
         "loop/outcome.py",
-        "nullcontext() if is_async else get_slots()",
+        "nullcontext() if inspect.iscoroutinefunction(function) else get_slots()",
         "nullcontext()",
         "loop/test_tool_calls.py"
         "::test_so_many_sync_tools_run_at_once_and_those_that_hang_are_replaced",
@@ -1456,7 +1456,7 @@ FAULTS = [
         "::test_a_release_by_somebody_who_is_no_longer_responsible_does_not_count",
     ),
     Fault(
-        "what waits is not redacted",
+        "the text of a wait is not redacted",
         "redaction.py",
         '"paused": ("text", "problem", "error"), ',
         "",
@@ -1599,7 +1599,7 @@ FAULTS = [
     Fault(
         "a model of your own is not shown its tools",
         "llms/ladder.py",
-        "native and not self._told",
+        "native and not self._schema_in_prompt",
         "native",
         f"{OPENAI}::test_a_model_that_is_not_shown_the_schema_reads_it",
     ),
@@ -1718,7 +1718,7 @@ FAULTS = [
     ),
     Fault(
         "sets have the order of the process",
-        "llms/written.py",
+        "llms/comparison.py",
         "return sorted(inner, key=as_json) if isinstance(value, set | frozenset) else inner",
         "return inner",
         "loop/test_edits.py::test_sets_are_in_one_order_wherever_they_are",
@@ -1756,8 +1756,8 @@ FAULTS = [
     Fault(
         "a case runs the owner's tools",
         "evals/stubs.py",
-        "await _run(tool, step, call) if stub.run else stub.output",
-        "await _run(tool, step, call)",
+        "await outcome.call(tool, step, call) if stub.run else stub.output",
+        "await outcome.call(tool, step, call)",
         "evals/test_verdicts.py::test_no_tool_is_run_unless_the_case_says_so",
     ),
     Fault(

@@ -94,7 +94,7 @@ class Worker:
 
 
 @dataclass(frozen=True)
-class Group:
+class ThreadCount:
     """The number of threads with the same agent and status."""
 
     agent: str

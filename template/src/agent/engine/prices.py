@@ -64,7 +64,7 @@ class Bill:
     unknown: int = 0
     """Calls of models without a price."""
     tokens: Counter[str] = field(default_factory=Counter)
-    amounts: Counter[str] = field(default_factory=Counter)
+    amounts: dict[str, float] = field(default_factory=dict)
     """By currency."""
 
     @classmethod
@@ -85,7 +85,8 @@ class Bill:
         self.tokens.update(tokens)
         if price:
             currency = str(price.get("currency", ""))
-            self.amounts[currency] += compute_cost(tokens, price)  # type: ignore[assignment]
+            before = self.amounts.get(currency, 0.0)
+            self.amounts[currency] = before + compute_cost(tokens, price)
         else:
             self.unknown += calls
 

@@ -33,6 +33,14 @@ def read_public_url() -> str:
     return url
 
 
+def read_switch(name: str, default: bool = False) -> bool:
+    """Read `yes` or `no`. Raises Misconfigured."""
+    value = optional(name).lower()
+    if value not in ("", "yes", "no"):
+        raise Misconfigured(f"{name}={value!r} is not `yes` or `no`")
+    return value == "yes" if value else default
+
+
 def mask_url(url: str) -> str:
     """Return a URL without what may be secret in it: the user, the password and the query."""
     try:

@@ -74,7 +74,7 @@ def test_a_rejected_step_is_any_but_that_one(ports: Ports) -> None:
         ([LOOK, DONE], {"end": "finished"}, ""),
         ([LOOK, DONE], {"end": "finished", "steps": 2}, ""),
         ([LOOK, DONE], {"end": ["question", "finished"], "expect": {"intent": "done"}}, ""),
-        ([LOOK, LOOK], {"end": "finished", "steps": 2}, "it is not at its end after 2 steps"),
+        ([LOOK, LOOK], {"end": "finished", "steps": 2}, "it did not end within 2 steps"),
         ([CHARGE], {"end": "approval", "expect": CHARGE}, ""),
         ([CHARGE], {"end": "approval", "expect": {**CHARGE, "amount": 5}}, "amount is not 5: "),
         ([CHARGE], {"end": "finished"}, "the end is not finished, but approval: Charge"),

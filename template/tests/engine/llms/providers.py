@@ -149,7 +149,7 @@ class ProviderContract(LLMContract):
 
     def at(self, server: FakeServer, timeout_s: float = 5.0) -> Server:
         url = f"http://127.0.0.1:{server.server_port}{self.path}"
-        return Server(self.provider, "fake-1", url, "a-key", timeout_s, told=False)
+        return Server(self.provider, "fake-1", url, "a-key", timeout_s, schema_in_prompt=False)
 
     def setting(self, name: str) -> str:
         return f"{self.provider.upper()}_{name}"
@@ -316,7 +316,7 @@ class ProviderContract(LLMContract):
         assert (raised.value.retry_after_s, len(server.sent)) == (1800.0, 1)
 
     async def test_a_model_that_is_not_shown_the_schema_reads_it(self, server: FakeServer) -> None:
-        async with self.open(replace(self.at(server), told=True)) as llm:
+        async with self.open(replace(self.at(server), schema_in_prompt=True)) as llm:
             await llm(PROMPT, STEPS.schema)
 
         system, _, form = self.read_request(server.sent[0])
@@ -325,8 +325,8 @@ class ProviderContract(LLMContract):
         assert system.endswith(SCHEMA)
 
     async def test_what_is_shown_is_what_is_sent(self, server: FakeServer) -> None:
-        for told in (True, False):
-            async with self.open(replace(self.at(server), told=told)) as llm:
+        for shown_there in (True, False):
+            async with self.open(replace(self.at(server), schema_in_prompt=shown_there)) as llm:
                 shown = llm.complete(PROMPT, STEPS.schema)  # type: ignore[attr-defined]
                 await llm(PROMPT, STEPS.schema)
             assert self.read_request(server.sent[-1])[0] == shown.system
@@ -341,7 +341,7 @@ class ProviderContract(LLMContract):
 
         at = self.adapter.from_env("fake-1")._server
 
-        assert (at.own, at.told) == (False, "SCHEMA_IN_PROMPT" not in given)
+        assert (at.own, at.schema_in_prompt) == (False, "SCHEMA_IN_PROMPT" not in given)
         assert at.url == self.at(server).url
 
     async def test_the_provider_itself_is_known_with_a_slash_at_the_end(
@@ -353,7 +353,7 @@ class ProviderContract(LLMContract):
 
         at = self.adapter.from_env("fake-1")._server
 
-        assert (at.url, at.own, at.told) == (home, True, False)
+        assert (at.url, at.own, at.schema_in_prompt) == (home, True, False)
 
     async def test_a_refused_schema_moves_into_the_prompt_for_good(
         self, server: FakeServer

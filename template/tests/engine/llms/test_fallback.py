@@ -131,3 +131,18 @@ def test_a_wrong_time_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL_FALLBACK_AFTER_S", "soon")
     with pytest.raises(Misconfigured, match="MODEL_FALLBACK_AFTER_S='soon'"):
         read_patience_s()
+
+
+async def test_a_model_that_comes_back_while_the_second_fails_is_no_crash(kitchen: Kitchen) -> None:
+    kitchen.first.failure = ModelUnavailable("a is away")
+    assert await kitchen.is_away()
+    kitchen.time = 60
+
+    async def fail_late(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        kitchen.llm._away.pop("x:a")  # as another call does that the first answers
+        raise ModelUnavailable("b is away")
+
+    choices = [kitchen.llm._choices[0], Choice("y:b", fail_late)]
+    kitchen.llm._choices = choices
+    with pytest.raises(ModelUnavailable, match="a is away"):
+        await kitchen.ask()

@@ -100,15 +100,15 @@ async def test_each_schema_has_a_place_of_its_own_on_the_ladder() -> None:
     assert taker.asked == ["words", "json schema"]
 
 
-@pytest.mark.parametrize("told", [True, False])
-async def test_the_schema_is_in_the_prompt_unless_it_is_shown_natively(told: bool) -> None:
+@pytest.mark.parametrize("shown", [True, False])
+async def test_the_schema_is_in_the_prompt_unless_it_is_shown_natively(shown: bool) -> None:
     taker = Taker("words")
 
-    await Ladder(*FORMATS, told=told).get_reply(PROMPT, STEPS.schema, taker)
+    await Ladder(*FORMATS, schema_in_prompt=shown).get_reply(PROMPT, STEPS.schema, taker)
 
     native, *others = taker.systems
-    assert (native == PROMPT.system) == (not told)
-    for system in (native, *others) if told else others:
+    assert (native == PROMPT.system) == (not shown)
+    for system in (native, *others) if shown else others:
         assert system.startswith(f"{PROMPT.system}\n\n")
         assert json.loads(system.splitlines()[-1]) == STEPS.schema
 

@@ -10,7 +10,7 @@ from agent.engine.context.window import Prompt
 from agent.engine.log.errors import ModelRefused, Unavailable
 from agent.engine.loop.api import resume
 from agent.engine.loop.ports import Ports, Reply, Sent
-from agent.engine.people.waiting import list_asked
+from agent.engine.people.waiting import list_waits
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
@@ -253,7 +253,7 @@ async def test_a_thousand_threads_that_stopped_hide_no_question(
         wait = make_pause("limit", cause=f"cause {number % 2}", problem="no key")
         clock.tick(1)
         await store_thread(store, make_message(), wait, thread_id=f"t{number}")
-    found = await list_asked(store, limit=10)
-    assert {(one.waiting.thread.id, one.others) for one in found} == {
+    found = await list_waits(store, limit=10)
+    assert {(waiting.thread.id, others) for waiting, others in found} == {
         ("t19", 4), ("t18", 4), ("asks", 0),
     }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent.engine.cli.admin import add_thread, format_thread, parse_thread
-from agent.engine.index import Group, Summary, Usage, Which, Worker, hash_delivery
+from agent.engine.index import Summary, ThreadCount, Usage, Which, Worker, hash_delivery
 from agent.engine.log.errors import Conflict, Forgotten, ThreadNotFound
 from agent.engine.log.events import DECISIONS, FACTS, make_event
 from agent.engine.log.thread import Thread
@@ -763,13 +763,14 @@ class StoreContract:
         for name in ("a", "b"):
             await store_thread(store, make_message(agent="second"), thread_id=name)
         await store_thread(store, make_message(), make_pause("approval"), thread_id="asks")
-        groups = {(one.agent, one.status, one.running): one for one in await store.groups()}
-        assert {key: one.number for key, one in groups.items()} == {
+        counts = await store.count_threads()
+        found = {(one.agent, one.status, one.running): one for one in counts}
+        assert {key: one.number for key, one in found.items()} == {
             ("", "running", True): 1,
             ("second", "running", False): 2,
             ("", "waiting:approval", False): 1,
         }
-        assert groups["", "running", True] == Group("", "running", True, 1, first)
+        assert found["", "running", True] == ThreadCount("", "running", True, 1, first)
 
     async def test_the_tokens_of_model_calls_are_summed_up(
         self, store: Store, passes: Pass

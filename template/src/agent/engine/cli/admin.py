@@ -22,6 +22,7 @@ from ..log.events import Event, make_event
 from ..log.thread import Thread
 from ..loop.store import Store
 from ..runners.app import Build, no_model
+from .threads import iterate_ids
 
 ALL = 2**62
 """More threads than anybody has."""
@@ -70,10 +71,9 @@ def mount(cli: typer.Typer, build: Build) -> None:
 
 async def reindex_threads(store: Store) -> int:
     """Compute again who may read each thread, and return the number of threads."""
-    number, last = 0, ""
-    while ids := await store.ids(last):
-        for last in ids:  # the next query starts after the last id
-            number += await _reindex(store, last)
+    number = 0
+    async for thread_id in iterate_ids(store):
+        number += await _reindex(store, thread_id)
     return number
 
 

@@ -17,7 +17,7 @@ from ..loop.clock import keep_time
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.identity import find_local_user
-from ..people.waiting import list_asked
+from ..people.waiting import list_waits
 from ..runners.app import no_model
 from ..runners.local import find_work
 from .dialog import parse_answer
@@ -36,16 +36,15 @@ Id = Annotated[str, typer.Argument(metavar="ID[:WAIT]", help="What to answer; se
 async def inbox(ctx: typer.Context) -> None:
     """List the open questions, and how to answer them."""
     store, actor, screen = ctx.obj(no_model).ports.store, find_local_user(), Screen()
-    now, found = await store.now(), await list_asked(store)
-    for one in reversed(found):
-        each = one.waiting
+    now, found = await store.now(), await list_waits(store)
+    for each, others in reversed(found):
         wait, since = OpenWait.of(each.paused), format_time(each.paused.at or now, now)
         headline, *rest = describe_wait(wait, actor, now)
         ways = list_answers(each.thread.id, wait) if wait.admits(actor) else []
         rest = [f"  {text}" for text in (*rest, *(f"  {way}" for way in ways))]
         name = f"{shorten_id(each.thread.id)}:{wait.seq}"
-        if one.others:
-            rest = [*rest, f"  Other threads that stopped for the same reason: {one.others}"]
+        if others:
+            rest = [*rest, f"  Other threads that stopped for the same reason: {others}"]
         screen.show([f"{name}  {since}  {headline}", *rest, ""], result=True)
     if not found:
         screen.say("Nothing waits for an answer.")

@@ -1,6 +1,8 @@
 """`agent eval capture`: makes cases of real threads, one by its number or those that were rated."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,18 +15,18 @@ from ..evals.verdicts import STALE
 from ..llms.recorded import RecordedLLM
 from ..llms.recordings import list_models
 from ..llms.scripted import append_line
-from ..log.errors import AgentGone, Forgotten, InvalidStep, Refused
+from ..log.errors import AgentGone, InvalidStep, Refused, ThreadNotFound
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.ports import BoundAgent, Ports, Reply
+from ..loop.store import Store
 from ..prices import is_reported_name
 from ..settings import optional_model
 from .format import shorten_id
 from .screen import Screen
-from .threads import find_thread
+from .threads import find_thread, iterate_ids
 
 FOLDER = Path("evals")
-PAGE = 500
 
 Rating = Literal["good", "bad"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a thread's id.")]
@@ -53,7 +55,7 @@ async def capture_rated(ports: Ports, rating: Rating) -> None:
     The case of a bad step rejects that step, until its owner says what to expect.
     """
     screen, found = Screen(), 0
-    async for thread in _read_threads(ports):
+    async for thread in _read_threads(ports.store):
         for at, why in _list_rated(thread, rating).items():
             found += 1
             name = _name_case(thread, at)
@@ -81,14 +83,10 @@ def _list_names(agent: BoundAgent) -> set[str]:
     return {case.name for case in read_cases(FOLDER / agent.name)}
 
 
-async def _read_threads(ports: Ports) -> Any:
-    last = ""
-    while ids := await ports.store.ids(last, PAGE):
-        for last in ids:
-            try:
-                yield await ports.store.load(last)
-            except Forgotten:  # meanwhile
-                continue
+async def _read_threads(store: Store) -> AsyncIterator[Thread]:
+    async for thread_id in iterate_ids(store):
+        with suppress(ThreadNotFound):  # it was deleted meanwhile
+            yield await store.load(thread_id)
 
 
 def _list_rated(thread: Thread, rating: Rating) -> dict[int, str]:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ..evals import saved
+from ..evals import archive
 from ..evals.cases import RECORDINGS, Case
 from ..evals.reading import read_cases
 from ..evals.trials import Key, Trial, try_all
@@ -170,7 +170,7 @@ def _replay(pairs: Pairs, models: list[str]) -> Pairs:
 
 
 async def _try(pairs: Pairs, prices: Prices, concurrency: int, as_json: bool, keep: bool) -> None:
-    trials, before = list[Trial](), saved.find_last(map(_name, pairs)) if keep else {}
+    trials, before = list[Trial](), archive.find_last(map(_name, pairs)) if keep else {}
     stopping = "\nStopping. These are the results so far."
     with handle_interrupt(lambda: Screen().say(stopping)):
         try:
@@ -208,7 +208,7 @@ def _report(
     if not trials:
         return
     screen = Screen()
-    path = saved.save(trials, datetime.now(UTC)) if keep else None
+    path = archive.save(trials, datetime.now(UTC)) if keep else None
     if as_json:
         screen.write(json.dumps(format_json(trials, before, prices)))
     else:

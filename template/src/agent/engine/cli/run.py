@@ -12,7 +12,8 @@ from .. import settings
 from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import name_thread
-from ..loop.ports import Ports
+from ..loop.ports import BoundAgent, Ports
+from ..loop.store import Store
 from ..people.identity import find_local_user
 from ..runners.presence import describe_worker
 from .dialog import ask_answer
@@ -56,8 +57,8 @@ async def run(
     talk = Talk(app, actor, screen, ask_answer if screen.interactive else None, agent)
     store, new = app.ports.store, Thread(name_thread("cli", actor, uuid4().hex))
     started = await find_thread(store, thread) if thread else new
-    _check_agent(app.ports, started, agent, screen)
-    await _check_workers(app.ports, started, agent, model, screen)
+    chosen = _find_agent(app.ports, started, agent, screen)
+    await _check_workers(store, chosen, model, screen)
     again = format_command(
         "run", "--thread", shorten_id(started.id), *(["--model", model] if model else [])
     )
@@ -104,12 +105,9 @@ async def worker(
     screen.say("Stopped; nothing is lost.")
 
 
-async def _check_workers(
-    ports: Ports, thread: Thread, name: str, model: str, screen: Screen
-) -> None:
+async def _check_workers(store: Store, agent: BoundAgent, model: str, screen: Screen) -> None:
     """Say which other processes may run the thread. Refuse a model that they would not use."""
-    agent = ports.get_agent(thread) if thread.events else ports.get_agent_named(name)
-    for worker in await ports.store.workers():
+    for worker in await store.workers():
         other = describe_worker(worker, agent.name)
         if model and worker.models.get(agent.name) != model:
             raise Refused(
@@ -119,8 +117,11 @@ async def _check_workers(
         screen.say(f"Also running threads of this store: {other}.", "dim")
 
 
-def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> None:
-    """Refuse an agent that is not the thread's or has no model, before anything is recorded."""
+def _find_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> BoundAgent:
+    """Return the thread's agent, or the one of that name for a new thread.
+
+    Refuses one that is not the thread's or has no model, before anything is recorded.
+    """
     agent = ports.get_agent(thread) if thread.events else ports.get_agent_named(name)
     if name not in ("", agent.name):
         raise Refused(f"the thread is {agent.name!r}'s, not {name!r}'s; leave --agent out")
@@ -129,3 +130,4 @@ def _check_agent(ports: Ports, thread: Thread, name: str, screen: Screen) -> Non
         settings.required("MODEL", settings.MODEL_HINT + demo)
     if agent.model.startswith("scripted"):
         screen.say(f"A script decides here, not a model: {agent.model}")
+    return agent

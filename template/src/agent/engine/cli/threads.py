@@ -4,6 +4,7 @@ People name a thread by any unique beginning of its id.
 """
 
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -178,6 +179,14 @@ async def find_thread(store: Store, name: str) -> Thread:
         raise ThreadNotFound(f"several threads begin with {name!r}: {fit} …; type more of it")
     hint = f"`{format_command('threads')}` lists them"
     raise ThreadNotFound(f"no thread's id begins with {name!r}; {hint}")
+
+
+async def iterate_ids(store: Store) -> AsyncIterator[str]:
+    """Yield the ids of all threads, in their order."""
+    last = ""
+    while ids := await store.ids(last):
+        for last in ids:  # the next query starts after the last id
+            yield last
 
 
 async def _load_newest(store: Store) -> Thread:

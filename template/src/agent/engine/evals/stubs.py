@@ -1,15 +1,14 @@
 """Puts the results of a case in the place of an agent's tools."""
 
 import asyncio
-import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..blocking import run_in_thread
 from ..log.errors import ToolError
 from ..log.events import CallJson
 from ..log.thread import Thread
+from ..loop import outcome
 from ..loop.actions import Action, Call, Run, Tool
 from ..loop.ports import BoundAgent
 from .cases import Stub
@@ -43,7 +42,7 @@ class Stubs:
                 raise ToolError("the case has no result for this call")
             if stub.error is not None:
                 raise ToolError(stub.error)
-            return await _run(tool, step, call) if stub.run else stub.output
+            return await outcome.call(tool, step, call) if stub.run else stub.output
 
         return result
 
@@ -56,9 +55,3 @@ class Stubs:
         )
         self._used.append(chosen)
         return chosen
-
-
-async def _run(tool: Tool, step: Any, call: Call) -> Any:
-    is_async = inspect.iscoroutinefunction(tool)
-    output = tool(step, call) if is_async else await run_in_thread(tool, step, call)
-    return await output if inspect.isawaitable(output) else output

@@ -64,7 +64,7 @@ def _find_end_miss(case: Case, thread: Thread) -> str:
     if (wait.kind if wait else ended) in case.end:
         return ""
     if wait and wait.data.get("limit") == "steps" and case.steps:
-        return f"it is not at its end after {case.steps} steps"
+        return f"it did not end within {case.steps} steps"
     end = f"{wait.kind}: {wait.text}" if wait else ended
     return f"the end is not {' / '.join(case.end)}, but {end}"
 

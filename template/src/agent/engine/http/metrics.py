@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials
 
-from ..index import Group, Worker
+from ..index import ThreadCount, Worker
 from ..log.errors import Unavailable
 from ..loop.ports import Ports
 from ..settings import optional
@@ -76,7 +76,7 @@ class _Figures:
 
     up: bool
     now: datetime | None = None
-    groups: Sequence[Group] = ()
+    counts: Sequence[ThreadCount] = ()
     workers: Sequence[Worker] = ()
     default: str = ""
     """The name of the default agent."""
@@ -91,10 +91,10 @@ class _Figures:
             return
         threads = GaugeMetricFamily("agent_threads", "Threads by status", labels=_BY_STATUS)
         ages = GaugeMetricFamily("agent_oldest_thread_seconds", _AGE, labels=_BY_STATUS)
-        for key, groups in self._sort_groups().items():
-            threads.add_metric(key, sum(group.number for group in groups))
+        for key, counts in self._sort_counts().items():
+            threads.add_metric(key, sum(one.number for one in counts))
             if key[1] not in ("finished", "cancelled"):
-                ages.add_metric(key, max(self._find_age_s(group) for group in groups))
+                ages.add_metric(key, max(self._find_age_s(one) for one in counts))
         alive = GaugeMetricFamily("agent_processes", "Processes that run threads")
         alive.add_metric([], len(self.workers))
         yield from (threads, ages, alive)
@@ -106,24 +106,25 @@ class _Figures:
                         total.add_metric([*values, worker.id], number)
             yield total
 
-    def _sort_groups(self) -> dict[tuple[str, str], list[Group]]:
-        """Return the groups by agent and status; `stalled` threads are not run by any process."""
-        found: dict[tuple[str, str], list[Group]] = {}
-        for group in self.groups:
-            stalled = group.status == "running" and not group.running
-            key = (group.agent or self.default, "stalled" if stalled else group.status)
-            found.setdefault(key, []).append(group)
+    def _sort_counts(self) -> dict[tuple[str, str], list[ThreadCount]]:
+        """Return the counts by agent and status; `stalled` threads are not run by any process."""
+        found: dict[tuple[str, str], list[ThreadCount]] = {}
+        for one in self.counts:
+            stalled = one.status == "running" and not one.running
+            key = (one.agent or self.default, "stalled" if stalled else one.status)
+            found.setdefault(key, []).append(one)
         return found
 
-    def _find_age_s(self, group: Group) -> float:
-        return max(0.0, (self.now - group.since).total_seconds()) if self.now else 0.0
+    def _find_age_s(self, count: ThreadCount) -> float:
+        return max(0.0, (self.now - count.since).total_seconds()) if self.now else 0.0
 
 
 async def _read_figures(ports: Ports) -> _Figures:
     store = ports.store
     try:
         async with asyncio.timeout(PATIENCE_S):
-            now, groups, workers = await store.now(), await store.groups(), await store.workers()
+            now, workers = await store.now(), await store.workers()
+            counts = await store.count_threads()
     except (TimeoutError, Unavailable):
         return _Figures(up=False)
-    return _Figures(True, now, groups, workers, ports.default.name)
+    return _Figures(True, now, counts, workers, ports.default.name)

@@ -115,9 +115,7 @@ class CostView(_View):
 
     @classmethod
     def of(cls, bill: Bill) -> "CostView":
-        amounts: dict[str, float] = {
-            name: round(amount, 9) for name, amount in bill.amounts.items()
-        }
+        amounts = {name: round(amount, 9) for name, amount in bill.amounts.items()}
         return cls(amounts=amounts, calls=bill.calls, calls_without_price=bill.unknown)
 
 

@@ -30,7 +30,7 @@ from ..loop import api
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender, list_names
-from ..people.waiting import list_asked
+from ..people.waiting import list_waits
 from ..people.words import format_title
 from ..prices import Bill
 from .filters import FILTERS, Filter
@@ -56,7 +56,7 @@ async def show_inbox(
     ports = service.app.ports
     which = query.choose(list_names(ports, name), name)
     rows = await ports.store.threads(which, LISTED)
-    waits = await list_asked(ports.store, which.names, ASKED)
+    waits = await list_waits(ports.store, which.names, ASKED)
     shown: dict[str, Any] = {"key": token_urlsafe(8), "path_of": build_thread_path}
     shown |= {"asked": list_questions(waits, name), "rows": rows, "more": LISTED}
     shown |= {"agent_of": _make_agent_label(service), "reader": name}

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..http.answers import find_urgency
-from ..index import Summary
+from ..index import Summary, Waiting
 from ..log.state import OpenWait
-from ..people import waiting
 
 
 @dataclass(frozen=True)
@@ -33,11 +32,10 @@ class Asked:
         return not self.mine, ("high", "medium", "low").index(self.urgency), self.at
 
 
-def list_questions(found: Iterable[waiting.Asked], name: str) -> list[Asked]:
+def list_questions(found: Iterable[tuple[Waiting, int]], name: str) -> list[Asked]:
     """List open waits, most relevant for a person first."""
     asked = list[Asked]()
-    for one in found:
-        thread, paused = one.waiting.thread, one.waiting.paused
-        wait = OpenWait.of(paused)
-        asked.append(Asked(thread, wait, paused.at, wait.admits(name), one.others))
+    for waiting, others in found:
+        wait, at = OpenWait.of(waiting.paused), waiting.paused.at
+        asked.append(Asked(waiting.thread, wait, at, wait.admits(name), others))
     return sorted(asked, key=lambda one: one.place)

@@ -28,7 +28,9 @@ COUNTS = {
 class AnthropicLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
-        self._ladder = Ladder("json schema", "words", marks=True, told=server.told)
+        self._ladder = Ladder(
+            "json schema", "words", marks=True, schema_in_prompt=server.schema_in_prompt
+        )
 
     @classmethod
     def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:

@@ -14,7 +14,7 @@ from ..context.window import Prompt
 from ..log.errors import Misconfigured, ModelUnavailable
 from ..loop.ports import LLM, Reply
 from ..prices import Price
-from ..settings import optional
+from ..settings import optional, read_switch
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +47,19 @@ class FallbackLLM:
         """Since when each model is away, when it was asked last, and what it said."""
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
-        first = self._choices[0].name
+        first, problem = self._choices[0].name, None
         for place, choice in enumerate(self._choices):
             last = place == len(self._choices) - 1
             if not last and self._is_away(choice.name):
+                problem = problem or self._away[choice.name][2]
                 continue
             try:
                 reply = await choice.llm(prompt, schema)
             except ModelUnavailable as error:
                 self._keep(choice.name, error)
+                problem = problem or error
                 if last or not self._is_away(choice.name):
-                    raise self._away[first][2] from error
+                    raise problem from error
                 log.warning("%s has been away for %.0f s", choice.name, self._after_s)
             else:
                 self._away.pop(choice.name, None)
@@ -106,7 +108,7 @@ def check_prices(choices: Sequence[Choice]) -> None:
             continue
         dearer = any(other.price[kind] > first.price[kind] for kind in ("input", "output"))
         same = other.price["currency"] == first.price["currency"]
-        if (dearer or not same) and optional("MODEL_FALLBACK_DEARER").lower() != "yes":
+        if (dearer or not same) and not read_switch("MODEL_FALLBACK_DEARER"):
             raise Misconfigured(
                 f"MODEL: {other.name!r} may cost more than {first.name!r} (see prices.toml). "
                 "Set MODEL_FALLBACK_DEARER=yes to allow it."

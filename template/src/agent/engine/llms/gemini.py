@@ -22,7 +22,7 @@ COUNTS = {"input": INPUT, "output": OUTPUT, "cached": ["cachedContentTokenCount"
 class GeminiLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
-        self._ladder = Ladder("json schema", "json mode", told=server.told)
+        self._ladder = Ladder("json schema", "json mode", schema_in_prompt=server.schema_in_prompt)
 
     @classmethod
     def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:

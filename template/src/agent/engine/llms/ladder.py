@@ -53,10 +53,10 @@ class Ladder:
     It stays there as long as this process lives, for this schema only.
     """
 
-    def __init__(self, *formats: str, marks: bool = False, told: bool = True) -> None:
+    def __init__(self, *formats: str, marks: bool = False, schema_in_prompt: bool = True) -> None:
         self._formats = formats
         self._marks = marks
-        self._told = told
+        self._schema_in_prompt = schema_in_prompt
         self._rungs: dict[int, _Rung] = {}
 
     async def get_reply(self, prompt: Prompt, schema: dict[str, Any], ask: Ask) -> Reply:
@@ -81,7 +81,7 @@ class Ladder:
     def complete(self, prompt: Prompt, schema: dict[str, Any]) -> Prompt:
         """Return the prompt as it is sent now: with the schema, where the model has to read it."""
         native = self._formats[self._find_rung(schema).at] == NATIVE
-        return prompt if native and not self._told else _add_schema(prompt, schema)
+        return prompt if native and not self._schema_in_prompt else _add_schema(prompt, schema)
 
     def _find_rung(self, schema: dict[str, Any]) -> _Rung:
         return self._rungs.setdefault(id(schema), _Rung(schema))

@@ -37,7 +37,9 @@ class OpenaiLLM:
         self._client, self._server = client, server
         formats = ("json schema", "json mode", "words")
         self._mark = choose_mark(server)
-        self._ladder = Ladder(*formats, marks=bool(self._mark), told=server.told)
+        self._ladder = Ladder(
+            *formats, marks=bool(self._mark), schema_in_prompt=server.schema_in_prompt
+        )
 
     @classmethod
     def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:

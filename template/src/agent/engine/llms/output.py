@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from ..log.errors import InvalidStep
 from ..log.events import CallJson, as_json, cap_event, cut, make_event
 from ..loop.steps import Step
+from .comparison import has_merged_keys, sort_sets
 from .objects import find_objects, load_object, load_strictly, read_exactly
 from .schema import list_intents, wrap_schema
 from .tolerance import respell, straighten_quotes
 from .union import describe_union
-from .written import has_merged_keys, sort_sets
 
 _MENTIONS = re.compile("intent|next_step|arguments|parameters", re.IGNORECASE)
 

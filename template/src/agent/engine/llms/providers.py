@@ -20,7 +20,7 @@ from ..log.errors import (
 from ..log.events import cut
 from ..loop.ports import Reply
 from ..options import ModelOptions
-from ..settings import mask_url, optional, required
+from ..settings import mask_url, optional, read_switch, required
 from .failures import Failure, Kind, name_cause, read_failure
 
 Stop = Literal["end", "truncated", "refused"]
@@ -50,7 +50,7 @@ class Server:
     """For a whole reply."""
     own: bool = False
     """The provider itself, and not a server with the same API."""
-    told: bool = True
+    schema_in_prompt: bool = True
     """The model has to be shown the schema in the prompt."""
     options: ModelOptions = field(default_factory=ModelOptions)
 
@@ -75,10 +75,10 @@ class Server:
         hint = f"Get a key, or set {name}_BASE_URL to a server that needs none."
         own = url == home.rstrip("/")
         key = required(f"{name}_API_KEY", hint) if own else optional(f"{name}_API_KEY")
-        told = _read_switch(f"{name}_SCHEMA_IN_PROMPT", not own)
+        schema_in_prompt = read_switch(f"{name}_SCHEMA_IN_PROMPT", not own)
         options = options or ModelOptions()
         timeout_s = options.timeout_s or _read_timeout_s()
-        return cls(provider, model, url, key or "none", timeout_s, own, told, options)
+        return cls(provider, model, url, key or "none", timeout_s, own, schema_in_prompt, options)
 
     async def get_answer(self, ask: Callable[[], Awaitable[Any]], *errors: type[Exception]) -> Any:
         """Return the answer as plain JSON, with the names that the API uses.
@@ -182,14 +182,6 @@ def _read_timeout_s() -> float:
     if not 0 < seconds < float("inf"):
         raise Misconfigured(f"MODEL_TIMEOUT_S={value!r} is not a number of seconds")
     return seconds
-
-
-def _read_switch(name: str, default: bool) -> bool:
-    """Read `yes` or `no`. Raises Misconfigured."""
-    value = optional(name).lower()
-    if value not in ("", "yes", "no"):
-        raise Misconfigured(f"{name}={value!r} is not `yes` or `no`")
-    return value == "yes" if value else default
 
 
 def _is_connection_error(error: Exception) -> bool:

@@ -24,7 +24,7 @@ class RecordedLLM:
     ) -> None:
         """Replay only what is recorded of `model`, named as in `MODEL`.
 
-        With `again`, what was recorded before is not replayed, so that the model is asked anew.
+        With `again`, nothing that was recorded before is replayed: the model is asked again.
         """
         self._inner = inner
         self._path = Path(path)

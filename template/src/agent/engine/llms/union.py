@@ -27,7 +27,7 @@ class _Schema(GenerateJsonSchema):
         return {**number, **text, "format": "decimal"}
 
     def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
-        # Pydantic's own error is caught by unions: the option would be missing without a word.
+        # Pydantic's own error is caught by unions: the option would silently be missing.
         raise _NotJson(error_info)
 
 

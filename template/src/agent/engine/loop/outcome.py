@@ -27,11 +27,10 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
     A sync function cannot be stopped: after its time its result is ignored. Its time begins when a
     thread is free.
     """
-    is_async = inspect.iscoroutinefunction(function)
+    slot = nullcontext() if inspect.iscoroutinefunction(function) else get_slots()
     try:
-        async with nullcontext() if is_async else get_slots(), asyncio.timeout(timeout_s) as limit:
-            output = await (function(*args) if is_async else run_in_thread(function, *args))
-            output = await output if inspect.isawaitable(output) else output
+        async with slot, asyncio.timeout(timeout_s) as limit:
+            output = await call(function, *args)
         return Outcome(_to_json(output))
     except ToolError as error:
         return Outcome(error=str(error) or "ToolError")
@@ -41,6 +40,13 @@ async def attempt(function: Callable[..., Any], *args: Any, timeout_s: float) ->
         late = isinstance(error, TimeoutError) and limit.expired()
         why = f"no answer within {timeout_s:g} s" if late else describe(error)
         return Outcome(error=why, definite=False)
+
+
+async def call(function: Callable[..., Any], *args: Any) -> Any:
+    """Call owner's code, sync in a thread or async, and return its result or raise its error."""
+    is_async = inspect.iscoroutinefunction(function)
+    output = await (function(*args) if is_async else run_in_thread(function, *args))
+    return await output if inspect.isawaitable(output) else output
 
 
 def _is_cancelled() -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ..index import ALL, Group, Release, Session, Summary, Usage, Waiting, Which, Worker
+from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.events import Event
 from ..log.thread import Thread
 
@@ -128,7 +128,7 @@ class Store(Protocol):
     async def workers(self) -> list[Worker]:
         """List the processes that run threads now."""
 
-    async def groups(self) -> list[Group]:
+    async def count_threads(self) -> list[ThreadCount]:
         """Count the threads by agent and status. Reads the index of all threads."""
 
     async def usage(self, since: datetime | None = None) -> list[Usage]:

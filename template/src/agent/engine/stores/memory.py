@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..index import ALL, Group, Release, Session, Summary, Usage, Waiting, Which, Worker
+from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.thread import Thread
@@ -202,13 +202,13 @@ class MemoryStore:
         now = self._clock()
         return [worker for _, (worker, until) in sorted(self._workers.items()) if until > now]
 
-    async def groups(self) -> list[Group]:
+    async def count_threads(self) -> list[ThreadCount]:
         rows = await self.threads(limit=len(self._rows))
         same: dict[tuple[str, str, bool], list[datetime]] = {}
         for row in rows:
             kind = (row.agent, row.status, row.status == "running" and row.running)
             same.setdefault(kind, []).append(row.updated)
-        return [Group(*kind, len(times), min(times)) for kind, times in same.items()]
+        return [ThreadCount(*kind, len(times), min(times)) for kind, times in same.items()]
 
     async def usage(self, since: datetime | None = None) -> list[Usage]:
         found: list[Usage] = []

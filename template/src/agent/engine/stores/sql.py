@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from ..index import ALL, Group, Release, Session, Summary, Usage, Waiting, Which, Worker
+from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
@@ -24,7 +24,7 @@ class Statements(Protocol):
 
     LISTS: Dialect
     IDS: str
-    GROUPS: str
+    COUNTS: str
     USAGE: str
     DELIVERIES: str
     OPEN_SESSION: str
@@ -96,11 +96,11 @@ class SqlStore(Follows):
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:
         return [name for (name,) in await self._fetch(self._sql.IDS, after=after, limit=limit)]
 
-    async def groups(self) -> list[Group]:
+    async def count_threads(self) -> list[ThreadCount]:
         return [
-            Group(agent, status, bool(running), number, self._read_time(since))
+            ThreadCount(agent, status, bool(running), number, self._read_time(since))
             for agent, status, running, number, since in await self._fetch(
-                self._sql.GROUPS, slow=True
+                self._sql.COUNTS, slow=True
             )
         ]
 

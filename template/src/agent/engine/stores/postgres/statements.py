@@ -47,7 +47,7 @@ FORGET = """
 """
 DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = %(id)s"
 IDS = "SELECT id FROM threads WHERE id > %(after)s ORDER BY id LIMIT %(limit)s"
-GROUPS = """
+COUNTS = """
     SELECT agent, status,
         status = 'running' AND coalesce(lease_until > clock_timestamp(), false), count(*),
         min(updated)

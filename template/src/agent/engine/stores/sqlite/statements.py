@@ -46,7 +46,7 @@ FORGET_REST = (
 )
 DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = :id"
 IDS = "SELECT id FROM threads WHERE id > :after ORDER BY id LIMIT :limit"
-GROUPS = """
+COUNTS = """
     SELECT agent, status, status = 'running' AND coalesce(lease_until, 0) > :now, count(*),
         min(updated)
     FROM threads GROUP BY 1, 2, 3

@@ -1,4 +1,4 @@
-"""Saved trials, in `data/evals/`: what the next ones are compared with."""
+"""Keeps trials in `data/evals/`; the next ones are compared with them."""
 
 import json
 from collections.abc import Iterable
@@ -19,7 +19,9 @@ def save(trials: Iterable[Trial], at: datetime) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{at:%Y%m%dT%H%M%S%f}.json"
     saved = {"at": at.isoformat(), "trials": [asdict(trial) for trial in trials]}
-    path.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
+    written = path.with_suffix(".new")
+    written.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
+    written.replace(path)
     for old in _list_files()[KEPT:]:
         old.unlink(missing_ok=True)
     return path
