@@ -58,7 +58,9 @@ def write(checkout: Path, bundle: Path) -> None:
         last = [_commit(slim, _subtree(slim, commit, FILES), *last)]
         for name in (f"refs/tags/{tag}", "refs/heads/main"):
             _git(slim, "update-ref", name, last[0])
-    _git(slim, "bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
+    # With several threads git packs the same objects in other bytes each time.
+    one_thread = ("-c", "pack.threads=1")
+    _git(slim, *one_thread, "bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
 
 
 def _subtree(slim: Path, tree: str, names: tuple[str, ...]) -> str:

@@ -92,6 +92,5 @@ class OpenaiLLM:
             "service_tier": options.service_tier,
             "prompt_cache_key": (own and prompt.thread_id) or None,
         }
-        return {name: each for name, each in given.items() if each is not None} | dict(
-            options.extra_body
-        )
+        named = {name: each for name, each in given.items() if each is not None}
+        return named | dict(options.extra_body)
