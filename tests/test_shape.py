@@ -31,10 +31,10 @@ MODULE, FUNCTION = 250, 40
 LONG: dict[str, str] = {}
 """Longer modules and functions, with their reasons."""
 
-ADAPTER_LINES = 70
+ADAPTER_LINES = 92
 """Of code in an adapter of a model; what they share stands beside them."""
 
-FILES, FEWEST_FILES, FEWEST_LINES = 212, 169, 8450
+FILES, FEWEST_FILES, FEWEST_LINES = 215, 172, 8590
 """Files of the default agent; files, and lines of code, of the smallest. Without docs; see
 docs/decisions.md for what decides them."""
 

@@ -28,6 +28,8 @@ class ModelOptions:
     """The newest models refuse it."""
     timeout_s: float | None = None
     """For a whole reply; `MODEL_TIMEOUT_S` if None."""
+    silence_s: float | None = None
+    """Between two pieces of a reply; `MODEL_SILENCE_S` if None."""
     service_tier: str | None = None
     """In the words of the provider, such as `flex` or `priority`."""
     cache_ttl: CacheTtl | None = None
@@ -58,6 +60,7 @@ class ModelOptions:
             "max_output": self.max_output is None or _is_positive(self.max_output, int),
             "temperature": self.temperature is None or _is_number(self.temperature),
             "timeout_s": self.timeout_s is None or _is_positive(self.timeout_s, int | float),
+            "silence_s": self.silence_s is None or _is_positive(self.silence_s, int | float),
             "service_tier": self.service_tier is None or isinstance(self.service_tier, str),
             "cache_ttl": self.cache_ttl in (None, *get_args(CacheTtl)),
             "extra_body": isinstance(self.extra_body, Mapping),

@@ -41,6 +41,18 @@ def read_switch(name: str, default: bool = False) -> bool:
     return value == "yes" if value else default
 
 
+def read_seconds(name: str, default: float) -> float:
+    """Read a time of more than 0 seconds. Raises Misconfigured."""
+    value = optional(name, str(default))
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise Misconfigured(f"{name}={value!r} is not a number of seconds")
+    return seconds
+
+
 def mask_url(url: str) -> str:
     """Return a URL without what may be secret in it: the user, the password and the query."""
     try:

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +15,13 @@ from typing import Any, ClassVar
 import pytest
 
 from agent.engine.llms.providers import Server, Stop
-from agent.engine.log.errors import AgentError, Misconfigured, ModelUnavailable, Unavailable
+from agent.engine.log.errors import (
+    AgentError,
+    Misconfigured,
+    ModelUnavailable,
+    PromptTooLong,
+    Unavailable,
+)
 from agent.engine.loop.ports import LLM
 from agent.engine.options import ModelOptions
 
@@ -40,15 +46,26 @@ OPTIONS = ModelOptions(
 @dataclass(frozen=True)
 class Answer:
     body: Any = None
-    """JSON, or text that is sent unchanged."""
+    """JSON, or text or bytes that are sent unchanged."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    stays_open: bool = False
+    """Send the body, and then nothing more."""
 
 
 HANG = Answer(status=0)
 """Accept the request and never answer."""
 RESET = Answer(status=-1)
 """Accept the request and drop the connection."""
+
+
+STREAM = "text/event-stream"
+
+
+def write_piece(data: Any) -> str:
+    """Return one event of a stream; Anthropic's have a name."""
+    named = f"event: {data['type']}\n" if "type" in data else ""
+    return f"{named}data: {json.dumps(data)}\n\n"
 
 
 class FakeServer(ThreadingHTTPServer):
@@ -63,6 +80,8 @@ class FakeServer(ThreadingHTTPServer):
         self.paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.over = threading.Event()
+        self.split: Callable[[Any], str] | None = None
+        """Returns a reply as a stream, and "" for anything else."""
 
     def next_answer(self) -> Answer:
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -86,12 +105,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._give(answer)
 
     def _give(self, answer: Answer) -> None:
-        content = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
+        text = isinstance(answer.body, str | bytes)
+        content, kind = answer.body if text else json.dumps(answer.body), "application/json"
+        if self.server.split and (pieces := self.server.split(answer.body)):
+            content, kind = pieces, STREAM
         self.send_response_only(answer.status)
-        for name, value in {"content-type": "application/json", **answer.headers}.items():
+        for name, value in {"content-type": kind, **answer.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content.encode())
+        self.wfile.write(content if isinstance(content, bytes) else content.encode())
+        if answer.stays_open:
+            self.server.over.wait()
 
     def log_message(self, *args: Any) -> None:
         """Log nothing."""
@@ -118,6 +142,8 @@ class ProviderContract(LLMContract):
     """The path of its base URLs."""
     no_schema: tuple[str, ...]
     """How its servers refuse a schema, with status 400."""
+    too_long: str
+    """How they say that a prompt is too long."""
     ladder: tuple[str, ...]
     """The formats that are tried if all are refused, the strongest first."""
     written: ClassVar[dict[str, int]] = {}
@@ -138,6 +164,10 @@ class ProviderContract(LLMContract):
         """Return a reply: 1200 tokens of input, 1024 of them from a cache, and 20 of output."""
         raise NotImplementedError
 
+    def split_reply(self, body: Any) -> str:
+        """Return a reply of `build_reply` as a stream, and "" for anything else."""
+        raise NotImplementedError
+
     def build_error(self, status: int, message: str) -> Any:
         raise NotImplementedError
 
@@ -147,9 +177,10 @@ class ProviderContract(LLMContract):
 
     # -- the contract --
 
-    def at(self, server: FakeServer, timeout_s: float = 5.0) -> Server:
+    def at(self, server: FakeServer, timeout_s: float = 5.0, silence_s: float = 5.0) -> Server:
         url = f"http://127.0.0.1:{server.server_port}{self.path}"
-        return Server(self.provider, "fake-1", url, "a-key", timeout_s, schema_in_prompt=False)
+        at = Server(self.provider, "fake-1", url, "a-key", timeout_s, silence_s)
+        return replace(at, schema_in_prompt=False)
 
     def setting(self, name: str) -> str:
         return f"{self.provider.upper()}_{name}"
@@ -157,6 +188,7 @@ class ProviderContract(LLMContract):
     @pytest.fixture
     def server(self) -> Iterator[FakeServer]:
         with run_server(Answer(self.build_reply(SERVES))) as server:
+            server.split = self.split_reply
             yield server
 
     @pytest.fixture
@@ -281,12 +313,65 @@ class ProviderContract(LLMContract):
         with pytest.raises(Misconfigured, match="404 page not found"):
             await llm(PROMPT, STEPS.schema)
 
-    async def test_a_hanging_call_ends_after_the_timeout(self, server: FakeServer) -> None:
+    async def test_a_server_that_says_nothing_is_left(self, server: FakeServer) -> None:
         server.answers = [HANG]
 
-        async with self.open(self.at(server, timeout_s=0.05)) as llm:
-            with pytest.raises(Unavailable, match="MODEL_TIMEOUT_S"):
+        async with self.open(self.at(server, silence_s=0.05)) as llm:
+            with pytest.raises(Unavailable, match="MODEL_SILENCE_S"):
                 await llm(PROMPT, STEPS.schema)
+
+        assert len(server.sent) == 1
+
+    async def test_a_server_that_stops_in_its_reply_is_left(self, server: FakeServer) -> None:
+        server.answers = [self.cut(server, stays_open=True)]
+
+        async with self.open(self.at(server, silence_s=0.2)) as llm:
+            with pytest.raises(Unavailable, match="MODEL_SILENCE_S"):
+                await llm(PROMPT, STEPS.schema)
+
+    async def test_a_reply_that_takes_too_long_in_all_is_left(self, server: FakeServer) -> None:
+        server.answers = [self.cut(server, stays_open=True)]
+
+        async with self.open(self.at(server, timeout_s=0.2)) as llm:
+            with pytest.raises(Unavailable, match=r"within 0\.2 s\. .*MODEL_TIMEOUT_S"):
+                await llm(PROMPT, STEPS.schema)
+
+    async def test_a_stream_that_ends_early_is_not_a_reply(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        for answer in (self.cut(server), Answer("", headers={"content-type": STREAM})):
+            server.answers = [answer]
+            with pytest.raises(Unavailable, match="the stream ended before the reply"):
+                await llm(PROMPT, STEPS.schema)
+
+        assert len(server.sent) == 2
+
+    @pytest.mark.parametrize("kind", [Unavailable, PromptTooLong])
+    async def test_an_error_in_a_stream_means_what_it_says(
+        self, llm: LLM, server: FakeServer, kind: type[Exception]
+    ) -> None:
+        said = self.too_long if kind is PromptTooLong else "Overloaded"
+        begun = self.cut(server)
+        error = write_piece(self.build_error(529, said))
+        server.answers = [replace(begun, body=begun.body + error)]
+
+        with pytest.raises(kind, match=said):
+            await llm(PROMPT, STEPS.schema)
+
+    async def test_a_server_that_does_not_stream_is_understood(
+        self, llm: LLM, server: FakeServer
+    ) -> None:
+        server.split = None
+
+        reply = await llm(PROMPT, STEPS.schema)
+
+        assert (reply.text, reply.stop, reply.model) == (SERVES, "end", "fake-1-mini")
+        assert reply.tokens["output"] == 20
+
+    def cut(self, server: FakeServer, *, stays_open: bool = False) -> Answer:
+        """Return the first piece of a reply."""
+        first = self.split_reply(self.build_reply(SERVES)).split("\n\n")[0]
+        return Answer(f"{first}\n\n", headers={"content-type": STREAM}, stays_open=stays_open)
 
     async def test_a_server_that_does_not_run_is_unavailable(self) -> None:
         with run_server(Answer()) as gone:
@@ -398,9 +483,10 @@ class ProviderContract(LLMContract):
     @pytest.fixture
     def settings(self, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         """Return the environment with no settings."""
-        for name in ("API_KEY", "BASE_URL", "SCHEMA_IN_PROMPT"):
+        for name in ("API_KEY", "BASE_URL", "SCHEMA_IN_PROMPT", "PLATFORM"):
             monkeypatch.delenv(self.setting(name), raising=False)
-        monkeypatch.delenv("MODEL_TIMEOUT_S", raising=False)
+        for name in ("MODEL_TIMEOUT_S", "MODEL_SILENCE_S"):
+            monkeypatch.delenv(name, raising=False)
         return monkeypatch
 
     async def test_a_server_of_your_own_needs_no_key(
@@ -424,6 +510,7 @@ class ProviderContract(LLMContract):
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "soon"}, "MODEL_TIMEOUT_S='soon'"),
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "0"}, "MODEL_TIMEOUT_S='0'"),
             ({"API_KEY": "k", "MODEL_TIMEOUT_S": "inf"}, "MODEL_TIMEOUT_S='inf'"),
+            ({"API_KEY": "k", "MODEL_SILENCE_S": "-1"}, "MODEL_SILENCE_S='-1'"),
         ],
     )
     def test_a_missing_or_wrong_setting_is_named_at_once(

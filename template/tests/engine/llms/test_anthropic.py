@@ -1,19 +1,45 @@
 """Anthropic's API."""
 
+import base64
 import json
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar
+from zlib import crc32
 
 import pytest
 from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
 from agent.engine.llms.anthropic import AnthropicLLM
 from agent.engine.llms.providers import Server, Stop
+from agent.engine.log.errors import Misconfigured, ModelRefused
 
 from .contract import PROMPT, STEPS
-from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract
+from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract, write_piece
+
+HEADERS = b"\x0b:event-type\x07\x00\x05chunk"
+
+
+def frame(data: str) -> bytes:
+    """Return one message of Amazon's event stream.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/RESTSelectObjectAppendix.html
+    """
+    payload = json.dumps({"bytes": base64.b64encode(data.encode()).decode()}).encode()
+    head = struct.pack(">II", 16 + len(HEADERS) + len(payload), len(HEADERS))
+    body = head + struct.pack(">I", crc32(head)) + HEADERS + payload
+    return body + struct.pack(">I", crc32(body))
+
+
+class GoogleCredentials:
+    token, expired = "a-token", False
+
+    def refresh(self, request: Any) -> None:
+        """Ask for no new token."""
+
 
 REASONS = {"end": "end_turn", "truncated": "max_tokens", "refused": "refusal"}
 
@@ -27,6 +53,7 @@ class TestAnthropic(ProviderContract):
         "output_config.format.schema: too many union types",
     )
     ladder = ("json schema", "words")
+    too_long = "prompt is too long"
     written: ClassVar[dict[str, int]] = {"cache_write": 126}
 
     @asynccontextmanager
@@ -34,7 +61,7 @@ class TestAnthropic(ProviderContract):
         async with AsyncAnthropic(
             api_key=at.key,
             base_url=at.url,
-            timeout=at.timeout_s,
+            timeout=at.silence_s,
             max_retries=retries,
             http_client=DefaultAsyncHttpxClient(verify=False, trust_env=False),
         ) as client:
@@ -65,6 +92,26 @@ class TestAnthropic(ProviderContract):
             **({"usage": counts} if usage else {}),
         }
 
+    def split_reply(self, body: Any) -> str:
+        if not (isinstance(body, dict) and isinstance(body.get("content"), list)):
+            return ""
+        counts = body.get("usage", {})
+        early = {name: each for name, each in counts.items() if name != "output_tokens"}
+        started = {**body, "content": [], "stop_reason": None, "usage": early}
+        pieces: list[dict[str, Any]] = [{"type": "message_start", "message": started}]
+        for index, part in enumerate(body["content"]):
+            pieces += [{"type": "content_block_start", "index": index, "content_block": {}}]
+            kind = part["type"]
+            name = "text" if kind == "text" else "thinking"
+            for cut in (part[name][:9], part[name][9:]):
+                delta = {"type": f"{name}_delta", name: cut}
+                pieces += [{"type": "content_block_delta", "index": index, "delta": delta}]
+            pieces += [{"type": "ping"}, {"type": "content_block_stop", "index": index}]
+        ended = {"stop_reason": body["stop_reason"], "stop_sequence": None}
+        late = {"output_tokens": counts["output_tokens"]} if counts else {}
+        pieces += [{"type": "message_delta", "delta": ended, "usage": late}]
+        return "".join(map(write_piece, [*pieces, {"type": "message_stop"}]))
+
     def build_error(self, status: int, message: str) -> Any:
         error = {"type": "some_error", "message": message}
         return {"type": "error", "error": error, "request_id": "req_1"}
@@ -90,6 +137,7 @@ class TestAnthropic(ProviderContract):
             "messages": [{"role": "user", "content": user}],
             "model": "fake-1",
             "output_config": {"format": {"type": "json_schema", "schema": STEPS.schema}},
+            "stream": True,
             "system": [{"type": "text", "text": "You cook.", **mark}],
         }
         assert json.dumps(dict(sorted(server.sent[0].items()))) == json.dumps(expected)
@@ -124,3 +172,72 @@ class TestAnthropic(ProviderContract):
         assert body["output_config"]["format"]["type"] == "json_schema"
         assert body["system"][0]["cache_control"] == {"type": "ephemeral", "ttl": "1h"}
         assert server.headers[0]["x-team"] == "kitchen"
+
+    @pytest.fixture
+    def on_bedrock(self, server: FakeServer, settings: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+        pytest.importorskip("boto3", reason="uv add 'anthropic[bedrock]'")
+        settings.setenv("ANTHROPIC_PLATFORM", "bedrock")
+        settings.setenv("ANTHROPIC_BASE_URL", self.at(server).url)
+        settings.setenv("AWS_REGION", "eu-central-1")
+        return settings
+
+    async def test_bedrock_is_signed_in_to_by_the_keys_of_aws(
+        self, on_bedrock: pytest.MonkeyPatch, server: FakeServer
+    ) -> None:
+        on_bedrock.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE")
+        on_bedrock.setenv("AWS_SECRET_ACCESS_KEY", "a-secret")
+        pieces = self.split_reply(self.build_reply(SERVES)).split("\n\n")[:-1]
+        frames = b"".join(frame(piece.partition("data: ")[2]) for piece in pieces)
+        streamed = {"content-type": "application/vnd.amazon.eventstream"}
+        server.answers = [Answer(frames, headers=streamed)]
+
+        llm = AnthropicLLM.from_env("anthropic.claude-fake-v1:0")
+        reply = await llm(PROMPT, STEPS.schema)
+        await self.close(llm)
+
+        assert (reply.text, reply.stop, reply.tokens["input"]) == (SERVES, "end", 1200)
+        assert server.paths == ["/model/anthropic.claude-fake-v1:0/invoke-with-response-stream"]
+        assert "Credential=AKIAFAKE/" in server.headers[0]["authorization"]
+        assert "schema" in server.sent[0]["output_config"]["format"]
+
+    async def test_without_credentials_of_aws_a_person_is_asked(
+        self, on_bedrock: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+            on_bedrock.delenv(name, raising=False)
+        on_bedrock.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        on_bedrock.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+        on_bedrock.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        on_bedrock.setenv("AWS_REGION", "eu-north-1")  # boto3's session of a region is kept
+
+        llm = AnthropicLLM.from_env("anthropic.claude-fake-v1:0")
+        with pytest.raises(ModelRefused, match=r"could not sign in .* credentials of bedrock"):
+            await llm(PROMPT, STEPS.schema)
+        await self.close(llm)
+
+    async def test_vertex_is_signed_in_to_by_the_credentials_of_google(
+        self, server: FakeServer, settings: pytest.MonkeyPatch
+    ) -> None:
+        auth = pytest.importorskip("google.auth", reason="uv add 'anthropic[vertex]'")
+        settings.setattr(auth, "default", lambda *_, **__: (GoogleCredentials(), "kitchen"))
+        settings.setenv("ANTHROPIC_PLATFORM", "vertex")
+        settings.setenv("ANTHROPIC_BASE_URL", self.at(server).url)
+        settings.setenv("CLOUD_ML_REGION", "europe-west1")
+        settings.setenv("ANTHROPIC_VERTEX_PROJECT_ID", "kitchen")
+
+        llm = AnthropicLLM.from_env("claude-fake")
+        reply = await llm(PROMPT, STEPS.schema)
+        await self.close(llm)
+
+        place = "/projects/kitchen/locations/europe-west1/publishers/anthropic/models/claude-fake"
+        assert reply.text == SERVES
+        assert server.paths == [f"{place}:streamRawPredict"]
+        assert server.headers[0]["authorization"] == "Bearer a-token"
+
+    def test_vertex_needs_a_region(self, settings: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("google.auth", reason="uv add 'anthropic[vertex]'")
+        settings.setenv("ANTHROPIC_PLATFORM", "vertex")
+        settings.delenv("CLOUD_ML_REGION", raising=False)
+
+        with pytest.raises(Misconfigured, match="CLOUD_ML_REGION is not set"):
+            AnthropicLLM.from_env("claude-fake")

@@ -20,6 +20,19 @@ class Response:
         return self._body
 
 
+class Error(Exception):
+    """What the SDKs raise."""
+
+    def __init__(self, response: Response | None, body: Any = None) -> None:
+        self.response, self.body = response, body
+
+
+def read(provider: str, response: Response) -> Failure:
+    found = read_failure(provider, Error(response))
+    assert found
+    return found
+
+
 LONG = (
     "This model's maximum context length is 128000 tokens. However, your messages resulted in "
     "130500 tokens (128400 in the messages, 2100 in the response_format schemas). Please reduce "
@@ -71,6 +84,11 @@ ANTHROPIC: list[tuple[int, str, str, Kind]] = [
     (400, "invalid_request_error", "output_config.format: Extra inputs are not permitted",
      "format"),
     (400, "invalid_request_error", "The compiled grammar is too large.", "format"),
+    (400, "", "Input is too long for requested model.", "too_long"),
+    (400, "", "The provided model identifier is invalid.", "model"),
+    (400, "", "Invocation of model ID anthropic.claude-9 with on-demand throughput isn't "
+     "supported.", "model"),
+    (403, "", "The security token included in the request is invalid.", "key"),
     (401, "authentication_error", "invalid x-api-key", "key"),
     (403, "permission_error", "Your API key does not have permission", "key"),
     (404, "not_found_error", "model: claude-9", "model"),
@@ -106,7 +124,7 @@ def test_an_error_is_told_by_the_words_of_its_provider(
 ) -> None:
     error = {"message": said, "status" if provider == "gemini" else "code": code or None}
     for body in ({"error": error}, [{"error": error}]):
-        found = read_failure(provider, Response(status, body))
+        found = read(provider, Response(status, body))
         assert (found.kind, found.said) == (kind, said)
 
 
@@ -115,7 +133,7 @@ def test_an_error_is_told_by_the_words_of_its_provider(
     ("status", "kind"), [(502, "wait"), (200, "wait"), (404, "model"), (400, "request")]
 )
 def test_a_page_is_told_by_its_status(provider: str, status: int, kind: Kind) -> None:
-    assert read_failure(provider, Response(status, "<h1>Oh</h1>")).kind == kind
+    assert read(provider, Response(status, "<h1>Oh</h1>")).kind == kind
 
 
 def test_the_quota_of_a_minute_is_waited_for() -> None:
@@ -126,7 +144,7 @@ def test_the_quota_of_a_minute_is_waited_for() -> None:
     ]
     said = "You exceeded your current quota, please check your plan and billing details."
     error = {"message": said, "status": "RESOURCE_EXHAUSTED", "details": details}
-    found = read_failure("gemini", Response(429, {"error": error}))
+    found = read("gemini", Response(429, {"error": error}))
     assert (found.kind, found.retry_after_s) == ("wait", 38.5)
 
 
@@ -135,7 +153,7 @@ def test_the_quota_of_a_minute_is_waited_for() -> None:
 )
 def test_odd_details_are_ignored(details: Any) -> None:
     error = {"message": "busy", "details": details}
-    assert read_failure("gemini", Response(503, {"error": error})).retry_after_s is None
+    assert read("gemini", Response(503, {"error": error})).retry_after_s is None
 
 
 def test_a_cause_is_the_same_for_every_thread_that_has_it() -> None:
@@ -148,4 +166,18 @@ def test_a_cause_is_the_same_for_every_thread_that_has_it() -> None:
 
 def test_a_long_prompt_is_not_a_refused_format() -> None:
     """Its text names the schemas that are a part of the prompt."""
-    assert read_failure("openai", Response(400, {"error": {"message": LONG}})).kind == "too_long"
+    assert read("openai", Response(400, {"error": {"message": LONG}})).kind == "too_long"
+
+
+def test_an_error_without_words_of_the_provider_is_not_one_of_its_failures() -> None:
+    assert read_failure("openai", Error(None)) is None
+    assert read_failure("openai", ValueError("no JSON")) is None
+
+
+@pytest.mark.parametrize("response", [None, Response(200, "")])
+def test_an_error_within_a_stream_is_read_from_its_piece(response: Response | None) -> None:
+    """OpenAI's SDK keeps the error alone, Anthropic's the whole piece."""
+    for body in ({"message": LONG, "code": None}, {"type": "error", "error": {"message": LONG}}):
+        found = read_failure("openai", Error(response, body))
+        assert found
+        assert (found.kind, found.said) == ("too_long", LONG)

@@ -11,9 +11,10 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
 from agent.engine.llms.openai import MARK, ROUTER_MARK, OpenaiLLM, choose_mark
 from agent.engine.llms.providers import Server, Stop
+from agent.engine.log.errors import Misconfigured
 
 from .contract import PROMPT, SERVE, STEPS, say
-from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract
+from .providers import OPTIONS, SERVES, Answer, FakeServer, ProviderContract, write_piece
 
 USER = """\
 <user_message>
@@ -54,13 +55,14 @@ class TestOpenai(ProviderContract):
         "This model does not support response format `json_schema`.",
     )
     ladder = ("json schema", "json mode", "words")
+    too_long = "maximum context length"
 
     @asynccontextmanager
     async def open(self, at: Server, retries: int = 0) -> AsyncIterator[OpenaiLLM]:
         async with AsyncOpenAI(
             api_key=at.key,
             base_url=at.url,
-            timeout=at.timeout_s,
+            timeout=at.silence_s,
             max_retries=retries,
             http_client=DefaultAsyncHttpxClient(verify=False, trust_env=False),
         ) as client:
@@ -78,6 +80,21 @@ class TestOpenai(ProviderContract):
         counts = {"prompt_tokens": 1200, "completion_tokens": 20, "total_tokens": 1220}
         counted = {"usage": {**counts, "prompt_tokens_details": {"cached_tokens": 1024}}}
         return build_completion(content, FINISH[stop]) | (counted if usage else {"usage": None})
+
+    def split_reply(self, body: Any) -> str:
+        match body:
+            case {"choices": [{"message": dict(said), "finish_reason": reason}]}:
+                heads = {name: body[name] for name in ("id", "model")}
+                content = said["content"]
+                cuts = [content[:9], content[9:]] if isinstance(content, str) else [content]
+                deltas = [{"role": "assistant", "content": ""}, *({"content": cut} for cut in cuts)]
+                deltas += [{"refusal": said["refusal"]}]
+                ends: list[Any] = [{"delta": {}, "finish_reason": reason}]
+                pieces = [{"delta": delta, "finish_reason": None} for delta in deltas] + ends
+                usage = {"choices": [], "usage": body.get("usage"), **heads}
+                whole = [*({"choices": [{"index": 0, **each}], **heads} for each in pieces), usage]
+                return "".join(map(write_piece, whole)) + "data: [DONE]\n\n"
+        return ""
 
     def build_error(self, status: int, message: str) -> Any:
         return {"error": {"message": message, "type": "error", "param": None, "code": None}}
@@ -97,6 +114,8 @@ class TestOpenai(ProviderContract):
             ],
             "model": "fake-1",
             "response_format": {"type": "json_schema", "json_schema": named},
+            "stream": True,
+            "stream_options": {"include_usage": True},
         }
         assert json.dumps(dict(sorted(server.sent[0].items()))) == json.dumps(expected)
         assert server.paths == ["/v1/chat/completions"]
@@ -194,3 +213,31 @@ class TestOpenai(ProviderContract):
         self, server: FakeServer, url: str, mark: dict[str, Any]
     ) -> None:
         assert choose_mark(replace(self.at(server), url=url)) == mark
+
+    async def test_azure_is_signed_in_to_with_a_token_of_entra(
+        self, server: FakeServer, settings: pytest.MonkeyPatch
+    ) -> None:
+        async def get_token() -> str:
+            return "a-token"
+
+        settings.setattr("agent.engine.llms.platforms.find_spec", lambda _: True)
+        settings.setattr("agent.engine.llms.openai.make_azure_key", lambda: get_token)
+        settings.setenv("OPENAI_PLATFORM", "azure")
+        settings.setenv("OPENAI_BASE_URL", self.at(server).url)
+
+        llm = OpenaiLLM.from_env("fake-1", OPTIONS)
+        settings.setattr("agent.engine.llms.providers.list_errors", lambda *_: ())
+        reply = await llm(PROMPT, STEPS.schema)
+        await self.close(llm)
+
+        assert reply.text == SERVES
+        assert server.headers[0]["authorization"] == "Bearer a-token"
+        assert server.sent[0]["max_completion_tokens"] == 500
+        assert server.sent[0]["prompt_cache_options"] == {"mode": "explicit"}
+
+    def test_azure_needs_a_base_url(self, settings: pytest.MonkeyPatch) -> None:
+        settings.setattr("agent.engine.llms.platforms.find_spec", lambda _: True)
+        settings.setenv("OPENAI_PLATFORM", "azure")
+
+        with pytest.raises(Misconfigured, match=r"OPENAI_BASE_URL is not set\. Write https://<res"):
+            OpenaiLLM.from_env("fake-1")

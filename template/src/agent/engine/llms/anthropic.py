@@ -10,11 +10,13 @@ from typing import Any, Self
 from ..context.window import Prompt
 from ..loop.ports import Reply
 from ..options import ModelOptions
+from ..settings import required
 from .ladder import NATIVE, Form, Ladder, build_turns
 from .providers import CONNECT_S, Server, Stop, read_text
+from .streams import merge_anthropic
 
 MAX_TOKENS = 16_000
-"""Of a reply and its thinking: the API requires a limit, and a stream for much larger ones."""
+"""Of a reply and its thinking: the API requires a limit."""
 MARK = {"type": "ephemeral"}
 STOPS: dict[Any, Stop] = {"end_turn": "end", "stop_sequence": "end", "refusal": "refused"}
 COUNTS = {
@@ -35,12 +37,18 @@ class AnthropicLLM:
     @classmethod
     def from_env(cls, model: str, options: ModelOptions | None = None) -> Self:
         """`MODEL=anthropic:<model>`"""
-        from anthropic import AsyncAnthropic, Timeout
+        import anthropic
 
         at = Server.from_env("anthropic", model, "https://api.anthropic.com", options)
-        timeout = Timeout(at.timeout_s, connect=CONNECT_S)
-        client = AsyncAnthropic(api_key=at.key, base_url=at.url, timeout=timeout, max_retries=0)
-        return cls(client, at)
+        timeout = anthropic.Timeout(at.silence_s, connect=CONNECT_S)
+        common: dict[str, Any] = {"base_url": at.url or None, "timeout": timeout, "max_retries": 0}
+        match at.platform:
+            case "bedrock":
+                return cls(anthropic.AsyncAnthropicBedrock(**common), at)
+            case "vertex":
+                required("CLOUD_ML_REGION", "Write the region of Vertex AI, or `global`.")
+                return cls(anthropic.AsyncAnthropicVertex(**common), at)
+        return cls(anthropic.AsyncAnthropic(api_key=at.key, **common), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         return await self._ladder.get_reply(prompt, schema, self._ask)
@@ -50,6 +58,7 @@ class AnthropicLLM:
 
     async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from anthropic import AnthropicError
+        from httpx2 import HTTPError
 
         mark = {
             "cache_control": MARK
@@ -57,19 +66,26 @@ class AnthropicLLM:
         }
         system, user = build_turns(prompt, **mark if form.marks else {})
         native = {"format": {"type": "json_schema", "schema": schema}}
-        body = {"model": self._server.model, "max_tokens": MAX_TOKENS}
+        body = {"model": self._server.model, "max_tokens": MAX_TOKENS, "stream": True}
         body |= {"system": system["content"], "messages": [user]}
         body |= {"output_config": native} if form.format == NATIVE else {}
         ask = partial(self._post, self._add_options(body))
-        match answer := await self._server.get_answer(ask, AnthropicError):
+        match answer := await self._server.get_answer(
+            ask, merge_anthropic, AnthropicError, HTTPError
+        ):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")
                 return self._server.build_reply(read_text(content), stop, answer, COUNTS)
         raise self._server.reject(answer)
 
     def _post(self, body: dict[str, Any]) -> Any:
+        from anthropic import AsyncStream
+
         headers = {"headers": {**self._server.options.extra_headers}}
-        return self._client.post("/v1/messages", cast_to=object, body=body, options=headers)
+        stream = {"stream": True, "stream_cls": AsyncStream[object]}
+        return self._client.post(
+            "/v1/messages", cast_to=object, body=body, options=headers, **stream
+        )
 
     def _add_options(self, body: dict[str, Any]) -> dict[str, Any]:
         options = self._server.options

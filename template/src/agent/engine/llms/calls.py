@@ -19,6 +19,7 @@ class Calls:
 
     def __init__(self, steps: JsonSteps, shape: dict[str, Any]) -> None:
         self._steps, self._shape = steps, shape
+        self._required = {*shape.get("required", ())}
         definitions = steps.definition.get("$defs", {})
         self._columns = {
             name: make_samples(node, definitions) for name, node in shape["properties"].items()
@@ -39,9 +40,8 @@ class Calls:
                 step, wrong = self._read(call)
             if step is not None:
                 yield step, call
-        for name in self._shape["properties"]:
-            if name in self._shape.get("required", ()):
-                continue
+        optional = [name for name in self._shape["properties"] if name not in self._required]
+        for name in optional:
             less = {key: value for key, value in first.items() if key != name}
             step, _ = self._read(less)
             if step is not None:
@@ -49,22 +49,18 @@ class Calls:
 
     def _pick(self, name: str, place: int, first: Any) -> Any:
         values = self._columns[name]
-        start = values.index(first)
-        return values[(start + place) % len(values)]
+        return values[(values.index(first) + place) % len(values)]
 
     def _find_first(self) -> CallJson | None:
         """Return a valid call; fields that are optional and have no valid value are left out."""
         places = dict.fromkeys(self._columns, 0)
         while True:
-            call = {
-                name: values[places[name]]
-                for name, values in self._columns.items()
-                if places[name] < len(values)
-            }
+            left = {name: values[places.get(name, 0) :] for name, values in self._columns.items()}
+            call = {name: values[0] for name, values in left.items() if name in places and values}
             for name in [name for name in places if name not in call]:
                 self._warn(name)
                 del places[name]
-                if name in self._shape.get("required", ()):
+                if name in self._required:
                     return None
             step, wrong = self._read(call)
             if step is not None:

@@ -4,6 +4,7 @@
 Sources: the API references of OpenAI, Anthropic and Gemini, and texts that people reported.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,12 +36,15 @@ RULES: dict[str, tuple[tuple[Kind, str], ...]] = {
         ("model", r"^404 |model_not_found|model .{0,200}(does not exist|not found)"),
     ),
     "anthropic": (
-        ("too_long", r"prompt is too long|exceed context limit|^413 |request_too_large"),
+        (
+            "too_long",
+            r"prompt is too long|input is too long|exceed context limit|^413 |request_too_large",
+        ),
         ("quota", r"^402 |credit balance is too low|billing_error"),
         ("marks", r"cache_control"),
         ("format", r"output_config|output_format|structured output|grammar|schema"),
         ("key", _KEY),
-        ("model", r"^404 "),
+        ("model", r"^404 |model identifier is invalid|on-demand throughput"),
     ),
     "gemini": (
         ("too_long", r"token count .{0,40}exceeds|exceeds the maximum number of tokens"),
@@ -70,10 +74,19 @@ class Failure:
     retry_after_s: float | None = None
 
 
-def read_failure(provider: str, response: Any) -> Failure:
-    """Say what a response of a provider means."""
-    status, headers = response.status_code, response.headers
-    code, said, details = _read_body(response)
+def read_failure(provider: str, error: Exception) -> Failure | None:
+    """Say what an error of an SDK means; None if the provider did not say anything.
+
+    An error within a stream is a piece of it, after status 200. The SDKs keep it as `body`, or
+    `details` (Gemini).
+    """
+    response = getattr(error, "response", None)
+    body = getattr(error, "body", None) or getattr(error, "details", None)
+    if response is None and not isinstance(body, dict):
+        return None
+    status = getattr(response, "status_code", 200)
+    headers = getattr(response, "headers", {})
+    code, said, details = _read_body(body if isinstance(body, dict) else _parse(response))
     after_s = parse_retry_after(headers)
     after_s = _find_retry_delay(details) if after_s is None else after_s
     text = f"{status} {code} {said}".replace("  ", " ")
@@ -127,17 +140,21 @@ def _find_retry_delay(details: Any) -> float | None:
     return None
 
 
-def _read_body(response: Any) -> tuple[str, str, Any]:
-    """Return the code, text and details of an error, which every provider puts elsewhere."""
+def _parse(response: Any) -> Any:
+    """Return the JSON of a response, or its text."""
     try:
-        body = response.json()
+        return response.json()
     except ValueError:
-        body = None
+        return str(response.text)
+
+
+def _read_body(body: Any) -> tuple[str, str, Any]:
+    """Return the code, text and details of an error, which every provider puts elsewhere."""
     match body[0] if isinstance(body, list) and body else body:
-        case {"error": {"message": str(said)} as error}:
+        case {"error": {"message": str(said)} as error} | ({"message": str(said)} as error):
             codes = (error.get(name) for name in ("code", "type", "status"))
             code = " ".join(code for code in codes if isinstance(code, str))
             return code, said, error.get("details")
-        case {"error": str(said)} | {"message": str(said)}:
+        case {"error": str(said)}:
             return "", said, None
-    return "", str(response.text), None
+    return "", body if isinstance(body, str) else json.dumps(body), None

@@ -4,14 +4,18 @@ Its caches work by the first bytes and take no marks, so the prompt is one text.
 ours: the SDK would use another, with other errors, if that happened to be installed.
 """
 
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, Self
 
 from ..context.window import Prompt
+from ..log.errors import Misconfigured
 from ..loop.ports import Reply
 from ..options import ModelOptions
+from ..settings import optional, required
 from .ladder import NATIVE, Form, Ladder, build_turns
 from .providers import Server, Stop, read_text
+from .streams import merge_gemini
 
 HOME = "https://generativelanguage.googleapis.com"
 STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
@@ -31,8 +35,14 @@ class GeminiLLM:
         from httpx2 import AsyncClient
 
         at = Server.from_env("gemini", model, HOME, options)
-        http: Any = {"base_url": at.url, "api_version": "v1beta", "retry_options": {"attempts": 1}}
-        http |= {"timeout": round(at.timeout_s * 1000), "httpx_async_client": AsyncClient()}
+        http: Any = {
+            "base_url": at.url or None,
+            "api_version": "v1beta",
+            "retry_options": {"attempts": 1},
+        }
+        http |= {"timeout": round(at.silence_s * 1000), "httpx_async_client": AsyncClient()}
+        if at.platform:
+            return cls(_open_vertex(http), at)
         return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
@@ -51,16 +61,24 @@ class GeminiLLM:
             "response_mime_type": "application/json",
         }
         config |= {"response_json_schema": schema} if form.format == NATIVE else {}
-        generate, model = self._client.aio.models.generate_content, self._server.model
         config |= self._list_options()
-        ask = partial(generate, model=model, contents=user, config=config)
-        match answer := await self._server.get_answer(ask, APIError, HTTPError):
+        ask = partial(self._post, user, config)
+        # TypeError: the SDK fails so at an error without a code.
+        errors = (APIError, HTTPError, TypeError)
+        match answer := await self._server.get_answer(ask, merge_gemini, *errors):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
                 parts = said.get("content", {}).get("parts")
                 words = read_text(parts) or said.get("blockReason", "")
                 stop = STOPS.get(said.get("finishReason"), "refused")
                 return self._server.build_reply(words, stop, answer, COUNTS)
         raise self._server.reject(answer)
+
+    async def _post(self, user: str, config: dict[str, Any]) -> Any:
+        generate, model = self._client.aio.models.generate_content_stream, self._server.model
+        stream = aiter(await generate(model=model, contents=user, config=config))
+        # The SDK connects when the first piece is read.
+        first = await anext(stream, None)
+        return _dump(first, stream)
 
     def _list_options(self) -> dict[str, Any]:
         options = self._server.options
@@ -74,3 +92,24 @@ class GeminiLLM:
         http = {"headers": {**options.extra_headers}, "extra_body": body}
         given["http_options"] = http if options.extra_headers or body else None
         return {name: each for name, each in given.items() if each is not None}
+
+
+def _open_vertex(http: Any) -> Any:
+    from google.auth.exceptions import GoogleAuthError
+    from google.genai import Client
+
+    project = required("GOOGLE_CLOUD_PROJECT", "Write the id of the project with Vertex AI.")
+    location = optional("GOOGLE_CLOUD_LOCATION", "global")
+    http = http | {"api_version": "v1"}
+    try:
+        return Client(vertexai=True, project=project, location=location, http_options=http)
+    except GoogleAuthError as error:
+        raise Misconfigured(f"GEMINI_PLATFORM=vertex: {error}") from error
+
+
+async def _dump(first: Any, rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    as_sent = {"mode": "json", "by_alias": True, "exclude_none": True, "warnings": False}
+    if first is not None:
+        yield first.model_dump(**as_sent)
+        async for piece in rest:
+            yield piece.model_dump(**as_sent)

@@ -13,13 +13,17 @@ from urllib.parse import urlsplit
 from ..context.window import Prompt
 from ..loop.ports import Reply
 from ..options import ModelOptions
+from ..settings import required
 from .ladder import Form, Ladder, build_turns
-from .providers import CONNECT_S, Server, Stop, read_text
+from .platforms import make_azure_key
+from .providers import CONNECT_S, NO_KEY, Server, Stop, read_text
+from .streams import merge_openai
 
 OPENAI = "https://api.openai.com/v1"
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 ROUTER_MARK = {"cache_control": {"type": "ephemeral"}}
 """https://openrouter.ai/docs/features/prompt-caching"""
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 STOPS: dict[Any, Stop] = {"length": "truncated", "error": "truncated", "content_filter": "refused"}
 COUNTS = {"input": ["prompt_tokens"], "output": ["completion_tokens"], "cached": ["cached_tokens"]}
 
@@ -47,8 +51,11 @@ class OpenaiLLM:
         from openai import AsyncOpenAI, Timeout
 
         at = Server.from_env("openai", model, OPENAI, options)
-        timeout = Timeout(at.timeout_s, connect=CONNECT_S)
-        client = AsyncOpenAI(api_key=at.key, base_url=at.url, timeout=timeout, max_retries=0)
+        if at.platform:
+            required("OPENAI_BASE_URL", "Write https://<resource>.openai.azure.com/openai/v1")
+        key = make_azure_key() if at.platform and at.key == NO_KEY else at.key
+        timeout = Timeout(at.silence_s, connect=CONNECT_S)
+        client = AsyncOpenAI(api_key=key, base_url=at.url, timeout=timeout, max_retries=0)
         return cls(client, at)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
@@ -63,13 +70,13 @@ class OpenaiLLM:
         native = {"name": "next_step", "strict": True, "schema": schema}
         formats = {"json mode": {"type": "json_object"}, "words": None}
         asked_for = formats.get(form.format, {"type": "json_schema", "json_schema": native})
-        body: dict[str, Any] = {"model": self._server.model}
+        body: dict[str, Any] = {"model": self._server.model, **STREAM}
         body["messages"] = build_turns(prompt, **self._mark if form.marks else {})
         body |= {"response_format": asked_for} if asked_for else {}
         explicit = form.marks and self._mark == MARK
         body |= {"prompt_cache_options": {"mode": "explicit"}} if explicit else {}
         ask = partial(self._post, {**body, **self._list_options(prompt)})
-        match answer := await self._server.get_answer(ask, OpenAIError):
+        match answer := await self._server.get_answer(ask, merge_openai, OpenAIError):
             case {"choices": [{"message": dict(said), **choice}, *_]}:
                 refusal = said.get("refusal")
                 stop = "refused" if refusal else STOPS.get(choice.get("finish_reason"), "end")
@@ -78,9 +85,11 @@ class OpenaiLLM:
         raise self._server.reject(answer)
 
     def _post(self, body: dict[str, Any]) -> Any:
+        from openai import AsyncStream
+
         headers = {"headers": {**self._server.options.extra_headers}}
-        path = "/chat/completions"
-        return self._client.post(path, cast_to=object, body=body, options=headers)
+        path, stream = "/chat/completions", {"stream": True, "stream_cls": AsyncStream[object]}
+        return self._client.post(path, cast_to=object, body=body, options=headers, **stream)
 
     def _list_options(self, prompt: Prompt) -> dict[str, Any]:
         """Return what is set; other servers know the limit of a reply by its old name."""
