@@ -157,6 +157,20 @@ FAULTS = [
         "test_a_value_that_would_be_lost_or_fails_is_refused_and_never_runs[Secret-call0]",
     ),
     Fault(
+        "nobody is notified that another model stands in",
+        "log/thread.py",
+        "sent = (event.seq,) if away and away != state.away else ()",
+        "sent = ()",
+        "log/test_thread.py::test_people_are_notified_once_that_another_model_stands_in",
+    ),
+    Fault(
+        "each step of another model is a notice",
+        "log/thread.py",
+        "if away and away != state.away else ()",
+        "if away else ()",
+        "log/test_thread.py::test_people_are_notified_once_that_another_model_stands_in",
+    ),
+    Fault(
         "a standing approval is good for other values",
         "log/state.py",
         'return call["intent"] == self.intent and equal',

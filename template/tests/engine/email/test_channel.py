@@ -471,3 +471,12 @@ def test_a_link_keeps_its_meaning_unless_it_is_changed() -> None:
     other = Stamp("Agent", "agent@example.org", SECRET[::-1]).seal_link(link)
     for forged in ("", "x", token[:-1], f"A{token}", other, token.replace(".", "")):
         assert STAMP.open_link(forged) is None
+
+
+async def test_a_notice_asks_for_no_answer(outbox: Outbox) -> None:
+    about = {"text": "a is not available. b answers.", "audience": ["bob"]}
+    log = [make_message(), make_step("done"), make_event("notice", **about)]
+    (mail,) = await send_last(outbox, *log)
+    assert outbox.receivers == ["bob@example.org"]
+    assert mail["Subject"] == "a is not available. b answers."
+    assert read_text(mail) == "a is not available. b answers.\n"

@@ -399,6 +399,7 @@ class ProviderContract(LLMContract):
             await llm(PROMPT, STEPS.schema)
 
         assert (raised.value.retry_after_s, len(server.sent)) == (1800.0, 1)
+        assert str(raised.value).endswith("is unavailable (503: busy). It asks to wait 1800 s.")
 
     async def test_a_model_that_is_not_shown_the_schema_reads_it(self, server: FakeServer) -> None:
         async with self.open(replace(self.at(server), schema_in_prompt=True)) as llm:

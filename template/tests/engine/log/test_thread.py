@@ -711,3 +711,16 @@ def test_nobody_is_notified_who_follows_the_thread_anyway(
 def test_a_result_is_sent_where_the_thread_came_from(home: str, outbox: tuple[int, ...]) -> None:
     log = make_message(reply_to=home), make_event("finished", message="bye")
     assert make_thread(*log).state.outbox == outbox
+
+
+def test_people_are_notified_once_that_another_model_stands_in() -> None:
+    def stand_in(away: str) -> Event:
+        step = make_step("look", at="x")
+        return replace(step, data=step.data | ({"instead_of": away} if away else {}))
+
+    log = [make_message()]
+    outboxes = []
+    for away in ("", "a", "a", "b", "", "a"):
+        log.append(stand_in(away))
+        outboxes.append(make_thread(*log).state.outbox)
+    assert outboxes == [(), (3,), (3,), (3, 5), (3, 5), (3, 5, 7)]

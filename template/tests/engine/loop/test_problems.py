@@ -16,6 +16,7 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
 from ..domain import (
+    Shown,
     World,
     build_ports,
     list_types,
@@ -75,7 +76,7 @@ async def test_what_waiting_does_not_mend_is_asked(store: MemoryStore, world: Wo
     assert (wait.kind, wait.audience, model.asked) == ("limit", ("head",), 1)
     assert wait.data["problem"] == NO_KEY
     assert NO_KEY not in wait.data["cause"], "a table of causes keeps no texts"
-    assert wait.text == f"Go on? O{NO_KEY[1:]}"
+    assert wait.text == f"Go on? {NO_KEY}"
     assert (thread.state.errors, thread.state.steps) == (0, 0), "it is charged nothing"
     (row,) = await store.threads()
     assert (row.problem, row.next_try) == (NO_KEY, None)
@@ -257,3 +258,27 @@ async def test_a_thousand_threads_that_stopped_hide_no_question(
     assert {(waiting.thread.id, others) for waiting, others in found} == {
         ("t19", 4), ("t18", 4), ("asks", 0),
     }  # fmt: skip
+
+
+class StandIn(Model):
+    """Answers in place of another model."""
+
+    async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        return replace(await super().__call__(prompt, schema), instead_of="a", model="b")
+
+
+async def test_those_responsible_read_once_an_hour_that_another_model_stands_in(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    shown = Shown()
+    ports = build_ports(store, StandIn(None), world, channel=shown, responsible=("head",))
+    for name in "ab":
+        await store_thread(store, make_message(), thread_id=name)
+        await run(ports)
+    clock.tick(3601)
+    await store_thread(store, make_message(), thread_id="c")
+    await run(ports)
+    notices = [event.data for event in shown.sent if event.type == "notice"]
+    text = "a is not available. b answers in its place until it is back."
+    assert [(data["text"], data["audience"]) for data in notices] == [(text, ["head"])] * 2
+    assert list_types(await store.load("b")).count("delivered") == 2

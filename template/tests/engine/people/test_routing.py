@@ -120,3 +120,11 @@ async def test_a_channel_that_is_away_keeps_no_other_from_telling(dead: str) -> 
     assert len(channels[alive].sent) == 1
     assert delivery.receipt == {alive: {"shown": 2}}
     assert isinstance(delivery.problem, Unavailable)
+
+
+async def test_a_notice_goes_to_those_who_are_to_read_it() -> None:
+    slack, email = Shown(), Shown()
+    thread = make_thread(make_message(actor="cron:nightly"), make_step("done"))
+    notice = make_event("notice", text="a is away", audience=["ana", "bob"])
+    await Routing({"slack": slack, "email": email}).notify(thread, notice)
+    assert [event.data["audience"] for event in slack.sent + email.sent] == [["ana"], ["bob"]]

@@ -202,3 +202,11 @@ def test_a_title_is_how_a_thread_began() -> None:
 def test_a_verdict_of_a_later_version_is_shown_as_it_is() -> None:
     thread = make_thread(make_message(), make_pause("limit"), make_answer(2, "{0.display}"))
     assert describe_event(thread, thread.event(3)).did == "{0.display}"
+
+
+def test_a_notice_of_another_model_is_named() -> None:
+    step = make_event("step", call={"intent": "look"}, instead_of="a", model="b")
+    told = make_event("delivered", "agent", ref=2, reached={"slack": ["ana"]})
+    thread = make_thread(make_message(), step, told)
+    line = describe_event(thread, thread.events[-1]).line
+    assert line == "notified ana by slack that another model stands in"

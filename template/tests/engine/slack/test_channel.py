@@ -521,3 +521,32 @@ async def test_a_message_that_slack_refused_is_posted_later_and_once(
     assert [message["text"] for message in office.slack.ours("C1")] == ["all done"]
     assert thread.events[-1].type == "delivered"
     assert "error" not in thread.events[-1].data
+
+
+def make_notice(thread: Thread, *audience: str) -> Event:
+    data = {"text": "a is not available. <b> answers.", "audience": [*audience]}
+    return replace(make_event("notice", **data), seq=thread.state.version)
+
+
+async def test_a_notice_is_posted_where_the_thread_lives_or_to_its_readers(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    here = home(slack, make_step("done"))
+    sent = await channel.send(here, make_notice(here, "anyone"))
+    assert sent.people == (here.state.owner,)
+    (message,) = slack.ours("C1")
+    assert shown(message) == "a is not available. &lt;b&gt; answers."
+
+    elsewhere = make_thread(make_message(), make_step("done"))
+    sent = await channel.send(elsewhere, make_notice(elsewhere, "ana", "bob", "eve"))
+    assert sent.people == ("ana", "bob")
+    assert [len(slack.ours(place)) for place in ("D1", "D2")] == [1, 1]
+
+
+async def test_a_notice_that_reaches_nobody_is_tried_again(
+    slack: SlackServer, channel: SlackChannel
+) -> None:
+    thread = make_thread(make_message(), make_step("done"))
+    slack.people.clear()
+    with pytest.raises(SlackRefused, match="user_not_found"):
+        await channel.send(thread, make_notice(thread, "bob"))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -298,3 +299,15 @@ async def test_a_receiver_that_never_accepts_is_given_up_and_the_log_says_why(
     thread = await advance(ports, thread, MAX_DELIVERIES - 1)
     assert thread.events[-1].data["error"] == "the reply_url of 'crm' in webhooks.toml answered 410"
     assert await asyncio.wait_for(advance(ports, thread), 5) == thread
+
+
+async def test_a_notice_is_posted_to_whose_it_is(channel: WebhookChannel, crm: System) -> None:
+    thread = make_thread(make_message(actor="eve", reply_to=HOME), make_step("done"))
+    about = {"text": "a is not available", "audience": ["ana", "bob"]}
+    notice = replace(make_event("notice", **about), seq=2)
+    sent = await channel.send(thread, notice)
+    assert sent.people == ("ana", "bob")
+    bodies = crm.read_bodies()
+    assert {body["type"] for body in bodies} == {"notice"}
+    assert {body["text"] for body in bodies} == {"a is not available"}
+    assert all("wait" not in body for body in bodies)

@@ -39,6 +39,8 @@ _HOW = {
     "job": "If you know that it is done, report it on this page.",
     "in_doubt": "Check what happened, then report it on this page.",
 }
+_TEXTS = {"finished": "message", "notice": "text"}
+"""Events that need no answer, and where their text is."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,15 @@ def write_letter(
 ) -> EmailMessage:
     """Write a mail about `event` to one person; it is the same mail each time."""
     link, parts = _make_link(letterhead, thread, event, person), list[Paragraph]()
-    if event.type == "finished":
-        parts.append(write_result(event.data["message"]))
+    if event.type in _TEXTS:
+        parts.append(write_result(event.data[_TEXTS[event.type]]))
     else:
         audience = _list_audience(thread, event)
         again, has_page = event.type == "reminded", bool(link)
         parts += write_wait(event.data, audience, person, again=again, has_page=has_page)
     if address == read_home(thread)[0]:
         parts += _list_unread(thread, event)
-    if event.type != "finished":
+    if event.type not in _TEXTS:
         parts.append(Paragraph(_explain_answer(letterhead, thread, event, person, link)))
     mail = _write_headers(letterhead.stamp, thread, event, address)
     mail.set_content(format_text(parts, link))
@@ -98,7 +100,7 @@ def _write_headers(stamp: Stamp, thread: Thread, event: Event, address: str) -> 
 def _make_link(letterhead: Letterhead, thread: Thread, event: Event, person: str) -> str:
     """Return the person's link to the wait; "" if there is no page or they may not answer."""
     may_answer = {person, "anyone"}.intersection(event.data.get("audience", ()))
-    if not (letterhead.public_url and may_answer) or ":" in person:
+    if event.type in _TEXTS or not (letterhead.public_url and may_answer) or ":" in person:
         return ""
     link = Link(thread.id, _read_wait(event), event.data.get("digest") or "", person)
     return f"{letterhead.public_url}/email/wait/{letterhead.stamp.seal_link(link)}"
@@ -150,6 +152,8 @@ def _read_wait(event: Event) -> int:
 
 
 def _write_subject(event: Event) -> str:
+    if event.type == "notice":
+        return shorten(clean(event.data["text"]), 80)
     if event.type == "finished":
         return f"Done: {shorten(clean(event.data['message']), 80)}"
     return f"{KINDS[event.data['kind']]}: {shorten(title_wait(event.data), 80)}"

@@ -135,11 +135,12 @@ class Server:
         if failure is None:
             reason = str(error.__cause__ or "") or str(error) or type(error).__name__
             hint = f"Check that it is running, {self._name('BASE_URL')} and MODEL_SILENCE_S."
-            return ModelUnavailable(f"{self} does not answer ({reason}). {hint}")
+            return ModelUnavailable(f"{self} does not answer ({reason.rstrip('.')}). {hint}")
         said = failure.said
         if len(self.key) > len(NO_KEY):  # some servers repeat it
             said = said.replace(self.key, "***")
-        because = f"({failure.status}: {cut(said, 300)})"
+        status = "" if failure.status == 200 else f"{failure.status}: "
+        because = f"({status}{cut(said, 300)})"
         cause = self._cause(name_cause(failure))
         problem, todo = self._explain(failure)
         text = f"{self} {problem} {because}. {todo}".rstrip()
@@ -174,7 +175,8 @@ class Server:
             case "model":
                 return "does not know the model", f"Check MODEL and {url}."
             case "wait":
-                return "is unavailable", ""
+                wait_s = failure.retry_after_s
+                return "is unavailable", f"It asks to wait {wait_s:.0f} s." if wait_s else ""
         return "rejected the request", f"Check MODEL and {url}."
 
     def _name(self, setting: str) -> str:

@@ -137,6 +137,8 @@ class State(NamedTuple):
     """Digests of the calls whose outcome is certain, oldest first."""
     standing: tuple[Standing, ...] = ()
     """The approvals that hold for the whole thread, oldest first."""
+    away: str = ""
+    """The model in whose place another one made the last step."""
     escalated: bool = False
     """Nobody answered about the open step in time, so those of `escalate` are asked."""
 

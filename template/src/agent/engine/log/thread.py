@@ -103,7 +103,10 @@ def _apply(state: State, event: Event) -> State:
         case "message":
             return _apply_message(state, event)
         case "step":
-            return state._replace(step=OpenStep(event.seq, data["call"]), steps=state.steps + 1)
+            away = data.get("instead_of", "")
+            sent = (event.seq,) if away and away != state.away else ()
+            step, outbox = OpenStep(event.seq, data["call"]), (*state.outbox, *sent)
+            return state._replace(step=step, steps=state.steps + 1, away=away, outbox=outbox)
         case "invalid_step":
             return state._replace(errors=state.errors + 1, steps=state.steps + 1)
         case "tool_started" if mine and state.step:

@@ -61,10 +61,11 @@ class Sent:
 
 class Channel(Protocol):
     async def send(self, thread: Thread, event: Event) -> Sent:
-        """Notify people of `paused`, `reminded` or `finished`; may be called twice for the same
-        `event.seq`.
+        """Notify people of `paused`, `reminded`, `finished` or `notice`; may be called twice for
+        the same `event.seq`.
 
-        A `reminded` has the data of the `paused` it is about, whose `seq` is its `wait`. A receipt
+        A `notice` is in no log: it has a `text`, and an `audience` that need not answer. A
+        `reminded` has the data of the `paused` it is about, whose `seq` is its `wait`. A receipt
         is kept with `delivered`. Where it was for a wait, the channel is also sent what closed the
         wait: `resumed`, `message`, ….
 

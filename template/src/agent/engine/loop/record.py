@@ -80,7 +80,8 @@ async def compute_times(store: Store, **seconds: float | None) -> dict[str, str]
 def format_reason(why: str) -> str:
     """Return why people are asked as a sentence on one line, whatever an error says."""
     flat = cut(" ".join(why.split()), 1_000).replace("\n", " ").rstrip(".")
-    return f"{flat[:1].upper()}{flat[1:]}."
+    is_name = ":" in flat.partition(" ")[0]  # such as a model's
+    return f"{flat if is_name else flat[:1].upper() + flat[1:]}."
 
 
 def list_approvers(thread: Thread, action: Run) -> tuple[str, ...]:

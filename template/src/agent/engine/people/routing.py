@@ -41,7 +41,7 @@ class Routing:
     def _choose_channels(self, thread: Thread, event: Event) -> dict[str, Event]:
         """Return what each channel has to send, for those of its own who are asked."""
         home = thread.state.reply_to.partition(":")[0]
-        if event.type not in ("paused", "reminded", "finished"):
+        if event.type not in ("paused", "reminded", "finished", "notice"):
             return dict.fromkeys(find_receipts(thread, event), event)
         if event.type == "reminded":
             event = replace(event, data=find_wait(thread, event).data | event.data)

@@ -40,6 +40,8 @@ class SlackChannel:
                 return await self._ask(thread, event)
             case "finished":
                 return await self._finish(thread, event)
+            case "notice":
+                return await self._notify(thread, event)
         for receipt in find_receipts(thread, event).get("slack", ()):
             for message in receipt["messages"]:
                 shown = Place(message["channel"], message["ts"])
@@ -81,6 +83,26 @@ class SlackChannel:
             text, blocks = escape(message, 300), build_result(message)
             await self._post(home, thread, event, text=text, blocks=blocks)
         return Sent(_find_home_people(thread, home))
+
+    async def _notify(self, thread: Thread, event: Event) -> Sent:
+        """Post a text where the thread lives, or else to each person whom Slack can reach."""
+        home, text = Place.of(thread.state.reply_to), event.data["text"]
+        message = {"text": escape(text, 300), "blocks": build_result(text)}
+        if home:
+            await self._post(home, thread, event, **message)
+            return Sent(_find_home_people(thread, home))
+        reached, refused = list[str](), list[SlackRefused]()
+        for name in event.data["audience"]:
+            for user in find_identities(name, "slack"):
+                try:
+                    await self._post(await self._open_direct(user), thread, event, **message)
+                except SlackRefused as error:
+                    refused.append(error)
+                else:
+                    reached.append(name)
+        if refused and not reached:
+            raise refused[0]
+        return Sent(tuple(dict.fromkeys(reached)))
 
     async def _post(self, place: Place, thread: Thread, event: Event, **message: Any) -> str:
         mark = make_mark(thread.id, event)

@@ -112,8 +112,9 @@ class WebhookChannel:
 def _build_body(thread: Thread, event: Event, conversation: str) -> dict[str, Any]:
     """Return what is posted about an event: of a wait, all that the log has of it."""
     about = {"thread": thread.id, "conversation": conversation, "seq": event.seq}
-    if event.type == "finished":
-        return {"type": event.type, **about, "text": event.data["message"]}
+    if event.type in ("finished", "notice"):
+        text = event.data.get("message", event.data.get("text"))
+        return {"type": event.type, **about, "text": text}
     wait = event.data.get("wait", event.seq)
     asked = thread.event(wait).data  # the event names those alone whom this channel reaches
     return {"type": event.type, **about, "wait": wait, **asked}
