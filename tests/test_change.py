@@ -11,7 +11,7 @@ import pytest
 
 from create_12_factor_agent import origin
 
-from .conftest import Ran, Run, tree
+from .conftest import Ran, Run, program, tree
 from .templates import FILES, commit, git, write
 
 LOOP = FILES["template/src/agent/engine/loop.py"]
@@ -273,6 +273,80 @@ def test_what_copier_is_silent_about_is_told(project: Path, template: Path, run:
     )
     assert not (project / "src/agent/engine/loop.py").exists()
     assert git(project, "show", "HEAD:src/agent/engine/llms/openai.py") == "# mine"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("status.showUntrackedFiles", "no"),
+        ("apply.whitespace", "error"),
+        ("apply.whitespace", "fix"),
+        ("core.attributesFile", "{}/attributes"),
+        ("merge.conflictStyle", "diff3"),
+        ("protocol.file.allow", "never"),
+        ("safe.bareRepository", "explicit"),
+    ],
+)
+def test_no_setting_of_git_changes_what_an_update_does(
+    project: Path, template: Path, tmp_path: Path, setting: str, value: str
+) -> None:
+    (tmp_path / "attributes").write_text("*.py -diff\n")
+    mine = {
+        "src/agent/engine/loop.py": MINE.replace("line_9 = 9", "line_9 = 9  "),
+        "src/agent/engine/llms/openai.py": "# mine\n",
+    }
+    commit(project, mine)
+    commit(template, {
+        "template/src/agent/engine/loop.py": FIXED,
+        "template/src/agent/engine/llms/openai.py": "# theirs\n",
+    }, "v0.2.0")  # fmt: skip
+    settings = tmp_path / "settings"
+    git(project, "config", "--file", str(settings), setting, value.format(tmp_path))
+    ran = program("update", "--no-install", cwd=project, GIT_CONFIG_GLOBAL=str(settings))
+    assert ran.returncode == 3, ran.stderr
+    merged = (project / "src/agent/engine/loop.py").read_text()
+    assert merged == mine["src/agent/engine/loop.py"].replace("15 = 15", "15 = 'fixed'")
+    conflict = (project / "src/agent/engine/llms/openai.py").read_text()
+    assert "# mine\n=======\n# theirs\n" in conflict
+    assert not [*project.rglob("*.rej")]
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"])
+def test_no_variable_of_a_hook_reaches_another_repository(
+    project: Path, template: Path, tmp_path: Path, name: str
+) -> None:
+    commit(tmp_path / "other", {"file": "theirs"})
+    other = tmp_path / "other/.git"
+    places = {
+        "GIT_DIR": other, "GIT_INDEX_FILE": other / "index",
+        "GIT_OBJECT_DIRECTORY": other / "objects",
+    }  # fmt: skip
+    before = tree(other)
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
+    ran = program("update", "--no-install", cwd=project, **{name: str(places[name])})
+    assert ran.returncode == 0, ran.stderr
+    assert (project / "src/agent/engine/loop.py").read_text() == FIXED
+    assert tree(other) == before
+
+
+def test_a_worktree_whose_disk_is_away_stays_known(
+    project: Path, template: Path, run: Run, tmp_path: Path
+) -> None:
+    git(project, "worktree", "add", "--quiet", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").rename(tmp_path / "unmounted")
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
+    assert change(run, "update").code == 0
+    assert len(git(project, "worktree", "list").splitlines()) == 2
+
+
+def test_a_change_that_did_not_arrive_is_left_to_the_owner(
+    project: Path, template: Path, run: Run
+) -> None:
+    commit(project, {"src/agent/engine/loop.py": None})
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
+    ran = change(run, "update")
+    assert ran.code == 3
+    assert "did not arrive:\n  src/agent/engine/loop.py\n" in ran.err
 
 
 @pytest.mark.parametrize("edits", [MINE, CONFLICTING, None])

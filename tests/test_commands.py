@@ -15,17 +15,18 @@ from .templates import commit, git, write
 def test_status_tells_of_each_file_what_became_of_it(project: Path, run: Run) -> None:
     write(project, {
         "src/agent/engine/loop.py": "mine", "src/agent/engine/llms/openai.py": None,
-        "README.md": "mine", "src/agent/mine.py": "not a file of the template",
+        "README.md": "mine", "src/agent/deploy/tools.py": None,
+        "src/agent/mine.py": "not a file of the template",
     })  # fmt: skip
     ran = run("status")
     assert ran.code == 0
     assert ran.out.splitlines() == [
         "yours    README.md",
-        "yours    src/agent/deploy/tools.py",
+        "deleted  src/agent/deploy/tools.py",
         "deleted  src/agent/engine/llms/openai.py",
         "edited   src/agent/engine/loop.py",
     ]
-    assert ran.err == "3 pristine, 1 edited, 1 deleted, 2 yours\n"
+    assert ran.err == "3 pristine, 1 edited, 2 deleted, 1 yours\n"
     told = json.loads(run("status", "--json").out)
     assert told["commit"] == "v0.1.0"
     assert told["files"]["pyproject.toml"] == "pristine"

@@ -82,14 +82,16 @@ def states(owned: Project, history: History) -> dict[str, str]:
     came = _rendered(history, OLD, owned.answers)
     seeds = catalog.seeds(history.read(OLD, "copier.yml"))
     return {
-        name: "yours" if _is_seed(name, seeds) else _state(came[name], _read(owned.path / name))
+        name: _state(came[name], _read(owned.path / name), is_seed=_is_seed(name, seeds))
         for name in sorted(came)
     }
 
 
-def _state(came: bytes, is_now: bytes | None) -> str:
+def _state(came: bytes, is_now: bytes | None, *, is_seed: bool) -> str:
     if is_now is None:
         return "deleted"
+    if is_seed:
+        return "yours"
     return "pristine" if is_now == came else "edited"
 
 

@@ -24,8 +24,8 @@ class Finding:
 
 def examine(folder: Path) -> list[Finding]:
     """Look at the tools, then at the repository that `folder` is in."""
-    found = [_tool("git", "Install it: add, remove and update need it."),
-             _tool("uv", "Install it: pip install uv")]  # fmt: skip
+    found = [_tool("git", "Install it: add, remove and update need it.")]
+    found += [_tool("uv", "Install it: pip install uv")]
     try:
         owned = project.find(folder)
     except UserError as error:
@@ -51,8 +51,7 @@ def _clean(owned: project.Project) -> Finding:
 
 def _merged(owned: project.Project) -> Finding:
     found = git.run(owned.path, "grep", "-l", "-I", "-E", "^(<{7}|>{7}) ", "--", ".")
-    names = ", ".join(os.fsdecode(found.stdout).split("\n")[:-1])
-    if names:
+    if names := ", ".join(os.fsdecode(found.stdout).split("\n")[:-1]):
         return Finding("merges", "bad", f"Conflict markers in {names}.", "Merge them by hand.")
     return Finding("merges", "good", "no conflict markers")
 

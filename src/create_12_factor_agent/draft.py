@@ -24,8 +24,9 @@ def of(project: Path) -> Iterator[Path]:
             git.call(top, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
             yield tree / project.relative_to(top)
         finally:
+            # Not `prune`: it would forget others of the owner's whose disk is not mounted.
+            git.run(top, "worktree", "remove", "--force", "--force", str(tree))
             shutil.rmtree(tree, ignore_errors=True)
-            git.run(top, "worktree", "prune")
 
 
 def record(drafted: Path) -> None:

@@ -5,12 +5,12 @@ says: none of ours has tasks, so nothing ever needs Copier's `--trust`.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from . import source
+from . import git, source
 from .errors import UsageError, UserError
 from .history import NEW
 from .project import ANSWERS
@@ -35,8 +35,10 @@ def merge(project: Path, answers: Mapping[str, Any]) -> None:
     What cannot be merged is left between markers, as git does, and unmerged in the index.
     """
     from copier import run_update
+    from plumbum import local
 
-    with _in_our_words():
+    with _in_our_words(), local.env():
+        git.isolate(cast("MutableMapping[str, str]", local.env), local.env.getdict())
         run_update(project, dict(answers), vcs_ref=NEW, defaults=True, overwrite=True, **_options())
 
 

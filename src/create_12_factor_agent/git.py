@@ -1,16 +1,33 @@
-"""git, run so that nothing around it leaks in: no hooks, no prompts, no variables of a hook."""
+"""git, run so that nothing around it leaks in.
+
+No hooks, no prompts, no variables of a hook, and none of the owner's settings that would change a
+merge.
+"""
 
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, MutableMapping
 from io import BytesIO
 from pathlib import Path
 from tarfile import TarFile
 
 from .errors import UsageError, UserError
 
-STRAY = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
-"""What a running hook sets, and what would point git elsewhere."""
+KEPT = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_EXEC_PATH")
+"""Variables of git that say where it and its settings are. `GIT_SSH…` and `GIT_ASKPASS` are kept
+too, for the network; the others are a hook's, and point git elsewhere."""
+
+SETTINGS = {
+    "apply.whitespace": "nowarn",
+    "core.attributesFile": os.devnull,
+    "core.hooksPath": os.devnull,
+    "merge.conflictStyle": "merge",
+    "protocol.file.allow": "always",
+    "safe.bareRepository": "all",
+    "status.showUntrackedFiles": "all",
+}
+"""In place of the owner's, whatever file those are in."""
 
 _NOBODY = "create-12-factor-agent <nobody@localhost> 0 +0000"
 
@@ -22,19 +39,40 @@ def run(
 
     It is in no process group of ours: Ctrl-C reaches this program, which decides what to undo.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in STRAY}
-    environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    if index:
-        environment["GIT_INDEX_FILE"] = str(index)
+    own_index = {"GIT_INDEX_FILE": str(index)} if index else {}
     return subprocess.run(
-        ["git", "-c", f"core.hooksPath={os.devnull}", *arguments],
+        ["git", *arguments],
         cwd=folder,
-        env=environment,
+        env=environment() | own_index,
         input=feed,
         capture_output=True,
         start_new_session=True,
         check=False,
     )
+
+
+def environment() -> dict[str, str]:
+    """Return the variables to run git with."""
+    ours = {name: value for name, value in os.environ.items() if not is_stray(name)}
+    for number, (name, value) in enumerate(SETTINGS.items()):
+        ours |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return ours | {
+        "GIT_CONFIG_COUNT": str(len(SETTINGS)), "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C",
+    }  # fmt: skip
+
+
+def isolate(copied: MutableMapping[str, str], names: Iterable[str]) -> None:
+    """Do the same for git that others run, by this process's variables or by a copy of them."""
+    for variables, known in ((os.environ, [*os.environ]), (copied, [*names])):
+        for name in filter(is_stray, known):
+            del variables[name]
+    copied.update(environment())
+
+
+def is_stray(name: str) -> bool:
+    """Tell whether a variable would point git elsewhere or change what it does."""
+    kept = name in KEPT or name.startswith(("GIT_SSH", "GIT_ASKPASS"))
+    return name.startswith("GIT_") and not kept
 
 
 def call(folder: Path, *arguments: str, feed: bytes = b"", index: Path | None = None) -> str:

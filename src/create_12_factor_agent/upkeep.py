@@ -49,7 +49,8 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> Non
         raise UserError("Stopped.", "Nothing was changed.", code=130) from None
     notes = [] if wanted.dry_run else _install(owned.path, done, wanted)
     summary.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
-    if not wanted.dry_run and (done.conflicts or (done.lost and choose is None)):
+    left = done.conflicts or done.missed or (done.lost and choose is None)
+    if left and not wanted.dry_run:
         raise typer.Exit(LEFT_TO_MERGE)
 
 

@@ -147,6 +147,13 @@ class State(NamedTuple):
         """`waiting:<kind>`, `running`, `finished`, `cancelled` or `empty`."""
         return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
 
+    def add_step(self, event: Event) -> "State":
+        """Open a step; the first one of a model that stands in is news for people."""
+        away = event.data.get("instead_of", "")
+        sent = (event.seq,) if away and away != self.away else ()
+        step, outbox = OpenStep(event.seq, event.data["call"]), (*self.outbox, *sent)
+        return self._replace(step=step, steps=self.steps + 1, away=away, outbox=outbox)
+
 
 def _read_time(at: str | None) -> datetime | None:
     return datetime.fromisoformat(at) if at else None

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from .events import Event, compute_digest
 from .results import Result, S, list_results
-from .state import OpenStep, OpenWait, Standing, State, is_person
+from .state import OpenWait, Standing, State, is_person
 
 MAX_TITLE = 200
 """Characters."""
@@ -103,10 +103,7 @@ def _apply(state: State, event: Event) -> State:
         case "message":
             return _apply_message(state, event)
         case "step":
-            away = data.get("instead_of", "")
-            sent = (event.seq,) if away and away != state.away else ()
-            step, outbox = OpenStep(event.seq, data["call"]), (*state.outbox, *sent)
-            return state._replace(step=step, steps=state.steps + 1, away=away, outbox=outbox)
+            return state.add_step(event)
         case "invalid_step":
             return state._replace(errors=state.errors + 1, steps=state.steps + 1)
         case "tool_started" if mine and state.step:

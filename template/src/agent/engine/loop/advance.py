@@ -26,7 +26,7 @@ from ..log.thread import Thread
 from .compaction import compact
 from .outcome import attempt
 from .ports import CHARGE, BoundAgent, Ports
-from .record import append_fact, format_reason, make_wait, resolve_audience
+from .record import append_fact, format_reason, make_notice, make_wait
 from .tool_calls import Planned, act, plan_action, recover, run_planned
 
 MAX_DELIVERIES = 5
@@ -218,7 +218,7 @@ async def _deliver(
 ) -> Thread:
     """Notify people of one event; what fails is postponed, and after so many tries given up."""
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
-    event = _make_notice(ports, thread, thread.event(ref))
+    event = make_notice(ports, thread, thread.event(ref))
     cause = event.data.get("cause", "")
     notice = f"{thread.id}:{ref}"
     if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):
@@ -231,18 +231,6 @@ async def _deliver(
     if delivery.problem:
         how = {"error": str(delivery.problem)} | {name: each for name, each in how.items() if each}
     return await record_delivery(ports, thread, ref, **how)
-
-
-def _make_notice(ports: Ports, thread: Thread, event: Event) -> Event:
-    """Return what people are notified of: for a step, that another model stands in."""
-    if event.type != "step":
-        return event
-    away, model = event.data["instead_of"], event.data["model"]
-    agent = ports.get_agent(thread)
-    audience = resolve_audience(ports, thread, agent.responsible)
-    text = f"{away} is not available. {model} answers in its place until it is back."
-    cause = hash_cause(agent.name, f"{away} is away")
-    return replace(event, type="notice", data={"text": text, "audience": audience, "cause": cause})
 
 
 async def record_delivery(ports: Ports, thread: Thread, ref: int, **how: Any) -> Thread:

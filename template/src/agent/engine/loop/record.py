@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from ..index import hash_cause
 from ..log.errors import Conflict, NobodyKnown, Unavailable
 from ..log.events import Event, cut, make_event
 from ..log.state import is_person
@@ -82,6 +84,18 @@ def format_reason(why: str) -> str:
     flat = cut(" ".join(why.split()), 1_000).replace("\n", " ").rstrip(".")
     is_name = ":" in flat.partition(" ")[0]  # such as a model's
     return f"{flat if is_name else flat[:1].upper() + flat[1:]}."
+
+
+def make_notice(ports: Ports, thread: Thread, event: Event) -> Event:
+    """Return what people are notified of: for a step, that another model stands in."""
+    if event.type != "step":
+        return event
+    away, model = event.data["instead_of"], event.data["model"]
+    agent = ports.get_agent(thread)
+    audience = resolve_audience(ports, thread, agent.responsible)
+    text = f"{away} is not available. {model} answers in its place until it is back."
+    cause = hash_cause(agent.name, f"{away} is away")
+    return replace(event, type="notice", data={"text": text, "audience": audience, "cause": cause})
 
 
 def list_approvers(thread: Thread, action: Run) -> tuple[str, ...]:
