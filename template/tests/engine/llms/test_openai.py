@@ -151,6 +151,20 @@ class TestOpenai(ProviderContract):
         assert reply.text == SERVES
         assert self.read_request(server.sent[1]) == ("You cook.", USER, "json schema")
 
+    async def test_a_server_that_does_not_know_stream_options_is_asked_without(
+        self, llm: OpenaiLLM, server: FakeServer
+    ) -> None:
+        """Mistral's, for one: it counts tokens anyway."""
+        where = ["body", "stream_options"]
+        no = {"detail": [{"type": "extra_forbidden", "loc": where, "msg": "Extra inputs"}]}
+        server.answers = [Answer(no, 422), *server.answers]
+
+        replies = [await llm(PROMPT, STEPS.schema) for _ in range(2)]
+
+        assert [reply.text for reply in replies] == [SERVES, SERVES]
+        assert ["stream_options" in body for body in server.sent] == [True, False, False]
+        assert all(body["stream"] for body in server.sent)
+
     @pytest.mark.parametrize(
         ("usage", "tokens"),
         [

@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from ..context.window import Prompt
+from ..log.errors import ModelRefused
 from ..loop.ports import Reply
 from ..options import ModelOptions
 from ..settings import required
@@ -23,7 +24,8 @@ OPENAI = "https://api.openai.com/v1"
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 ROUTER_MARK = {"cache_control": {"type": "ephemeral"}}
 """https://openrouter.ai/docs/features/prompt-caching"""
-STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+USAGE = {"stream_options": {"include_usage": True}}
+"""Without it a stream has no counts, unless the server counts anyway."""
 STOPS: dict[Any, Stop] = {"length": "truncated", "error": "truncated", "content_filter": "refused"}
 COUNTS = {"input": ["prompt_tokens"], "output": ["completion_tokens"], "cached": ["cached_tokens"]}
 
@@ -40,7 +42,7 @@ class OpenaiLLM:
     def __init__(self, client: Any, server: Server) -> None:
         self._client, self._server = client, server
         formats = ("json schema", "json mode", "words")
-        self._mark = choose_mark(server)
+        self._mark, self._usage = choose_mark(server), USAGE
         self._ladder = Ladder(
             *formats, marks=bool(self._mark), schema_in_prompt=server.schema_in_prompt
         )
@@ -70,13 +72,20 @@ class OpenaiLLM:
         native = {"name": "next_step", "strict": True, "schema": schema}
         formats = {"json mode": {"type": "json_object"}, "words": None}
         asked_for = formats.get(form.format, {"type": "json_schema", "json_schema": native})
-        body: dict[str, Any] = {"model": self._server.model, **STREAM}
+        body: dict[str, Any] = {"model": self._server.model, "stream": True, **self._usage}
         body["messages"] = build_turns(prompt, **self._mark if form.marks else {})
         body |= {"response_format": asked_for} if asked_for else {}
         explicit = form.marks and self._mark == MARK
         body |= {"prompt_cache_options": {"mode": "explicit"}} if explicit else {}
         ask = partial(self._post, {**body, **self._list_options(prompt)})
-        match answer := await self._server.get_answer(ask, merge_openai, OpenAIError):
+        try:
+            answer = await self._server.get_answer(ask, merge_openai, OpenAIError)
+        except ModelRefused as error:
+            if not self._usage or "stream_options" not in str(error):
+                raise
+            self._usage = {}
+            return await self._ask(form, prompt, schema)
+        match answer:
             case {"choices": [{"message": dict(said), **choice}, *_]}:
                 refusal = said.get("refusal")
                 stop = "refused" if refusal else STOPS.get(choice.get("finish_reason"), "end")
