@@ -161,6 +161,19 @@ def test_edited_files_of_a_part_go_only_when_told(project: Path, run: Run) -> No
     assert not (project / "src/agent/engine/llms/openai.py").exists()
 
 
+def test_threads_of_the_old_store_are_left_behind_only_when_told(project: Path, run: Run) -> None:
+    commit(project, {".gitignore": ".env\ndata/\n"})
+    assert change(run, "add", "postgres", "--dry-run").code == 0
+    write(project, {"data/threads.db": "threads"})
+    before = files(project)
+    ran = change(run, "add", "postgres")
+    assert (ran.code, files(project)) == (2, before)
+    assert "The new store does not have the threads of data/threads.db" in ran.err
+    assert "uv run agent export threads.jsonl" in ran.err
+    assert change(run, "add", "postgres", "--yes").code == 0
+    assert (project / "data/threads.db").exists()
+
+
 # -- parts that include another --------------------------------------------------------------
 
 HTTP, INBOX = "src/agent/engine/http/server.py", "src/agent/engine/inbox/routes.py"

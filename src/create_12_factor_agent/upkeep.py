@@ -13,6 +13,8 @@ from .catalog import Answer, Question
 from .errors import UsageError, UserError
 
 LEFT_TO_MERGE = 3
+THREADS = "data/threads.db"
+"""Where threads are, unless `SQLITE_PATH` says otherwise."""
 
 Choose = Callable[[Mapping[str, Any], tuple[Question, ...]], dict[str, Answer]]
 """The answers there are and the questions there are in, the answers that change out."""
@@ -43,7 +45,8 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> Non
                 return
             done, place = found
             if not wanted.dry_run:
-                _confirm(done, wanted, asks=choose is not None)
+                if choose:
+                    _confirm(_list_risks(owned, done), wanted)
                 draft.publish(owned.path, place)
     except KeyboardInterrupt:
         raise UserError("Stopped.", "Nothing was changed.", code=130) from None
@@ -73,15 +76,25 @@ def _drafted(
         yield found
 
 
-def _confirm(done: change.Change, wanted: Wanted, *, asks: bool) -> None:
-    """Ask before edited files go away with their part."""
-    if not done.lost or not asks or wanted.yes:
-        return
-    problem = f"You edited what would go away: {', '.join(done.lost)}."
-    if wanted.as_json or not terminal.somebody_is_there():
-        raise UsageError(problem, "With --yes it goes; git keeps your last commit of it.")
-    if not typer.confirm(f"{problem} Go on?", err=True):
-        raise UserError("Stopped.", "Nothing was changed.")
+def _list_risks(owned: project.Project, done: change.Change) -> list[tuple[str, str]]:
+    """Return what would be out of reach after a change of parts, each with what to do first."""
+    risks = []
+    if done.lost:
+        problem = f"You edited what would go away: {', '.join(done.lost)}."
+        risks.append((problem, "With --yes it goes; git keeps your last commit of it."))
+    if owned.answers["store"] != done.answers["store"] and (owned.path / THREADS).is_file():
+        problem = f"The new store does not have the threads of {THREADS}."
+        export = "First run `uv run agent export threads.jsonl` (docs/recipes/moving.md)"
+        risks.append((problem, f"{export}; --yes leaves them behind."))
+    return risks
+
+
+def _confirm(risks: list[tuple[str, str]], wanted: Wanted) -> None:
+    for problem, hint in [] if wanted.yes else risks:
+        if wanted.as_json or not terminal.somebody_is_there():
+            raise UsageError(problem, hint)
+        if not typer.confirm(f"{problem} {hint} Go on?", err=True):
+            raise UserError("Stopped.", "Nothing was changed.")
 
 
 def _install(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
