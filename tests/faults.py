@@ -394,6 +394,13 @@ FAULTS = [
         "loop/test_advance.py::test_a_closed_wait_is_not_shown_any_more",
     ),
     Fault(
+        "a process that still connects does not end",
+        "runners/ending.py",
+        "while left := [task for task in tasks if not task.done()]:",
+        "if left := [task for task in tasks if not task.done()]:",
+        "runners/test_reports.py::test_a_process_ends_while_it_still_connects",
+    ),
+    Fault(
         "a question replaces the one that cannot be shown",
         "runners/local.py",
         '    if word == "deliver":\n',

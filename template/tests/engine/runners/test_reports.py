@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from agent.engine.index import Worker
 from agent.engine.log.errors import ModelRefused, ModelUnavailable, Undelivered
 from agent.engine.loop.api import launch
 from agent.engine.loop.ports import Ports
@@ -109,3 +111,22 @@ async def test_a_process_is_known_from_its_start_to_its_end(
         assert worker.models == {"test": "says:this"}
         assert describe_worker(worker, "test").endswith("(says:this)")
     assert await store.workers() == []
+
+
+class Deaf(MemoryStore):
+    """Swallows the first cancellation while it announces, as connecting to a database may."""
+
+    async def announce(self, worker: Worker, ttl_s: float) -> None:
+        if ttl_s:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+
+
+async def test_a_process_ends_while_it_still_connects(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.engine.runners.ending.AGAIN_S", 0.01)
+    store = Deaf()
+    async with asyncio.timeout(10):
+        async with announce(store, Reports(build_ports(store, Says(), world))):
+            await asyncio.sleep(0)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from ..index import Worker
 from ..log.errors import AgentError
 from ..loop.store import Store
+from .ending import end
 from .reports import Reports
 
 EVERY_S = 10.0
@@ -29,8 +30,7 @@ async def announce(store: Store, reports: Reports) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
         with suppress(AgentError, TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
                 await store.announce(reports.describe(), 0)

@@ -11,6 +11,7 @@ from ..log.errors import AgentError, Misconfigured, ThreadNotFound
 from ..loop.deletion import forget
 from ..loop.ports import Ports
 from ..settings import optional
+from .ending import end
 
 EVERY_S = 3600.0
 AT_ONCE = 500
@@ -68,5 +69,4 @@ async def keep_clean(ports: Ports) -> AsyncIterator[None]:
         yield
     finally:
         if task:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)

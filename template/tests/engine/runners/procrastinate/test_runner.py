@@ -247,7 +247,7 @@ async def test_a_worker_that_ignores_a_stop_is_cancelled_again(
                 cancelled.append("stop")
 
     runner = ProcrastinateRunner(build_ports(store, Says(), world))
-    monkeypatch.setattr("agent.engine.runners.procrastinate.runner.STOP_S", 0.01)
+    monkeypatch.setattr("agent.engine.runners.ending.AGAIN_S", 0.01)
     monkeypatch.setattr(runner, "_run_worker", ignore_cancellation)
     work = asyncio.create_task(runner.work())
     await started.wait()

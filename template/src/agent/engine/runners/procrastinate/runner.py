@@ -23,14 +23,13 @@ from ...loop.ports import Ports
 from ...stores.postgres import PostgresStore
 from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
+from ..ending import end
 from ..local import GRACE_S, LocalRunner, ThreadTask
 
 log = logging.getLogger(__name__)
 
 SWEEP_S = 5
 """How late a thread that is due by the clock may be found; a divisor of 60."""
-STOP_S = 3.0
-"""How long Procrastinate's worker may take to stop before it is cancelled again."""
 
 
 class ProcrastinateRunner(LocalRunner):
@@ -87,9 +86,7 @@ class ProcrastinateRunner(LocalRunner):
             await asyncio.wait({worker})
         except asyncio.CancelledError:
             self._stopping.set()
-            while not worker.done():  # connecting may swallow a cancellation
-                worker.cancel()
-                await asyncio.wait({worker}, timeout=STOP_S)
+            await end(worker)
             raise
         try:
             await worker
