@@ -127,6 +127,6 @@ async def test_a_process_ends_while_it_still_connects(
 ) -> None:
     monkeypatch.setattr("agent.engine.runners.ending.AGAIN_S", 0.01)
     store = Deaf()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(5):
         async with announce(store, Reports(build_ports(store, Says(), world))):
             await asyncio.sleep(0)
