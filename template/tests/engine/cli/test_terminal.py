@@ -173,7 +173,9 @@ def test_ctrl_c_is_clean_and_says_how_to_go_on(
     if replies == ["stuck"]:
         terminal.type("\x03")
     assert "Traceback" not in written
-    assert terminal.ends() == 130
+    ended = terminal.ends()
+    killed = replies == ["stuck"] and ended == -signal.SIGINT  # by the second; 130 for a shell
+    assert killed or ended == 130
 
 
 @pytest.mark.crash
