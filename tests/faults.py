@@ -132,7 +132,7 @@ FAULTS = [
         "llms/providers.py",
         "asyncio.timeout(self.timeout_s)",
         "asyncio.timeout(None)",
-        "llms/test_openai.py::TestOpenai::test_a_reply_that_takes_too_long_in_all_is_left",
+        "llms/test_openai.py::TestOpenai::test_a_reply_that_takes_too_long_in_all_is_given_up_on",
     ),
     Fault(
         "an error within a stream is an outage",
@@ -476,14 +476,14 @@ FAULTS = [
     ),
     Fault(
         "what was only thought is read",
-        "llms/providers.py",
+        "llms/streams.py",
         'if part.get("type", "text") == "text")',
         "if True)",
         f"{OPENAI}::test_thinking_in_a_part_of_its_own_is_left_out",
     ),
     Fault(
         "a thought of Gemini's is read",
-        "llms/providers.py",
+        "llms/streams.py",
         ' for part in said if not part.get("thought"))',
         " for part in said)",
         f"{GEMINI}::test_thinking_in_a_part_of_its_own_is_left_out",

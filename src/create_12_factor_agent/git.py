@@ -62,7 +62,7 @@ def environment() -> dict[str, str]:
 
 
 def isolate(copied: MutableMapping[str, str], names: Iterable[str]) -> None:
-    """Do the same for git that others run, by this process's variables or by a copy of them."""
+    """Prepare the variables of this process, and a copy that has `names`, for another's git."""
     for variables, known in ((os.environ, [*os.environ]), (copied, [*names])):
         for name in filter(is_stray, known):
             del variables[name]

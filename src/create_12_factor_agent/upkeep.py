@@ -84,8 +84,8 @@ def _list_risks(owned: project.Project, done: change.Change) -> list[tuple[str, 
         risks.append((problem, "With --yes it goes; git keeps your last commit of it."))
     if owned.answers["store"] != done.answers["store"] and (owned.path / THREADS).is_file():
         problem = f"The new store does not have the threads of {THREADS}."
-        export = "First run `uv run agent export threads.jsonl` (docs/recipes/moving.md)"
-        risks.append((problem, f"{export}; --yes leaves them behind."))
+        first = "To take them along, first run `uv run agent export threads.jsonl`."
+        risks.append((f"{problem} {first}", "With --yes they stay behind."))
     return risks
 
 
@@ -93,7 +93,7 @@ def _confirm(risks: list[tuple[str, str]], wanted: Wanted) -> None:
     for problem, hint in [] if wanted.yes else risks:
         if wanted.as_json or not terminal.somebody_is_there():
             raise UsageError(problem, hint)
-        if not typer.confirm(f"{problem} {hint} Go on?", err=True):
+        if not typer.confirm(f"{problem} Go on?", err=True):
             raise UserError("Stopped.", "Nothing was changed.")
 
 

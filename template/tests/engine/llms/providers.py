@@ -313,7 +313,7 @@ class ProviderContract(LLMContract):
         with pytest.raises(Misconfigured, match="404 page not found"):
             await llm(PROMPT, STEPS.schema)
 
-    async def test_a_server_that_says_nothing_is_left(self, server: FakeServer) -> None:
+    async def test_a_server_that_says_nothing_is_given_up_on(self, server: FakeServer) -> None:
         server.answers = [HANG]
 
         async with self.open(self.at(server, silence_s=0.05)) as llm:
@@ -322,14 +322,18 @@ class ProviderContract(LLMContract):
 
         assert len(server.sent) == 1
 
-    async def test_a_server_that_stops_in_its_reply_is_left(self, server: FakeServer) -> None:
-        server.answers = [self.cut(server, stays_open=True)]
+    async def test_a_server_that_stops_in_its_reply_is_given_up_on(
+        self, server: FakeServer
+    ) -> None:
+        for answer in (self.cut(server, stays_open=True), Answer('{"ch', stays_open=True)):
+            server.answers = [answer]
+            async with self.open(self.at(server, silence_s=0.2)) as llm:
+                with pytest.raises(Unavailable, match="MODEL_SILENCE_S"):
+                    await llm(PROMPT, STEPS.schema)
 
-        async with self.open(self.at(server, silence_s=0.2)) as llm:
-            with pytest.raises(Unavailable, match="MODEL_SILENCE_S"):
-                await llm(PROMPT, STEPS.schema)
-
-    async def test_a_reply_that_takes_too_long_in_all_is_left(self, server: FakeServer) -> None:
+    async def test_a_reply_that_takes_too_long_in_all_is_given_up_on(
+        self, server: FakeServer
+    ) -> None:
         server.answers = [self.cut(server, stays_open=True)]
 
         async with self.open(self.at(server, timeout_s=0.2)) as llm:

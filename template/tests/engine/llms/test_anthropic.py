@@ -215,6 +215,14 @@ class TestAnthropic(ProviderContract):
             await llm(PROMPT, STEPS.schema)
         await self.close(llm)
 
+    def test_bedrock_needs_a_region(self, on_bedrock: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+            on_bedrock.delenv(name, raising=False)
+        on_bedrock.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+
+        with pytest.raises(Misconfigured, match="ANTHROPIC_PLATFORM=bedrock: No AWS region"):
+            AnthropicLLM.from_env("anthropic.claude-fake-v1:0")
+
     async def test_vertex_is_signed_in_to_by_the_credentials_of_google(
         self, server: FakeServer, settings: pytest.MonkeyPatch
     ) -> None:

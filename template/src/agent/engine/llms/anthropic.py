@@ -8,12 +8,14 @@ from functools import partial
 from typing import Any, Self
 
 from ..context.window import Prompt
+from ..log.errors import Misconfigured
 from ..loop.ports import Reply
 from ..options import ModelOptions
 from ..settings import required
 from .ladder import NATIVE, Form, Ladder, build_turns
-from .providers import CONNECT_S, Server, Stop, read_text
-from .streams import merge_anthropic
+from .platforms import list_errors
+from .providers import CONNECT_S, Server, Stop
+from .streams import merge_anthropic, read_text
 
 MAX_TOKENS = 16_000
 """Of a reply and its thinking: the API requires a limit."""
@@ -44,7 +46,7 @@ class AnthropicLLM:
         common: dict[str, Any] = {"base_url": at.url or None, "timeout": timeout, "max_retries": 0}
         match at.platform:
             case "bedrock":
-                return cls(anthropic.AsyncAnthropicBedrock(**common), at)
+                return cls(_open_bedrock(common), at)
             case "vertex":
                 required("CLOUD_ML_REGION", "Write the region of Vertex AI, or `global`.")
                 return cls(anthropic.AsyncAnthropicVertex(**common), at)
@@ -58,7 +60,6 @@ class AnthropicLLM:
 
     async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from anthropic import AnthropicError
-        from httpx2 import HTTPError
 
         mark = {
             "cache_control": MARK
@@ -70,9 +71,7 @@ class AnthropicLLM:
         body |= {"system": system["content"], "messages": [user]}
         body |= {"output_config": native} if form.format == NATIVE else {}
         ask = partial(self._post, self._add_options(body))
-        match answer := await self._server.get_answer(
-            ask, merge_anthropic, AnthropicError, HTTPError
-        ):
+        match answer := await self._server.get_answer(ask, merge_anthropic, AnthropicError):
             case {"content": list(content)}:
                 stop = STOPS.get(answer.get("stop_reason"), "truncated")
                 return self._server.build_reply(read_text(content), stop, answer, COUNTS)
@@ -98,3 +97,15 @@ class AnthropicLLM:
         if options.effort:
             body["output_config"] = {"effort": options.effort} | body.get("output_config", {})
         return body | dict(options.extra_body)
+
+
+def _open_bedrock(common: dict[str, Any]) -> Any:
+    from anthropic import AsyncAnthropicBedrock
+
+    errors: tuple[type[Exception], ...] = (ValueError, *list_errors("anthropic", "bedrock"))
+    try:
+        return AsyncAnthropicBedrock(**common)
+    except errors as error:
+        raise Misconfigured(
+            f"ANTHROPIC_PLATFORM=bedrock: {error} Check AWS_REGION and AWS_PROFILE."
+        ) from error

@@ -14,8 +14,8 @@ from ..loop.ports import Reply
 from ..options import ModelOptions
 from ..settings import optional, required
 from .ladder import NATIVE, Form, Ladder, build_turns
-from .providers import Server, Stop, read_text
-from .streams import merge_gemini
+from .providers import Server, Stop
+from .streams import merge_gemini, read_text
 
 HOME = "https://generativelanguage.googleapis.com"
 STOPS: dict[Any, Stop] = {"STOP": "end", "MAX_TOKENS": "truncated"}
@@ -39,8 +39,9 @@ class GeminiLLM:
             "base_url": at.url or None,
             "api_version": "v1beta",
             "retry_options": {"attempts": 1},
+            "timeout": round(at.silence_s * 1000),
+            "httpx_async_client": AsyncClient(),
         }
-        http |= {"timeout": round(at.silence_s * 1000), "httpx_async_client": AsyncClient()}
         if at.platform:
             return cls(_open_vertex(http), at)
         return cls(Client(vertexai=False, api_key=at.key, http_options=http), at)
@@ -53,7 +54,6 @@ class GeminiLLM:
 
     async def _ask(self, form: Form, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         from google.genai.errors import APIError
-        from httpx2 import HTTPError
 
         system, user = (turn["content"] for turn in build_turns(prompt))
         config: dict[str, Any] = {
@@ -63,9 +63,8 @@ class GeminiLLM:
         config |= {"response_json_schema": schema} if form.format == NATIVE else {}
         config |= self._list_options()
         ask = partial(self._post, user, config)
-        # TypeError: the SDK fails so at an error without a code.
-        errors = (APIError, HTTPError, TypeError)
-        match answer := await self._server.get_answer(ask, merge_gemini, *errors):
+        # The SDK raises TypeError for an error without a code.
+        match answer := await self._server.get_answer(ask, merge_gemini, APIError, TypeError):
             case {"candidates": [dict(said), *_]} | {"promptFeedback": dict(said)}:
                 parts = said.get("content", {}).get("parts")
                 words = read_text(parts) or said.get("blockReason", "")

@@ -17,8 +17,8 @@ from ..options import ModelOptions
 from ..settings import required
 from .ladder import Form, Ladder, build_turns
 from .platforms import make_azure_key
-from .providers import CONNECT_S, NO_KEY, Server, Stop, read_text
-from .streams import merge_openai
+from .providers import CONNECT_S, NO_KEY, Server, Stop
+from .streams import merge_openai, read_text
 
 OPENAI = "https://api.openai.com/v1"
 MARK = {"prompt_cache_breakpoint": {"mode": "explicit"}}

@@ -8,6 +8,9 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal, Self
 
 from ..log.errors import (
@@ -57,7 +60,7 @@ class Server:
     silence_s: float = 120.0
     """Between two pieces of a reply."""
     own: bool = False
-    """The provider itself or its platform, and not a server with the same API."""
+    """The provider itself or its platform, and not a compatible server."""
     schema_in_prompt: bool = True
     """The model has to be shown the schema in the prompt."""
     options: ModelOptions = field(default_factory=ModelOptions)
@@ -104,7 +107,7 @@ class Server:
         whose pieces are merged. `errors` are those of the SDK, and are raised as ours. A failed
         connection is tried again; a timeout is not, because the model may have been paid for.
         """
-        known: tuple[type[Exception], ...] = (*errors, ValueError)
+        known: tuple[type[Exception], ...] = (*errors, *_list_http_errors(), ValueError)
         try:
             async with asyncio.timeout(self.timeout_s):
                 return await collect(await _connect(ask, known), merge)
@@ -187,14 +190,6 @@ class Server:
         return f"{self.provider}:{self.model} {place}"
 
 
-def read_text(content: Any) -> str:
-    """Return the parts that are text; thinking comes before them, in a part of its own."""
-    if isinstance(content, list):
-        said = (part for part in content if part.get("type", "text") == "text")
-        return "".join(part.get("text", "") for part in said if not part.get("thought"))
-    return str(content or "")
-
-
 def _count_tokens(usage: dict[str, Any], counts: dict[str, list[str]]) -> dict[str, int]:
     """Add up the numbers of each count; OpenAI's details are one level deeper."""
     known = usage | (usage.get("prompt_tokens_details") or {})
@@ -203,6 +198,13 @@ def _count_tokens(usage: dict[str, Any], counts: dict[str, list[str]]) -> dict[s
         for count, names in counts.items()
     }
     return {count: sum(numbers) for count, numbers in found.items() if numbers}
+
+
+@cache
+def _list_http_errors() -> tuple[type[Exception], ...]:
+    """Return what the HTTP clients of the SDKs raise, as far as an SDK passes it on."""
+    found = [name for name in ("httpx", "httpx2") if find_spec(name)]
+    return tuple(import_module(name).HTTPError for name in found)
 
 
 async def _connect(ask: Callable[[], Awaitable[Any]], errors: tuple[type[Exception], ...]) -> Any:

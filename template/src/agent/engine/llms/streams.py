@@ -44,7 +44,7 @@ def merge_openai(pieces: list[Any]) -> Any:
         match piece:
             case {"choices": [{"delta": dict(delta), **choice}, *_]}:
                 for name, parts in said.items():
-                    parts += _list_texts(delta.get(name))
+                    parts.append(read_text(delta.get(name)))
                 reason = choice.get("finish_reason") or reason
     if reason is None:
         raise Unfinished
@@ -63,7 +63,10 @@ def merge_anthropic(pieces: list[Any]) -> Any:
             case {"type": "message_start", "message": dict(started)}:
                 answer |= started
                 usage |= started.get("usage") or {}
-            case {"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}}:
+            case {
+                "type": "content_block_delta",
+                "delta": {"type": "text_delta", "text": str(text)},
+            }:
                 words.append(text)
             case {"type": "message_delta", "delta": dict(ended)}:
                 answer |= ended
@@ -84,18 +87,18 @@ def merge_gemini(pieces: list[Any]) -> Any:
                 parts += (candidate.get("content") or {}).get("parts") or []
                 reason = candidate.get("finishReason") or reason
     if reason is not None:
-        candidate = {"content": {"parts": parts}, "finishReason": reason}
-        return answer | {"candidates": [candidate]}
+        return answer | {"candidates": [{"content": {"parts": parts}, "finishReason": reason}]}
     if "promptFeedback" not in answer:
         raise Unfinished
     return answer
 
 
-def _list_texts(content: Any) -> list[str]:
-    """Return the texts of a piece; thinking has parts of its own."""
+def read_text(content: Any) -> str:
+    """Return the parts that are text; thinking comes before them, in a part of its own."""
     if isinstance(content, list):
-        return [part.get("text", "") for part in content if part.get("type") == "text"]
-    return [content] if isinstance(content, str) else []
+        said = (part for part in content if part.get("type", "text") == "text")
+        return "".join(part.get("text", "") for part in said if not part.get("thought"))
+    return str(content or "")
 
 
 def _keep_last(pieces: Iterable[Any], *names: str) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class State(NamedTuple):
         return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
 
     def add_step(self, event: Event) -> "State":
-        """Open a step; the first one of a model that stands in is news for people."""
+        """Open a step; people are notified of the first one in a row that another model made."""
         away = event.data.get("instead_of", "")
         sent = (event.seq,) if away and away != self.away else ()
         step, outbox = OpenStep(event.seq, event.data["call"]), (*self.outbox, *sent)

@@ -186,9 +186,8 @@ def _describe_delivery(thread: Thread, event: Event) -> Sentence:
     past = reversed(thread.events[: shown.seq])
     wait = next((each.seq for each in past if each.type == "paused"), 0)
     noun, reached = _name_wait(thread, wait), event.data.get("reached") or {}
-    news = {"finished": "of the result", "paused": f"of the {noun}", "reminded": f"of the {noun}"}
-    if shown.type == "step":
-        news["step"] = "that another model stands in"
+    news = {"paused": f"of the {noun}", "reminded": f"of the {noun}", "finished": "of the result"}
+    news["step"] = "that another model stands in"
     of = news.get(shown.type, f"that the {noun} is closed")
     ways = [f"{' and '.join(people)} by {name}" for name, people in reached.items()]
     again = " again" if shown.type == "reminded" else ""
