@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from create_12_factor_agent import catalog, change, draft, engine, project
-from create_12_factor_agent.history import NEW, OLD, History
+from create_12_factor_agent import catalog, change, engine, project, publish
+from create_12_factor_agent.history import History, State
 
 from . import variants
 from .conftest import ROOT, checked_in, tree
@@ -218,21 +218,23 @@ def before_there_was(part: str, files: Iterable[str], template: Path, folder: Pa
 
 
 def history(path: Path, first: Path, newer: Path | None = None) -> History:
-    """Make the repository that Copier goes from and to."""
+    """Make the template's repository, with one or two states."""
     shutil.copytree(first, path)
-    commit(path, {}, OLD)
+    old = commit(path, {}, "v1")
     if newer:
         shutil.rmtree(path / "template")
         shutil.copytree(newer, path, dirs_exist_ok=True)
-    commit(path, {}, NEW)
-    return History(path, OLD, NEW if newer else OLD)
+    new = commit(path, {}, "v2")
+    return History(
+        State(path, old, is_strict=False), State(path, new), "v1", "v2" if newer else "v1"
+    )
 
 
 def owned(past: History, answers: Answers, path: Path) -> Path:
     """Make a repository from the old template, as its owner has it on the first day."""
-    with past.template(OLD) as template:
+    with past.old.folder() as template:
         engine.render(template, path, answers | {"project_name": "mine"})
-    engine.stamp(path, "https://example.org/template.git", OLD)
+    engine.stamp(path, "https://example.org/template.git", "v1")
     commit(path, {})
     return path
 
@@ -249,10 +251,10 @@ def replaced(files: Files) -> Files:
 
 def changed(past: History, path: Path, answers: Answers) -> change.Change:
     """Bring a repository to the new template and to other answers, and commit that."""
-    with change.drafted(project.find(path), past, answers) as (done, place):
-        draft.publish(path, place)
+    with change.drafted(project.find(path), past, answers) as draft:
+        publish.publish(path, draft)
     commit(path, {})
-    return done
+    return draft.change
 
 
 # -- lists -----------------------------------------------------------------------------------

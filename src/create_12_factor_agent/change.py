@@ -1,27 +1,28 @@
-"""Bring a repository to other parts or to a newer state of the template, the owner's edits kept.
+"""Work out what a change of parts or of the version does to a repository.
 
-Copier merges, in a draft. What it keeps silent about is found by comparing both states of the
-template with what the owner has: edited files that go away, and removed files that would have
-changed.
+Copier renders the template's two states, and git merges the way from one to the other into what
+the owner has. Seeds are on no side: what the owner got on the first day never changes, and seeds
+that are new are only offered. Changes nothing; `publish` does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import unified_diff
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
-from . import catalog, changelog, draft, engine, project, source
-from .errors import UsageError
-from .history import NEW, OLD, History
-from .project import Project
+from . import changelog, git, project, temporary
+from .changelog import News
+from .history import History
+from .merge import Merged, merge
+from .project import ANSWERS, Project
+from .rendering import render, seeds
+from .sides import Files, with_endings_of
+from .store import Entry, File, Store, Tree, entries
 
 ENV = ".env.example"
 
-State = Mapping[str, bytes | None]
-"""Files by name; None for one that is not there."""
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -34,116 +35,116 @@ class Change:
     files: tuple[str, ...]
     """All that become different."""
     conflicts: tuple[str, ...]
-    """Changed here and there: both versions stand in the file, between markers."""
+    """Changed here and there: both versions stand in the file, between markers. One that git calls
+    binary is not among `files`: the owner's version stands."""
     lost: tuple[str, ...]
     """Edited by the owner, and no longer part of the template: deleted."""
     missed: tuple[str, ...]
-    """Deleted by the owner, and changed in the template: still deleted."""
-    news: changelog.News
+    """Deleted, renamed or replaced by the owner, and changed in the template: left alone."""
+    followed: Mapping[str, str]
+    """Renamed by the owner, and changed in the template: its name there, and here."""
+    offered: tuple[str, ...]
+    """New seeds: not brought, because what they belong to is the owner's."""
+    news: News
     needs: tuple[str, ...]
     """The lines that `.env.example` got."""
     diff: str
     """What changed in the template, without the owner's files and edits."""
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A change that was worked out, and what it takes to publish it."""
+
+    change: Change
+    store: Store
+    mine: Tree
+    """The owner's last commit of the repository."""
+    merged: Merged
+    old: Files
+    """What the old state renders, seeds too."""
+    new: Files
+
+
 @contextmanager
-def drafted(
-    owned: Project, history: History, answers: Mapping[str, Any]
-) -> Iterator[tuple[Change, Path]]:
-    """Work out a change: what it does, and the draft to publish. Nothing is changed yet."""
-    seeds = catalog.seeds(history.read(NEW, "copier.yml"))
-    both = {OLD: owned.answers, NEW: {**owned.answers, **answers}}
-    with draft.of(owned.path) as place:
-        old, new = (
-            {name: held for name, held in rendered.items() if not _is_seed(name, seeds)}
-            for rendered in (_rendered(history, tag, given) for tag, given in both.items())
+def drafted(owned: Project, history: History, answers: Mapping[str, Any]) -> Iterator[Draft]:
+    """Work out a change to other answers and to the newer state.
+
+    Raises: UserError
+    """
+    wanted = {**owned.answers, **answers}
+    old = render(history.old, owned.answers)
+    new = render(history.new, wanted, (owned.src_path, history.after))
+    apart = {ANSWERS} | seeds(history.new, {**old, **new})
+    with temporary.folder() as folder:
+        store = Store.beside(folder / "store.git", owned.path)
+        mine = entries(git.names(owned.path, "ls-tree", "-r", "-z", "HEAD"))
+        sides = (_without(old, apart), _without(new, apart))
+        merged = merge(store, _without(mine, apart), *sides, changelog.moves(*_texts(history)))
+        merged = _with_answers(store, mine, merged, new[ANSWERS])
+        change = Change(
+            before=history.before,
+            after=history.after,
+            answers=project.parse(new[ANSWERS].held, owned.path).answers,
+            files=tuple(sorted({*merged.writes, *merged.deletes})),
+            conflicts=merged.conflicts,
+            lost=merged.lost,
+            missed=merged.missed,
+            followed=merged.followed,
+            offered=tuple(sorted((apart & {*new}) - {*old, *mine})),
+            news=news(history, wanted),
+            needs=_needs(store, mine, merged),
+            diff=_diffs(*sides),
         )
-        mine = {name: _read(place / name) for name in {*old, *new, ENV}}
-        engine.stamp(place, str(history.path), OLD)
-        draft.record(place)
-        engine.merge(place, answers)
-        engine.stamp(place, owned.src_path, history.after)
-        yield _compare(history, place, mine, old, new), place
+        yield Draft(change, store, mine, merged, old, new)
 
 
-def news(history: History, answers: Mapping[str, Any]) -> changelog.News:
+def news(history: History, answers: Mapping[str, Any]) -> News:
     """Return what the changelog says of the way from the old state to the new."""
-    then, now = (history.read(tag, changelog.FILE) for tag in (OLD, NEW))
-    return changelog.news(then, now, answers)
+    return changelog.news(*_texts(history), answers)
 
 
-def check(owned: Project, history: History) -> None:
-    """Refuse answers that do not go together. Raises UsageError."""
-    _rendered(history, NEW, owned.answers)
-
-
-def states(owned: Project, history: History) -> dict[str, str]:
-    """Tell of each file of the template, by name, what its owner did to it."""
-    came = _rendered(history, OLD, owned.answers)
-    seeds = catalog.seeds(history.read(OLD, "copier.yml"))
-    return {
-        name: _state(came[name], _read(owned.path / name), is_seed=_is_seed(name, seeds))
-        for name in sorted(came)
-    }
-
-
-def _state(came: bytes, is_now: bytes | None, *, is_seed: bool) -> str:
-    if is_now is None:
-        return "deleted"
-    if is_seed:
-        return "yours"
-    return "pristine" if is_now == came else "edited"
-
-
-def _compare(history: History, place: Path, mine: State, old: State, new: State) -> Change:
-    answers = project.at(place).answers
-    changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    return Change(
-        before=history.before,
-        after=history.after,
-        answers=answers,
-        files=draft.changed(place),
-        conflicts=draft.conflicts(place),
-        lost=tuple(
-            name for name in changed if name not in new and mine[name] not in (None, old[name])
-        ),
-        missed=tuple(name for name in changed if name in old and mine[name] is None),
-        news=news(history, answers),
-        needs=_added(mine[ENV], _read(place / ENV)),
-        diff="".join(_diff(name, old.get(name), new.get(name)) for name in changed),
-    )
-
-
-def _rendered(history: History, tag: str, answers: Mapping[str, Any]) -> dict[str, bytes]:
-    """Render one state of the template and return its files by name, without the answers file."""
-    with history.template(tag) as template, TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        try:
-            engine.render(template, Path(folder), answers)
-        except UsageError as error:
-            raise UsageError(error.problem, f"Put one right: {source.NAME} add PART...") from error
-        paths = [path for path in Path(folder).rglob("*") if path.is_file()]
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    files.pop(project.ANSWERS)
-    return files
-
-
-def _is_seed(name: str, seeds: tuple[str, ...]) -> bool:
-    return any(name == seed or name.startswith(f"{seed}/") for seed in seeds)
-
-
-def _read(path: Path) -> bytes | None:
-    return path.read_bytes() if path.is_file() else None
-
-
-def _added(before: bytes | None, after: bytes | None) -> tuple[str, ...]:
-    known = set((before or b"").splitlines())
-    lines = (line for line in (after or b"").splitlines() if line not in known)
-    return tuple(line.decode(errors="replace") for line in lines)
-
-
-def _diff(name: str, before: bytes | None, after: bytes | None) -> str:
+def diff(name: str, before: bytes | None, after: bytes | None, *labels: str) -> str:
+    """Return a unified diff; None is a file that is not there. `labels` say what each side is."""
     old, new = ((side or b"").decode(errors="replace").splitlines() for side in (before, after))
-    names = ("/dev/null" if before is None else f"a/{name}",
-             "/dev/null" if after is None else f"b/{name}")  # fmt: skip
+    old_label, new_label = labels or ("a", "b")
+    names = ("/dev/null" if before is None else f"{old_label}/{name}",
+             "/dev/null" if after is None else f"{new_label}/{name}")  # fmt: skip
     lines = unified_diff(old, new, *names, lineterm="")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _texts(history: History) -> tuple[str, str]:
+    """Return both states of the changelog."""
+    return history.old.read(changelog.FILE), history.new.read(changelog.FILE)
+
+
+def _without(files: Mapping[str, _T], names: Container[str]) -> dict[str, _T]:
+    return {name: held for name, held in files.items() if name not in names}
+
+
+def _with_answers(store: Store, mine: Tree, merged: Merged, answers: File) -> Merged:
+    """Let the answers file become what Copier makes of it: nobody edits it."""
+    like_mine = with_endings_of(_held(store, mine.get(ANSWERS)), answers.held)
+    written = store.add({ANSWERS: File(answers.mode, like_mine)})
+    if mine.get(ANSWERS) == written[ANSWERS]:
+        return merged
+    return replace(merged, writes={**merged.writes, **written})
+
+
+def _held(store: Store, entry: Entry | None) -> bytes:
+    return store.contents([entry.object])[entry.object] if entry else b""
+
+
+def _needs(store: Store, mine: Tree, merged: Merged) -> tuple[str, ...]:
+    """Return the lines that `.env.example` gets."""
+    known = {*_held(store, mine.get(ENV)).splitlines()}
+    lines = _held(store, merged.writes.get(ENV)).splitlines()
+    return tuple(line.decode(errors="replace") for line in lines if line not in known)
+
+
+def _diffs(old: Files, new: Files) -> str:
+    changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    sides = ({name: file.held for name, file in side.items()} for side in (old, new))
+    before, after = sides
+    return "".join(diff(name, before.get(name), after.get(name)) for name in changed)

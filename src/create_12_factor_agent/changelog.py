@@ -2,7 +2,8 @@
 
 Every item under a heading is news; one that begins with `question=answer` (in code) concerns
 only repositories with that answer, and those under `Behaviour` say what acts differently and
-which setting makes it act as before. Knows no git and no Copier.
+which setting makes it act as before. An item ``moved: `old` → `new` `` says where a file went, or a
+folder, with a slash at its end. Knows no git and no Copier.
 """
 
 import re
@@ -14,6 +15,7 @@ FILE = "docs/changelog.md"
 BEHAVIOUR = "Behaviour"
 
 _ITEM = re.compile(r"^- .*(?:\n  .*)*", re.MULTILINE)
+_MOVE = re.compile(r"moved: `([^`]+)` → `([^`]+)`")
 _CONDITION = re.compile(r"^`(\w+)=([\w-]+)`: ")
 
 
@@ -27,13 +29,22 @@ class News:
 
 def news(before: str, after: str, answers: Mapping[str, Any]) -> News:
     """Return the items of `after` that `before` does not have and that concern these answers."""
-    known = {item for _, item in _items(before)}
-    new = [(heading, item) for heading, item in _items(after) if item not in known]
-    told = [(heading, _concerns(item, answers)) for heading, item in new]
+    ours = [(heading, _concerns(item, answers)) for heading, item in _new_items(before, after)]
     return News(
-        changes=tuple(item for heading, item in told if item and heading != BEHAVIOUR),
-        behaviour=tuple(item for heading, item in told if item and heading == BEHAVIOUR),
+        changes=tuple(item for heading, item in ours if item and heading != BEHAVIOUR),
+        behaviour=tuple(item for heading, item in ours if item and heading == BEHAVIOUR),
     )
+
+
+def moves(before: str, after: str) -> dict[str, str]:
+    """Return where files went between two states, oldest move first."""
+    found = (_MOVE.search(item) for _, item in reversed(_new_items(before, after)))
+    return {move[1]: move[2] for move in found if move}
+
+
+def _new_items(before: str, after: str) -> list[tuple[str, str]]:
+    known = {item for _, item in _items(before)}
+    return [(heading, item) for heading, item in _items(after) if item not in known]
 
 
 def _items(text: str) -> Iterator[tuple[str, str]]:

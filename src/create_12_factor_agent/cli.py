@@ -12,9 +12,9 @@ import typer
 
 from . import answers as answering
 from . import catalog, finish, generate, report, source, target, terminal
-from .errors import UsageError, UserError
+from .errors import STOPPED, UsageError, UserError
 
-OTHERS = ("add", "remove", "update", "status", "parts", "doctor")
+OTHERS = ("add", "remove", "update", "diff", "status", "parts", "doctor")
 """The commands of `commands`: what is not a folder to make; `./add` is."""
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def create(
         path = path or _folder(ask=ask)
         made = (generate.plan if dry_run else generate.new)(path, given, ask=ask)
     except KeyboardInterrupt:
-        raise UserError("Stopped.", "Nothing was written.", code=130) from None
+        raise UserError("Stopped.", "Nothing was written.", code=STOPPED) from None
     if not ask:
         taken = {name: answer for name, answer in made.answers.items() if name not in given}
         report.defaults({name: answer for name, answer in taken.items() if answer})
@@ -108,7 +108,7 @@ def _finish(path: Path, *, git: bool, install: bool) -> list[str]:
             notes.append(finish.init(path) or finish.commit(path))
     except KeyboardInterrupt:
         left = "The repository is complete; run `uv sync` in it and commit it."
-        raise UserError(f"Stopped after {path} was made.", left, code=130) from None
+        raise UserError(f"Stopped after {path} was made.", left, code=STOPPED) from None
     return [note for note in notes if note]
 
 

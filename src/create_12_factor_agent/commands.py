@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from . import catalog, change, doctor, history, parts, project, summary
+from . import catalog, change, doctor, history, looking, parts, project, publish, summary, upkeep
 from .catalog import Answer, Question
 from .errors import UsageError
 from .upkeep import Wanted, carry_out
@@ -36,7 +36,16 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would ch
 Json = Annotated[bool, typer.Option("--json", help="Print JSON and ask nothing.")]
 Install = Annotated[bool, typer.Option(help="Install what it needs then (uv sync).")]
 Check = Annotated[
-    bool, typer.Option("--check", help="Only tell: exit code 0 is current, 4 is something newer.")
+    bool, typer.Option("--check", help="Only look: exit code 0 is current, 4 is something newer.")
+]
+To = Annotated[
+    str, typer.Option("--to", metavar="VERSION", help="A version.", show_default="the newest")
+]
+Resume = Annotated[
+    bool, typer.Option("--continue", help="Finish a change that was stopped halfway.")
+]
+Abort = Annotated[
+    bool, typer.Option("--abort", help="Undo the last change, if it is not committed yet.")
 ]
 
 
@@ -72,27 +81,56 @@ app.command("remove", help="Remove parts; asks first where you edited their file
 def update(
     *,
     folder: Folder = Path(),
+    to: To = "",
     check: Check = False,
     dry_run: DryRun = False,
+    resume: Resume = False,
+    abort: Abort = False,
+    yes: Yes = False,
     as_json: Json = False,
     install: Install = True,
 ) -> None:
     """Bring the repository to the newest version; your edits stay."""
-    if not check:
-        carry_out(folder, Wanted(yes=True, dry_run=dry_run, as_json=as_json, install=install))
-        return
+    if resume:
+        upkeep.resume(folder, as_json=as_json)
+    elif abort:
+        upkeep.abort(folder, discard=yes, as_json=as_json)
+    elif check:
+        _check(folder, to, as_json=as_json)
+    else:
+        wanted = Wanted(yes=True, dry_run=dry_run, as_json=as_json, install=install)
+        carry_out(folder, wanted, to=to)
+
+
+def _check(folder: Path, to: str, *, as_json: bool) -> None:
     owned = project.find(folder)
-    with history.since(owned.src_path, owned.commit, newest=True) as past:
+    publish.check_whole(owned.path)
+    with history.since(owned.src_path, owned.commit, newest=True, to=to) as past:
         summary.newer(past.before, past.after, change.news(past, owned.answers), as_json=as_json)
         raise typer.Exit(SOMETHING_NEWER if past.moves else 0)
 
 
+@app.command(name="diff")
+def compare(
+    file: Annotated[Path, typer.Argument(help="A file of the template.", show_default=False)],
+    *,
+    folder: Folder = Path(),
+    to: To = "",
+    as_json: Json = False,
+) -> None:
+    """Show what you changed in a file, and what an update would change in it."""
+    owned = project.find(folder)
+    with history.since(owned.src_path, owned.commit, newest=True, to=to) as past:
+        summary.compared(looking.compare(owned, past, file), as_json=as_json)
+
+
 @app.command()
 def status(folder: Folder = Path(), as_json: Json = False) -> None:
-    """Tell of each file of the template whether it is as it came, edited, deleted or yours."""
+    """Show for each file of the template whether it is pristine, edited, deleted or yours."""
     owned = project.find(folder)
+    publish.check_whole(owned.path)
     with history.since(owned.src_path, owned.commit, newest=False) as past:
-        summary.status(past.before, change.states(owned, past), as_json=as_json)
+        summary.status(past.before, looking.states(owned, past), as_json=as_json)
 
 
 @app.command(name="parts")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import change, git, history, project, source
+from . import git, history, looking, project, publish, source
 from .errors import UsageError, UserError
 
 
@@ -32,13 +32,22 @@ def examine(folder: Path) -> list[Finding]:
         return [*found, Finding("repository", "bad", error.problem, error.hint)]
     found.append(Finding("repository", "good", f"{owned.path}, made from {owned.commit}"))
     if git.installed():
-        found += [_clean(owned), _merged(owned), _fitting(owned), _current(owned)]
+        looks = (_whole, _clean, _merged, _fitting, _current)
+        found += [look(owned) for look in looks]
     return [*found, *_unset(owned.path)]
 
 
 def _tool(name: str, hint: str) -> Finding:
     place = shutil.which(name)
     return Finding(name, "good", place) if place else Finding(name, "bad", "not installed", hint)
+
+
+def _whole(owned: project.Project) -> Finding:
+    try:
+        publish.check_whole(owned.path)
+    except UserError as error:
+        return Finding("changes", "bad", error.problem, error.hint)
+    return Finding("changes", "good", "none was stopped halfway")
 
 
 def _clean(owned: project.Project) -> Finding:
@@ -59,7 +68,7 @@ def _merged(owned: project.Project) -> Finding:
 def _fitting(owned: project.Project) -> Finding:
     try:
         with history.since(owned.src_path, owned.commit, newest=False) as past:
-            change.check(owned, past)
+            looking.check(owned, past)
     except UsageError as error:
         return Finding("answers", "bad", error.problem, error.hint)
     except UserError as error:

@@ -1,8 +1,11 @@
-"""What can go wrong, told to people.
+"""What can go wrong, in words for people.
 
-UserError         it did not work; exit code 1, or 130 where somebody stopped it
+UserError         it did not work; exit code 1, or STOPPED where a signal ended it
 └── UsageError    it was asked for wrongly; exit code 2
 """
+
+STOPPED = 130
+"""The exit code after Ctrl-C; after another signal the program ends as shells expect it."""
 
 
 class UserError(Exception):

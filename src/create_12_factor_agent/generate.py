@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import engine, origin, project, source
+from . import engine, origin, project, temporary
 from .errors import UserError
 from .target import ELSEWHERE, available, publish, staging
 
@@ -39,11 +39,9 @@ def new(target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
 
 def plan(target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
     """Tell what `new` would make, writing nothing near the target."""
-    from tempfile import TemporaryDirectory
-
     target = available(target)
-    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        return _render(Path(folder, target.name), target, answers, ask=ask)
+    with temporary.folder() as folder:
+        return _render(folder / target.name, target, answers, ask=ask)
 
 
 def _render(staged: Path, target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:

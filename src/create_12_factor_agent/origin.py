@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from . import git, source
+from . import git, source, temporary
 
 FILES = ("copier.yml", "template")
 """What a repository is rendered from."""
@@ -50,9 +49,9 @@ def template(origin: Origin) -> Iterator[Path]:
     if not origin.checkout:
         yield source.folder()
         return
-    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        git.extract(origin.checkout, origin.ref, Path(folder), *FILES)
-        yield Path(folder)
+    with temporary.folder() as folder:
+        git.extract(origin.checkout, origin.ref, folder, *FILES)
+        yield folder
 
 
 def repository(src_path: str) -> str:
@@ -86,11 +85,11 @@ def _state(checkout: Path) -> str:
     """
     if not git.call(checkout, "status", "--porcelain"):
         return git.call(checkout, "rev-parse", "HEAD")
-    with TemporaryDirectory(prefix=f"{source.NAME}-") as folder:
-        index = Path(folder, "index")
-        git.call(checkout, "read-tree", "HEAD", index=index)
-        git.call(checkout, "add", "--all", index=index)
-        tree = git.call(checkout, "write-tree", index=index)
+    with temporary.folder() as folder:
+        index = str(folder / "index")
+        git.call(checkout, "read-tree", "HEAD", env={"GIT_INDEX_FILE": index})
+        git.call(checkout, "add", "--all", env={"GIT_INDEX_FILE": index})
+        tree = git.call(checkout, "write-tree", env={"GIT_INDEX_FILE": index})
     snapshot = git.commit_tree(
         checkout, tree, *git.call(checkout, "log", "-1", "--format=%P").split()
     )

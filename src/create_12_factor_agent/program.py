@@ -9,21 +9,34 @@ from typing import NoReturn
 import typer
 
 from . import cli, report, source, target
-from .errors import UsageError, UserError
+from .errors import STOPPED, UsageError, UserError
 
 
 def main() -> None:
     """Run the program; every mistake ends here, in words and with an exit code."""
+    stops: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> NoReturn:
+        """Stop once: a second signal would hit the tidying up."""
+        for one in target.SIGNALS:
+            signal.signal(one, signal.SIG_IGN)
+        stops.append(number)
+        raise KeyboardInterrupt
+
     for number in target.SIGNALS:
-        signal.signal(number, _stop)
+        signal.signal(number, stop)
     try:
         sys.exit(_app()(standalone_mode=False))
+    except (KeyboardInterrupt, typer.Abort):
+        failure = UserError("Stopped.", "Nothing was changed.", code=STOPPED)
     except typer.TyperException as error:
-        failure: UserError = UsageError(error.format_message(), f"See: {source.NAME} --help")
+        failure = UsageError(error.format_message(), f"See: {source.NAME} --help")
+    except OSError as error:
+        failure = UserError(f"{error.strerror}: {error.filename}", "Mend that, then try again.")
     except UserError as error:
         failure = error
     report.failed(failure)
-    sys.exit(failure.code)
+    sys.exit(128 + stops[0] if stops and failure.code == STOPPED else failure.code)
 
 
 def _app() -> typer.Typer:
@@ -35,12 +48,3 @@ def _app() -> typer.Typer:
 
         return commands.app
     return cli.app
-
-
-def _stop(number: int, _frame: FrameType | None) -> NoReturn:
-    """Stop once: a second signal would hit the tidying up."""
-    for one in target.SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + number)

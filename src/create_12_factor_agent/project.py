@@ -9,6 +9,7 @@ from . import git, source
 from .errors import UsageError
 
 ANSWERS = ".copier-answers.yml"
+MEND = f"Restore it from git: git checkout HEAD -- {ANSWERS}"
 _OURS = ("_commit", "_src_path", "project_name", "llm", "store", "runner", "extra")
 """What the answers file of every repository of this template has."""
 
@@ -44,23 +45,33 @@ def check_clean(project: Project) -> None:
     if git.run(project.path, "rev-parse", "--verify", "HEAD").returncode:
         commit = "git init && git add --all && git commit --message 'Before the change'"
         raise UsageError(f"{project.path} has no commit to come back to.", f"Run: {commit}")
-    if changed := git.call(project.path, "status", "--porcelain", "--", ".").splitlines():
+    if changed := git.names(project.path, "status", "--porcelain", "-z", "--no-renames", "--", "."):
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         problem = f"There are changes that are not committed: {changed[0][3:]}{more}."
         raise UsageError(
             problem, "Commit or stash them (git stash --include-untracked), then try again."
         )
+    if not git.names(project.path, "ls-tree", "-z", "--name-only", "HEAD", ANSWERS):
+        problem = f"{project.path / ANSWERS} is not in your last commit."
+        raise UsageError(problem, f"Commit it: git add --force {ANSWERS}")
 
 
 def at(folder: Path) -> Project:
-    """Read the answers file of a repository. Raises UsageError."""
+    """Read the answers file of a repository. Raises: UsageError."""
+    try:
+        return parse((folder / ANSWERS).read_bytes(), folder)
+    except OSError as error:
+        raise UsageError(f"{folder / ANSWERS} cannot be read: {error.strerror}.", MEND) from error
+
+
+def parse(held: bytes, folder: Path) -> Project:
+    """Return what an answers file of the repository in `folder` says. Raises: UsageError."""
     import yaml
 
-    file = folder / ANSWERS
-    mend = "Restore it from git: git checkout HEAD -- " + ANSWERS
+    file, mend = folder / ANSWERS, MEND
     try:
-        stored = yaml.safe_load(file.read_text("utf-8"))
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        stored = yaml.safe_load(held.decode())
+    except (UnicodeError, yaml.YAMLError) as error:
         raise UsageError(f"{file} cannot be read: {' '.join(str(error).split())}", mend) from error
     if not isinstance(stored, dict):
         raise UsageError(f"{file} holds no answers.", mend)

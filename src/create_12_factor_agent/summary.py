@@ -1,12 +1,15 @@
-"""What the commands for a repository that was made before tell: each in words, or as JSON."""
+"""What the commands for an existing repository report: each in words, or as JSON."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict
 
-from .change import Change
+from . import source
+from .change import Change, diff
 from .changelog import News
 from .doctor import Finding
+from .journal import Journal
+from .looking import Comparison
 from .parts import Part
 from .report import as_json as print_json
 from .report import data, pages, say
@@ -14,9 +17,12 @@ from .report import data, pages, say
 NEXT = ("git add --all", "git diff --cached", "make check test", "git commit")
 """What came with a change may be new to git."""
 
+MERGE = "To merge by hand, between <<<<<<< and >>>>>>>, then `git add` each:"
+UNDO = f"To undo it before you commit: {source.NAME} update --abort"
+
 
 def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool) -> None:
-    """Tell what a change did, or would do, and what is left to its owner."""
+    """Report what a change did, or would do, and what is left to its owner."""
     if as_json:
         print_json(asdict(done) | {"notes": [*notes], "dry_run": dry_run})
         return
@@ -24,28 +30,68 @@ def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool)
         data(done.diff.removesuffix("\n"))
     verb = "Would change" if dry_run else "Changed"
     way = done.before if done.before == done.after else f"{done.before} to {done.after}"
-    say(f"{verb} {len(done.files)} files ({way}).", style="bold")
+    say(f"{verb} {_count(done.files)} ({way}).", style="bold")
     _news(done.news)
+    _listed("The change went to the file that you renamed:", _pairs(done.followed))
     _left(done)
-    _listed("It can be told, in .env (from .env.example):", done.needs)
+    _listed("New files of the sample, which is yours (see them: update --dry-run):", done.offered)
+    _listed("New settings for .env (from .env.example):", done.needs)
     for note in notes:
         say(f"Note: {note}", style="yellow")
     if done.before == done.after:
         pages(done.answers, done.files)
     if not dry_run:
         _listed("Next:", NEXT)
+        say(UNDO)
 
 
 def unchanged(commit: str, *, as_json: bool) -> None:
-    """Tell that there is nothing to change."""
+    """Report that there is nothing to change."""
     if as_json:
         print_json({"before": commit, "after": commit, "files": []})
     else:
-        say(f"Nothing to change: it is all there, in {commit}.")
+        say(f"Already up to date ({commit}).")
+
+
+def resumed(done: Journal, *, as_json: bool) -> None:
+    """Report that a change was finished, and what is left to its owner."""
+    files, conflicts = sorted({*done.was, *done.becomes}), sorted(done.conflicts)
+    if as_json:
+        print_json({"before": done.before, "after": done.after,
+                    "files": files, "conflicts": conflicts})  # fmt: skip
+        return
+    say(f"Finished the change ({done.before} to {done.after}): {_count(files)}.", style="bold")
+    _listed(MERGE, conflicts, style="yellow")
+    _listed("Next:", ("uv sync", *NEXT))
+
+
+def aborted(done: Journal, *, as_json: bool) -> None:
+    """Report that a change was undone."""
+    files = sorted({*done.was, *done.becomes})
+    if as_json:
+        print_json({"before": done.before, "after": done.before, "files": files})
+        return
+    say(f"Undone: {_count(files)} as in your last commit ({done.before}).", style="bold")
+    _listed("Next, for what was installed:", ("uv sync",))
+
+
+def compared(file: Comparison, *, as_json: bool) -> None:
+    """Show what the owner and what the template changed in a file."""
+    if as_json:
+        print_json(
+            asdict(file)
+            | {"old": _text(file.old), "new": _text(file.new), "mine": _text(file.mine)}
+        )
+        return
+    for who, held, label in (("You", file.mine, "yours"), ("The template", file.new, file.after)):
+        lines = diff(file.name, file.old, held, file.before, label)
+        say(f"{who} changed {'this' if lines else 'nothing'} since {file.before}.", style="bold")
+        if lines:
+            data(lines.removesuffix("\n"))
 
 
 def newer(before: str, after: str, news: News, *, as_json: bool) -> None:
-    """Tell what an update would bring."""
+    """Report what an update would bring."""
     if as_json:
         print_json({"before": before, "after": after, "news": asdict(news)})
         return
@@ -97,21 +143,37 @@ def _news(news: News) -> None:
 
 
 def _left(done: Change) -> None:
+    files = {*done.files}
+    marked = [name for name in done.conflicts if name in files]
+    _listed(MERGE, marked, style="yellow")
     _listed(
-        "To merge by hand, between <<<<<<< and >>>>>>>, then `git add` each:",
-        done.conflicts,
+        "Not text, and changed by both; yours is in place (the other: git checkout --theirs FILE):",
+        (name for name in done.conflicts if name not in files),
         style="yellow",
     )
     _listed(
-        "You edited these, and they are no longer part of it (yours: git show HEAD:<file>):",
+        "You edited these, and the template no longer has them (yours: git show HEAD:FILE):",
         done.lost,
         style="yellow",
     )
     _listed(
-        "You deleted or renamed these, so what changed in them did not arrive:",
+        "You deleted, renamed or replaced these, so what changed in them did not arrive"
+        f" (see it: {source.NAME} diff FILE):",
         done.missed,
         style="yellow",
     )
+
+
+def _pairs(followed: Mapping[str, str]) -> Iterator[str]:
+    return (f"{name} → {place}" for name, place in followed.items())
+
+
+def _count(files: Collection[str]) -> str:
+    return f"{len(files)} file{'s' * (len(files) != 1)}"
+
+
+def _text(held: bytes | None) -> str | None:
+    return None if held is None else held.decode(errors="replace")
 
 
 def _listed(heading: str, lines: Iterable[str], style: str = "") -> None:

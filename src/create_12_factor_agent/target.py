@@ -1,17 +1,15 @@
 """The place of a new repository: is it free, and how does everything get there at once.
 
-Work is done in a hidden folder near the target and moved when it is complete; whatever stops
-it before that leaves no trace. Who turns signals into exceptions (`cli`) has the same promise
-for signals.
+Work is done in a hidden folder near the target and moved when it is complete; whatever stops it
+before that leaves no trace. `program` turns signals into exceptions: this holds for them too.
 """
 
-import os
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from . import temporary
 from .errors import UserError
 
 SIGNALS = [
@@ -21,6 +19,8 @@ SIGNALS = [
 
 ELSEWHERE = "Choose another folder."
 
+_STAGING = f".{temporary.PREFIX}"
+
 
 def available(target: Path) -> Path:
     """Return the absolute target if a repository can be made there.
@@ -29,6 +29,7 @@ def available(target: Path) -> Path:
     """
     try:
         target = target.resolve()
+        temporary.sweep(target, _STAGING)
         taken = target.exists() and {entry.name for entry in target.iterdir()} - {".git"}
     except OSError as error:
         raise UserError(f"Cannot use {target}: {error.strerror}.", ELSEWHERE) from error
@@ -48,17 +49,10 @@ def problem_with(target: Path) -> str:
 
 @contextmanager
 def staging(target: Path) -> Iterator[Path]:
-    """Give a folder on the target's own file system, gone afterwards.
-
-    Its name is known before the `try`: there is no moment at which it could be left behind.
-    """
+    """Give a folder on the target's own file system, gone afterwards."""
     near = next(folder for folder in (target, *target.parents) if folder.exists())
-    folder = near / f".create-12-factor-agent-{os.urandom(4).hex()}"
-    try:
-        folder.mkdir()
+    with temporary.folder(_STAGING, near) as folder:
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def publish(made: Path, target: Path) -> None:

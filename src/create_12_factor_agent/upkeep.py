@@ -1,4 +1,4 @@
-"""Carry out a change of a repository: work it out, ask at need, publish, install, tell."""
+"""Carry out a change of a repository: compute it, ask at need, publish, install, report."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -8,9 +8,9 @@ from typing import Any
 
 import typer
 
-from . import catalog, change, draft, finish, git, history, project, report, summary, terminal
+from . import catalog, change, finish, git, history, project, publish, report, summary, terminal
 from .catalog import Answer, Question
-from .errors import UsageError, UserError
+from .errors import STOPPED, UsageError, UserError
 
 LEFT_TO_MERGE = 3
 THREADS = "data/threads.db"
@@ -30,26 +30,27 @@ class Wanted:
     install: bool
 
 
-def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> None:
-    """Change the repository that `folder` is in: other parts by `choose`, or the newest version.
+def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: str = "") -> None:
+    """Change the repository that `folder` is in: other parts by `choose`, or another version.
 
-    Raises: UserError, and the repository is as it was. Exit with LEFT_TO_MERGE where something
-    is left to the owner.
+    That is `to`, or the newest. Exits with LEFT_TO_MERGE where something is left to the owner.
+
+    Raises: UserError, and the repository is as it was.
     """
-    owned = project.find(folder)
-    git.check_installed()
+    owned = _found(folder)
+    publish.check_whole(owned.path)
     try:
-        with _drafted(owned, wanted, choose) as found:
-            if found is None:
+        with _drafted(owned, wanted, choose, to) as draft:
+            if draft is None:
                 summary.unchanged(owned.commit, as_json=wanted.as_json)
                 return
-            done, place = found
+            done = draft.change
             if not wanted.dry_run:
                 if choose:
                     _confirm(_list_risks(owned, done), wanted)
-                draft.publish(owned.path, place)
+                publish.publish(owned.path, draft)
     except KeyboardInterrupt:
-        raise UserError("Stopped.", "Nothing was changed.", code=130) from None
+        raise UserError("Stopped.", "Nothing was changed.", code=STOPPED) from None
     notes = [] if wanted.dry_run else _install(owned.path, done, wanted)
     summary.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
     left = done.conflicts or done.missed or (done.lost and choose is None)
@@ -57,23 +58,48 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None) -> Non
         raise typer.Exit(LEFT_TO_MERGE)
 
 
+def resume(folder: Path, *, as_json: bool) -> None:
+    """Finish the change that was stopped halfway in the repository that `folder` is in.
+
+    Raises: UserError
+    """
+    change = publish.resume(_found(folder).path)
+    summary.resumed(change, as_json=as_json)
+    if change.conflicts:
+        raise typer.Exit(LEFT_TO_MERGE)
+
+
+def abort(folder: Path, *, discard: bool, as_json: bool) -> None:
+    """Undo the last change of the repository that `folder` is in, if it is not committed.
+
+    Raises: UserError
+    """
+    summary.aborted(publish.abort(_found(folder).path, discard=discard), as_json=as_json)
+
+
+def _found(folder: Path) -> project.Project:
+    owned = project.find(folder)
+    git.check_installed()
+    return owned
+
+
 @contextmanager
 def _drafted(
-    owned: project.Project, wanted: Wanted, choose: Choose | None
-) -> Iterator[tuple[change.Change, Path] | None]:
-    """Work out the change and give it with its draft; None where there is nothing to change."""
+    owned: project.Project, wanted: Wanted, choose: Choose | None, to: str
+) -> Iterator[change.Draft | None]:
+    """Work out the change; None where there is nothing to change."""
     with ExitStack() as stack:
-        with report.busy("Working it out"):
-            past = history.since(owned.src_path, owned.commit, newest=choose is None)
+        with report.busy("Computing changes"):
+            past = history.since(owned.src_path, owned.commit, newest=choose is None, to=to)
             states = stack.enter_context(past)
-            known = catalog.questions(states.read(history.OLD, "copier.yml"))
+            known = catalog.questions(states.old.read("copier.yml"))
             answers = choose(owned.answers, known) if choose else {}
-            found = None
+            draft = None
             if answers or states.moves:
                 if not wanted.dry_run:
                     project.check_clean(owned)
-                found = stack.enter_context(change.drafted(owned, states, answers))
-        yield found
+                draft = stack.enter_context(change.drafted(owned, states, answers))
+        yield draft
 
 
 def _list_risks(owned: project.Project, done: change.Change) -> list[tuple[str, str]]:
@@ -107,5 +133,5 @@ def _install(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
             note = finish.install(path)
     except KeyboardInterrupt:
         left = "Run `uv sync`, then: git add --all, git diff --cached, git commit"
-        raise UserError("Stopped after the change was made.", left, code=130) from None
+        raise UserError("Stopped after the change was made.", left, code=STOPPED) from None
     return [note] if note else []

@@ -39,9 +39,9 @@ def _update(made: Path) -> change.Change:
     owned = project.find(made)
     with (
         history.since(owned.src_path, owned.commit, newest=True) as past,
-        change.drafted(owned, past, {}) as (done, _),
+        change.drafted(owned, past, {}) as draft,
     ):
-        return done
+        return draft.change
 
 
 main()
