@@ -48,10 +48,11 @@ def _no_checks(folder: Path) -> None:
     """Take the part `ci` away."""
     questions = (folder / "copier.yml").read_text()
     questions = re.sub(r"^    Checks on every push.*\n", "", questions, flags=re.MULTILINE)
-    questions = re.sub(r"^  - .*/\.github.*\n", "", questions, flags=re.MULTILINE)
+    questions = re.sub(r"^  - .*/(\.github|docs/ci\.md).*\n", "", questions, flags=re.MULTILINE)
     questions = questions.replace("default: [docker, ci]", "default: [docker]")
     (folder / "copier.yml").write_text(questions)
-    (folder / "template/.github/workflows/check.yml").unlink()
+    for name in (".github/workflows/check.yml", ".github/workflows/update.yml", "docs/ci.md"):
+        (folder / "template" / name).unlink()
 
 
 def _another_module(folder: Path) -> None:

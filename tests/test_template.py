@@ -24,7 +24,7 @@ BESIDE = {
     "cron": ["schedules.toml"],
     "webhook": ["webhooks.toml"],
     "docker": ["Dockerfile", ".dockerignore", "compose.yaml"],
-    "ci": [".github/workflows/check.yml"],
+    "ci": [".github/workflows/check.yml", ".github/workflows/update.yml"],
     "engine-tests": ["tests/engine/"],
 }
 """What a part brings beside its code, the tests of it and its page."""
@@ -162,7 +162,9 @@ def test_part_names_are_unique() -> None:
         ({"llm": []}, "llms/*openai*", "llms/*scripted*"),
         ({"llm": ["gemini"]}, "llms/*openai*", "llms/*gemini*"),
         ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/check.yml"),
+        ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/update.yml"),
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
+        ({"extra": ["docker"]}, "docs/ci.md", "compose.yaml"),
         ({}, "*postgres*", "stores/sqlite"),
         ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
         ({"web": "none"}, "engine/http", "engine/cli"),
