@@ -443,6 +443,12 @@ def answers(project: Path, old: str, new: str) -> None:
     commit(project, {".copier-answers.yml": file.read_text().replace(old, new)})
 
 
+def no_template(template: Path) -> str:
+    """Return a commit of the template's repository that has none."""
+    empty = git(template, "hash-object", "-t", "tree", "-w", "/dev/null")
+    return git(template, "commit-tree", "-m", "Nothing", empty, "-p", "v0.1.0^{commit}")
+
+
 REFUSED: dict[str, Callable[[Path], object]] = {
     "changes that are not committed": lambda p: write(p, {"src/agent/engine/loop.py": MINE}),
     "no commit to come back to": lambda p: git(p, "update-ref", "-d", "HEAD"),
@@ -454,6 +460,11 @@ REFUSED: dict[str, Callable[[Path], object]] = {
     ),
     "no state of the template": lambda p: answers(p, "v0.1.0", "v7.7.7"),
     "--exec=x is no state of the template": lambda p: answers(p, "v0.1.0", "--exec=x"),
+    "has no template": lambda p: answers(p, "v0.1.0", no_template(p.with_name("template"))),
+    "is not in your last commit": lambda p: (
+        git(p, "rm", "--quiet", "--cached", ".copier-answers.yml"),
+        commit(p, {".gitignore": ".copier-answers.yml"}),
+    ),
 }
 
 
@@ -491,6 +502,64 @@ def test_a_project_that_is_ahead_is_not_taken_back(project: Path, template: Path
     ran = run("update")
     assert ran.code == 2
     assert "v0.2.0" in ran.err
+
+
+def test_a_version_can_be_chosen(project: Path, template: Path, run: Run) -> None:
+    for number in "234":
+        commit(template, {"template/new.txt": number}, f"v0.{number}.0")
+    assert json.loads(run("update", "--check", "--to", "v0.2.0", "--json").out)["after"] == "v0.2.0"
+    assert change(run, "update", "--to", "0.3.0").code == 0
+    assert (project / "new.txt").read_text() == "3"
+    assert "_commit: v0.3.0\n" in (project / ".copier-answers.yml").read_text()
+    commit(project, {})
+    assert "Already up to date" in change(run, "update", "--to", "0.3.0").err
+    for version, told in (("0.2.0", "0.2.0 is older than v0.3.0"), ("7", "7 is not a version")):
+        ran = run("update", "--to", version)
+        assert ran.code == 2
+        assert told in ran.err
+
+
+# Copier leaves a folder open when it fails.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_template_that_does_not_render_is_reported(
+    project: Path, template: Path, run: Run
+) -> None:
+    before = files(project)
+    commit(template, {"template/new.txt.jinja": "{{ '%d' | format('x') }}"}, "v0.2.0")
+    ran = run("update")
+    assert (ran.code, files(project)) == (1, before)
+    assert "The template does not render: " in ran.err
+    assert "Please report it" in ran.err
+
+
+def test_a_file_is_compared_in_three_versions(project: Path, template: Path, run: Run) -> None:
+    commit(project, {"src/agent/engine/loop.py": None, "mine.py": MINE, "README.md": "# Mine\n"})
+    commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
+    for name in ("mine.py", "src/agent/engine/loop.py"):
+        ran = run("diff", name)
+        assert ran.code == 0
+        assert (
+            ran.err == "You changed this since v0.1.0.\nThe template changed this since v0.1.0.\n"
+        )
+        mine, theirs = ran.out.split("--- v0.1.0/")[1:]
+        assert "+++ yours/src/agent/engine/loop.py\n" in mine
+        assert "-line_2 = 2\n+line_2 = 'mine'\n" in mine
+        assert "-line_15 = 15\n+line_15 = 'fixed'\n" in theirs
+    told = json.loads(run("diff", "mine.py", "--json").out)
+    assert (told["old"], told["new"], told["mine"]) == (LOOP, FIXED, MINE)
+    assert run("diff", "README.md").err.endswith("The template changed nothing since v0.1.0.\n")
+    ran = run("diff", "nothing.py")
+    assert ran.code == 2
+    assert "nothing.py is not a file of the template" in ran.err
+
+
+def test_a_new_seed_is_offered(project: Path, template: Path, run: Run) -> None:
+    commit(template, {"template/src/agent/deploy/new.py": "", "template/new.txt": ""}, "v0.2.0")
+    ran = change(run, "update")
+    assert ran.code == 0
+    assert "which is yours (" in ran.err
+    assert "  src/agent/deploy/new.py\n" in ran.err
+    assert not (project / "src/agent/deploy/new.py").exists()
 
 
 def test_a_build_that_is_no_release_updates_to_the_last_one(

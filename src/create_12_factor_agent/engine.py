@@ -52,7 +52,14 @@ def _in_our_words() -> Iterator[None]:
         yield
     except KeyboardInterrupt:  # Copier's own is a CopierError too
         raise
-    except (CopierError, TemplateError, ValueError, TypeError) as error:
+    except (
+        ArithmeticError,
+        CopierError,
+        LookupError,
+        TemplateError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise _refused(str(error)) from error
 
 

@@ -91,7 +91,7 @@ def commit_tree(folder: Path, tree: str, *parents: str, env: Mapping[str, str] =
 def extract(repository: Path, commit: str, folder: Path, *names: str) -> None:
     """Write files and folders of a commit into `folder`.
 
-    Raises: UserError where the commit lacks one of them.
+    Raises: UserError where git fails.
     """
     as_they_are = ("-c", "core.autocrlf=false", "-c", f"core.attributesFile={os.devnull}")
     done = run(
@@ -100,8 +100,8 @@ def extract(repository: Path, commit: str, folder: Path, *names: str) -> None:
     try:
         TarFile(fileobj=BytesIO(done.stdout)).extractall(folder, filter="tar")
     except ReadError as error:
-        problem = f"{commit} has no template: {last_words(done)}"
-        raise UserError(problem, "Correct `_commit` in .copier-answers.yml.") from error
+        problem = f"git archive failed: {last_words(done)}"
+        raise UserError(problem, "Mend that first.") from error
 
 
 def check_installed() -> None:

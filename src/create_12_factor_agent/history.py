@@ -84,6 +84,8 @@ def since(src_path: str, commit: str, *, newest: bool, to: str = "") -> Iterator
         new = new or (_newest(path, src_path, here) if here else old)
         if new != old and git.run(path, "merge-base", "--is-ancestor", new, old).returncode == 0:
             raise _backwards(to, commit) if to else _too_new(commit)
+        for state, name in ((old, commit), (new, to or new)):
+            _check_template(path, src_path, state, name)
         after = origin.describe(path, new) if new != old else commit
         yield History(State(path, old, is_strict=False), State(path, new), commit, after)
 
@@ -106,6 +108,13 @@ def _find(path: Path, ref: str) -> str:
     wanted = f"{ref}^{{commit}}\n".encode()
     found = git.call(path, "cat-file", "--batch-check=%(objectname)", feed=wanted)
     return found if re.fullmatch(r"[0-9a-f]{40,64}", found) else ""
+
+
+def _check_template(path: Path, src_path: str, commit: str, name: str) -> None:
+    wanted = "".join(f"{commit}:{file}\n" for file in origin.FILES).encode()
+    if " missing" in git.call(path, "cat-file", "--batch-check", feed=wanted):
+        problem = f"{name} of {src_path} has no template (copier.yml and template/)."
+        raise UsageError(problem, "Correct `_commit` and `_src_path` in .copier-answers.yml.")
 
 
 def _wanted(path: Path, src_path: str, to: str) -> str:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def data(text: str) -> None:
-    """Print what another program would read."""
-    sys.stdout.write(text + "\n")
+    """Print what another program would read; a name that is not UTF-8 with escapes."""
+    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
 
 
 def as_json(value: Mapping[str, object]) -> None:
