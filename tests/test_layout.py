@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from create_12_factor_agent import catalog, change, engine, project, publish
-from create_12_factor_agent.history import History, State
+from create_12_factor_agent.history import History
+from create_12_factor_agent.state import State
 
 from . import variants
 from .conftest import ROOT, checked_in, tree

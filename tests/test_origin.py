@@ -1,5 +1,6 @@
 """Where a repository is updated from: what is recorded, and that it can be had again."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from create_12_factor_agent import origin, source
 from create_12_factor_agent.origin import Origin
 
-from .conftest import Installed, tree
+from .conftest import Installed, Run, tree
 from .templates import FILES, commit, git, write
 
 
@@ -31,7 +32,6 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         ("1.2.3", None, Origin(source.url(), "v1.2.3")),
         ("1.2.3", '{"url": "file:///a.whl", "archive_info": {}}', Origin(source.url(), "v1.2.3")),
-        ("0.1.0.dev0", None, Origin(source.url(), "0.1.0.dev0")),
         (
             "1.2.4.dev3+g0a1b2c3d4",
             '{"url": "https://host/fork", "vcs_info": {"vcs": "git", "commit_id": "0a1b"}}',
@@ -49,6 +49,60 @@ def test_an_installation_records_where_it_came_from(
 ) -> None:
     installed(version, direct_url)
     assert origin.here() == recorded
+
+
+@pytest.mark.usefixtures("wheel")
+@pytest.mark.parametrize(
+    ("version", "ref", "said"),
+    [
+        ("0.1.0.dev0", "0.1.0.dev0", "so this repository cannot be updated"),
+        ("1.2.4.dev3+g0a1b2c3d4", "0a1b2c3d4", "only if commit 0a1b2c3d4 is at https://"),
+        (
+            "1.2.4.dev3+g0a1b2c3d4.d20260801",
+            "1.2.4.dev3+g0a1b2c3d4.d20260801",
+            "so this repository cannot be updated",
+        ),
+    ],
+)
+def test_a_build_that_is_not_a_release_records_its_commit_and_warns(
+    installed: Installed, version: str, ref: str, said: str
+) -> None:
+    installed(version)
+    here = origin.here()
+    assert (here.url, here.ref) == (source.url(), ref)
+    assert here.note.startswith(f"{source.NAME} {version} is not a release")
+    assert said in here.note
+    assert f"uvx {source.NAME}@latest" in here.note
+
+
+def test_a_checkout_without_git_does_not_record_the_commit_it_was_installed_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installed: Installed
+) -> None:
+    monkeypatch.setattr(source, "_CHECKOUT", write(tmp_path / "plain", FILES))
+    installed("1.2.4.dev3+g0a1b2c3d4")
+    assert origin.here().ref == "1.2.4.dev3+g0a1b2c3d4"
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.usefixtures("wheel")
+def test_a_new_repository_warns_about_a_build_that_is_not_a_release(
+    run: Run, installed: Installed, *, as_json: bool
+) -> None:
+    installed("0.1.0.dev0")
+    ran = run("p", "--yes", "--no-install", "--no-git", *(["--json"] if as_json else []))
+    note = origin.here().note
+    assert json.loads(ran.out)["notes"] == [note] if as_json else f"Note: {note}\n" in ran.err
+
+
+def test_a_new_repository_that_can_be_updated_has_no_warning(run: Run, checkout: Path) -> None:
+    assert "Note:" not in run("p", "--yes", "--no-install").err
+    assert f"_src_path: {checkout}\n" in Path("p/.copier-answers.yml").read_text()
+
+
+@pytest.mark.parametrize("src_path", ["gh:me/fork", "git+https://github.com/me/fork"])
+def test_an_address_is_the_same_place_however_it_is_written(src_path: str) -> None:
+    assert origin.is_same(src_path, "https://github.com/me/fork.git")
+    assert not origin.is_same(src_path, "https://github.com/you/fork.git")
 
 
 def test_a_checkout_records_itself_as_it_stands(checkout: Path) -> None:
@@ -77,7 +131,7 @@ def test_a_checkout_without_git_is_a_plain_folder(
     place = write(tmp_path / "inner", FILES)
     monkeypatch.setattr(source, "_CHECKOUT", place)
     installed("0.1.0.dev0")
-    assert origin.here() == Origin(source.url(), "0.1.0.dev0")
+    assert (origin.here().url, origin.here().ref) == (source.url(), "0.1.0.dev0")
     with origin.template(origin.here()) as folder:
         assert folder == place
 

@@ -77,7 +77,7 @@ def create(
     if not ask:
         taken = {name: answer for name, answer in made.answers.items() if name not in given}
         report.defaults({name: answer for name, answer in taken.items() if answer})
-    notes = [] if dry_run else _finish(made.path, git=git, install=install)
+    notes = [*made.notes, *([] if dry_run else _finish(made.path, git=git, install=install))]
     steps = _next(path, made)
     if as_json:
         shown = {"path": str(made.path), "answers": made.answers, "files": made.files}

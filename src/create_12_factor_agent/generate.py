@@ -20,6 +20,8 @@ class Made:
     """Relative, with slashes, sorted."""
     recreate: str
     """The name and the flags that make the same again, quoted for a shell."""
+    notes: tuple[str, ...] = ()
+    """What its owner should know of where it came from."""
 
 
 def new(target: Path, answers: Mapping[str, Any], *, ask: bool) -> Made:
@@ -52,4 +54,5 @@ def _render(staged: Path, target: Path, answers: Mapping[str, Any], *, ask: bool
     for path in (staged, *staged.rglob("*")):
         path.chmod(path.stat().st_mode | 0o200)  # a read-only installation renders read-only files
     files = [file.relative_to(staged).as_posix() for file in staged.rglob("*") if file.is_file()]
-    return Made(target, project.at(staged).answers, tuple(sorted(files)), recreate)
+    notes = (here.note,) if here.note else ()
+    return Made(target, project.at(staged).answers, tuple(sorted(files)), recreate, notes)

@@ -25,6 +25,8 @@ class Origin:
     """`_commit`: a release's tag or a commit; a version where there is neither."""
     checkout: Path | None = None
     """The template is the commit `ref` of this one, not the installation's folder."""
+    note: str = ""
+    """Why a repository made from it may not be updated, and what to do; empty where it can be."""
 
 
 def here() -> Origin:
@@ -38,9 +40,9 @@ def here() -> Origin:
     match source.direct_url():
         case {"url": str(address), "vcs_info": {"vcs": "git", "commit_id": str(commit)}}:
             return Origin(address if address.endswith(".git") else f"git+{address}", commit)
-    version = source.version()
-    release = re.fullmatch(r"\d+\.\d+\.\d+", version)
-    return Origin(source.url(), f"v{version}" if release else version)
+    if re.fullmatch(r"\d+\.\d+\.\d+", version := source.version()):
+        return Origin(source.url(), f"v{version}")
+    return _unreleased(version)
 
 
 @contextmanager
@@ -56,13 +58,45 @@ def template(origin: Origin) -> Iterator[Path]:
 
 def repository(src_path: str) -> str:
     """Return what git can clone for the `_src_path` of an answers file."""
-    bundle = source.bundle()
-    if bundle and src_path == source.url():
-        return str(bundle)
+    return str(source.bundle()) if is_bundled(src_path) else _address(src_path)
+
+
+def is_bundled(src_path: str) -> bool:
+    """Tell whether the releases in this installation stand for those at `src_path`."""
+    return source.bundle() is not None and src_path == source.url()
+
+
+def is_same(one: str, other: str) -> bool:
+    """Tell whether two `_src_path` name the same place, in whatever way they are written."""
+    return _plain(one) == _plain(other)
+
+
+def _plain(src_path: str) -> str:
+    address = _address(src_path).removeprefix("file://").rstrip("/")
+    return str(Path(address).resolve()) if Path(address).is_dir() else address.removesuffix(".git")
+
+
+def _address(src_path: str) -> str:
     if short := re.fullmatch(r"(gh|gl):/?(.*?)(?:\.git)?", src_path):
         host = {"gh": "github.com", "gl": "gitlab.com"}[short[1]]
         return f"https://{host}/{short[2]}.git"
     return src_path.removeprefix("git+") if ":" in src_path else str(Path(src_path).expanduser())
+
+
+def _unreleased(version: str) -> Origin:
+    """Find the commit of a build between releases in its version, as hatch-vcs has put it there.
+
+    The version of a checkout may be older than its files, and a build with a date in its version
+    had changes that no commit has.
+    """
+    not_release = f"{source.NAME} {version} is not a release"
+    instead = f"use a release to make it: uvx {source.NAME}@latest"
+    found = re.fullmatch(r".*\+g([0-9a-f]{7,40})", version)
+    if found and source.folder() != source.checkout():
+        condition = f"Updates will work only if commit {found[1]} is at {source.url()}"
+        return Origin(source.url(), found[1], note=f"{not_release}. {condition}; or {instead}")
+    note = f"{not_release}, so this repository cannot be updated. For updates, {instead}"
+    return Origin(source.url(), version, note=note)
 
 
 def describe(repository: Path, commit: str) -> str:

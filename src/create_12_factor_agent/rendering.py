@@ -9,7 +9,7 @@ from typing import Any
 
 from . import catalog, engine, source, temporary
 from .errors import UsageError
-from .history import State
+from .state import State
 from .store import FILE, PROGRAM, File
 
 
