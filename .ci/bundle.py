@@ -3,6 +3,9 @@
 A hatch build hook. The bundle has one commit for each release tag, with only what a repository
 is made from and what the changelog says of it. An sdist carries the bundle, so that a wheel
 can be built from one without git.
+
+A clone that lacks releases is built all the same, with a warning: who installs a shallow clone to
+try it out needs none of them. `.ci/check_wheel.py` keeps such a wheel from being released.
 """
 
 import os
@@ -17,6 +20,14 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NAME = "template.bundle"
 FILES = ("copier.yml", "template", "docs/changelog.md")
+SHALLOW = (
+    "Warning: This clone is shallow. The wheel cannot update repositories that were made from "
+    "releases it lacks. Before you publish it, run: git fetch --unshallow --tags"
+)
+EMPTY = (
+    "Warning: No release tags were found. The wheel carries no releases, so updates need the "
+    "network. Before you publish it, build it in a clone with tags: git fetch --tags"
+)
 NOBODY = "create-12-factor-agent <nobody@localhost> 0 +0000"
 
 
@@ -32,10 +43,14 @@ class BundleHook(BuildHookInterface):
         if Path(self.root, ".git").exists() and shutil.which("git"):
             bundle = self.folder / NAME
             write(Path(self.root), bundle)
-        if bundle.is_file():
-            wheel = f"create_12_factor_agent/_{NAME}"
-            place = wheel if self.target_name == "wheel" else NAME
-            build_data["force_include"][str(bundle)] = place
+            if _git(Path(self.root), "rev-parse", "--is-shallow-repository") == "true":
+                self.app.display_warning(SHALLOW)
+        if not bundle.is_file():
+            self.app.display_warning(EMPTY)
+            return
+        wheel = f"create_12_factor_agent/_{NAME}"
+        place = wheel if self.target_name == "wheel" else NAME
+        build_data["force_include"][str(bundle)] = place
 
     def finalize(self, version: str, *_: object) -> None:
         """Tidy up."""
@@ -52,6 +67,7 @@ def write(checkout: Path, bundle: Path) -> None:
     _git(checkout, "init", "--quiet", "--bare", "--initial-branch=main", str(slim))
     objects = (checkout / _git(checkout, "rev-parse", "--git-path", "objects")).resolve()
     (slim / "objects/info/alternates").write_text(f"{objects}\n")
+    _share_promise(checkout, slim)
     last = []
     for tag in sorted(tags, key=lambda tag: [int(number) for number in tag[1:].split(".")]):
         commit = _git(checkout, "rev-parse", f"{tag}^{{commit}}")
@@ -61,6 +77,14 @@ def write(checkout: Path, bundle: Path) -> None:
     # With several threads git packs the same objects in other bytes each time.
     one_thread = ("-c", "pack.threads=1")
     _git(slim, *one_thread, "bundle", "create", "--quiet", str(bundle), "--all", "HEAD")
+
+
+def _share_promise(checkout: Path, slim: Path) -> None:
+    """Let git fetch what a partial clone left out, as pip makes one of an address."""
+    wanted = re.compile(r"(remote\..*\.(?:url|promisor|partialclonefilter))=(.*)")
+    for line in _git(checkout, "config", "--list").splitlines():
+        if found := wanted.fullmatch(line):
+            _git(slim, "config", *found.groups())
 
 
 def _subtree(slim: Path, tree: str, names: tuple[str, ...]) -> str:
@@ -76,7 +100,7 @@ def _subtree(slim: Path, tree: str, names: tuple[str, ...]) -> str:
             start = f"{mode} {kind} {_subtree(slim, inner, below)}"
         if below or name in names:
             entries.append(f"{start}\t{name}\n")
-    return _git(slim, "mktree", feed="".join(entries))
+    return _git(slim, "mktree", "--missing", feed="".join(entries))
 
 
 def _commit(slim: Path, tree: str, *parents: str) -> str:

@@ -69,9 +69,19 @@ def release(repository: Path, version: str) -> subprocess.CompletedProcess[str]:
 
 
 def _build(kind: str, project: Path, out: Path) -> Path:
-    build = ["uv", "build", "--quiet", kind, "--out-dir", str(out), str(project)]
-    subprocess.run(build, check=True, capture_output=True)
-    return next(file for file in out.iterdir() if file.suffix in (".whl", ".gz"))
+    return _build_and_listen(kind, project, out)[0]
+
+
+def _build_and_listen(kind: str, project: Path, out: Path) -> tuple[Path, str]:
+    """Build, and return what was built and what the build said."""
+    build = ["uv", "build", kind, "--out-dir", str(out), str(project)]
+    ran = subprocess.run(build, check=True, capture_output=True, text=True)
+    return next(file for file in out.iterdir() if file.suffix in (".whl", ".gz")), ran.stderr
+
+
+def _clone(published: Published, path: Path, *options: str) -> Path:
+    git(path.parent, "clone", "--quiet", *options, f"file://{published.repository}", str(path))
+    return path
 
 
 def test_a_release_makes_adds_and_updates_offline(published: Published, tmp_path: Path) -> None:
@@ -160,6 +170,51 @@ def test_an_sdist_builds_the_same_wheel_without_git(published: Published, tmp_pa
     ours = _unpacked(wheel, tmp_path / "a")
     assert "v91.0.0" in git(ours, "bundle", "list-heads", "_template.bundle")
     assert tree(ours) == tree(_unpacked(published.wheels["v91.1.0"], tmp_path / "b"))
+
+
+def test_a_shallow_clone_makes_a_wheel_that_names_the_release_it_lacks(
+    published: Published, tmp_path: Path
+) -> None:
+    published.run("v91.0.0", "p", "--yes", "--no-install", cwd=tmp_path)
+    shallow = _clone(published, tmp_path / "shallow", "--depth", "1")
+    wheel, said = _build_and_listen("--wheel", shallow, tmp_path / "wheel")
+    assert "This clone is shallow" in said
+    assert "git fetch --unshallow --tags" in said
+    updated = Published(shallow, {"shallow": wheel}).run("shallow", "update", cwd=tmp_path / "p")
+    assert updated.returncode == 2
+    assert "was built without the release v91.0.0." in updated.stderr
+    assert f"uvx {source.NAME}@latest" in updated.stderr
+
+
+def test_a_clone_without_tags_makes_a_wheel_that_records_its_commit(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagless = _clone(published, tmp_path / "tagless", "--no-tags")
+    wheel, said = _build_and_listen("--wheel", tagless, tmp_path / "wheel")
+    assert "No release tags were found" in said
+    program = Published(tagless, {"tagless": wheel})
+    made = program.run("tagless", "p", "--yes", "--no-install", cwd=tmp_path)
+    assert "is not a release. Updates will work only if commit" in made.stderr
+    settings, address = tmp_path / "settings", f"url.{published.repository}.insteadOf"
+    git(tmp_path, "config", "--file", str(settings), address, source.url())
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    for version in ("tagless", "v91.1.0"):
+        both = Published(tagless, {**published.wheels, **program.wheels})
+        looked = both.run(version, "status", cwd=tmp_path / "p")
+        assert "0 edited, 0 deleted" in looked.stderr
+
+
+def test_a_partial_clone_makes_a_wheel_with_all_releases(
+    published: Published, tmp_path: Path
+) -> None:
+    git(published.repository, "config", "uploadpack.allowFilter", "true")
+    git(published.repository, "config", "uploadpack.allowAnySHA1InWant", "true")
+    partial = _clone(published, tmp_path / "partial", "--filter=blob:none")
+    wheel, said = _build_and_listen("--wheel", partial, tmp_path / "wheel")
+    assert "Warning" not in said
+    heads = git(_unpacked(wheel, tmp_path / "a"), "bundle", "list-heads", "_template.bundle")
+    ours = _unpacked(published.wheels["v91.1.0"], tmp_path / "b")
+    assert heads == git(ours, "bundle", "list-heads", "_template.bundle")
 
 
 def _without_git(folder: Path) -> dict[str, bytes]:
