@@ -204,6 +204,16 @@ def test_a_clone_without_tags_makes_a_wheel_that_records_its_commit(
         assert "0 edited, 0 deleted" in looked.stderr
 
 
+def test_an_archive_without_git_makes_a_wheel_of_its_release(
+    published: Published, tmp_path: Path
+) -> None:
+    git(published.repository, "archive", "--output", str(tmp_path / "a.tar"), "v91.0.0")
+    shutil.unpack_archive(tmp_path / "a.tar", tmp_path / "archive", filter="data")
+    wheel, said = _build_and_listen("--wheel", tmp_path / "archive", tmp_path / "wheel")
+    assert wheel.name.split("-")[1] == "91.0.0"
+    assert "No release tags were found" in said
+
+
 def test_a_partial_clone_makes_a_wheel_with_all_releases(
     published: Published, tmp_path: Path
 ) -> None:
