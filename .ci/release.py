@@ -8,10 +8,10 @@ import argparse
 import re
 import subprocess
 import sys
-import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from check_wheel import is_shallow, problems
 
 ROOT = Path.cwd()
 CHANGELOG = ROOT / "docs/changelog.md"
@@ -44,6 +44,8 @@ def main() -> None:
 def _check(version: str, tag: str) -> None:
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         sys.exit(f"{version!r} is no version: three numbers, as in 1.2.3.")
+    if is_shallow(ROOT):
+        sys.exit("This clone is shallow, so it lacks releases: git fetch --unshallow --tags")
     if _git("status", "--porcelain"):
         sys.exit("There are changes that are not committed: commit them first.")
     if tag in _git("tag").split():
@@ -64,19 +66,10 @@ def _name(version: str) -> None:
 
 
 def _check_built(tag: str) -> None:
-    """Refuse a wheel whose releases lack this one, or have another template under its name."""
+    """Refuse a wheel that lacks a release, or has another template under the name of one."""
     wheel = next(Path("dist").glob(f"*-{tag[1:]}-*.whl"))
-    with TemporaryDirectory() as folder:
-        zipfile.ZipFile(wheel).extractall(folder)
-        package = Path(folder, "create_12_factor_agent")
-        subprocess.run(
-            ["git", "clone", "--quiet", "--branch", tag, package / "_template.bundle", "release"],
-            cwd=folder, capture_output=True, check=True,
-        )  # fmt: skip
-        for name in ("copier.yml", "template"):
-            compare = ["git", "diff", "--no-index", "--quiet"]
-            sides = [Path(folder, "release", name), package / "_template" / name]
-            subprocess.run([*compare, *sides], check=True)
+    if found := problems(ROOT, wheel):
+        sys.exit("\n".join(found))
 
 
 def _git(*arguments: str) -> str:

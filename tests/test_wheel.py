@@ -260,3 +260,63 @@ def test_a_release_that_fails_is_taken_back(published: Published, tmp_path: Path
     assert git(repository, "rev-parse", "HEAD") == before
     assert git(repository, "status", "--short") == ""
     assert "v92.0.0" not in git(repository, "tag")
+
+
+def test_a_release_whose_wheel_lacks_an_older_one_is_taken_back(
+    published: Published, tmp_path: Path
+) -> None:
+    repository = _clone(published, tmp_path / "repository")
+    hook = (repository / ".ci/bundle.py").read_text()
+    hook = hook.replace('_git(checkout, "tag").split()', '_git(checkout, "tag").split()[1:]', 1)
+    log = (repository / "docs/changelog.md").read_text()
+    log = log.replace("## Unreleased\n", "## Unreleased\n\n- More.\n", 1)
+    before = commit(repository, {".ci/bundle.py": hook, "docs/changelog.md": log})
+    ran = release(repository, "92.0.0")
+    assert (ran.returncode, ran.stderr) == (1, "The wheel lacks the release v91.0.0.\n")
+    assert git(repository, "rev-parse", "HEAD") == before
+    assert "v92.0.0" not in git(repository, "tag")
+
+
+def _check(clone: Path, wheel: Path) -> subprocess.CompletedProcess[str]:
+    (clone / "dist").mkdir()
+    shutil.copy(wheel, clone / "dist")
+    check = [sys.executable, str(ROOT / ".ci/check_wheel.py")]
+    return subprocess.run(check, cwd=clone, capture_output=True, text=True, check=False)
+
+
+def test_a_wheel_with_all_releases_passes_the_check(published: Published, tmp_path: Path) -> None:
+    ran = _check(_clone(published, tmp_path / "clone"), published.wheels["v91.1.0"])
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_wheel_with_another_template_under_a_tag_fails_the_check(
+    published: Published, tmp_path: Path
+) -> None:
+    clone = _clone(published, tmp_path / "clone")
+    git(clone, "tag", "--force", "v91.0.0", "v91.1.0")
+    git(clone, "tag", "v90.0.0", "v91.1.0")
+    ran = _check(clone, published.wheels["v91.1.0"])
+    assert ran.returncode == 1
+    assert ran.stderr.splitlines() == [
+        "The wheel lacks the release v90.0.0.",
+        "The wheel has another template than v91.0.0 under that name.",
+    ]
+
+
+def test_a_wheel_that_renders_another_template_than_its_tag_fails_the_check(
+    published: Published, tmp_path: Path
+) -> None:
+    package = _unpacked(published.wheels["v91.1.0"], tmp_path / "changed")
+    (package / "_template/template" / LOOP).write_text("# not what was released\n")
+    changed = shutil.make_archive(str(tmp_path / "changed"), "zip", package.parent)
+    wheel = Path(changed).rename(tmp_path / published.wheels["v91.1.0"].name)
+    ran = _check(_clone(published, tmp_path / "clone"), wheel)
+    assert ran.returncode == 1
+    assert "renders another template than v91.1.0 has" in ran.stderr
+
+
+def test_nothing_is_released_from_a_shallow_clone(published: Published, tmp_path: Path) -> None:
+    shallow = _clone(published, tmp_path / "shallow", "--depth", "1")
+    for ran in (release(shallow, "92.0.0"), _check(shallow, published.wheels["v91.1.0"])):
+        assert ran.returncode == 1
+        assert "This clone is shallow" in ran.stderr
