@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from create_12_factor_agent import origin
+from create_12_factor_agent import origin, source
 
 from .conftest import Ran, Run, program, tree
 from .templates import FILES, commit, git, write
@@ -433,6 +433,26 @@ def test_a_repository_in_a_folder_of_another_is_changed_alone(
         '?? "agents/mine/n ä.txt"',
     ]
     assert (outer / "other").read_text() == "not committed"
+
+
+@pytest.mark.parametrize("check", [(), ("--check",)])
+def test_a_program_from_another_clone_says_that_it_is_not_followed(
+    project: Path, template: Path, run: Run, monkeypatch: pytest.MonkeyPatch, check: tuple[str, ...]
+) -> None:
+    clone = template.with_name("clone")
+    git(template, "clone", "--quiet", str(template), str(clone))
+    commit(clone, {"template/new.txt": "new"}, "v0.2.0")
+    monkeypatch.setattr(source, "_CHECKOUT", clone)
+    ran = run("update", *check)
+    assert ran.code == 0
+    assert (
+        f"Already up to date with {template} (v0.1.0).\nThis program comes from {clone}," in ran.err
+    )
+    shown = json.loads(run("update", *check, "--json").out)
+    assert (shown["origin"], shown["program"]) == (str(template), str(clone))
+    answers(project, f"_src_path: {template}", f"_src_path: {clone}")
+    assert change(run, "update").code == 0
+    assert (project / "new.txt").read_text() == "new"
 
 
 # -- what is refused -------------------------------------------------------------------------

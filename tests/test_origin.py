@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from create_12_factor_agent import origin, source
-from create_12_factor_agent.origin import Origin
+from create_12_factor_agent.origin import Followed, Origin
 
 from .conftest import Installed, Run, tree
 from .templates import FILES, commit, git, write
@@ -99,6 +99,24 @@ def test_a_new_repository_that_can_be_updated_has_no_warning(run: Run, checkout:
     assert f"_src_path: {checkout}\n" in Path("p/.copier-answers.yml").read_text()
 
 
+@pytest.mark.parametrize(
+    "src_path", ["{}", "{}/", "file://{}", "git+file://{}", "{}/../checkout", "~/checkout"]
+)
+def test_a_checkout_is_the_same_place_however_it_is_written(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, src_path: str
+) -> None:
+    monkeypatch.setenv("HOME", str(checkout.parent))
+    src_path = src_path.format(checkout)
+    assert origin.followed(src_path) == Followed(src_path, src_path, bundled=False)
+
+
+def test_a_program_from_elsewhere_is_seen_without_a_snapshot(checkout: Path) -> None:
+    write(checkout, {"template/new.py": "new"})
+    address = "https://host/fork.git"
+    assert origin.followed(address) == Followed(address, str(checkout), bundled=False)
+    assert git(checkout, "for-each-ref", f"refs/{source.NAME}") == ""
+
+
 @pytest.mark.parametrize("src_path", ["gh:me/fork", "git+https://github.com/me/fork"])
 def test_an_address_is_the_same_place_however_it_is_written(src_path: str) -> None:
     assert origin.is_same(src_path, "https://github.com/me/fork.git")
@@ -174,3 +192,4 @@ def test_releases_that_came_with_the_wheel_are_used(wheel: Path) -> None:
     wheel.with_suffix(".bundle").touch()
     assert origin.repository(source.url()) == str(wheel.with_suffix(".bundle"))
     assert origin.repository("https://host/fork.git") == "https://host/fork.git"
+    assert origin.followed(source.url()).bundled

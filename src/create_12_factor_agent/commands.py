@@ -106,7 +106,8 @@ def _check(folder: Path, to: str, *, as_json: bool) -> None:
     owned = project.find(folder)
     publish.check_whole(owned.path)
     with history.since(owned.src_path, owned.commit, newest=True, to=to) as past:
-        summary.newer(past.before, past.after, change.news(past, owned.answers), as_json=as_json)
+        news, followed = change.news(past, owned.answers), origin.followed(owned.src_path)
+        summary.newer(past.before, past.after, news, followed, as_json=as_json)
         raise typer.Exit(SOMETHING_NEWER if past.moves else 0)
 
 

@@ -31,7 +31,8 @@ def stamp(project: Path, src_path: str, commit: str) -> None:
     """Say where updates come from; Copier wrote a folder of this machine."""
     file = project / ANSWERS
     text = re.sub(r"^_commit:.*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
-    lines = f"_commit: {commit}\n_src_path: {src_path}"
+    quoted = f"'{commit}'" if commit.isdigit() else commit  # else YAML reads a number
+    lines = f"_commit: {quoted}\n_src_path: {src_path}"
     text = re.sub(r"^_src_path:.*$", lambda _: lines, text, count=1, flags=re.MULTILINE)
     file.write_text(text, "utf-8", newline="\n")
 

@@ -29,6 +29,18 @@ class Origin:
     """Why a repository made from it may not be updated, and what to do; empty where it can be."""
 
 
+@dataclass(frozen=True)
+class Followed:
+    """Where a repository is updated from, and where this program came from."""
+
+    origin: str
+    """Its `_src_path`."""
+    program: str
+    """The `_src_path` of a repository that this program makes."""
+    bundled: bool
+    """The releases in this installation stand for those at `origin`."""
+
+
 def here() -> Origin:
     """Find out where this installation came from.
 
@@ -54,6 +66,13 @@ def template(origin: Origin) -> Iterator[Path]:
     with temporary.folder() as folder:
         git.extract(origin.checkout, origin.ref, folder, *FILES)
         yield folder
+
+
+def followed(src_path: str) -> Followed:
+    """Compare the `_src_path` of a repository with where this program came from."""
+    program = str(_checkout() or here().url)  # `here` alone would make a snapshot
+    program = src_path if is_same(src_path, program) else program
+    return Followed(src_path, program, is_bundled(src_path))
 
 
 def repository(src_path: str) -> str:

@@ -10,6 +10,7 @@ from .changelog import News
 from .doctor import Finding
 from .journal import Journal
 from .looking import Comparison
+from .origin import Followed
 from .parts import Part
 from .report import as_json as print_json
 from .report import data, pages, say
@@ -45,10 +46,12 @@ def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool)
         say(UNDO)
 
 
-def unchanged(commit: str, *, as_json: bool) -> None:
-    """Report that there is nothing to change."""
+def unchanged(commit: str, followed: Followed | None = None, *, as_json: bool) -> None:
+    """Report that there is nothing to change; after an update, what it was compared with."""
     if as_json:
-        print_json({"before": commit, "after": commit, "files": []})
+        print_json({"before": commit, "after": commit, "files": [], **_places(followed)})
+    elif followed:
+        _up_to_date(commit, followed)
     else:
         say(f"Already up to date ({commit}).")
 
@@ -90,13 +93,15 @@ def compared(file: Comparison, *, as_json: bool) -> None:
             data(lines.removesuffix("\n"))
 
 
-def newer(before: str, after: str, news: News, *, as_json: bool) -> None:
+def newer(
+    before: str, after: str, news: News, followed: Followed | None = None, *, as_json: bool
+) -> None:
     """Report what an update would bring."""
     if as_json:
-        print_json({"before": before, "after": after, "news": asdict(news)})
+        print_json({"before": before, "after": after, "news": asdict(news), **_places(followed)})
         return
     if before == after:
-        say(f"{before} is current, as far as this version knows.")
+        unchanged(before, followed, as_json=False)
         return
     say(f"{after} is newer than {before}.")
     _news(news)
@@ -135,6 +140,21 @@ def findings(found: Iterable[Finding], *, as_json: bool) -> None:
         data(f"{marks[finding.state]} {finding.what}: {finding.detail}")
         if finding.state != "good" and finding.hint:
             data(f"     {finding.hint}")
+
+
+def _places(followed: Followed | None) -> dict[str, str]:
+    return {"origin": followed.origin, "program": followed.program} if followed else {}
+
+
+def _up_to_date(commit: str, followed: Followed) -> None:
+    """Name what was looked at: it may be another place than the one this program came from."""
+    releases = f"the releases in {source.NAME} {source.version()}"
+    say(f"Already up to date with {releases if followed.bundled else followed.origin} ({commit}).")
+    if followed.program != followed.origin:
+        say(
+            f"This program comes from {followed.program}, which is not where this repository "
+            "is updated from. To follow it, change `_src_path` in .copier-answers.yml."
+        )
 
 
 def _news(news: News) -> None:

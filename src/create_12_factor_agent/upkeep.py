@@ -42,7 +42,8 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: st
     try:
         with _drafted(owned, wanted, choose, to) as draft:
             if draft is None:
-                summary.unchanged(owned.commit, as_json=wanted.as_json)
+                followed = None if choose else origin.followed(owned.src_path)
+                summary.unchanged(owned.commit, followed, as_json=wanted.as_json)
                 return
             done = draft.change
             if not wanted.dry_run:
