@@ -357,7 +357,11 @@ def test_a_change_that_did_not_arrive_is_left_to_the_owner(
     commit(template, {"template/src/agent/engine/loop.py": FIXED}, "v0.2.0")
     ran = change(run, "update")
     assert ran.code == 3
-    assert "FILE):\n  src/agent/engine/loop.py\n" in ran.err
+    assert "--since v0.1.0):\n  src/agent/engine/loop.py\n" in ran.err
+    commit(project, {})
+    assert "The template changed nothing" in run("diff", "src/agent/engine/loop.py").err
+    shown = run("diff", "src/agent/engine/loop.py", "--since", "v0.1.0").out
+    assert "-line_15 = 15\n+line_15 = 'fixed'\n" in shown
 
 
 @pytest.mark.parametrize("edits", [MINE, CONFLICTING, None])

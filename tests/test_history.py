@@ -77,7 +77,7 @@ def test_a_commit_between_releases_is_looked_for_at_the_address(
     ref = git(published, "rev-parse", "v0.3.0~1")
     ref = git(published, "describe", ref) if described else ref[:9]
     with history.since(source.url(), ref, newest=True) as past:
-        assert past.read(history.OLD, "template/new.txt") == "2"
+        assert past.old.read("template/new.txt") == "2"
         assert (past.before, past.after) == (ref, "v0.3.0")
 
 

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from . import catalog, change, doctor, history, looking, parts, project, publish, summary, upkeep
+from . import (
+    catalog,
+    change,
+    doctor,
+    history,
+    looking,
+    origin,
+    parts,
+    project,
+    publish,
+    summary,
+    upkeep,
+)
 from .catalog import Answer, Question
 from .errors import UsageError
 from .upkeep import Wanted, carry_out
@@ -40,6 +52,10 @@ Check = Annotated[
 ]
 To = Annotated[
     str, typer.Option("--to", metavar="VERSION", help="A version.", show_default="the newest")
+]
+Since = Annotated[
+    str,
+    typer.Option(metavar="VERSION", help="The version to compare with.", show_default="yours"),
 ]
 Resume = Annotated[
     bool, typer.Option("--continue", help="Finish a change that was stopped halfway.")
@@ -116,12 +132,13 @@ def compare(
     file: Annotated[Path, typer.Argument(help="A file of the template.", show_default=False)],
     *,
     folder: Folder = Path(),
+    since: Since = "",
     to: To = "",
     as_json: Json = False,
 ) -> None:
     """Show what you changed in a file, and what an update would change in it."""
     owned = project.find(folder)
-    with history.since(owned.src_path, owned.commit, newest=True, to=to) as past:
+    with history.since(owned.src_path, since or owned.commit, newest=True, to=to) as past:
         summary.compared(looking.compare(owned, past, file), as_json=as_json)
 
 

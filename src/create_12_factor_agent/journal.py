@@ -40,10 +40,20 @@ class Journal:
     """What the index gets for conflicts: lines of `mode object stage<TAB>name`."""
     stamp: str
     """The answers file: the last to be moved."""
+    files: tuple[str, ...]
+    """What a `Change` says of these, relative to the project as there."""
+    conflicts: tuple[str, ...]
+    lost: tuple[str, ...]
+    missed: tuple[str, ...]
     is_done: bool = False
 
     @property
-    def conflicts(self) -> frozenset[str]:
+    def is_merged(self) -> bool:
+        """Return whether nothing is left to the owner."""
+        return not (self.conflicts or self.lost or self.missed)
+
+    @property
+    def in_conflict(self) -> frozenset[str]:
         """Return the files that are to be merged by hand."""
         return frozenset(line.partition("\t")[2] for line in self.unmerged)
 
@@ -98,7 +108,7 @@ def read(project: Path) -> Journal | None:
         return None
     for tree in ("was", "becomes"):
         facts[tree] = {name: Entry(*entry) for name, entry in facts[tree].items()}
-    found = Journal(**facts | {"folder": folder, "top": top, "unmerged": (*facts["unmerged"],)})
+    found = Journal(**facts | {"folder": folder, "top": top})
     committed = found.is_done and found.head != git.call(top, "rev-parse", "HEAD")
     return None if committed else found
 

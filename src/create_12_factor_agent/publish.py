@@ -77,7 +77,7 @@ def abort(project: Path, *, discard: bool) -> Journal:
         change = journal.read(project)
         if not change:
             raise UsageError("There is no change to undo.", "What is committed: git revert")
-        edited = [name for name in change.edited() if name not in change.conflicts]
+        edited = [name for name in change.edited() if name not in change.in_conflict]
         if edited and not discard:
             problem = f"You edited since: {', '.join(edited)}."
             raise UsageError(problem, f"To lose these edits too: {UNDO} --yes")
@@ -101,6 +101,10 @@ def _journal(project: Path, folder: Path, draft: Draft) -> Journal:
         becomes={prefix + name: entry for name, entry in becomes.items()},
         unmerged=tuple(line.replace("\t", f"\t{prefix}", 1) for line in merged.unmerged),
         stamp=prefix + ANSWERS,
+        files=draft.change.files,
+        conflicts=merged.conflicts,
+        lost=merged.lost,
+        missed=merged.missed,
     )
 
 
@@ -133,7 +137,7 @@ def _carry_out(change: Journal) -> None:
         _remove(change, name)
     for name in {*change.becomes} - {change.stamp}:
         _move(change.new(name), change.top / name)
-    merged = [_no_entry(change, name) for name in change.conflicts]
+    merged = [_no_entry(change, name) for name in change.in_conflict]
     _write_index(change, [*merged, *change.unmerged])
     _move(change.new(change.stamp), change.top / change.stamp)
     replace(change, is_done=True).write()

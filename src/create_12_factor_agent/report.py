@@ -72,8 +72,17 @@ def pages(answers: Mapping[str, Any], files: Iterable[str]) -> None:
 
 
 def say(text: str, style: str = "") -> None:
-    """Tell a person something."""
+    """Say something to a person."""
     _talk().print(text, style=style)
+
+
+def listed(heading: str, lines: Iterable[str], style: str = "") -> None:
+    """Show lines under a heading; neither where there are no lines."""
+    lines = [*lines]
+    if lines:
+        say(heading, style=style)
+    for line in lines:
+        say(f"  {line}")
 
 
 def failed(error: UserError) -> None:

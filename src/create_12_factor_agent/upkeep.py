@@ -8,7 +8,20 @@ from typing import Any
 
 import typer
 
-from . import catalog, change, finish, git, history, project, publish, report, summary, terminal
+from . import (
+    catalog,
+    change,
+    finish,
+    git,
+    history,
+    origin,
+    outcome,
+    project,
+    publish,
+    report,
+    summary,
+    terminal,
+)
 from .catalog import Answer, Question
 from .errors import STOPPED, UsageError, UserError
 
@@ -53,7 +66,7 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: st
     except KeyboardInterrupt:
         raise UserError("Stopped.", "Nothing was changed.", code=STOPPED) from None
     notes = [] if wanted.dry_run else _install(owned.path, done, wanted)
-    summary.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
+    outcome.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
     left = done.conflicts or done.missed or (done.lost and choose is None)
     if left and not wanted.dry_run:
         raise typer.Exit(LEFT_TO_MERGE)
@@ -65,8 +78,8 @@ def resume(folder: Path, *, as_json: bool) -> None:
     Raises: UserError
     """
     change = publish.resume(_found(folder).path)
-    summary.resumed(change, as_json=as_json)
-    if change.conflicts:
+    outcome.resumed(change, as_json=as_json)
+    if not change.is_merged:
         raise typer.Exit(LEFT_TO_MERGE)
 
 
@@ -75,7 +88,7 @@ def abort(folder: Path, *, discard: bool, as_json: bool) -> None:
 
     Raises: UserError
     """
-    summary.aborted(publish.abort(_found(folder).path, discard=discard), as_json=as_json)
+    outcome.aborted(publish.abort(_found(folder).path, discard=discard), as_json=as_json)
 
 
 def _found(folder: Path) -> project.Project:
