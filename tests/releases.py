@@ -5,9 +5,12 @@ next one brings. The releases that this repository has tags of come before all o
 """
 
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from .conftest import ROOT, checked_in
 from .templates import commit, git
@@ -82,6 +85,29 @@ RELEASES = (
 """Oldest first; the last is the working tree."""
 
 FIRST = "v90.1.0"
+
+FIRST_COMMIT = "49c24cfcc9118cfa173711f6e1004bfe3f95db2b"
+"""The first commit whose repositories start after an update. It may be a later one until 0.1; a
+change that needs that breaks what owners have, and the changelog says so."""
+
+
+def clone(folder: Path, stops: int) -> list[str]:
+    """Clone this repository into `folder`, its branch `main` as the working tree is.
+
+    Returns: the first commit, and as many between it and `main`.
+    """
+    if subprocess.run(["git", "cat-file", "-e", FIRST_COMMIT], cwd=ROOT, check=False).returncode:
+        pytest.skip(f"this clone has no commit {FIRST_COMMIT}: git fetch --unshallow")
+    git(ROOT, "clone", "--quiet", "--no-tags", str(ROOT), str(folder))
+    since = git(folder, "rev-list", "--reverse", f"{FIRST_COMMIT}..HEAD", "--", *KEPT).splitlines()
+    git(folder, "checkout", "--quiet", "-B", "main")
+    for name in git(folder, "ls-files").splitlines():
+        (folder / name).unlink()
+    commit(_write(folder, _files(ROOT, checked_in())), {})
+    return [
+        FIRST_COMMIT,
+        *(since[len(since) * stop // (stops + 1)] for stop in range(1, stops + 1)),
+    ]
 
 
 def build(folder: Path) -> list[str]:

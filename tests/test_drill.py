@@ -105,12 +105,37 @@ def test_its_own_tests_pass_after_the_longest_way(updated: Updated, full: Agent,
     project, _, told = updated(releases.FIRST, kind)
     drill.merge(project, told["conflicts"])
     commit(project, {})
+    ran = owner_runs(full, project, "-m", "pytest", *TESTS, "-qx", "-p", "no:cacheprovider")
+    assert ran.returncode == 0, ran.stdout[-4000:]
+
+
+@pytest.mark.parametrize("stops", [0, 2])
+def test_who_started_at_a_real_commit_and_edited_nothing_goes_on(
+    full: Agent, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stops: int
+) -> None:
+    template, project = tmp_path / "template", tmp_path / "my-agent"
+    commits = releases.clone(template, stops)
+    monkeypatch.setattr(source, "_CHECKOUT", template)
+    git(template, "checkout", "--quiet", commits[0])
+    assert run("my-agent", "--yes", "--no-install").code == 0
+    for state in (*commits[1:], "main"):
+        git(template, "checkout", "--quiet", state)
+        ran = run("update", "--project", str(project), "--no-install")
+        assert ran.code == 0, ran.err
+        commit(project, {})
+    start = "from agent.engine.main import main; main()"
+    assert "ok   app.py\n" in owner_runs(full, project, "-c", start, "doctor").stdout
+    ran = owner_runs(full, project, "-m", "pytest", "tests", "-qx", "-p", "no:cacheprovider")
+    assert ran.returncode == 0, ran.stdout[-4000:]
+
+
+def owner_runs(full: Agent, project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a project, with what another agent has installed."""
     environment = os.environ | {"PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"}
-    ran = subprocess.run(
-        [full.path / ".venv/bin/python", "-m", "pytest", *TESTS, "-qx", "-p", "no:cacheprovider"],
+    return subprocess.run(
+        [full.path / ".venv/bin/python", *arguments],
         cwd=project, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert ran.returncode == 0, ran.stdout[-4000:]
 
 
 def arrived(diff: str) -> dict[str, list[str]]:
