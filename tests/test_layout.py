@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from create_12_factor_agent import catalog, change, engine, project, publish
+from create_12_factor_agent import changelog as news
 from create_12_factor_agent.history import History
 from create_12_factor_agent.state import State
 
@@ -347,17 +348,23 @@ def test_an_owner_who_replaced_the_sample_updates_as_if_there_had_been_none(
 
 
 def gone(released: Iterable[str], template: Iterable[str], changelog: str) -> list[str]:
-    """Return the paths that are no more and that no `### Removed` of the changelog names."""
+    """Return the paths that are no more, and that the changelog calls neither removed nor moved."""
     told = "".join(re.findall(r"^### Removed\n(.*?)(?=^#|\Z)", changelog, re.DOTALL | re.MULTILINE))
+    moves = news.moves("", changelog)
     now, then = (
         {path.removeprefix("template/").removesuffix(".jinja") for path in paths}
         for paths in (template, released)
     )
-    return sorted(path for path in then - now if f"`{path}`" not in told)
+    left = {path for path in then - now if f"`{path}`" not in told}
+    return sorted(path for path in left if not any(is_moved(path, move) for move in moves))
+
+
+def is_moved(path: str, move: str) -> bool:
+    return path == move or (move.endswith("/") and path.startswith(move))
 
 
 def test_nothing_that_was_released_goes_away_or_is_renamed_without_a_word() -> None:
-    """An owner's edits of a file go with it: Copier says nothing."""
+    """An owner's edits would go with the file."""
     tags = git(ROOT, "tag", "--list", "v*", "--sort=-version:refname").split()
     if not tags:
         pytest.skip("nothing was released yet")
@@ -374,6 +381,8 @@ def test_nothing_that_was_released_goes_away_or_is_renamed_without_a_word() -> N
         ("### Removed\n\n- `src/agent/old.py`: it is `new.py` now.\n", ["compose.yaml"]),
         ("### Removed\n\n- `compose.yaml`\n\n## v1\n\n- `src/agent/old.py`\n",
          ["src/agent/old.py"]),
+        ("## 2\n\n- moved: `src/agent/old.py` → `new.py`\n", ["compose.yaml"]),
+        ("## 2\n\n- moved: `src/agent/` → `src/`\n", ["compose.yaml"]),
     ],
 )  # fmt: skip
 def test_a_path_is_gone_until_the_changelog_names_it(changelog: str, missing: list[str]) -> None:
