@@ -113,7 +113,17 @@ def test_its_links_lead_somewhere(document: Path) -> None:
 def test_the_flags_and_files_it_names_exist(document: Path, help_: str) -> None:
     text = document.read_text()
     others = {"--from", "--trust", "--theirs", "--ours", "--force", "--defaults"}
-    others |= {"--random", "--seed", "--all", "--cached", "--agent", "--for-thread"}
+    others |= {
+        "--random",
+        "--seed",
+        "--all",
+        "--cached",
+        "--reject",
+        "--tags",
+        "--unshallow",
+        "--agent",
+        "--for-thread",
+    }
     others |= {"--rated", "--model", "--prompt"}  # of an agent
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in help_, flag
