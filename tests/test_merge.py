@@ -162,13 +162,13 @@ def test_a_part_that_goes_is_not_taken_for_one_that_comes(
     project: Path, template: Path, run: Run
 ) -> None:
     adapters = f"template/{ENGINE}/llms"
-    commit(template, {f"{adapters}/openai.py": TEXT, f"{adapters}/anthropic.py": TEXT}, "v0.2.0")
+    commit(template, {f"{adapters}/openai.py": TEXT}, "v0.2.0")
     assert update(run)[0] == 0
     commit(project, {OPENAI: MINE})
-    assert run("add", "anthropic", "--no-install").code == 0
-    commit(project, {})
-    assert run("remove", "openai", "--no-install", "--yes").code == 0
-    assert (project / f"{ENGINE}/llms/anthropic.py").read_text() == TEXT
+    commit(template, {f"{adapters}/openai.py": None, f"{adapters}/alike.py": TEXT}, "v0.3.0")
+    code, done = update(run)
+    assert (code, left(done)) == (3, {"lost": [OPENAI]})
+    assert (project / f"{ENGINE}/llms/alike.py").read_text() == TEXT
 
 
 def moved(template: Path, *moves: tuple[str, str]) -> None:
@@ -236,20 +236,21 @@ def test_a_repository_may_use_sha_256(project: Path, template: Path, run: Run) -
     assert f"UU {OPENAI}" in git(project, "status", "--short")
 
 
-def test_hooks_and_signatures_are_not_asked(project: Path, template: Path, tmp_path: Path) -> None:
-    commit(project, {LOOP: MINE})
+def test_no_hook_runs_and_nothing_is_signed(project: Path, template: Path, tmp_path: Path) -> None:
+    commit(project, {LOOP: MINE, OPENAI: "# mine\n"})
     for name in ("post-index-change", "pre-merge-commit", "post-checkout", "pre-commit"):
         hook = project / ".git/hooks" / name
         hook.parent.mkdir(exist_ok=True)
-        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\nexit 1\n")
         hook.chmod(0o755)
     settings = tmp_path / "settings"
     for name, value in (("commit.gpgSign", "true"), ("gpg.program", "false")):
         git(project, "config", "--file", str(settings), name, value)
-    commit(template, {f"template/{LOOP}": FIXED}, "v0.2.0")
+    commit(template, {f"template/{LOOP}": FIXED, f"template/{OPENAI}": "# theirs\n"}, "v0.2.0")
     ran = program("update", "--no-install", cwd=project, GIT_CONFIG_GLOBAL=str(settings))
-    assert ran.returncode == 0, ran.stderr
+    assert ran.returncode == 3, ran.stderr
     assert (project / LOOP).read_text() == BOTH
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_linked_worktree_is_updated_alone(

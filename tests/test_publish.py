@@ -228,6 +228,11 @@ def test_a_change_that_was_killed_is_found_by_every_command(
     assert "ok   changes" in run("doctor").out
 
 
+def test_a_change_that_was_killed_is_not_stamped(behind: Path, template: Path) -> None:
+    killed(behind, template, "before(publish, '_write_index', kill)")
+    assert "_commit: v0.1.0\n" in (behind / ".copier-answers.yml").read_text()
+
+
 def test_an_edit_made_after_a_kill_is_not_lost(behind: Path, template: Path, run: Run) -> None:
     killed(behind, template, "before(publish, '_remove', kill)")
     write(behind, {"docs/new.md": "mine", "src/agent/engine/loop.py": "mine"})

@@ -29,7 +29,7 @@ def changed(done: Change, notes: Iterable[str], *, dry_run: bool, as_json: bool)
     way = done.before if done.before == done.after else f"{done.before} to {done.after}"
     say(f"{verb} {_count(done.files)} ({way}).", style="bold")
     list_news(done.news)
-    listed("The change went to the file that you renamed:", _pairs(done.followed))
+    listed("Arrived under the names that you gave them:", _pairs(done.followed))
     _left(done)
     listed(f"New files of the sample, which is yours (see one: {DIFF}):", done.offered)
     listed("New settings for .env (from .env.example):", done.needs)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from textwrap import indent
 
 from . import source
 from .change import diff
@@ -86,7 +87,7 @@ def findings(found: Iterable[Finding], *, as_json: bool) -> None:
     for finding in found:
         data(f"{marks[finding.state]} {finding.what}: {finding.detail}")
         if finding.state != "good" and finding.hint:
-            data(f"     {finding.hint}")
+            data(indent(finding.hint, " " * 5))
 
 
 def _places(followed: Followed | None) -> dict[str, str]:
