@@ -120,8 +120,8 @@ def test_who_started_at_a_real_commit_and_edited_nothing_goes_on(
     assert run("my-agent", "--yes", "--no-install").code == 0
     for state in (*commits[1:], "main"):
         git(template, "checkout", "--quiet", state)
-        ran = run("update", "--project", str(project), "--no-install")
-        assert ran.code == 0, ran.err
+        updated = run("update", "--project", str(project), "--no-install")
+        assert updated.code == 0, updated.err
         commit(project, {})
     start = "from agent.engine.main import main; main()"
     assert "ok   app.py\n" in owner_runs(full, project, "-c", start, "doctor").stdout

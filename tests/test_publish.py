@@ -167,6 +167,19 @@ def test_a_file_that_git_was_told_to_ignore_is_not_overwritten(behind: Path, run
     assert looks(behind) == before
 
 
+def test_a_file_outside_of_a_sparse_checkout_is_named(behind: Path, run: Run) -> None:
+    git(behind, "sparse-checkout", "set", "docs")
+    before = looks(behind)
+    ran = change(run)
+    assert (ran.code, looks(behind)) == (1, before)
+    assert "src/agent/engine/llms/openai.py is outside of your sparse checkout" in ran.err
+
+
+def test_a_new_file_that_git_ignores_is_named(behind: Path, run: Run) -> None:
+    commit(behind, {".gitignore": "docs/\n"})
+    assert "Note: git ignores docs/new.md: add it with git add --force." in change(run).err
+
+
 def test_two_changes_do_not_run_at_once(behind: Path, run: Run) -> None:
     before = looks(behind)
     with journal.held(behind):
@@ -284,6 +297,20 @@ def test_a_change_is_undone_until_it_is_committed(behind: Path, run: Run) -> Non
     ran = run("update", "--abort")
     assert ran.code == 2
     assert "There is no change to undo" in ran.err
+
+
+def test_neighbours_neither_commit_nor_undo_a_change(outer: Path, run: Run) -> None:
+    assert run("../yours", "--yes", "--no-install").code == 0
+    git(outer, "commit", "--quiet", "--message", "Elsewhere")
+    before = looks(outer)
+    assert change(run).code == 3
+    ran = run("update", "--abort", "--project", "../yours")
+    assert ran.code == 2
+    assert "There is no change to undo" in ran.err
+    again = git(outer, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "Elsewhere again")
+    git(outer, "update-ref", "HEAD", again)
+    assert run("update", "--abort").code == 0
+    assert looks(outer) == before
 
 
 def test_edits_made_since_are_undone_only_on_request(behind: Path, run: Run) -> None:

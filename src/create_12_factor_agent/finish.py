@@ -6,6 +6,7 @@ Conveniences: a tool that is missing or fails leaves a note saying what to do, n
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import git, source
@@ -32,6 +33,14 @@ def install(path: Path) -> str | None:
     if done.returncode:
         return f"uv sync failed; run it again. It said:\n{done.stderr.strip()}"
     return None
+
+
+def ignored(path: Path, names: Iterable[str]) -> str | None:
+    """Return a note if git ignores new files: `git add --all` would leave them out."""
+    feed = os.fsencode("".join(f"{name}\0" for name in names))
+    done = git.run(path, "check-ignore", "-z", "--stdin", feed=feed)
+    found = os.fsdecode(done.stdout).rstrip("\0").replace("\0", ", ")
+    return f"git ignores {found}: add it with git add --force." if found else None
 
 
 def init(path: Path) -> str | None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from . import git, temporary
 from .errors import UserError
@@ -78,6 +79,12 @@ class Journal:
             prefix = f"--prefix={self.folder / name}/"
             git.call(self.top, "checkout-index", "--all", "--quiet", prefix, env=self._on(tree))
 
+    def is_committed(self) -> bool:
+        """Return whether the last commit has one of the files otherwise than it was."""
+        done = git.run(self.top, "diff-tree", "-r", "--name-only", "-z", self.head, "HEAD")
+        changed = os.fsdecode(done.stdout).split("\0")
+        return done.returncode != 0 or not {*self.was, *self.becomes}.isdisjoint(changed)
+
     def edited(self) -> list[str]:
         """Return the files that are neither as they were nor as they become."""
         there = {name for name in {*self.was, *self.becomes} if os.path.lexists(self.top / name)}
@@ -109,8 +116,7 @@ def read(project: Path) -> Journal | None:
     for tree in ("was", "becomes"):
         facts[tree] = {name: Entry(*entry) for name, entry in facts[tree].items()}
     found = Journal(**facts | {"folder": folder, "top": top})
-    committed = found.is_done and found.head != git.call(top, "rev-parse", "HEAD")
-    return None if committed else found
+    return None if found.is_done and found.is_committed() else found
 
 
 @contextmanager
@@ -120,6 +126,7 @@ def held(project: Path) -> Iterator[Path]:
     Raises: UserError while there is one.
     """
     folder, _ = place(project)
+    folder.parent.mkdir(exist_ok=True)
     try:
         with temporary.locked(folder.with_name(folder.name + temporary.LOCK)):
             yield folder
@@ -128,10 +135,11 @@ def held(project: Path) -> Iterator[Path]:
 
 
 def place(project: Path) -> tuple[Path, Path]:
-    """Return the folder of the journal, and the top of the working tree."""
-    folder = git.call(project, "rev-parse", "--git-path", FOLDER)
-    top = git.call(project, "rev-parse", "--show-toplevel")
-    return (project / folder).resolve(), Path(top)
+    """Return the folder of the project's journal, and the top of the working tree."""
+    asked = ("--git-path", FOLDER, "--show-toplevel", "--show-prefix")
+    folder, top, prefix = git.call(project, "rev-parse", *asked).split("\n")
+    own = quote(prefix.rstrip("/"), safe="") or "top"
+    return (project / folder).resolve() / own, Path(top)
 
 
 def clear(folder: Path) -> None:

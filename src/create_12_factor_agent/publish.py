@@ -118,7 +118,12 @@ def _prepare(change: Journal, draft: Draft) -> None:
 
 
 def _check_free(change: Journal) -> None:
-    """Refuse to write over what is not in the last commit."""
+    """Refuse to write over what is not in the last commit, and what git does not look at."""
+    touched = {*change.was, *change.becomes}
+    for name in git.names(change.top, "ls-files", "-t", "-z"):
+        if name.startswith("S ") and name[2:] in touched:
+            problem = f"{name[2:]} is outside of your sparse checkout."
+            raise UserError(problem, "Bring it back first: git sparse-checkout disable")
     for name in sorted({*change.was} - change.matching(change.was)):
         shown = f"git update-index --no-assume-unchanged {shlex.quote(name)}"
         problem = f"{name} is not as in your last commit."

@@ -72,6 +72,9 @@ def _lock(file: Path) -> int:
             import fcntl
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The one that had it may have removed this file, and a third made another.
+            if not os.path.samestat(os.fstat(handle), file.lstat()):
+                raise BlockingIOError
     except OSError as error:
         os.close(handle)
         raise BlockingIOError(f"{file} is locked.") from error

@@ -65,7 +65,7 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: st
                 publish.publish(owned.path, draft)
     except KeyboardInterrupt:
         raise UserError("Stopped.", "Nothing was changed.", code=STOPPED) from None
-    notes = [] if wanted.dry_run else _install(owned.path, done, wanted)
+    notes = [] if wanted.dry_run else _finish(owned.path, done, wanted)
     outcome.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
     left = done.conflicts or done.missed or (done.lost and choose is None)
     if left and not wanted.dry_run:
@@ -137,15 +137,17 @@ def _confirm(risks: list[tuple[str, str]], wanted: Wanted) -> None:
             raise UserError("Stopped.", "Nothing was changed.")
 
 
-def _install(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
-    if not wanted.install:
-        return []
-    if "pyproject.toml" in done.conflicts:
-        return ["pyproject.toml is to be merged: run `uv sync` then."]
-    try:
-        with report.busy("Installing what it needs (uv sync)"):
-            note = finish.install(path)
-    except KeyboardInterrupt:
-        left = "Run `uv sync`, then: git add --all, git diff --cached, git commit"
-        raise UserError("Stopped after the change was made.", left, code=STOPPED) from None
-    return [note] if note else []
+def _finish(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
+    """Install what is needed; return what did not work, and what is easily overlooked."""
+    notes = [finish.ignored(path, done.files)]
+    if wanted.install and "pyproject.toml" in done.conflicts:
+        notes.append("Merge pyproject.toml, then run: uv sync")
+    elif wanted.install:
+        try:
+            with report.busy("Installing what it needs (uv sync)"):
+                notes.append(finish.install(path))
+        except KeyboardInterrupt:
+            left = "Run `uv sync`, then: git add --all, git diff --cached, git commit"
+            problem = "Stopped after the change was made."
+            raise UserError(problem, left, code=STOPPED) from None
+    return [note for note in notes if note]
