@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 import time
+import tracemalloc
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import given, strategies
 
 from agent.engine import email
+from agent.engine.email import providers
 from agent.engine.email.head import MAX_MAIL
 from agent.engine.email.imap import ImapBox
 from agent.engine.email.intake import Intake
@@ -251,3 +254,34 @@ def test_an_incomplete_provider_is_misconfigured(
     monkeypatch.setenv(name, value)
     with pytest.raises(Misconfigured, match=says):
         email.serve(App(ports, runner))
+
+
+@given(strategies.binary(max_size=40), strategies.integers(3, 9))
+def test_a_value_is_decoded_whole_however_it_is_cut(held: bytes, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(providers, "PIECE", piece)
+        assert providers._unescape(quote_plus(held).encode()) == held
+
+
+async def test_a_stranger_s_mail_is_not_decoded(
+    provider: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def count(held: bytes) -> bytes:
+        decoded.append(len(held))
+        return held
+
+    monkeypatch.setattr(providers, "_unescape", count)
+    form = build_form(sign_form(b"") | {"signature": b"0" * 64, "body-mime": b"A" * 100_000})
+    assert (await provider.post(MAILGUN, **form)).status_code == 401
+    assert max(decoded) < providers.MAX_SHORT
+
+
+def test_decoding_takes_no_more_memory_than_the_mail() -> None:
+    held = b"%41" * 1_000_000
+    tracemalloc.start()
+    assert providers._unescape(held) == b"A" * 1_000_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2 * len(held)

@@ -68,7 +68,6 @@ OF_NO_THREAD = {
     ("GET", "/readyz"),
     ("GET", "/openapi.json"),
     ("GET", "/docs"),
-    ("GET", "/docs/oauth2-redirect"),
     ("GET", "/static"),
 }
 

@@ -13,7 +13,6 @@ import httpx2
 import pytest
 
 from agent.engine import Call
-from agent.engine.http.problems import MAX_BODY
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Tokens
 from agent.engine.log.errors import Misconfigured
@@ -28,7 +27,7 @@ from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.sqlite import SqliteStore
 from agent.engine.webhook import serve
 from agent.engine.webhook.channel import Receiver, WebhookChannel
-from agent.engine.webhook.routes import verify_delivery
+from agent.engine.webhook.routes import MAX_PAYLOAD, verify_delivery
 
 from ..conftest import Clock
 from ..domain import (
@@ -294,7 +293,7 @@ DEEP = b'{"a":' * 100_000
         ("github", change(sign_github(b"a=1"), content_type="application/x-www-form-urlencoded"),
          415, "application/json"),
         ("crm", change(SIGNED, content_type="multipart/form-data; boundary=x"), 415, "a form"),
-        ("crm", sign_standard(b" " * (MAX_BODY + 1)), 413, "bytes"),
+        ("crm", sign_standard(b" " * (MAX_PAYLOAD + 1)), 413, "bytes"),
         ("crm", change(SIGNED, content_length="-1"), 413, "bytes"),
         ("crm", sign_standard(b"{"), 400, "not JSON"),
         ("crm", sign_standard(b""), 400, "not JSON"),
@@ -326,6 +325,11 @@ async def test_a_request_that_cannot_be_used_is_refused_with_the_reason(
     assert runner.woken == []
 
 
+async def test_a_push_with_many_commits_is_taken(there: Sender) -> None:
+    push = {**COMMENT, "commits": [{"message": "x" * 1_000}] * 3_000}
+    assert (await send(there, "github", sign_github(push))).status_code == 202
+
+
 async def test_an_endless_body_is_read_up_to_the_limit(there: Sender) -> None:
     sent = 0
 
@@ -337,7 +341,7 @@ async def test_an_endless_body_is_read_up_to_the_limit(there: Sender) -> None:
 
     answer = await there.post("/webhooks/crm", content=endless(), headers=SIGNED()[1])
     assert answer.status_code == 413
-    assert sent * 100_000 <= MAX_BODY + 200_000
+    assert sent * 100_000 <= MAX_PAYLOAD + 200_000
 
 
 async def test_a_get_does_nothing(there: Sender) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.requests import ClientDisconnect
 
 from ..log.errors import (
     AgentError,
@@ -71,9 +71,9 @@ def describe_header() -> dict[str, Any]:
     return {"required": True, "schema": {"type": "string"}}
 
 
-def install(api: FastAPI, bodies: Mapping[str, int]) -> None:
-    """Give every error its status, in one place; `bodies` are paths that take longer ones."""
-    api.add_middleware(BodyLimit, bodies=bodies)
+def install(api: FastAPI) -> None:
+    """Give every error its status, in one place."""
+    api.add_exception_handler(ClientDisconnect, _answer_nobody)
     api.add_exception_handler(AgentError, _answer_agent_error)
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(405, _answer_not_allowed)
@@ -111,33 +111,10 @@ async def _answer_not_allowed(request: Request, error: Exception) -> JSONRespons
     return make_problem(405, f"this path does not take {request.method}", allowed)
 
 
+async def _answer_nobody(_: Request, error: Exception) -> Response:
+    """Say nothing to a client that left before its request was complete."""
+    return Response(status_code=400)
+
+
 async def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
     return make_problem(500, "something is broken here; the log of the server says what")
-
-
-class BodyLimit:
-    """Refuses a body that is too long before it is read, or as soon as that is known."""
-
-    def __init__(self, api: ASGIApp, bodies: Mapping[str, int]) -> None:
-        self._api = api
-        self._bodies = bodies
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self._api(scope, receive, send)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        left = limit = self._bodies.get(path, MAX_BODY)
-        too_long = f"The body has more than {limit} bytes."
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > limit:
-            return await make_problem(413, too_long)(scope, receive, send)
-
-        async def counted() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise HTTPException(413, too_long)
-            return message
-
-        await self._api(scope, counted, send)

@@ -17,12 +17,25 @@ from ..redaction import redact_event
 from . import views, wire
 from .pages import get_root
 from .problems import describe_header, document_errors
-from .service import Actor, Delivery, LastEventId, Loaded, Running, Service, authenticate
+from .service import (
+    Actor,
+    Delivery,
+    LastEventId,
+    Loaded,
+    Running,
+    Service,
+    TokenRoute,
+    authenticate,
+)
 from .stream import stream_events
 
 SOURCE = "http"
 
-router = APIRouter(dependencies=[Depends(authenticate)], responses=document_errors(401, 422, 503))
+router = APIRouter(
+    route_class=TokenRoute,
+    dependencies=[Depends(authenticate)],
+    responses=document_errors(401, 422, 503),
+)
 
 Wait = Annotated[int, Path(ge=1, description="The `wait` of one of `GET /waits`.")]
 Seq = Annotated[int, Path(ge=1, description="The `seq` of an event.")]

@@ -18,7 +18,15 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from ..log.errors import AgentError, Misconfigured
 from ..runners.app import App, Work
 from ..settings import optional
-from . import metrics, pages, problems, routes, sessions, waits
+from . import metrics, pages, problems, reference, routes, sessions, waits
+from .bodies import BodyLimit
+from .connections import (
+    ACCEPTED,
+    drop_repeated,
+    find_most_connections,
+    lengthen_queue,
+    limit_connections,
+)
 from .problems import Problem, document_errors
 from .service import Running, Service, Tokens
 
@@ -60,15 +68,16 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
 
     # No redirects for a trailing slash: they would lead to the host in the caller's `Host` header.
     api = FastAPI(
-        title="Agent", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,
+        title="Agent", description=_DESCRIPTION, lifespan=lifespan, docs_url=None, redoc_url=None,
         redirect_slashes=False,
     )  # fmt: skip
     api.state.service = service
     longer = {path: most for one in opened for path, most in one.bodies.items()}
-    problems.install(api, {"/login": MAX_LOGIN, **longer})
+    api.add_middleware(BodyLimit, bodies={"/login": MAX_LOGIN, **longer})
+    problems.install(api)
     pages.install(api)
     metrics.install(api)
-    for router in (routes.router, sessions.router, waits.router):
+    for router in (routes.router, sessions.router, waits.router, reference.router):
         api.include_router(router)
     for served in opened:
         if served.router:
@@ -124,6 +133,11 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in (each for server in self.servers for each in server.sockets):
+            lengthen_queue(listener)
+
     async def on_tick(self, counter: int) -> bool:
         return bool(self._service.failure) or await super().on_tick(counter)
 
@@ -154,9 +168,12 @@ async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
         host,
         port,
         root_path=_read_root(),
+        http=limit_connections(find_most_connections()),
+        backlog=ACCEPTED,
         timeout_graceful_shutdown=DRAIN_S,
         log_config=None,
     )
+    logging.getLogger("uvicorn.error").addFilter(drop_repeated())
     await _Server(config, service).serve()
     if service.failure:
         raise service.failure

@@ -6,14 +6,15 @@ tokens, so that they can be changed without a gap.
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from itertools import pairwise
-from typing import Annotated, Self, cast
+from typing import Annotated, Any, Self, cast
 
-from fastapi import Depends, Header, HTTPException, Request
+from fastapi import Depends, Header, HTTPException, Request, Response
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ..log.errors import Forgotten, Misconfigured, ThreadNotFound
@@ -121,6 +122,19 @@ def authenticate(
 
 
 Actor = Annotated[str, Depends(authenticate)]
+
+
+class TokenRoute(APIRoute):
+    """A route for programs, which looks at the token before it reads the body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handled(request: Request) -> Response:
+            authenticate(get_service(request), await bearer(request))
+            return await handle(request)
+
+        return handled
 
 
 def _name_delivery(

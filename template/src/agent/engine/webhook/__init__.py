@@ -35,6 +35,7 @@ def serve(app: App) -> Served | None:
             raise Misconfigured(
                 f"{str(locate_file())!r}, {wrong}, only {', '.join(app.ports.agents)}"
             )
-    from .routes import Webhooks  # FastAPI would slow down every other command
+    from .routes import MAX_PAYLOAD, Webhooks  # FastAPI would slow down every other command
 
-    return Served(router=Webhooks(app, found).build_router())
+    bodies = {f"/webhooks/{name}": MAX_PAYLOAD for name in found}
+    return Served(router=Webhooks(app, found).build_router(), bodies=bodies)

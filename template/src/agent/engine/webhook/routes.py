@@ -4,6 +4,7 @@ Requests are refused in this order: an unknown source, a form, a body that is to
 signature. Only then is the body parsed.
 """
 
+import asyncio
 import hmac
 import json
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,8 @@ from .secrets import Scheme, read_secrets
 from .sources import Source
 
 SOURCE = "webhook"
+MAX_PAYLOAD = 25_000_000
+"""Bytes; GitHub's own limit: https://docs.github.com/webhooks."""
 MAX_NAME = 255
 MAX_ID = 255
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
@@ -53,7 +56,7 @@ class Webhooks:
             raise HTTPException(415, "This is a form. Let the sender use application/json.")
         body, source = await request.body(), self._sources[name]
         signed = verify_delivery(source.scheme, self._secrets[name], request.headers, body)
-        payload = _parse_body(body)
+        payload = await asyncio.to_thread(_parse_body, body)
         if request.headers.get("x-github-event") == "ping":
             return {"ignored": "a ping; the signature is valid"}
         if not fits(source.when, payload):

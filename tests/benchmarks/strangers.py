@@ -1,0 +1,153 @@
+"""Measure what an agent still does for its people while 2,000 strangers try to stop it.
+
+From the repository: `uv run python -m tests.benchmarks.strangers FOLDER`, where FOLDER is an agent
+with all parts and its environment. The server may open 1,024 files.
+"""
+
+import asyncio
+import os
+import random
+import re
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx2
+
+TOKEN = "a0b1c2d3e4f5a6b7c8d90e1f2a3b4c5d"
+SECONDS = float(os.environ.get("SECONDS", "30"))
+STRANGERS = 2_000
+PAUSE_S = 5.0
+"""Between two attempts of one stranger, on average."""
+MAILGUN = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
+
+
+async def hold(port: int, sent: bytes, drip: bytes = b"") -> None:
+    """Send a part of a request, then a byte a second."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(sent)
+        for _ in range(20):
+            await asyncio.sleep(1)
+            writer.write(drip or b"a")
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+async def post(port: int, path: bytes, size: int, kind: bytes, unit: bytes) -> None:
+    """Send a whole body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        head = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % (path, kind, size))
+        piece = unit * (65_536 // len(unit))
+        for start in range(0, size, len(piece)):
+            writer.write(piece[: size - start])
+            await writer.drain()
+        await reader.read(1_000)
+    finally:
+        writer.close()
+
+
+FORM, JSON = b"application/x-www-form-urlencoded", b"application/json"
+HEAD = b"POST /login HTTP/1.1\r\nHost: a\r\n"
+KINDS: list[Callable[[int], Awaitable[None]]] = [
+    lambda port: hold(port, b""),
+    lambda port: hold(port, HEAD),
+    lambda port: hold(port, b"\x00\xff" * 100),
+    lambda port: hold(port, HEAD + b"Content-Length: 8000\r\n\r\n"),
+    lambda port: hold(port, b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"),
+    lambda port: post(port, b"/login", 1_000_000, FORM, b"token=x&"),
+    lambda port: post(port, b"/email/mailgun/mime", 25_000_000, FORM, b"%41"),
+    lambda port: post(port, b"/threads", 1_000_000, JSON, b"["),
+    lambda port: post(port, b"/webhooks/github", 25_000_000, JSON, b"["),
+]
+
+
+CHOSEN = [KINDS[int(each)] for each in os.environ.get("KINDS", "").split(",") if each] or KINDS
+
+
+async def pester(port: int, number: int, until: float) -> None:
+    act = CHOSEN[number % len(CHOSEN)]
+    while time.monotonic() < until:
+        with suppress(OSError, TimeoutError, EOFError):
+            async with asyncio.timeout(30):
+                await act(port)
+        await asyncio.sleep(PAUSE_S * random.random() * 2)  # noqa: S311
+
+
+async def ask(base: str, path: str, until: float) -> list[float]:
+    """Return the seconds of one request after another; a failure counts as ten."""
+    took = []
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    while time.monotonic() < until:
+        start = time.monotonic()
+        try:
+            async with httpx2.AsyncClient(base_url=base, headers=headers, timeout=10) as client:
+                ok = (await client.get(path)).status_code == 200
+        except httpx2.HTTPError:
+            ok = False
+        took.append(time.monotonic() - start if ok else 10.0)
+        await asyncio.sleep(0.1)
+    return took
+
+
+def memory_mb(pid: int) -> float:
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
+
+
+async def main(agent: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {
+            "API_TOKENS": f"ana:{TOKEN}", "MODEL": "openai:none", "OPENAI_API_KEY": "none",
+            "SQLITE_PATH": f"{folder}/threads.db", "EMAIL_MAILGUN_KEY": MAILGUN,
+            "EMAIL_FROM": "agent@example.org", "EMAIL_SMTP_URL": "smtp://localhost",
+            "EMAIL_SECRET": "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "EMAIL_AUTHSERV_ID": "mx.example",
+            "GITHUB_WEBHOOK_SECRET": "x" * 40, "WEBHOOKS_FILE": f"{folder}/webhooks.toml",
+        }  # fmt: skip
+        source = '[github]\nscheme = "github"\nsecret = "GITHUB_WEBHOOK_SECRET"\n'
+        source += 'conversation = "{ref}"\ntext = "{ref}"\n'
+        Path(folder, "webhooks.toml").write_text(source)
+        log = Path(folder, "log")
+        with log.open("wb") as file:
+            server = await asyncio.create_subprocess_exec(
+                str(agent / ".venv/bin/agent"), "serve", "--port", "0",
+                cwd=agent, env=environment, stderr=file,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)),
+            )  # fmt: skip
+        while not (found := re.search(r"running on (http://\S+?:(\d+))", log.read_text())):
+            await asyncio.sleep(0.1)
+            assert server.returncode is None, log.read_text()
+        base, port = found[1], int(found[2])
+        quiet = memory_mb(server.pid)
+        until = time.monotonic() + SECONDS
+        strangers = [asyncio.create_task(pester(port, each, until)) for each in range(STRANGERS)]
+        await asyncio.sleep(2)
+        paths = ("/healthz", "/threads")
+        asked = await asyncio.gather(*(ask(base, path, until) for path in paths))
+        for path, took in zip(paths, asked, strict=True):
+            worst, middle = max(took) * 1_000, statistics.median(took) * 1_000
+            late = sum(each > 0.25 for each in took)
+            print(f"{path}: {len(took)} asked, median {middle:.0f} ms, worst {worst:.0f} ms, {late} over 250 ms")
+        print(f"memory: {quiet:.0f} MB before, {memory_mb(server.pid):.0f} MB at most")
+        text = log.read_text()
+        tracebacks = text.count("Traceback")
+        print(f"log: {len(text) / 1e6:.2f} MB, {tracebacks} tracebacks")
+        for task in strangers:
+            task.cancel()
+        server.terminate()
+        await server.wait()
+        if tracebacks:
+            print(text[text.index("Traceback") - 200 :][:3_000])
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8_192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    asyncio.run(main(Path(sys.argv[1])))
