@@ -6,7 +6,9 @@ import json
 import os
 import re
 import signal
+import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import time
@@ -293,6 +295,31 @@ def test_an_open_stream_does_not_hold_up_sigterm(serve: Callable[[], Server]) ->
             assert list(lines)[-1] == ""  # the stream ended as it should, not in the middle
             assert running.wait() == 0
     assert "Traceback" not in running.said
+
+
+@server
+def test_a_client_that_leaves_is_not_logged_as_an_error(serve: Callable[[], Server]) -> None:
+    running = serve()
+    with running.caller() as ana:
+        thread_id = launch(ana)
+        follow(ana, thread_id, "paused")
+        port, token = ana.base_url.port, bearer("ana")["Authorization"]
+        half = "Content-Length: 50\r\nContent-Type: {}\r\n\r\n{{"
+        for request, more in (
+            (f"GET /threads/{thread_id}/events", "\r\n"),
+            ("POST /threads", "Idempotency-Key: k\r\n" + half.format("application/json")),
+            ("POST /login", half.format("application/x-www-form-urlencoded")),
+        ):
+            with socket.create_connection(("127.0.0.1", port)) as left:
+                head = f"{request} HTTP/1.1\r\nHost: a\r\nAuthorization: {token}\r\n"
+                left.sendall(head.encode() + more.encode())
+                time.sleep(0.2)
+                # Leave with a reset, as a process that is killed does.
+                left.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        launch(ana)
+    assert running.stop() == 0
+    assert "Traceback" not in running.said
+    assert "ERROR" not in running.said
 
 
 @server
