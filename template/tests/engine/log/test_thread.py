@@ -434,6 +434,19 @@ def test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it(
     assert make_thread(*log, make_delivery(4)).state.outbox == ()
 
 
+@pytest.mark.parametrize(("shown", "outbox"), [(RECEIPT, (3,)), ({}, ())])
+def test_a_wait_that_is_closed_while_it_is_sent_is_closed_for_those_who_see_it(
+    shown: dict[str, Any], outbox: tuple[int, ...]
+) -> None:
+    log = [make_message(), make_pause("limit"), make_answer(2, "stop"), make_delivery(2, **shown)]
+    assert make_thread(*log).state.outbox == outbox
+    assert make_thread(*log, make_delivery(3), make_delivery(2, **shown)).state.outbox == ()
+    assert (
+        make_thread(*log[:3], make_event("forked", "bob", thread="t", seq=3), log[3]).state.outbox
+        == ()
+    )
+
+
 def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> None:
     log = [
         make_message(),
@@ -563,14 +576,18 @@ def test_a_fold_in_parts_is_the_fold_at_once_and_changes_no_event(thread: Thread
 def test_one_wait_is_open_at_a_time_and_only_it_its_end_and_that_of_all_are_in_the_outbox(
     thread: Thread,
 ) -> None:
-    state, closing = State(), set[int]()
+    state, closing, unseen = State(), set[int](), dict[int, int]()
     for each in thread.events:
         if each.type in ("paused", "step", "invalid_step", "finished", "compacted"):
             assert state.wait is None, f"event {each.seq} came while {state.wait} was open"
             assert state.ended is None, f"event {each.seq} came after the end"
-        shown, state = state.wait and state.wait.shown, reduce(state, each)
-        if shown and not state.wait:
+        wait, state = state.wait, reduce(state, each)
+        if wait and not state.wait and wait.shown:
             closing.add(each.seq)
+        elif wait and not state.wait:
+            unseen[wait.seq] = each.seq
+        if each.type == "delivered" and each.data["ref"] in unseen:
+            closing.add(unseen[each.data["ref"]])
         for ref in state.outbox:
             ends = thread.event(ref).type == "finished" or ref in closing
             assert ends or (state.wait and state.wait.seq == ref)

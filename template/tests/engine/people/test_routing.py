@@ -98,6 +98,10 @@ async def test_what_closes_a_wait_is_shown_where_the_wait_was() -> None:
     assert find_wait(thread, thread.events[-1]).seq == 2
     assert find_receipts(thread, thread.events[-1]) == {"email": [{"id": "<1@x>"}]}
     assert await shown_by(log) == {"email"}
+    answered_meanwhile = make_thread(*log[:2], log[3], log[2])
+    assert find_receipts(answered_meanwhile, answered_meanwhile.event(3)) == {
+        "email": [{"id": "<1@x>"}]
+    }
 
 
 async def test_a_channel_that_is_not_here_is_named() -> None:

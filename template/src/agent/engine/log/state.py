@@ -126,6 +126,8 @@ class State(NamedTuple):
     """Where its people are notified: `channel:address`."""
     step: OpenStep | None = None
     wait: OpenWait | None = None
+    closed: tuple[int, int] = (0, 0)
+    """The last wait that was closed before anybody was known to see it, and what closed it."""
     outbox: tuple[int, ...] = ()
     """Events that people have not been notified of yet."""
     steps: int = 0
@@ -153,6 +155,12 @@ class State(NamedTuple):
         sent = (event.seq,) if away and away != self.away else ()
         step, outbox = OpenStep(event.seq, event.data["call"]), (*self.outbox, *sent)
         return self._replace(step=step, steps=self.steps + 1, away=away, outbox=outbox)
+
+    def close_wait(self, wait: OpenWait, by: Event) -> "State":
+        """Let those who were shown a wait know what closed it, or remember it until they were."""
+        if wait.shown:
+            return self._replace(outbox=(*self.outbox, by.seq))
+        return self._replace(closed=(wait.seq, by.seq))
 
 
 def _read_time(at: str | None) -> datetime | None:

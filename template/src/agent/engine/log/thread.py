@@ -80,8 +80,7 @@ class Thread:
 def reduce(state: State, event: Event) -> State:
     """Return the state after `event`; who was shown a wait will be shown what closed it."""
     after = _add_people(_apply(state, event), event)
-    closed = state.wait and state.wait.shown and not after.wait
-    return after._replace(outbox=(*after.outbox, event.seq)) if closed else after
+    return after.close_wait(state.wait, event) if state.wait and not after.wait else after
 
 
 def _add_people(state: State, event: Event) -> State:
@@ -143,7 +142,8 @@ def _apply_end(state: State, event: Event) -> State:
             return _drop(state, ended="cancelled")
     wait = state.wait and state.wait._replace(shown=False)
     people = frozenset[str]()
-    return state._replace(owner=event.actor, reply_to="poll:", outbox=(), wait=wait, people=people)
+    fork = state._replace(outbox=(), wait=wait, closed=(0, 0))
+    return fork._replace(owner=event.actor, reply_to="poll:", people=people)
 
 
 def _apply_message(state: State, event: Event) -> State:
@@ -194,6 +194,8 @@ def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
 
 def _apply_delivery(state: State, ref: int, receipt: object) -> State:
     delivered = state._replace(outbox=_remove(state.outbox, ref))
+    if receipt and ref == state.closed[0]:  # it was closed while it was sent
+        return delivered._replace(outbox=(*delivered.outbox, state.closed[1]), closed=(0, 0))
     if receipt and delivered.wait and delivered.wait.seq == ref:
         return delivered._replace(wait=delivered.wait._replace(shown=True))
     return delivered

@@ -23,10 +23,10 @@ def find_closing(thread: Thread, wait: int) -> Event | None:
 
 def find_receipts(thread: Thread, event: Event) -> dict[str, list[Any]]:
     """Return the receipts of what people were sent about the wait that `event` closes, oldest
-    first, by channel."""
+    first, by channel. What was being sent at that moment has its receipt after `event`."""
     wait, receipts = find_wait(thread, event), dict[str, list[Any]]()
-    for past in thread.events[wait.seq : event.seq]:
-        if past.type == "delivered" and past.data["ref"] >= wait.seq:
+    for past in thread.events[wait.seq :]:
+        if past.type == "delivered" and wait.seq <= past.data["ref"] < event.seq:
             for name, receipt in (past.data.get("receipt") or {}).items():
                 receipts.setdefault(name, []).append(receipt)
     return receipts
