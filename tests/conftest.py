@@ -40,7 +40,7 @@ PROGRAM = (str(Path(sys.executable).with_name(source.NAME)),)
 RANDOM, SEED = "--random", "--seed"
 
 SHARED = ("test_matrix.py", "test_faults.py")
-LONGEST_FIRST = ("test_owner_docs.py", "test_drill.py", "test_layout.py", *SHARED)
+LONGEST_FIRST = ("test_owner_docs.py", "test_drill.py", "test_owners.py", "test_layout.py", *SHARED)
 
 FULL = {
     question.name: list(question.choices)

@@ -12,6 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 OURS = {
     "measure.py": "| `--help` |",
     "-m tests.benchmarks.drill": "| Another line length for all code. |",
+    "-m tests.benchmarks.owners --quick": "| variables |",
     "-m tests.benchmarks.capacity runs --latency 0.05 --waiting 10 --workers 1 --rounds 1":
         "| no commit waits for the disk: |",
     "-m tests.benchmarks.capacity memory": "A thread that waits takes",
