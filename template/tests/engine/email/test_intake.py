@@ -36,6 +36,7 @@ from ..domain import (
     store_thread,
 )
 from .conftest import ADDRESS, read_logs, write_mail
+from .forwards import FORWARDS, REPLIES
 from .mail_servers import SECRET, Outbox
 
 
@@ -160,7 +161,6 @@ async def test_a_megabyte_of_hostile_text_becomes_one_event(intake: Intake, port
         (write_mail(sender="eve@evil.example"), "may not write to this agent"),
         (write_mail(Auto_Submitted="auto-replied"), "automatic"),
         (write_mail(subject="", text="\n"), "has no text"),
-        (write_mail(subject="Re: Hi", text="> May I?\n", in_reply_to="<a@x>"), "has no text"),
     ],
 )
 async def test_an_ignored_mail_is_logged_and_starts_nothing(
@@ -170,6 +170,49 @@ async def test_an_ignored_mail_is_logged_and_starts_nothing(
     assert reason in await intake.take_mail(raw)
     assert reason in caplog.text
     assert await read_logs(ports) == []
+
+
+async def test_a_reply_that_only_quotes_its_conversation_is_ignored(intake: Intake) -> None:
+    await intake.take_mail(write_mail())
+    reply = write_mail("> hello\n", number=2, subject="Re: Hi", in_reply_to="<m1@x.example>")
+    assert "has no text" in await intake.take_mail(reply)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "VB: Prod",
+        "VS: Prod",
+        "[EXTERNAL] FW: Prod",
+        "EXT: FW: Prod",
+        "Re: FW: Prod",
+        "Re: Prod",
+        "",
+    ],
+)
+@pytest.mark.parametrize("own", ["please look\n\n", ""])
+async def test_a_forwarded_mail_is_read_whatever_its_subject_begins_with(
+    subject: str, own: str, intake: Intake, ports: Ports
+) -> None:
+    """Its References name the mail that was forwarded, which the agent does not have."""
+    text = FORWARDS["outlook sv"].replace("please look\n\n", own)
+    await intake.take_mail(write_mail(text, subject=subject, references="<prod@shop.example>"))
+    ((said,),) = await read_logs(ports)
+    assert said.startswith(f"ana: {own}")
+    assert "Från: Mia Jones <mia@shop.example>" in said
+    assert said.endswith("\n\nIt is down.")
+
+
+async def test_a_mail_forwarded_into_a_conversation_is_read_and_the_quoted_answer_is_not(
+    intake: Intake, ports: Ports
+) -> None:
+    await intake.take_mail(write_mail())
+    more = {"subject": "Re: Hi", "references": "<m1@x.example>"}
+    for number, text in enumerate([FORWARDS["gmail"], REPLIES["outlook"]], 2):
+        await intake.take_mail(write_mail(text, number=number, **more))
+    ((_, forwarded, reply),) = await read_logs(ports)
+    assert forwarded.endswith("\n\nIt is down.")
+    assert reply == "ana: please look"
 
 
 async def test_a_stranger_cannot_make_us_parse_a_mail(

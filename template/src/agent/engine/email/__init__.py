@@ -2,7 +2,7 @@
 
 head.py, body.py    what arrived: the headers first, then the text (html.py)
 senders.py          who may write, and whether it really was them (authentication.py)
-text.py             which words are the writer's own
+text.py             which words are the writer's own (blocks.py: where another mail begins)
 intake.py           the message that a mail becomes, and in which thread
 imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks

@@ -5,18 +5,20 @@ import logging
 from dataclasses import dataclass
 
 from ..log.errors import Forgotten, Refused, ThreadNotFound
+from ..log.thread import Thread
 from ..loop import api
 from ..loop.deletion import find_conversation
 from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
+from .blocks import Known
 from .body import read_body
 from .head import MAX_MAIL, BrokenMail, Head
 from .home import format_delivery, format_home, read_home
 from .letters import UNREAD
 from .senders import Senders, detect_robot
 from .stamp import Stamp
-from .text import extract_own_words, remove_signature
+from .text import extract_message
 
 MAX_MAILS = 100
 """In one thread; if more come, two machines are writing to each other."""
@@ -44,14 +46,16 @@ class Intake:
         thread_id = self._find_thread_id(head)
         reason = detect_robot(head, self.stamp) or self.senders.find_refusal(head)
         actor = resolve_person("email", head.sender)
-        reason = reason or await self._find_refusal(thread_id, actor)
-        text = "" if reason else await asyncio.to_thread(_compose_text, head, raw)
+        thread = None if reason else await self._find_thread(thread_id)
+        reason = reason or await self._find_refusal(thread, actor)
+        known = Known(self.stamp.address, self.stamp.name, seen=thread is not None)
+        text = "" if reason else await asyncio.to_thread(_compose_text, head, raw, known)
         if not text:
             reason = reason or "it has no text"
             log.info("ignored mail %s from %s: %s", head.id, head.sender, reason)
             return reason
         try:
-            thread = await api.launch(
+            launched = await api.launch(
                 self.app.ports,
                 thread_id,
                 text,
@@ -63,7 +67,7 @@ class Intake:
             )
         except Forgotten as forgotten:
             return str(forgotten)
-        self.app.runner.wake(thread.id)
+        self.app.runner.wake(launched.id)
         return ""
 
     def _find_thread_id(self, head: Head) -> str:
@@ -73,16 +77,21 @@ class Intake:
         root = (*head.references, head.id)[0]
         return ours[-1] if ours else api.name_thread("email", self.stamp.address, root)
 
-    async def _find_refusal(self, thread_id: str, person: str) -> str:
-        """Return why the thread takes no more mails, or none of this person; else ""."""
-        thread_id = await find_conversation(self.app.ports.store, thread_id)
+    async def _find_thread(self, thread_id: str) -> Thread | None:
+        """Return the thread of a conversation; None if there is none yet, or it was deleted."""
+        store = self.app.ports.store
         try:
-            thread = await self.app.ports.store.load(thread_id)
+            return await store.load(await find_conversation(store, thread_id))
         except ThreadNotFound:
+            return None
+
+    async def _find_refusal(self, thread: Thread | None, person: str) -> str:
+        """Return why the thread takes no more mails, or none of this person; else ""."""
+        if thread is None:
             return ""
         mails = sum(past.data.get("source") == "email" for past in thread.events)
         if mails >= MAX_MAILS:
-            return f"thread {thread_id} already has {mails} mails"
+            return f"thread {thread.id} already has {mails} mails"
         try:
             if read_home(thread) == ("", ""):  # it lives elsewhere, so a mail need not be its own
                 await check_reader(self.app.ports, thread, person)
@@ -92,13 +101,10 @@ class Intake:
         return ""
 
 
-def _compose_text(head: Head, raw: bytes) -> str:
+def _compose_text(head: Head, raw: bytes, known: Known) -> str:
     """Return the message: the subject if it is new, the text, and the names of attachments."""
-    text, names = read_body(raw)
-    if head.references:
-        parts = [extract_own_words(text, head.subject)]
-    else:
-        parts = [head.subject, remove_signature(text)]
+    (text, names), is_reply = read_body(raw), bool(head.references)
+    parts = ["" if is_reply else head.subject, extract_message(text, known, is_reply=is_reply)]
     if names:
         more = ["…"] if len(names) > MAX_NAMES else []
         parts.append(UNREAD.format(", ".join(names[:MAX_NAMES] + more)))

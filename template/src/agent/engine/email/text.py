@@ -7,6 +7,8 @@ such as "From: …" for quotes, and take quadratic time for hostile mails.
 
 import re
 
+from .blocks import Known, find_block
+
 _ATTRIBUTION = re.compile(
     r"(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{5,400}\b(?:wrote|schrieb|a écrit|escribió|"
     r"ha scritto|schreef|skrev|escreveu|napisał\S{0,6})\b.{0,200}:",
@@ -15,35 +17,29 @@ _ATTRIBUTION = re.compile(
 _BY_ADDRESS = re.compile(
     r".{5,300}<[^<>@\s]+@[^<>@\s]+>(?: wrote| schrieb| a écrit)?\s?:", re.IGNORECASE
 )
-_DIVIDER = re.compile(
-    r"\s*-{3,}\s*(?:Original Message|Original-Nachricht|Ursprüngliche Nachricht|"
-    r"Message d'origine|Mensaje original|Messaggio originale|Oorspronkelijk bericht)\s*-{3,}\s*",
-    re.IGNORECASE,
-)
-_HEADERS = (
-    ("From|Von|De|Da|Van|Från|Fra|Od", "first"),
-    ("Sent|Date|Gesendet|Datum|Envoyé|Enviado|Fecha|Inviato|Data|Verzonden|Skickat|Sendt", "when"),
-    ("Subject|Betreff|Objet|Asunto|Oggetto|Onderwerp|Ämne|Emne|Temat", "subject"),
-    ("To|An|À|Para|A|Aan|Till|Til|Do|Cc|Kopie", "other"),
-)
-_HEADER = re.compile(
-    r"[\s*]*(?:" + "|".join(f"(?P<{kind}>{names})" for names, kind in _HEADERS) + r")\s?:[\s*]*\S.*"
-)
 _SENT_FROM = re.compile(
     r"(?:Sent from (?:my|Outlook|Yahoo|Proton)|Get Outlook for|Von mein\w+ .{0,60} gesendet|"
     r"Gesendet (?:von|mit)|Envoyé (?:de mon|depuis)|Enviado desde|Inviato da).{0,80}",
     re.IGNORECASE,
 )
-_FORWARDS = re.compile(r"(?:fwd?|wg|tr|rv|i|doorst)\s?:", re.IGNORECASE)
 _LONG_LINE = 1_000
 
 
-def extract_own_words(text: str, subject: str) -> str:
-    """Return what the writer of a reply added; the whole text if they forward something."""
+def extract_message(text: str, known: Known, *, is_reply: bool) -> str:
+    """Return what the writer added, and the mail that they forward.
+
+    Nothing is history in a mail that is no reply, or that would say nothing without it where the
+    agent does not have what it quotes.
+    """
     lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
-    if not _FORWARDS.match(subject):
-        lines = _remove_quotes(lines)
-    return remove_signature("\n".join(lines))
+    block = find_block(lines, known)
+    place = block.place if block else len(lines)
+    own, forwarded = lines[:place], "\n".join(lines[place:]).strip()
+    if is_reply:
+        own = _remove_quotes(own)
+        forwarded = forwarded if block and block.forwarded else ""
+    said = "\n\n".join(filter(None, [remove_signature("\n".join(own)), forwarded]))
+    return said or ("" if known.seen else remove_signature("\n".join(lines)))
 
 
 def remove_signature(text: str) -> str:
@@ -60,14 +56,11 @@ def remove_signature(text: str) -> str:
 def _remove_quotes(lines: list[str]) -> list[str]:
     kept: list[str] = []
     for place, line in enumerate(lines):
-        if _matches(_DIVIDER, line) or _is_header_block(lines, place):
-            break
         if not line.startswith(">"):
             kept.append(line)
         elif place and not lines[place - 1].startswith(">"):
             _drop_attribution(kept)
-    else:
-        _drop_attribution(kept)
+    _drop_attribution(kept)
     while kept and not kept[-1].strip("_ "):
         kept.pop()
     return kept
@@ -82,22 +75,6 @@ def _drop_attribution(kept: list[str]) -> None:
         if end >= count and _matches(pattern, " ".join(kept[end - count : end])):
             del kept[end - count :]
             return
-
-
-def _is_header_block(lines: list[str], place: int) -> bool:
-    """Say whether the headers of a quoted mail start here, as Outlook writes them."""
-    first = _classify_header(lines[place])
-    kinds = (
-        [_classify_header(line) for line in lines[place + 1 : place + 6]]
-        if first == "first"
-        else []
-    )
-    return {"when", "subject"}.issubset(kinds) and kinds[0] is not None
-
-
-def _classify_header(line: str) -> str | None:
-    found = _HEADER.fullmatch(line) if len(line) < _LONG_LINE else None
-    return found.lastgroup if found else None
 
 
 def _matches(pattern: re.Pattern[str], line: str) -> bool:
