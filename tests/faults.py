@@ -1283,6 +1283,56 @@ FAULTS = [
         "        except ZeroDivisionError as error:",
         "email/test_imap.py::test_an_unreadable_mail_is_flagged_and_does_not_block_others[pymap]",
     ),
+    Fault(
+        "a mail that the agent does not have is taken for history",
+        "email/blocks.py",
+        "        return not (known.address in addresses and sure)",
+        "        return False",
+        "email/test_blocks.py::test_a_forwarded_mail_is_kept_with_what_its_writer_added",
+    ),
+    Fault(
+        "the mails that the agent has are read again",
+        "email/blocks.py",
+        "        return not (known.address in addresses and sure)",
+        "        return True",
+        "email/test_blocks.py::test_a_reply_loses_the_mails_that_the_agent_has",
+    ),
+    Fault(
+        "a signature removes the mail that is forwarded below it",
+        "email/text.py",
+        "    place = block.place if block else len(lines)",
+        "    place = len(lines)",
+        "email/test_blocks.py"
+        "::test_a_signature_above_a_forwarded_mail_is_removed_and_the_mail_is_kept",
+    ),
+    Fault(
+        "a mail may have any number of parts",
+        "email/mime.py",
+        "        if self._parts > MAX_PARTS:",
+        "        if False:",
+        "email/test_mime.py::test_a_mail_that_would_take_long_to_read_is_refused_in_words",
+    ),
+    Fault(
+        "parts may be nested at any depth",
+        "email/mime.py",
+        "        if depth > MAX_DEPTH:",
+        "        if False:",
+        "email/test_mime.py::test_a_mail_that_would_take_long_to_read_is_refused_in_words",
+    ),
+    Fault(
+        "the headers of parts may have any length",
+        "email/mime.py",
+        "        if self._left < 0:",
+        "        if False:",
+        "email/test_mime.py::test_a_mail_that_would_take_long_to_read_is_refused_in_words",
+    ),
+    Fault(
+        "a mail that is attached is not read",
+        "email/body.py",
+        "        if not leaf.parts:",
+        "        if True:",
+        "email/test_body.py::test_a_mail_forwarded_as_an_attachment_is_read_with_its_headers",
+    ),
     # -- Slack --
     Fault(
         "Slack's library sets the level of the whole agent's log",

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from agent.engine.email.body import read_body
+from agent.engine.email.body import FORWARDED, MAX_TEXT, Body, read_body
 from agent.engine.email.head import BrokenMail, Head
 
 from .conftest import write_mail
@@ -39,7 +39,7 @@ def make_plain(charset: str, content: bytes, encoding: str = "8bit") -> bytes:
     ],
 )
 def test_text_is_read_in_any_encoding(raw: bytes, text: str) -> None:
-    assert read_body(raw)[0] == text
+    assert read_body(raw).text == text
 
 
 def test_plain_text_is_preferred_and_attachments_are_named() -> None:
@@ -52,10 +52,49 @@ def test_plain_text_is_preferred_and_attachments_are_named() -> None:
     )
     mail.add_attachment(EmailMessage())
     mail.add_attachment("more, which is a file", filename="notes.txt")
-    assert read_body(mail.as_bytes()) == (
-        "plain\n",
-        ["plan 31m.pdf", "message/rfc822", "notes.txt"],
+    files = ("plan 31m.pdf", "message/rfc822", "notes.txt")
+    assert read_body(mail.as_bytes()) == Body("plain\n", files=files)
+
+
+def test_a_mail_forwarded_as_an_attachment_is_read_with_its_headers() -> None:
+    inner, outer, mail = EmailMessage(), EmailMessage(), EmailMessage()
+    inner["From"], inner["Subject"] = "Mia <mia@shop.example>", "Pröd"
+    inner.set_content("It is down.\n")
+    inner.add_attachment(b"GIF", "image", "gif", filename="shot.gif")
+    outer["From"] = "bob@example.org"
+    outer.set_content("see below")
+    outer.add_attachment(inner)
+    mail.set_content("please look")
+    mail.add_attachment(outer)
+    assert read_body(mail.as_bytes()) == Body(
+        "please look\n",
+        (
+            f"{FORWARDED}\nFrom: bob@example.org\n\nsee below",
+            f"{FORWARDED}\nFrom: Mia <mia@shop.example>\nSubject: Pröd\n\nIt is down.",
+        ),
+        ("shot.gif",),
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ('filename="=?utf-8?q?pl=C3=A4n.pdf?="', "plän.pdf"),
+        ("filename*=utf-8''pl%C3%A4n.pdf", "plän.pdf"),
+        ("filename*0*=utf-8''pl%C3%A4; filename*1=n.pdf", "plän.pdf"),
+        ('filename="plän.pdf"', "plän.pdf"),
+        ("", "text/plain"),
+    ],
+)
+def test_the_name_of_an_attachment_is_decoded(given: str, name: str) -> None:
+    raw = f"Content-Disposition: attachment; {given}\r\n\r\nx"
+    assert read_body(raw.encode()).files == (name,)
+
+
+def test_no_more_text_is_read_than_the_log_could_keep() -> None:
+    part = b"--b\r\n\r\n" + b"x" * 300_000 + b"\r\n"
+    mail = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + part * 3
+    assert len(read_body(mail).text) == MAX_TEXT + len("\n")
 
 
 def test_text_around_a_picture_is_joined() -> None:
@@ -63,7 +102,7 @@ def test_text_around_a_picture_is_joined() -> None:
     mail.set_content("before")
     mail.make_mixed()
     mail.attach(_part("after"))
-    assert read_body(mail.as_bytes())[0].split() == ["before", "after"]
+    assert read_body(mail.as_bytes()).text.split() == ["before", "after"]
 
 
 def _part(text: str) -> EmailMessage:
@@ -76,7 +115,7 @@ def test_an_empty_plain_part_does_not_hide_the_html() -> None:
     mail = EmailMessage()
     mail.set_content(" ")
     mail.add_alternative("<p>html</p>", "html")
-    assert read_body(mail.as_bytes())[0] == "html"
+    assert read_body(mail.as_bytes()).text == "html"
 
 
 def test_any_bytes_are_read_or_refused() -> None:

@@ -68,12 +68,15 @@ async def test_an_unreadable_mail_is_flagged_and_does_not_block_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     others = [write_mail(sender="eve@evil.example"), write_mail("x" * 300_000, number=3)]
-    mailbox.put(b"Subject: from nobody\r\n\r\n", *others, write_mail("fine", number=9))
+    many = b"From: ana@example.org\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    many += b"--b\r\n\r\nx\r\n" * 600
+    mailbox.put(b"Subject: from nobody\r\n\r\n", *others, many, write_mail("fine", number=9))
     monkeypatch.setattr(mailbox_module, "MAX_MAIL", 250_000)
     await ImapBox.from_env(intake).poll()
     assert await read_logs(ports) == [["ana: Hi\n\nfine"]]
-    assert mailbox.flags() == [BROKEN, SEEN, BROKEN, SEEN]
+    assert mailbox.flags() == [BROKEN, SEEN, BROKEN, BROKEN, SEEN]
     assert "cannot be read: its From is not one address" in caplog.text
+    assert "cannot be read: it has more than 500 parts" in caplog.text
 
 
 async def test_a_mail_stays_unseen_until_it_is_recorded(

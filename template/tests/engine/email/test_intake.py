@@ -215,6 +215,13 @@ async def test_a_mail_forwarded_into_a_conversation_is_read_and_the_quoted_answe
     assert reply == "ana: please look"
 
 
+async def test_a_mail_of_very_many_parts_is_refused(intake: Intake, ports: Ports) -> None:
+    parts = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 200_000
+    with pytest.raises(BrokenMail, match="more than 500 parts"):
+        await intake.take_mail(b"From: ana@example.org\r\n" + parts)
+    assert await read_logs(ports) == []
+
+
 async def test_a_stranger_cannot_make_us_parse_a_mail(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:

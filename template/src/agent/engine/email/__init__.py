@@ -1,8 +1,8 @@
 """Factor 11: trigger from anywhere, here with a mail, over IMAP or from a provider's webhook.
 
-head.py, body.py    what arrived: the headers first, then the text (html.py)
+head.py, body.py    what arrived: the headers first, then the text (mime.py, decoding.py, html.py)
 senders.py          who may write, and whether it really was them (authentication.py)
-text.py             which words are the writer's own (blocks.py: where another mail begins)
+text.py             which words are the writer's own (blocks.py, headers.py: another mail in it)
 intake.py           the message that a mail becomes, and in which thread
 imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks

@@ -9,6 +9,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .headers import (
+    MARKS,
+    Header,
+    collect_headers,
+    has_known_names,
+    read_divider,
+    split_header,
+)
 from .stamp import ADDRESS
 
 
@@ -34,18 +42,6 @@ class Block:
     """The agent does not have this mail yet, or it was forwarded expressly."""
 
 
-_KINDS = (
-    ("From|Von|De|De la|Da|Van|Från|Fra|Frá|Od|Lähettäjä|Feladó|Kimden|От|От кого|Від|Από|מאת|من|"
-     "差出人|发件人|寄件者|보낸 사람", "first"),
-    ("Sent|Date|Gesendet|Datum|Dato|Envoyé|Enviado(?: em| el)?|Fecha|Inviato|Data|Verzonden|"
-     "Skickat|Sendt|Lähetetty|Päiväys|Päivämäärä|Odesláno|Wysłane|Wysłano|Elküldve|Dátum|Tarih|"
-     "Gönderilen|Gönderildi|Дата|Отправлено|Надіслано|Trimis|Στάλθηκε|Ημερομηνία|תאריך|נשלח|"
-     "التاريخ|送信日時|日付|发送时间|日期|寄件日期|보낸 날짜|날짜", "when"),
-    ("Subject|Betreff|Objet|Asunto|Oggetto|Onderwerp|Ämne|Emne|Temat|Aihe|Předmět|Predmet|Tárgy|Konu|"
-     "Тема|Assunto|Subiect|Θέμα|Efni|נושא|الموضوع|件名|主题|主旨|제목", "subject"),
-)  # fmt: skip
-_KNOWN = re.compile("|".join(f"(?P<{kind}>{names})" for names, kind in _KINDS), re.IGNORECASE)
-_NAME = re.compile(r"[^\W\d_][^<>@*_\d]{0,40}")
 _DATE = re.compile(r"(?:19|20)\d\d|\d{1,2}[:.]\d\d")
 _ANSWERED = re.compile(
     r"Original Message|Original[- ]Nachricht|Ursprüngliche Nachricht|Message d['\u2019]origine|"
@@ -58,22 +54,15 @@ _FORWARDED = re.compile(
     r"edelleen|välitet|továbbí|iletil|пересл|перенапр|προωθ|הועבר|转发|轉寄|転送|전달",
     re.IGNORECASE,
 )
-_MARKS = "-_=\u2500\u2501"
-_LONG_LINE = 1_000
-_LONGEST = 24
-"""Lines of headers that are looked at."""
-
-Header = tuple[str, str]
-"""What it says, `first` for From, `other` if that is unknown, and its value."""
 
 
 def find_block(lines: Sequence[str], known: Known) -> Block | None:
     """Return the first other mail in a text; None if there is none."""
-    headers = [_split_header(line) for line in lines]
+    headers = [split_header(line) for line in lines]
     above = ""
     for place, line in enumerate(lines):
         found = _find_headers(lines, headers, place, above)
-        if divider := _read_divider(line):
+        if divider := read_divider(line):
             if found or _ANSWERED.fullmatch(divider):
                 expressly = bool(_FORWARDED.search(divider))
                 return Block(place, bool(found) and _is_forwarded(found, known, expressly))
@@ -91,28 +80,12 @@ def _find_headers(
     line = lines[place]
     if line.startswith(">") and (_is_attribution(above) or above.startswith(">")):
         return []  # it is quoted, or inside something that is
-    if _read_divider(line) and not line.startswith(">"):
-        found = _collect_headers(lines, headers, place + 1)
+    if read_divider(line) and not line.startswith(">"):
+        found = collect_headers(lines, headers, place + 1)
         return found if len(found) > 1 else []
-    found = _collect_headers(lines, headers, place) if headers[place] else []
-    under_rule = bool(above) and not above.strip(_MARKS)
+    found = collect_headers(lines, headers, place) if headers[place] else []
+    under_rule = bool(above) and not above.strip(MARKS)
     return found if found and _is_mail(found, under_rule) else []
-
-
-def _split_header(line: str) -> Header | None:
-    name, colon, value = line[:_LONG_LINE].replace("\uff1a", ":").partition(":")
-    name = name.strip("> *_\t")
-    if not colon or not _NAME.fullmatch(name):
-        return None
-    kind = _KNOWN.fullmatch(name)
-    return (kind.lastgroup if kind and kind.lastgroup else "other", value.strip(" *_\t"))
-
-
-def _read_divider(line: str) -> str:
-    """Return the words between dashes, as in "----- Forwarded message -----"; else ""."""
-    line = line.strip() if len(line) < _LONG_LINE else ""
-    ends = line[:3] + line[-3:]
-    return line.strip(f"{_MARKS} ")[:100] if ends and not ends.strip(_MARKS) else ""
 
 
 def _is_attribution(line: str) -> bool:
@@ -120,44 +93,14 @@ def _is_attribution(line: str) -> bool:
     return line.endswith(":") and bool(re.search(r"[\d@]", line))
 
 
-def _collect_headers(
-    lines: Sequence[str], headers: Sequence[Header | None], place: int
-) -> list[Header]:
-    """Return the headers that begin at a line, or after blank lines; each may follow a blank one.
-
-    Lists of addresses may continue on further lines.
-    """
-    found, blanks = list[Header](), 0
-    for at in range(place, min(place + _LONGEST, len(lines))):
-        text, header = lines[at].strip("> \t"), headers[at]
-        if not text:
-            if len(found) > 1 and not blanks:
-                break
-            blanks += bool(found)
-        elif header and (found or header[1]):
-            found.append(header)
-        elif header:
-            continue  # an introduction, such as "Begin forwarded message:"
-        elif found and (found[-1][1].endswith((",", ";")) or lines[at][:1] in " \t"):
-            found[-1] = (found[-1][0], f"{found[-1][1]} {text}")
-        else:
-            break
-    return found
-
-
 def _is_mail(found: Sequence[Header], under_rule: bool) -> bool:
     """Say whether these are certainly the headers of a mail."""
     values = [value for _, value in found]
     dated = any(map(_DATE.search, values))
-    if _has_known_names(found):
+    if has_known_names(found):
         return True
     addressed = bool(ADDRESS.search(values[0])) or under_rule
     return len(found) >= 4 and dated and addressed
-
-
-def _has_known_names(found: Sequence[Header]) -> bool:
-    kinds = [kind for kind, _ in found]
-    return kinds[0] == "first" and {"when", "subject"}.issubset(kinds)
 
 
 def _is_forwarded(found: Sequence[Header], known: Known, expressly: bool) -> bool:
@@ -166,7 +109,7 @@ def _is_forwarded(found: Sequence[Header], known: Known, expressly: bool) -> boo
         return True
     people = [value for kind, value in found if kind not in ("when", "subject")]
     addresses = {each.lower() for value in people for each in ADDRESS.findall(value)}
-    named = _has_known_names(found)
+    named = has_known_names(found)
     if addresses:
         sure = named or bool(ADDRESS.search(found[0][1]))
         return not (known.address in addresses and sure)

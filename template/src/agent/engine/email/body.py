@@ -1,73 +1,95 @@
-"""Reads the body of a mail: its text, and the names of its attachments."""
+"""Reads the body of a mail: its text, the mails attached to it, and the names of other files."""
 
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.message import MIMEPart
-from email.policy import default
+from dataclasses import dataclass
 
-from .head import FAILURES, BrokenMail
+from .decoding import decode_charset, decode_content
+from .head import FAILURES, BrokenMail, decode_words
 from .html import convert_html
+from .mime import Part, split_mail
 
-MAX_TEXT = 1_000_000
-"""Bytes of the text that are read; the log keeps less."""
-_WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "us-ascii": "utf-8"}
-_SLOW = ("idna", "punycode")
+MAX_TEXT = 400_000
+"""Bytes of the texts that are read; the log keeps less."""
+_SHOWN = ("From", "Date", "Subject", "To")
+FORWARDED = "---------- Forwarded message ----------"
 
 
-def read_body(raw: bytes) -> tuple[str, list[str]]:
-    """Return the text of a mail and the names of its attachments.
+@dataclass(frozen=True)
+class Body:
+    text: str
+    forwarded: tuple[str, ...] = ()
+    """Mails that were forwarded as attachments, each with its headers."""
+    files: tuple[str, ...] = ()
+    """The names of other attachments, without repetitions."""
 
-    Raises:
-        BrokenMail: it cannot be parsed.
-    """
+
+def read_body(raw: bytes) -> Body:
+    """Raises BrokenMail if the mail cannot be parsed, or would take long to parse."""
     try:
-        leaves = list(_walk_leaves(message_from_bytes(raw, policy=default)))
-        files = [leaf for leaf in leaves if _is_file(leaf)]
-        texts = [_join_texts(leaves, files, kind) for kind in ("plain", "html")]
-        return next(filter(str.strip, texts), ""), list(dict.fromkeys(map(_name_file, files)))
+        return _Reader().read(split_mail(raw))
+    except BrokenMail:
+        raise
     except (*FAILURES, ValueError) as error:
         raise BrokenMail(f"it cannot be parsed ({type(error).__name__})") from None
 
 
-def _walk_leaves(message: MIMEPart) -> Iterator[MIMEPart]:
-    if message.get_content_maintype() != "multipart":
-        yield message
-        return
-    for part in message.iter_parts():
-        yield from _walk_leaves(part)
+class _Reader:
+    def __init__(self) -> None:
+        self._left = MAX_TEXT
+
+    def read(self, mail: Part) -> Body:
+        leaves = list(_walk_leaves(mail))
+        texts = (self._join_texts(leaves, kind) for kind in ("text/plain", "text/html"))
+        text = next(filter(str.strip, texts), "")
+        attached = [(leaf, self._read_attached(leaf)) for leaf in leaves if _is_file(leaf)]
+        mails = [one for _, inner in attached for one in inner.forwarded]
+        files = [
+            name
+            for leaf, inner in attached
+            for name in (inner.files if inner.forwarded else [_name_file(leaf)])
+        ]
+        return Body(text, tuple(mails), tuple(dict.fromkeys(files)))
+
+    def _read_attached(self, leaf: Part) -> Body:
+        """Read an attached mail; an empty body if it is another file, or has nothing to read."""
+        if not leaf.parts:
+            return Body("")
+        inner, fields = self.read(leaf.parts[0]), leaf.parts[0].fields
+        if not inner.text.strip() and not inner.forwarded:
+            return Body("")
+        about = [f"{name}: {decode_words(fields[name])}" for name in _SHOWN if name in fields]
+        shown = "\n".join([FORWARDED, *about, "", inner.text.strip()])
+        return Body("", (shown, *inner.forwarded), inner.files)
+
+    def _join_texts(self, leaves: list[Part], kind: str) -> str:
+        """Join the text of one kind: some programs put pictures between its parts."""
+        parts = (leaf for leaf in leaves if leaf.kind == kind and not _is_file(leaf))
+        return "\n".join(self._read_text(part) for part in parts if self._left > 0)
+
+    def _read_text(self, part: Part) -> str:
+        content = decode_content(part.fields, part.content[: 4 * MAX_TEXT])[: self._left]
+        self._left -= len(content)
+        text = decode_charset(content, part.fields.get_content_charset("us-ascii"))
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return convert_html(text) if part.kind == "text/html" else text
 
 
-def _is_file(part: MIMEPart) -> bool:
+def _walk_leaves(part: Part) -> Iterator[Part]:
+    if not part.kind.startswith("multipart/"):
+        yield part
+    else:
+        for inner in part.parts:
+            yield from _walk_leaves(inner)
+
+
+def _is_file(part: Part) -> bool:
     """Say whether a part is an attachment; a picture inside the text is not."""
-    named = bool(part.get_filename()) and not part.get("Content-ID")
-    return part.is_attachment() or named or part.get_content_maintype() == "message"
+    fields = part.fields
+    named = bool(fields.get_filename()) and "Content-ID" not in fields
+    attached = fields.get_content_disposition() == "attachment"
+    return attached or named or part.kind.startswith("message/")
 
 
-def _name_file(part: MIMEPart) -> str:
-    name = part.get_filename() or part.get_content_type()
+def _name_file(part: Part) -> str:
+    name = decode_words((part.fields.get_filename() or part.kind)[:600])
     return "".join(sign for sign in name if sign.isprintable() and sign not in "[],")[:100]
-
-
-def _join_texts(leaves: list[MIMEPart], files: list[MIMEPart], kind: str) -> str:
-    """Join the text of one kind: some programs put pictures between its parts."""
-    parts = (leaf for leaf in leaves if leaf.get_content_type() == f"text/{kind}")
-    return "\n".join(_read_text(part) for part in parts if part not in files)
-
-
-def _read_text(part: MIMEPart) -> str:
-    content = part.get_payload(decode=True)
-    assert isinstance(content, bytes)
-    text = _decode(content[:MAX_TEXT], part.get_content_charset("us-ascii"))
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return convert_html(text) if part.get_content_subtype() == "html" else text
-
-
-def _decode(content: bytes, charset: str) -> str:
-    """Decode text that claims to be in `charset`; the claim may be wrong."""
-    named = () if charset in _SLOW else (_WIDER.get(charset, charset),)
-    for attempt in (*named, "utf-8", "cp1252"):
-        try:
-            return content.decode(attempt)
-        except (LookupError, UnicodeError):
-            continue
-    return content.decode("utf-8", "replace")

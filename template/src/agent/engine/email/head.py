@@ -60,7 +60,7 @@ class Head:
         return cls(
             id=ids[0] if ids else f"<{sha256(raw).hexdigest()}@no-message-id.invalid>",
             sender=_parse_sender(read_headers(fields, "From")),
-            subject=_decode_subject(read_headers(fields, "Subject")),
+            subject=decode_words("".join(read_headers(fields, "Subject")[:1]))[:300],
             recipients=_read_recipients(fields),
             references=tuple(dict.fromkeys(_ID.findall(" ".join(before)))),
             fields=fields,
@@ -70,6 +70,15 @@ class Head:
 def read_headers(fields: Message, name: str) -> list[str]:
     """Return the headers of one name, each on one line, not decoded."""
     return [" ".join(str(value)[:_LONGEST].split()) for value in fields.get_all(name, [])]
+
+
+def decode_words(value: str) -> str:
+    """Return a header on one line, its encoded words decoded (RFC 2047)."""
+    try:
+        text = str(default.header_factory("subject", value[:2_000]))
+    except (*FAILURES, ValueError):
+        text = value
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
 
 
 def _parse_sender(given: list[str]) -> str:
@@ -86,11 +95,3 @@ def _read_recipients(fields: Message) -> tuple[str, ...]:
     texts = [text for name in names for text in read_headers(fields, name)]
     found = (address for text in texts[:_RECIPIENTS] for address in ADDRESS.findall(text))
     return tuple(address.lower() for address in islice(found, _RECIPIENTS))
-
-
-def _decode_subject(given: list[str]) -> str:
-    try:
-        subject = str(default.header_factory("subject", given[0][:2_000])) if given else ""
-    except (*FAILURES, ValueError):
-        subject = given[0]
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in subject).split())[:300]

@@ -103,9 +103,10 @@ class Intake:
 
 def _compose_text(head: Head, raw: bytes, known: Known) -> str:
     """Return the message: the subject if it is new, the text, and the names of attachments."""
-    (text, names), is_reply = read_body(raw), bool(head.references)
-    parts = ["" if is_reply else head.subject, extract_message(text, known, is_reply=is_reply)]
-    if names:
-        more = ["…"] if len(names) > MAX_NAMES else []
-        parts.append(UNREAD.format(", ".join(names[:MAX_NAMES] + more)))
+    body, is_reply = read_body(raw), bool(head.references)
+    said = extract_message(body.text, known, is_reply=is_reply)
+    parts = ["" if is_reply else head.subject, said, *body.forwarded]
+    if body.files:
+        more = ["…"] if len(body.files) > MAX_NAMES else []
+        parts.append(UNREAD.format(", ".join([*body.files[:MAX_NAMES], *more])))
     return "\n\n".join(filter(None, parts))
