@@ -1333,6 +1333,44 @@ FAULTS = [
         "        if True:",
         "email/test_body.py::test_a_mail_forwarded_as_an_attachment_is_read_with_its_headers",
     ),
+    Fault(
+        "an address may get any number of mails",
+        "email/quota.py",
+        "        for place in range(self.most):",
+        "        for place in range(10**6):",
+        "email/test_quota.py::test_automatic_replies_without_marks_get_few_answers",
+    ),
+    Fault(
+        "a mail that is sent again counts as another one",
+        "email/quota.py",
+        'mail = f"{thread.id}:{event.seq}"',
+        "mail = uuid4().hex",
+        "email/test_quota.py::test_a_mail_that_is_sent_again_is_not_counted_twice",
+    ),
+    Fault(
+        "each mail above the limit is a notice",
+        "email/quota.py",
+        '        if await self._claim(address, "notice", uuid4().hex):',
+        "        if True:",
+        "email/test_quota.py::test_people_responsible_are_notified_once_an_hour",
+    ),
+    Fault(
+        "a mail above the limit is dropped",
+        "email/channel.py",
+        "        receivers = await self._admit(thread, event, _find_receivers(thread, event))\n",
+        "        try:\n"
+        "            receivers = await self._admit(thread, event, _find_receivers(thread, event))\n"
+        "        except Unavailable:\n"
+        "            return Sent()\n",
+        "email/test_quota.py::test_a_mail_above_the_limit_waits_and_says_why",
+    ),
+    Fault(
+        "channels do not get the ports",
+        "build.py",
+        "        for channel in notifier.channels.values():",
+        "        for channel in ():",
+        "test_build.py::test_a_channel_gets_the_ports_if_it_needs_them",
+    ),
     # -- Slack --
     Fault(
         "Slack's library sets the level of the whole agent's log",

@@ -17,8 +17,9 @@ from agent.engine.log.errors import Misconfigured, ModelRefused, RedactionFailed
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import launch
-from agent.engine.loop.ports import Reply
+from agent.engine.loop.ports import Ports, Reply
 from agent.engine.options import ModelOptions
+from agent.engine.people.poll import PollChannel
 from agent.engine.runners.app import no_model
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -63,6 +64,16 @@ def test_an_owner_s_store_takes_the_place_of_the_chosen_one(
 
     built = Application({"least": least("You are terse.")}, store=mine).build(no_model)
     assert [built.ports.store] == made
+
+
+def test_a_channel_gets_the_ports_if_it_needs_them() -> None:
+    class Connected(PollChannel):
+        def connect(self, ports: Ports) -> None:
+            self.ports = ports
+
+    mine = Connected()
+    built = Application({"least": least("You are terse.")}, channels={"mine": mine})
+    assert built.build(no_model).ports is mine.ports
 
 
 async def test_an_agent_runs_without_anything_that_may_be_left_out(folder: Path) -> None:

@@ -56,12 +56,13 @@ class Application:
         models = Models(self.llms, Prices.from_env(), ModelOptions.from_env())
         agents = {name: self._bind(name, names[name], models) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
-        directory = PeopleFile()
         for name, agent in self.agents.items():
-            check_names(directory, name, agent.decide, agent.responsible)
+            check_names(PeopleFile(), name, agent.decide, agent.responsible)
         redact = guard_redact(self.redact) if self.redact else str
-        ports = Ports(parts.store(names, self.store), notifier, agents, directory, redact)
+        ports = Ports(parts.store(names, self.store), notifier, agents, PeopleFile(), redact)
         ports.store.list_readers = partial(list_readers, ports)
+        for channel in notifier.channels.values():
+            getattr(channel, "connect", lambda _: None)(ports)
         if self.redact:
             redact_store(ports.store, redact)
         return App(ports, parts.runner(ports), [*parts.TRIGGERS, *self.triggers], models.prices)

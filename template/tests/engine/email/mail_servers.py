@@ -97,7 +97,13 @@ async def listen(
 
 def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: str) -> None:
     """Set what email needs and nothing else; `people.toml` has ana and bob."""
-    for name in (*SETTINGS, "EMAIL_AUTHSERV_ID", "EMAIL_POLL_S", "PUBLIC_URL"):
+    for name in (
+        *SETTINGS,
+        "EMAIL_AUTHSERV_ID",
+        "EMAIL_MAX_PER_HOUR",
+        "EMAIL_POLL_S",
+        "PUBLIC_URL",
+    ):
         monkeypatch.delenv(name, raising=False)
     (folder / "people.toml").write_text(PEOPLE)
     known = {

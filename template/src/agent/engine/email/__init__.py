@@ -6,6 +6,7 @@ text.py             which words are the writer's own (blocks.py, headers.py: ano
 intake.py           the message that a mail becomes, and in which thread
 imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks
+quota.py            how many mails an address gets in an hour
 letters.py          the mails that we write (paragraphs.py: what they say)
 page.py             the page behind the links in our mails
 """

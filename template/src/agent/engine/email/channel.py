@@ -15,11 +15,12 @@ from typing import Self
 from ..log.errors import Misconfigured, Unavailable
 from ..log.events import Event
 from ..log.thread import Thread
-from ..loop.ports import Sent
+from ..loop.ports import Ports, Sent
 from ..people.identity import find_identities
 from ..settings import optional, read_public_url
 from .home import goes_home, read_home
 from .letters import Letterhead, write_letter
+from .quota import RETRY_S, Quota, read_most
 from .server import TIMEOUT_S, Server
 from .stamp import Stamp
 
@@ -47,9 +48,11 @@ def is_set_up() -> bool:
 
 
 class EmailChannel:
-    def __init__(self, letterhead: Letterhead, server: Server) -> None:
+    def __init__(self, letterhead: Letterhead, server: Server, most: int) -> None:
         self._letterhead = letterhead
         self._server = server
+        self._most = most
+        self._quota: Quota | None = None
 
     @classmethod
     def from_env(cls) -> Self | None:
@@ -58,17 +61,45 @@ class EmailChannel:
             return None
         server = Server.from_env("EMAIL_SMTP_URL", _PORTS, _HINT)
         takes_replies = any(map(optional, INBOUND))
-        return cls(Letterhead(Stamp.from_env(), read_public_url(), takes_replies), server)
+        letterhead = Letterhead(Stamp.from_env(), read_public_url(), takes_replies)
+        return cls(letterhead, server, read_most())
+
+    def connect(self, ports: Ports) -> None:
+        """Count from now on how many mails each address gets."""
+        self._quota = Quota(ports, self._most)
 
     async def send(self, thread: Thread, event: Event) -> Sent:
         if event.data.get("kind") == "timer":
             return Sent()  # a timer needs no answer
+        receivers = await self._admit(thread, event, _find_receivers(thread, event))
         letters = {
             person: write_letter(self._letterhead, thread, event, person, address)
-            for person, address in _find_receivers(thread, event).items()
+            for person, address in receivers.items()
         }
         refused = await asyncio.to_thread(self._send, [*letters.values()])
         return Sent(tuple(name for name, one in letters.items() if one["To"] not in refused))
+
+    async def _admit(
+        self, thread: Thread, event: Event, receivers: dict[str, str]
+    ) -> dict[str, str]:
+        """Return those whose address may get a mail now.
+
+        Raises:
+            Unavailable: nobody's may; the mail waits.
+        """
+        if not self._quota or event.type == "notice":
+            return receivers
+        admitted = {
+            name: address
+            for name, address in receivers.items()
+            if await self._quota.admits(thread, event, address)
+        }
+        if over := ", ".join(each for name, each in receivers.items() if name not in admitted):
+            why = f"{over} got {self._most} mails within an hour (EMAIL_MAX_PER_HOUR)"
+            if not admitted:
+                raise Unavailable(f"this mail waits: {why}", RETRY_S)
+            log.warning("no mail about %s, event %d: %s", thread.id, event.seq, why)
+        return admitted
 
     def _send(self, letters: list[EmailMessage]) -> Collection[str]:
         """Send letters, and return the addresses that were refused."""

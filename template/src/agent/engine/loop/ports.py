@@ -60,6 +60,8 @@ class Sent:
 
 
 class Channel(Protocol):
+    """Notifies people. With a method `connect(ports)` it is given the ports before it sends."""
+
     async def send(self, thread: Thread, event: Event) -> Sent:
         """Notify people of `paused`, `reminded`, `finished` or `notice`; may be called twice for
         the same `event.seq`.

@@ -26,11 +26,10 @@ class Routing:
         for name, shown in self._choose_channels(thread, event).items():
             try:
                 sent = await self._channel(name).send(thread, shown)
-            except Unavailable as error:  # the others are notified all the same
-                failed.append(Undelivered(str(error), error.retry_after_s))
-            else:
                 receipts |= {name: sent.receipt} if sent.receipt else {}
                 reached |= {name: [*sent.people]} if sent.people else {}
+            except Unavailable as error:  # the others are notified all the same
+                failed.append(Undelivered(str(error), error.retry_after_s))
         return Delivery(receipts, reached, next(iter(failed), None))
 
     def _channel(self, name: str) -> Channel:
