@@ -1286,15 +1286,15 @@ FAULTS = [
     Fault(
         "a mail that the agent does not have is taken for history",
         "email/blocks.py",
-        "        return not (known.address in addresses and sure)",
-        "        return False",
+        "    return not (address in addresses and sure)",
+        "    return False",
         "email/test_blocks.py::test_a_forwarded_mail_is_kept_with_what_its_writer_added",
     ),
     Fault(
         "the mails that the agent has are read again",
         "email/blocks.py",
-        "        return not (known.address in addresses and sure)",
-        "        return True",
+        "    return not (address in addresses and sure)",
+        "    return True",
         "email/test_blocks.py::test_a_reply_loses_the_mails_that_the_agent_has",
     ),
     Fault(
@@ -1304,6 +1304,13 @@ FAULTS = [
         "    place = len(lines)",
         "email/test_blocks.py"
         "::test_a_signature_above_a_forwarded_mail_is_removed_and_the_mail_is_kept",
+    ),
+    Fault(
+        "what a mail quotes is history in a conversation that the agent does not have",
+        "email/intake.py",
+        "self.stamp.address if thread and head.references else",
+        "self.stamp.address if head.references else",
+        "email/test_intake.py::test_a_quote_is_read_if_the_agent_does_not_have_the_conversation",
     ),
     Fault(
         "a mail may have any number of parts",

@@ -91,3 +91,38 @@ REPLIES = {
     "apple": "please look\n\n> On 5 Jan 2026, at 10:00, Agent <agent@example.org> wrote:\n> \n"
     "> It is down.",
 }
+
+
+HTML_FORWARDS = {
+    "outlook desktop": "<p class=MsoNormal>please look<o:p></o:p></p><p class=MsoNormal><o:p>"
+    '&nbsp;</o:p></p><div><div style="border:none"><p class=MsoNormal><b>From:</b> Mia Jones '
+    "&lt;mia@shop.example&gt; <br><b>Sent:</b> Monday, 5 January 2026 10:00<br><b>To:</b> "
+    "Ana Smith &lt;ana@example.org&gt;<br><b>Subject:</b> Prod<o:p></o:p></p></div></div>"
+    "<p class=MsoNormal><o:p>&nbsp;</o:p></p><p class=MsoNormal>It is down.</p>",
+    "outlook web": '<div>please look</div><div id="appendonsend"></div><hr>'
+    '<div id="divRplyFwdMsg" dir="ltr"><font face="Calibri"><b>Från:</b>'
+    " Mia Jones &lt;mia@shop.example&gt;<br><b>Skickat:</b> den 5 januari 2026 10:00<br>"
+    "<b>Till:</b> Ana Smith<br><b>Ämne:</b> Prod</font><div>&nbsp;</div></div><div>"
+    "It is down.</div>",
+    "gmail": '<div dir="ltr">please look<br><br><div class="gmail_quote">'
+    '<div dir="ltr" class="gmail_attr">---------- Forwarded message ---------<br>'
+    'From: <strong class="gmail_sendername" dir="auto">Mia</strong> <span dir="auto">'
+    '&lt;<a href="mailto:mia@shop.example">mia@shop.example</a>&gt;</span><br>'
+    "Date: Mon, 5 Jan 2026 at 10:00<br>Subject: Prod<br>"
+    'To:  &lt;<a href="mailto:ana@example.org">ana@example.org</a>&gt;<br></div><br><br>'
+    "It is down.</div></div>",
+    "apple": '<html><body>please look<br><div><br><blockquote type="cite"><div>'
+    'Begin forwarded message:</div><br class="Apple-interchange-newline">'
+    '<div style="margin:0"><span style="x"><b>From: </b></span><span>'
+    'Mia &lt;<a href="mailto:mia@shop.example">mia@shop.example</a>&gt;<br></span></div>'
+    '<div style="margin"><span><b>Subject: </b></span><span><b>Prod</b><br></span></div>'
+    "<div><span><b>Date: </b></span><span>5 January 2026 at 10:00:00 CET<br></span></div>"
+    "<div><span><b>To: </b></span><span>ana@example.org<br></span></div><br><div>"
+    "It is down.</div></blockquote></div>",
+    "thunderbird": '<p>please look</p><div class="moz-forward-container"><br><br>'
+    '-------- Weitergeleitete Nachricht --------<table class="moz-email-headers-table">'
+    "<tbody><tr><th>Betreff: </th><td>Prod</td></tr><tr><th>Datum: </th><td>"
+    "Mon, 5 Jan 2026 10:00:00 +0100</td></tr><tr><th>Von: </th><td>"
+    "Mia &lt;mia@shop.example&gt;</td></tr><tr><th>An: </th><td>ana@example.org</td></tr>"
+    "</tbody></table><br><br>It is down.</div>",
+}

@@ -2,24 +2,31 @@
 
 import pytest
 
-from agent.engine.email.blocks import Known
+from agent.engine.email.html import convert_html
 from agent.engine.email.text import extract_message
 
-from .forwards import FORWARDS, REPLIES
+from .forwards import FORWARDS, HTML_FORWARDS, REPLIES
 
-SEEN = Known("agent@example.org", "Agent", seen=True)
-NEW = Known("agent@example.org", "Agent")
+KNOWN, NEW = "agent@example.org", ""
+"""The agent's address in a conversation that it has, and in one that it does not have."""
+
 OWN, OTHER = "please look", "It is down."
 NAMES_ONLY = FORWARDS["outlook, names only"]
 
 
-@pytest.mark.parametrize("is_reply", [True, False])
-@pytest.mark.parametrize("known", [SEEN, NEW], ids=["seen", "new"])
+@pytest.mark.parametrize("address", [KNOWN, NEW], ids=["known", "new"])
 @pytest.mark.parametrize("sample", [name for name in FORWARDS if "names only" not in name])
-def test_a_forwarded_mail_is_kept_with_what_its_writer_added(
-    sample: str, known: Known, is_reply: bool
-) -> None:
-    message = extract_message(FORWARDS[sample], known, is_reply=is_reply)
+def test_a_forwarded_mail_is_kept_with_what_its_writer_added(sample: str, address: str) -> None:
+    message = extract_message(FORWARDS[sample], address)
+    assert message.startswith(OWN)
+    assert message.count(OTHER) == 1
+
+
+@pytest.mark.parametrize("address", [KNOWN, NEW], ids=["known", "new"])
+@pytest.mark.parametrize("sample", HTML_FORWARDS)
+def test_a_forwarded_mail_is_found_in_html(sample: str, address: str) -> None:
+    text = convert_html(HTML_FORWARDS[sample])
+    message = extract_message(text, address)
     assert message.startswith(OWN)
     assert message.count(OTHER) == 1
 
@@ -27,42 +34,42 @@ def test_a_forwarded_mail_is_kept_with_what_its_writer_added(
 @pytest.mark.parametrize("sample", FORWARDS)
 def test_a_forward_without_a_word_of_its_writer_is_kept(sample: str) -> None:
     bare = FORWARDS[sample].removeprefix(OWN).strip("\n_ ")
-    assert extract_message(bare, NEW, is_reply=True).split() == bare.split()
+    assert extract_message(bare, NEW).split() == bare.split()
 
 
 @pytest.mark.parametrize("sample", REPLIES)
 def test_a_reply_loses_the_mails_that_the_agent_has(sample: str) -> None:
-    assert extract_message(REPLIES[sample], SEEN, is_reply=True) == OWN
+    assert extract_message(REPLIES[sample], KNOWN) == OWN
 
 
-def test_a_mail_that_is_no_reply_loses_nothing() -> None:
-    for text in REPLIES.values():
-        assert extract_message(text, NEW, is_reply=False).split() == text.split()
+@pytest.mark.parametrize("sample", REPLIES)
+def test_a_mail_loses_nothing_in_a_conversation_that_the_agent_does_not_have(sample: str) -> None:
+    assert extract_message(REPLIES[sample], NEW).split() == REPLIES[sample].split()
 
 
 def test_headers_without_addresses_are_history_only_in_a_conversation_that_the_agent_knows() -> (
     None
 ):
-    assert extract_message(NAMES_ONLY, SEEN, is_reply=True) == OWN
-    assert OTHER in extract_message(NAMES_ONLY, NEW, is_reply=True)
+    assert extract_message(NAMES_ONLY, KNOWN) == OWN
+    assert OTHER in extract_message(NAMES_ONLY, NEW)
 
 
 def test_the_mail_below_a_forwarded_one_is_kept_with_it() -> None:
     text = FORWARDS["outlook en"] + "\n\n" + REPLIES["outlook"].removeprefix(OWN)
-    assert extract_message(text, SEEN, is_reply=True).count(OTHER) == 2
+    assert extract_message(text, KNOWN).count(OTHER) == 2
 
 
-@pytest.mark.parametrize("is_reply", [True, False])
-def test_a_signature_above_a_forwarded_mail_is_removed_and_the_mail_is_kept(is_reply: bool) -> None:
+@pytest.mark.parametrize("address", [KNOWN, NEW], ids=["known", "new"])
+def test_a_signature_above_a_forwarded_mail_is_removed_and_the_mail_is_kept(address: str) -> None:
     text = FORWARDS["gmail"].replace(OWN, f"{OWN}\n\n-- \nAna Smith\nExample Ltd")
-    message = extract_message(text, NEW, is_reply=is_reply)
+    message = extract_message(text, address)
     assert "Example Ltd" not in message
     assert OTHER in message
 
 
 def test_a_quote_above_a_forwarded_mail_is_removed() -> None:
     text = f"On Mon, 5 Jan 2026, Agent <agent@example.org> wrote:\n> Which?\n\n{FORWARDS['gmail']}"
-    message = extract_message(text, SEEN, is_reply=True)
+    message = extract_message(text, KNOWN)
     assert message.startswith(OWN)
     assert OTHER in message
 
@@ -79,10 +86,21 @@ def test_a_quote_above_a_forwarded_mail_is_removed() -> None:
 )
 def test_a_list_of_facts_is_the_writer_s_own(text: str) -> None:
     quoted = "On Mon, 5 Jan 2026, Agent <agent@example.org> wrote:\n> May I?"
-    assert extract_message(text, SEEN, is_reply=True) == text
-    assert extract_message(f"{text}\n\n{quoted}", SEEN, is_reply=True).startswith(text)
+    assert extract_message(text, KNOWN) == text
+    assert extract_message(f"{text}\n\n{quoted}", KNOWN).startswith(text)
 
 
-def test_an_answer_that_is_all_quote_says_nothing_where_the_agent_knows_the_quote() -> None:
-    assert extract_message("> May I?", SEEN, is_reply=True) == ""
-    assert extract_message("> It is down.", NEW, is_reply=True) == "> It is down."
+def test_a_quote_is_kept_only_in_a_conversation_that_the_agent_does_not_have() -> None:
+    """Somebody may let the agent join a conversation by answering to it, too."""
+    text = "please look\n\nOn Mon, 5 Jan 2026, Mia <mia@shop.example> wrote:\n> It is down."
+    assert extract_message(text, NEW) == text
+    assert extract_message(text, KNOWN) == OWN
+    assert extract_message("> It is down.", KNOWN) == ""
+
+
+def test_a_signature_above_a_quote_is_removed_and_the_quote_is_kept() -> None:
+    quote = "On Mon, 5 Jan 2026, Mia\n<mia@shop.example> wrote:\n\n> It is down."
+    assert extract_message(f"{OWN}\n\n-- \nAna Smith\n\n{quote}", NEW).split() == [
+        *OWN.split(),
+        *quote.split(),
+    ]

@@ -215,6 +215,15 @@ async def test_a_mail_forwarded_into_a_conversation_is_read_and_the_quoted_answe
     assert reply == "ana: please look"
 
 
+async def test_a_quote_is_read_if_the_agent_does_not_have_the_conversation(
+    intake: Intake, ports: Ports
+) -> None:
+    quoted = "please\n\nOn Monday, 10:00, Mia <mia@shop.example> wrote:\n> It is down."
+    await intake.take_mail(write_mail(quoted, references="<a@shop.example>"))
+    await intake.take_mail(write_mail(quoted, number=2, references="<a@shop.example>"))
+    assert await read_logs(ports) == [[f"ana: {quoted}", "ana: please"]]
+
+
 async def test_a_mail_of_very_many_parts_is_refused(intake: Intake, ports: Ports) -> None:
     parts = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 200_000
     with pytest.raises(BrokenMail, match="more than 500 parts"):

@@ -6,7 +6,6 @@ from email.message import EmailMessage
 
 import pytest
 
-from agent.engine.email.blocks import Known
 from agent.engine.email.body import read_body
 from agent.engine.email.head import BrokenMail, Head
 from agent.engine.email.mime import MAX_DEPTH, MAX_PARTS, Part, split_mail
@@ -29,8 +28,8 @@ def nest(depth: int, inside: bytes = b"\r\nx") -> bytes:
 
 def read(raw: bytes) -> None:
     """Do with a mail what the intake does with it."""
-    subject = Head.of(raw).subject
-    extract_message(read_body(raw).text, Known("agent@example.org"), is_reply=bool(subject))
+    address = "agent@example.org" if Head.of(raw).references else ""
+    extract_message(read_body(raw).text, address)
 
 
 def list_leaves(part: Part) -> list[bytes]:

@@ -1,8 +1,8 @@
 """Finds where another mail begins in the text of a mail: its headers, in any language.
 
 Mail programs write the same headers above a mail that is forwarded and above one that is answered.
-So what counts is whether the agent has that mail already: it is history if the agent sent it or
-received it, and else it was forwarded to the agent. No prefix of a subject decides this.
+So what counts is whether the agent has that mail already: in a conversation that it has, a mail is
+history if the agent sent or received it, and else it was forwarded. The subject does not count.
 """
 
 import re
@@ -21,27 +21,16 @@ from .stamp import ADDRESS
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the agent knows of the conversation that a mail belongs to."""
-
-    address: str
-    """The agent's own, in lower case."""
-    name: str = ""
-    """The agent's, as its mails show it."""
-    seen: bool = False
-    """The agent has a thread of this conversation."""
-
-
-@dataclass(frozen=True)
 class Block:
     """Where another mail begins."""
 
     place: int
     """The line of its first header, or of the divider above that."""
     forwarded: bool
-    """The agent does not have this mail yet, or it was forwarded expressly."""
+    """The agent does not have this mail, or somebody says that they forward it."""
 
 
+_COLONS = (":", "\uff1a")
 _DATE = re.compile(r"(?:19|20)\d\d|\d{1,2}[:.]\d\d")
 _ANSWERED = re.compile(
     r"Original Message|Original[- ]Nachricht|Ursprüngliche Nachricht|Message d['\u2019]origine|"
@@ -56,20 +45,25 @@ _FORWARDED = re.compile(
 )
 
 
-def find_block(lines: Sequence[str], known: Known) -> Block | None:
-    """Return the first other mail in a text; None if there is none."""
+def find_block(lines: Sequence[str], address: str) -> Block | None:
+    """Return the first other mail in a text; None if there is none.
+
+    `address`: the agent's own, in lower case; "" if it does not have this conversation.
+    """
     headers = [split_header(line) for line in lines]
     above = ""
     for place, line in enumerate(lines):
         found = _find_headers(lines, headers, place, above)
         if divider := read_divider(line):
-            if found or _ANSWERED.fullmatch(divider):
+            if found or (_ANSWERED.fullmatch(divider) and not line.startswith(">")):
                 expressly = bool(_FORWARDED.search(divider))
-                return Block(place, bool(found) and _is_forwarded(found, known, expressly))
+                new = not address or (bool(found) and _is_new(found, address))
+                return Block(place, new or expressly)
         elif found:
-            expressly = above.endswith((":", "\uff1a")) and bool(_FORWARDED.search(above))
-            return Block(place, _is_forwarded(found, known, expressly))
-        above = line.strip() or above
+            introduction = next((each for each in (line, above) if each.endswith(_COLONS)), "")
+            expressly = bool(_FORWARDED.search(introduction))
+            return Block(place, not address or expressly or _is_new(found, address))
+        above = line.strip() if line.strip("> ") else above
     return None
 
 
@@ -80,7 +74,7 @@ def _find_headers(
     line = lines[place]
     if line.startswith(">") and (_is_attribution(above) or above.startswith(">")):
         return []  # it is quoted, or inside something that is
-    if read_divider(line) and not line.startswith(">"):
+    if read_divider(line):
         found = collect_headers(lines, headers, place + 1)
         return found if len(found) > 1 else []
     found = collect_headers(lines, headers, place) if headers[place] else []
@@ -90,7 +84,7 @@ def _find_headers(
 
 def _is_attribution(line: str) -> bool:
     """Say whether a line introduces a quote, as in "On Monday, 10:00, Ana <a@x.org> wrote:"."""
-    return line.endswith(":") and bool(re.search(r"[\d@]", line))
+    return line.endswith(_COLONS) and bool(re.search(r"[\d@]", line))
 
 
 def _is_mail(found: Sequence[Header], under_rule: bool) -> bool:
@@ -103,16 +97,11 @@ def _is_mail(found: Sequence[Header], under_rule: bool) -> bool:
     return len(found) >= 4 and dated and addressed
 
 
-def _is_forwarded(found: Sequence[Header], known: Known, expressly: bool) -> bool:
-    """Say whether the agent does not have a mail yet, or it was forwarded expressly."""
-    if expressly:
-        return True
+def _is_new(found: Sequence[Header], address: str) -> bool:
+    """Say whether a mail with these headers is not one that the agent sent or received."""
     people = [value for kind, value in found if kind not in ("when", "subject")]
     addresses = {each.lower() for value in people for each in ADDRESS.findall(value)}
-    named = has_known_names(found)
-    if addresses:
-        sure = named or bool(ADDRESS.search(found[0][1]))
-        return not (known.address in addresses and sure)
-    names = {name.strip(" '\"").casefold() for value in people for name in re.split("[;,]", value)}
-    is_ours = bool(known.name) and known.name.casefold() in names
-    return not (named and (known.seen or is_ours))
+    if not addresses:  # a program that shows names only
+        return not has_known_names(found)
+    sure = has_known_names(found) or bool(ADDRESS.search(found[0][1]))
+    return not (address in addresses and sure)

@@ -38,7 +38,7 @@ def split_header(line: str) -> Header | None:
 
 def read_divider(line: str) -> str:
     """Return the words between dashes, as in "----- Forwarded message -----"; else ""."""
-    line = line.strip() if len(line) < _LONG_LINE else ""
+    line = line.strip("> \t") if len(line) < _LONG_LINE else ""
     ends = line[:3] + line[-3:]
     return line.strip(f"{MARKS} ")[:100] if ends and not ends.strip(MARKS) else ""
 

@@ -11,7 +11,6 @@ from ..loop.deletion import find_conversation
 from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
-from .blocks import Known
 from .body import read_body
 from .head import MAX_MAIL, BrokenMail, Head
 from .home import format_delivery, format_home, read_home
@@ -48,8 +47,8 @@ class Intake:
         actor = resolve_person("email", head.sender)
         thread = None if reason else await self._find_thread(thread_id)
         reason = reason or await self._find_refusal(thread, actor)
-        known = Known(self.stamp.address, self.stamp.name, seen=thread is not None)
-        text = "" if reason else await asyncio.to_thread(_compose_text, head, raw, known)
+        address = self.stamp.address if thread and head.references else ""
+        text = "" if reason else await asyncio.to_thread(_compose_text, head, raw, address)
         if not text:
             reason = reason or "it has no text"
             log.info("ignored mail %s from %s: %s", head.id, head.sender, reason)
@@ -101,11 +100,11 @@ class Intake:
         return ""
 
 
-def _compose_text(head: Head, raw: bytes, known: Known) -> str:
+def _compose_text(head: Head, raw: bytes, address: str) -> str:
     """Return the message: the subject if it is new, the text, and the names of attachments."""
-    body, is_reply = read_body(raw), bool(head.references)
-    said = extract_message(body.text, known, is_reply=is_reply)
-    parts = ["" if is_reply else head.subject, said, *body.forwarded]
+    body = read_body(raw)
+    parts = ["" if head.references else head.subject, extract_message(body.text, address)]
+    parts += body.forwarded
     if body.files:
         more = ["…"] if len(body.files) > MAX_NAMES else []
         parts.append(UNREAD.format(", ".join([*body.files[:MAX_NAMES], *more])))

@@ -7,7 +7,7 @@ such as "From: …" for quotes, and take quadratic time for hostile mails.
 
 import re
 
-from .blocks import Known, find_block
+from .blocks import find_block
 
 _ATTRIBUTION = re.compile(
     r"(?:On|Am|Le|El|Il|Op|Den|Em|Dnia|W dniu)\s.{5,400}\b(?:wrote|schrieb|a écrit|escribió|"
@@ -25,32 +25,41 @@ _SENT_FROM = re.compile(
 _LONG_LINE = 1_000
 
 
-def extract_message(text: str, known: Known, *, is_reply: bool) -> str:
+def extract_message(text: str, address: str) -> str:
     """Return what the writer added, and the mail that they forward.
 
-    Nothing is history in a mail that is no reply, or that would say nothing without it where the
-    agent does not have what it quotes.
+    `address`: the agent's own, in lower case; "" if it does not have the conversation, so that
+    everything in the mail is new to it.
     """
     lines = [line.rstrip() for line in text.replace("\xa0", " ").split("\n")]
-    block = find_block(lines, known)
+    block = find_block(lines, address)
     place = block.place if block else len(lines)
-    own, forwarded = lines[:place], "\n".join(lines[place:]).strip()
-    if is_reply:
-        own = _remove_quotes(own)
-        forwarded = forwarded if block and block.forwarded else ""
-    said = "\n\n".join(filter(None, [remove_signature("\n".join(own)), forwarded]))
-    return said or ("" if known.seen else remove_signature("\n".join(lines)))
+    own = _remove_quotes(lines[:place]) if address else lines[:place]
+    other = "" if block and not block.forwarded else "\n".join(lines[place:]).strip()
+    return "\n\n".join(filter(None, [remove_signature("\n".join(own)), other]))
 
 
 def remove_signature(text: str) -> str:
     lines = text.rstrip().split("\n")
     for place, line in enumerate(lines):
         if line.rstrip() == "--" and place >= len(lines) - 20:
-            lines = lines[:place]
+            lines = lines[:place] + _find_quote(lines[place + 1 :])
             break
     while lines and (not lines[-1].strip() or _matches(_SENT_FROM, lines[-1])):
         lines.pop()
     return "\n".join(lines).strip()
+
+
+def _find_quote(lines: list[str]) -> list[str]:
+    """Return the lines from the first quote on, with the paragraph that introduces it."""
+    start = next((place for place, line in enumerate(lines) if line.startswith(">")), None)
+    if start is None:
+        return []
+    while start and not lines[start - 1].strip():
+        start -= 1
+    while start and lines[start - 1].strip():
+        start -= 1
+    return ["", *lines[start:]]
 
 
 def _remove_quotes(lines: list[str]) -> list[str]:
