@@ -794,9 +794,9 @@ FAULTS = [
     # -- who is told, and where --
     Fault(
         "a channel never hears that its question is closed",
-        "log/thread.py",
-        "    closed = state.wait and state.wait.shown and not after.wait\n",
-        "    closed = False\n",
+        "log/state.py",
+        "        if wait.shown:\n",
+        "        if False:\n",
         "log/test_thread.py::test_who_keeps_a_receipt_of_a_wait_is_told_what_closed_it",
     ),
     Fault(

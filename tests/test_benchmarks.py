@@ -24,6 +24,7 @@ OURS = {
 
 IN_AN_AGENT = {
     "start.py": "| `agent run`, gemini |",
+    "strangers.py": "0 tracebacks",
     "tokens.py": "as messages and",
 }
 
