@@ -1614,8 +1614,8 @@ FAULTS = [
     Fault(
         "people are notified of each thread that one cause stopped",
         "loop/advance.py",
-        "    if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):",
-        "    if False:",
+        'cause and not await ports.store.claim_notice(cause, NOTICE_S, f"{thread.id}:{ref}")',
+        "False",
         "loop/test_problems.py::test_one_notice_and_one_word_are_for_all_that_stopped",
     ),
     Fault(

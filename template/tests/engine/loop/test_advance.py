@@ -242,6 +242,27 @@ async def test_a_message_that_comes_while_the_model_thinks_makes_it_think_again(
     assert world.effects("charge") == []
 
 
+async def test_a_discarded_reply_is_charged_once_if_the_store_loses_its_answer(
+    world: World,
+) -> None:
+    class Losing(MemoryStore):
+        async def append(self, thread: Thread, *events: Event) -> Thread:
+            grown = await super().append(thread, *events)
+            if events[0].type == "discarded" and list_types(grown).count("discarded") == 1:
+                raise Unavailable("it is stored, and the answer is lost")
+            return grown
+
+    async def overtaken() -> dict[str, Any]:
+        await launch(ports, "t", "stop, not now", actor="ana", delivery="2", source="user")
+        return RISKY
+
+    store = Losing()
+    ports = build_ports(store, Says(overtaken, DONE), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert list_types(thread)[1:5] == ["message", "discarded", "step", "finished"]
+    assert thread.state.tokens == 30
+
+
 async def test_a_cancel_that_comes_while_the_model_thinks_is_the_end(
     store: MemoryStore, world: World
 ) -> None:

@@ -8,6 +8,7 @@ decision is valid only for the version it was taken on, and is discarded if the 
 import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from ..characters import clean
 from ..context.window import Prompt, Window, find_values
@@ -140,7 +141,7 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
         paid = {name: decision.data[name] for name in CHARGE if name in decision.data}
-        spent = make_event("discarded", **paid)
+        spent = make_event("discarded", "agent", f"discarded:{uuid4().hex}", **paid)
         return await append_fact(ports.store, thread, lambda _: spent)
     return await run_planned(ports, thread, planned) if planned else thread
 
@@ -220,8 +221,7 @@ async def _deliver(
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
     event = make_notice(ports, thread, thread.event(ref))
     cause = event.data.get("cause", "")
-    notice = f"{thread.id}:{ref}"
-    if cause and not await ports.store.claim_notice(cause, NOTICE_S, notice):
+    if cause and not await ports.store.claim_notice(cause, NOTICE_S, f"{thread.id}:{ref}"):
         return await record_delivery(ports, thread, ref, same_as="another thread with this cause")
     delivery = await ports.notifier.notify(thread, event)
     if delivery.problem and tries < MAX_DELIVERIES:
