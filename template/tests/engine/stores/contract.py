@@ -709,6 +709,16 @@ class StoreContract:
                 assert isinstance(outcomes[0], Forgotten)
                 assert thread.id not in await store.ids()
 
+    async def test_the_lease_of_a_deleted_thread_can_be_released(
+        self, store: Store, passes: Pass
+    ) -> None:
+        thread = await store_thread(store, make_message())
+        assert await store.claim("late", 10)
+        await passes(11)
+        await store.forget(thread)
+        await store.release("late", thread, None, 0)
+        assert await store.ids() == []
+
     async def test_old_threads_can_be_listed(self, store: Store, passes: Pass) -> None:
         await store_thread(store, make_message(), thread_id="old")
         await passes(100)

@@ -171,8 +171,8 @@ class MemoryStore:
         attempts: int,
         problem: str = "",
     ) -> None:
-        row = self._rows[thread.id]
-        if row.holder != holder:
+        row = self._rows.get(thread.id)
+        if row is None or row.holder != holder:
             return
         row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
