@@ -37,6 +37,7 @@ POSTGRES = "stores/postgres/test_store.py"
 PROCRASTINATE = "runners/procrastinate/test_runner.py"
 WEBHOOK = "webhook/test_routes.py"
 CHECK = "llms/test_check.py"
+SIMULATION = "simulation/test_simulation.py::test_every_promise_is_kept_whatever_fails_and_whenever"
 
 FAULTS = [
     # -- who may allow what --
@@ -356,6 +357,57 @@ FAULTS = [
         "unique = key",
         "loop/test_tool_calls.py::"
         "test_of_two_results_the_first_counts_and_the_other_is_recorded_and_shown",
+    ),
+    # -- what only some order of events shows --
+    Fault(
+        "a tool runs before its start is stored",
+        "loop/tool_calls.py",
+        "run_planned(ports, await ports.store.append(thread, planned.event), planned)",
+        "run_planned(ports, thread.plus(planned.event), planned)",
+        SIMULATION,
+    ),
+    Fault(
+        "an answer to a closed wait closes the next one",
+        "loop/verdicts.py",
+        "    if thread.state.wait and thread.state.wait.seq == wait:",
+        "    if thread.state.wait:",
+        SIMULATION,
+    ),
+    Fault(
+        "a thread is claimed while somebody holds its lease",
+        "stores/memory.py",
+        "            if row.lease_until <= now\n",
+        "            if True\n",
+        SIMULATION,
+    ),
+    Fault(
+        "a message is lost when somebody else was faster",
+        "loop/record.py",
+        "return thread if stale and thread.has(made.key) else",
+        "return thread if stale else",
+        SIMULATION,
+    ),
+    Fault(
+        "a message is stored twice when the store loses its answer",
+        "loop/api.py",
+        '    said = make_event("message", actor, f"in:{delivery}", text=text, **where)',
+        '    said = make_event("message", actor, None, text=text, **where)',
+        SIMULATION,
+    ),
+    Fault(
+        "a discarded reply is charged twice when the store loses its answer",
+        "loop/advance.py",
+        'make_event("discarded", "agent", f"discarded:{uuid4().hex}", **paid)',
+        'make_event("discarded", **paid)',
+        "loop/test_advance.py"
+        "::test_a_discarded_reply_is_charged_once_if_the_store_loses_its_answer",
+    ),
+    Fault(
+        "the lease of a deleted thread cannot be released",
+        "stores/memory.py",
+        "        row = self._rows.get(thread.id)\n        if row is None or row.holder != holder:",
+        "        row = self._rows[thread.id]\n        if row.holder != holder:",
+        f"{MEMORY}::test_the_lease_of_a_deleted_thread_can_be_released",
     ),
     # -- facts, and what is told --
     Fault(
