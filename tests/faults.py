@@ -403,6 +403,13 @@ FAULTS = [
         "::test_a_discarded_reply_is_charged_once_if_the_store_loses_its_answer",
     ),
     Fault(
+        "a result that comes after a read was given up is not recorded",
+        "loop/tool_calls.py",
+        "_report(ports, thread, 0, Outcome(",
+        "_report(ports, thread, thread.state.version, Outcome(",
+        "loop/test_tool_calls.py::test_a_result_that_comes_after_a_read_was_given_up_is_recorded",
+    ),
+    Fault(
         "the lease of a deleted thread cannot be released",
         "stores/memory.py",
         "        row = self._rows.get(thread.id)\n        if row is None or row.holder != holder:",

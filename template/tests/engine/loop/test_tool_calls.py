@@ -733,6 +733,27 @@ async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_
     assert thread.state.settled == ()
 
 
+async def test_a_result_that_comes_after_a_read_was_given_up_is_recorded(
+    store: MemoryStore, world: World
+) -> None:
+    tool = Tool("it did work")
+    ports = agent_with(store, world, tool, DONE, effect="read")
+
+    async def given_up() -> None:
+        tool.meanwhile = None
+        await advance(ports, await store.load("t"))
+
+    tool.meanwhile = given_up
+    starts = [make_start(2)] * (MAX_STARTS - 1)
+    started = await store_thread(store, make_message(), make_step(**CALL), *starts)
+    thread = await advance(ports, started)
+    results = [each for each in thread.events if each.type.startswith("tool_f")]
+    assert [each.type for each in results] == ["tool_failed", "tool_finished"]
+    assert [each.data["start"] for each in results] == [0, 2 + MAX_STARTS]
+    assert results[-1].data["late"]
+    assert thread.state.status == "finished"
+
+
 # What happens while a tool runs.
 
 

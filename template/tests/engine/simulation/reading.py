@@ -139,7 +139,10 @@ class Reading:
 
     def _check_result(self, event: Event) -> Broken:
         start = self.log[event.data["start"] - 1]
-        if start.type != "tool_started" or start.data["step"] != event.data["step"]:
+        if not event.data["start"]:
+            if event.type == "tool_finished" or self._tried < STARTS:
+                yield "a call is given up that may be started again"
+        elif start.type != "tool_started" or start.data["step"] != event.data["step"]:
             yield f"a result of the start {start.seq}, which is a {start.type}"
 
     def _read_paused(self, event: Event, data: dict[str, Any]) -> Broken:

@@ -135,7 +135,7 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
         return await _doubt(ports, thread, named, why)
-    return await _report(ports, thread, thread.state.version, Outcome(error=why, definite=False))
+    return await _report(ports, thread, 0, Outcome(error=why, definite=False))
 
 
 def _spell_out(intent: str) -> str:
@@ -192,8 +192,8 @@ def _find_approver(
 
 
 async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) -> Thread:
-    """Append the result of the start at `start`: the first result of a step counts, a later
-    one is only recorded. A tool that waits for its own result opens a wait."""
+    """Append the result of the start at `start`, 0 where it is given up: the first result of a step
+    counts, a later one is only recorded. A tool that waits for its own result opens a wait."""
     step, call = _open(thread).seq, _open(thread).call
     key, wait = f"result:{step}", outcome.output if isinstance(outcome.output, Wait) else None
 
