@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from agent.engine.index import Which, hash_cause
-from agent.engine.log.errors import Conflict, Forgotten, Misconfigured, Unavailable
+from agent.engine.log.errors import (
+    AgentError,
+    Conflict,
+    Forgotten,
+    Misconfigured,
+    StoreFailed,
+    Unavailable,
+)
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 from agent.engine.stores.changes import LOOK_S
@@ -134,7 +141,7 @@ async def test_a_migration_that_fails_changes_nothing(
     script = "ALTER TABLE threads ADD COLUMN note TEXT; SELECT no_such_column FROM threads"
     monkeypatch.setattr(sqlite_schema, "MIGRATIONS", (*sqlite_schema.MIGRATIONS, script))
     new = SqliteStore(path)
-    with pytest.raises(Unavailable, match="no_such_column"):
+    with pytest.raises(StoreFailed, match="no_such_column"):
         await new.load("t")
     monkeypatch.undo()
     again = SqliteStore(path)
@@ -156,13 +163,84 @@ def put_file_in_the_way(path: Path) -> None:
     path.parent.write_bytes(b"")
 
 
-@pytest.mark.parametrize("trouble", [make_folder, write_garbage, put_file_in_the_way])
-async def test_a_database_that_cannot_be_opened_is_unavailable_and_named(
-    trouble: Callable[[Path], None], path: Path
+@pytest.mark.parametrize(
+    ("trouble", "kind"),
+    [
+        (make_folder, Unavailable),
+        (put_file_in_the_way, Unavailable),
+        (write_garbage, StoreFailed),
+    ],
+)
+async def test_a_database_that_cannot_be_opened_is_named(
+    trouble: Callable[[Path], None], kind: type[AgentError], path: Path
 ) -> None:
     trouble(path)
-    with pytest.raises(Unavailable, match=r"threads\.db"):
+    with pytest.raises(kind, match=r"threads\.db"):
         await store_thread(SqliteStore(path), make_message())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, Unavailable),
+        (sqlite3.SQLITE_LOCKED, Unavailable),
+        (sqlite3.SQLITE_FULL, Unavailable),
+        (sqlite3.SQLITE_IOERR_FSYNC, Unavailable),
+        (sqlite3.SQLITE_CANTOPEN, Unavailable),
+        (sqlite3.SQLITE_ERROR, StoreFailed),
+        (sqlite3.SQLITE_CORRUPT, StoreFailed),
+        (sqlite3.SQLITE_CONSTRAINT_NOTNULL, StoreFailed),
+        (None, StoreFailed),
+    ],
+)
+async def test_only_an_error_that_may_pass_is_an_outage(
+    code: int | None, kind: type[AgentError], path: Path
+) -> None:
+    store = SqliteStore(path)
+
+    def fail(_: sqlite3.Connection) -> None:
+        error = sqlite3.OperationalError("something is wrong")
+        if code is not None:
+            error.sqlite_errorcode = code
+        raise error
+
+    with pytest.raises(kind, match="something is wrong"):
+        await store.database.write(fail)
+    await store.close()
+
+
+async def test_a_missing_column_is_not_an_outage(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    query(path, "ALTER TABLE threads RENAME COLUMN attempts TO tries")
+    with pytest.raises(StoreFailed, match="no such column: attempts"):
+        await store.append(thread, make_message())
+    with pytest.raises(StoreFailed, match="no such column: attempts"):
+        await store.claim("me", 30)
+    with pytest.raises(StoreFailed, match="no such column: tried"):
+        await store.database.fetch_rows("SELECT tried FROM threads")
+    await store.close()
+
+
+async def test_only_a_taken_place_or_key_is_a_conflict(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    refuse = "BEGIN SELECT RAISE(ABORT, 'this log is closed'); END"
+    query(path, f"CREATE TRIGGER closed BEFORE INSERT ON events {refuse}")
+    with pytest.raises(StoreFailed, match="this log is closed"):
+        await store.append(thread, make_message())
+    await store.close()
+
+
+async def test_a_full_disk_is_an_outage(path: Path) -> None:
+    store = SqliteStore(path)
+    thread = await store_thread(store, make_message())
+    await store.database.write(lambda db: db.execute("PRAGMA max_page_count = 1"))
+    with pytest.raises(Unavailable, match="full"):
+        await store.append(thread, make_message("x" * 100_000))
+    await store.database.write(lambda db: db.execute("PRAGMA max_page_count = 1000000"))
+    assert len((await store.append(thread, make_message("x" * 100_000))).events) == 2
+    await store.close()
 
 
 def rename(path: Path, suffix: str) -> Path:

@@ -11,6 +11,7 @@ AgentError
 │   ├── Undelivered  a channel did not notify people
 │   ├── AgentGone    the thread's agent is not in `app.py` now
 │   └── NobodyKnown  a person or team that somebody asks for is nowhere known
+├── StoreFailed      the database rejects a statement, or its file is damaged
 ├── RedactionFailed  the owner's `redact` raised, so that nothing may be stored
 ├── Misconfigured    a setting is missing or wrong
 │   └── ModelRefused the model rejects the key, the quota, its name or the request
@@ -67,6 +68,10 @@ class AgentGone(Unavailable):
 
 class NobodyKnown(Unavailable):
     """The thread does not run, and goes on when the name is in people.toml."""
+
+
+class StoreFailed(AgentError):
+    """Retrying does not help: the fault is in this code or in the database, not in a connection."""
 
 
 class RedactionFailed(AgentError):

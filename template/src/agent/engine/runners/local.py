@@ -157,7 +157,7 @@ class LocalRunner:
                 try:
                     if self._leases:
                         await self._ports.store.renew(tuple(self._leases), self._lease_s)
-                except Unavailable as error:
+                except AgentError as error:
                     log.warning("%s; leases may expire", error)
 
         task = asyncio.create_task(renew())

@@ -10,7 +10,7 @@ import pytest
 from procrastinate.schema import SchemaManager
 
 from agent.engine.context.window import Prompt
-from agent.engine.log.errors import Misconfigured, Unavailable
+from agent.engine.log.errors import Misconfigured, StoreFailed
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.procrastinate.runner import ProcrastinateRunner
 from agent.engine.stores.memory import MemoryStore
@@ -86,9 +86,19 @@ async def test_an_append_is_not_stored_if_its_hint_fails(
     ProcrastinateRunner(build_ports(store, Says(), world))
     thread = await store_thread(store, make_message())
     query(url, "ALTER TABLE procrastinate_jobs RENAME TO elsewhere")
-    with pytest.raises(Unavailable, match="procrastinate_jobs"):
+    with pytest.raises(StoreFailed, match="procrastinate_jobs"):
         await store.append(thread, make_message())
     assert await store.load("t") == thread
+
+
+async def test_a_worker_ends_if_the_database_rejects_its_statements(
+    store: PostgresStore, world: World, url: str
+) -> None:
+    runner = ProcrastinateRunner(build_ports(store, Says(), world), poll_s=0.1)
+    await store_thread(store, make_message())
+    query(url, "ALTER TABLE procrastinate_workers RENAME TO elsewhere")
+    with pytest.raises(StoreFailed, match=r"cannot take jobs: .*procrastinate_workers"):
+        await asyncio.wait_for(runner.work(), 10)
 
 
 async def test_a_running_thread_needs_no_hint(store: PostgresStore, world: World, url: str) -> None:

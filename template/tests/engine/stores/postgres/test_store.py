@@ -10,9 +10,17 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import PoolTimeout
 
 from agent.engine.index import Which
-from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
+from agent.engine.log.errors import (
+    AgentError,
+    Conflict,
+    Misconfigured,
+    StoreFailed,
+    ThreadNotFound,
+    Unavailable,
+)
 from agent.engine.log.events import make_event
 from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
@@ -156,7 +164,7 @@ async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None
         await db.execute("SELECT * FROM no_such_table")
 
     store.when_due = fails
-    with pytest.raises(Unavailable, match="no_such_table"):
+    with pytest.raises(StoreFailed, match="no_such_table"):
         await store.append(thread, make_message())
     assert await store.load("t") == thread
     assert (await store.threads())[0].version == 1
@@ -202,7 +210,7 @@ async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) 
     new = stores()
     script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
     new.database.schemas["agent"] = build_newer_schema(script)
-    with pytest.raises(Unavailable, match="no_such_column"):
+    with pytest.raises(StoreFailed, match="no_such_column"):
         await new.load("t")
     assert list_types(await stores().load("t")) == ["message"]
     assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS),)]
@@ -214,6 +222,62 @@ def build_newer_schema(script: str) -> Schema:
 
 
 # A database that fails
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("40001", Unavailable),  # serialization
+        ("40P01", Unavailable),  # deadlock
+        ("53100", Unavailable),  # disk full
+        ("53200", Unavailable),  # out of memory
+        ("53300", Unavailable),  # too many connections
+        ("57P01", Unavailable),  # the server stops
+        ("57P03", Unavailable),  # the server starts
+        ("08P01", Unavailable),  # what PgBouncer reports
+        ("58030", Unavailable),  # I/O
+        ("42703", StoreFailed),  # no such column
+        ("42601", StoreFailed),  # syntax
+        ("42501", StoreFailed),  # no permission
+        ("23502", StoreFailed),  # NOT NULL
+        ("26000", StoreFailed),  # no such prepared statement
+        ("XX001", StoreFailed),  # damaged data
+    ],
+)
+async def test_only_an_error_that_may_pass_is_an_outage(
+    code: str, kind: type[AgentError], url: str
+) -> None:
+    database = PostgresStore(url).database
+    with pytest.raises(kind, match="something is wrong"):
+        async with database.translate_errors():
+            raise psycopg.errors.lookup(code)("something is wrong")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (psycopg.OperationalError("the connection is lost"), Unavailable),
+        (psycopg.InterfaceError("the connection is closed"), Unavailable),
+        (PoolTimeout("no connection in time"), Unavailable),
+        (psycopg.ProgrammingError("cannot adapt type 'object'"), StoreFailed),
+    ],
+)
+async def test_a_lost_connection_is_an_outage(
+    error: Exception, kind: type[AgentError], url: str
+) -> None:
+    with pytest.raises(kind, match=str(error)):
+        async with PostgresStore(url).database.translate_errors():
+            raise error
+
+
+async def test_a_missing_column_is_not_an_outage(stores: Stores, url: str) -> None:
+    store = stores()
+    thread = await store_thread(store, make_message())
+    query(url, "ALTER TABLE threads RENAME COLUMN attempts TO tries")
+    with pytest.raises(StoreFailed, match="attempts"):
+        await store.append(thread, make_message())
+    with pytest.raises(StoreFailed, match="attempts"):
+        await store.claim("me", 30)
 
 
 @pytest.mark.parametrize(

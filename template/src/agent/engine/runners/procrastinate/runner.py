@@ -12,15 +12,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import psycopg
 from procrastinate import App, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
 from psycopg import AsyncConnection
 
-from ...log.errors import Misconfigured, Unavailable
+from ...log.errors import Misconfigured, StoreFailed, Unavailable
 from ...loop.ports import Ports
 from ...stores.postgres import PostgresStore
+from ...stores.postgres.outages import is_outage
 from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
 from ..ending import end
@@ -80,7 +82,11 @@ class ProcrastinateRunner(LocalRunner):
                         await self._advance.defer_async(more=True)
 
     async def _take_jobs(self) -> None:
-        """Take jobs until the database fails or this is cancelled; running threads continue."""
+        """Take jobs until the database is away or this is cancelled; running threads continue.
+
+        Raises:
+            StoreFailed: the database rejects Procrastinate's statements.
+        """
         worker = asyncio.create_task(self._run_worker())
         try:
             await asyncio.wait({worker})
@@ -92,6 +98,8 @@ class ProcrastinateRunner(LocalRunner):
             await worker
         except (ConnectorException, Unavailable) as error:
             why = format_error(error.__cause__ or error)
+            if isinstance(error.__cause__, psycopg.Error) and not is_outage(error.__cause__):
+                raise StoreFailed(f"cannot take jobs: {why}") from error
             log.warning("cannot take jobs: %s; retrying", why)
 
     async def _drop_hints(self, db: AsyncConnection, thread_id: str) -> None:

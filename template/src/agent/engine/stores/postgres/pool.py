@@ -10,7 +10,8 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
-from ...log.errors import Misconfigured, Unavailable
+from ...log.errors import Misconfigured, StoreFailed, Unavailable
+from .outages import is_outage
 from .schema import AGENT, Schema, upgrade
 
 Pool = AsyncConnectionPool[AsyncConnection]
@@ -37,7 +38,8 @@ class Database:
         """Lend a connection in autocommit mode.
 
         Raises:
-            Unavailable: the database cannot be reached, or fails.
+            Unavailable: the database cannot be reached now; see `is_outage`.
+            StoreFailed: the database rejects the statement.
             Misconfigured: DATABASE_URL is missing or wrong, or a newer version made the tables.
         """
         async with self.translate_errors(), (await self.open_pool()).connection() as db:
@@ -66,11 +68,12 @@ class Database:
 
     @asynccontextmanager
     async def translate_errors(self) -> AsyncIterator[None]:
-        """Raise PostgreSQL's errors as `Unavailable`, with PostgreSQL's own text."""
+        """Raise errors as `Unavailable` or `StoreFailed`, with PostgreSQL's own text."""
         try:
             yield
         except (psycopg.Error, OSError) as error:
-            raise Unavailable(f"the database in DATABASE_URL: {format_error(error)}") from error
+            kind = Unavailable if is_outage(error) else StoreFailed
+            raise kind(f"the database in DATABASE_URL: {format_error(error)}") from error
 
     async def _upgrade(self) -> None:
         async with await AsyncConnection.connect(_complete_url(self._url), autocommit=True) as db:

@@ -27,6 +27,8 @@ from . import statements as sql
 from .database import Database
 from .rows import read_event, save_thread, to_datetime, write_event
 
+TAKEN = (sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE)
+"""Somebody else appended this event or its key first."""
 PART = 500
 """Events read at a time; other tasks run in between."""
 
@@ -88,7 +90,9 @@ class SqliteStore(SqlStore):
                     _write_readers(db, grown.id, readers)
                 if save == sql.CHANGE:
                     db.execute(sql.TOUCH, values)
-            except sqlite3.IntegrityError:
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode not in TAKEN:
+                    raise
                 grew = f"thread {thread.id} grew past event {thread.state.version}"
                 raise Conflict(grew) from None
 

@@ -8,10 +8,22 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from ...blocking import run_in_thread
-from ...log.errors import Unavailable
+from ...log.errors import StoreFailed, Unavailable
 from .file import Connected
 from .schema import connect
 from .writer import Writer
+
+OUTAGES = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PROTOCOL,  # two processes opened the write-ahead log at once
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,  # such as a disk that was mounted again after an error
+    sqlite3.SQLITE_NOMEM,
+}
+"""Results of SQLite that may be different the next time: https://www.sqlite.org/rescode.html"""
 
 T = TypeVar("T")
 Values = Sequence[Any] | Mapping[str, Any]
@@ -26,12 +38,17 @@ class Database:
         finalize(self, self.writer.stop)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `work` in a transaction; see `Writer.do`. Raises Unavailable."""
+        """Call `work` in a transaction; see `Writer.do`.
+
+        Raises:
+            Unavailable: the file is locked, or the disk or the memory fails; try again later.
+            StoreFailed: any other error of SQLite, such as a missing column or a damaged file.
+        """
         async with self._translate_errors():
             return await self.writer.do(work)
 
     async def fetch_rows(self, query: str, values: Values = (), *, slow: bool = False) -> list[Any]:
-        """Return the rows of a query that only reads. Raises Unavailable.
+        """Return the rows of a query that only reads. Raises as `write` does.
 
         An indexed query takes less time than handing it to a thread, so it runs here; a `slow` one
         runs in a thread with a connection of its own. Writers do not block readers. While the
@@ -49,10 +66,7 @@ class Database:
             try:
                 return fetch(await self._open())
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (
-                    sqlite3.SQLITE_BUSY,
-                    sqlite3.SQLITE_LOCKED,
-                ):
+                if _read_code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                     raise
             return await self.writer.do(fetch)
 
@@ -94,4 +108,12 @@ class Database:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise Unavailable(f"the database {str(self.path)!r}: {error}") from error
+            away = isinstance(error, OSError) or _read_code(error) in OUTAGES
+            kind = Unavailable if away else StoreFailed
+            raise kind(f"the database {str(self.path)!r}: {error}") from error
+
+
+def _read_code(error: sqlite3.Error) -> int | None:
+    """Return the primary result code; None for an error of Python's module itself."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
