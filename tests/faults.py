@@ -615,8 +615,8 @@ FAULTS = [
     Fault(
         "the lease of another is no obstacle",
         "stores/sqlite/statements.py",
-        "WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1",
-        "WHERE {} LIMIT 1",
+        "WHERE NOT {HELD} AND %s LIMIT 1",
+        "WHERE %s LIMIT 1",
         f"{SQLITE}::test_a_claimed_thread_is_claimed_by_nobody_else",
     ),
     Fault(
@@ -629,8 +629,8 @@ FAULTS = [
     Fault(
         "a release forgets what came in meanwhile",
         "stores/sqlite/statements.py",
-        "wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END",
-        "wake_at = :wake_at",
+        "CASE WHEN version <> :version OR :wake_at <= :now THEN wake_at ELSE :wake_at END",
+        ":wake_at",
         f"{SQLITE}::test_a_release_of_an_old_version_keeps_the_wake_up",
     ),
     Fault(
@@ -1659,8 +1659,8 @@ FAULTS = [
     Fault(
         "a deletion takes a thread that grew",
         "stores/sqlite/statements.py",
-        "    WHERE id = :id AND version = :version AND (holder IS NULL OR lease_until <= :now)\n",
-        "    WHERE id = :id\n",
+        "WHERE id = :id AND version = :version AND NOT {HELD}",
+        "WHERE id = :id",
         f"{SQLITE}::test_a_thread_that_runs_or_grew_is_not_deleted",
     ),
     Fault(
@@ -2240,5 +2240,57 @@ FAULTS = [
         "if isinstance(error.__cause__, psycopg.Error) and not is_outage(error.__cause__):",
         "if False:",
         f"{PROCRASTINATE}::test_a_worker_ends_if_the_database_rejects_its_statements",
+    ),
+    # -- leases and the clock --
+    Fault(
+        "leases of SQLite follow the wall clock",
+        "stores/sqlite/__init__.py",
+        '"uptime": self._uptime()}',
+        '"uptime": self._clock()}',
+        "stores/test_sqlite.py::test_a_lease_is_kept_though_the_clock_jumps_ahead",
+    ),
+    Fault(
+        "a lease outlives a restart of the machine",
+        "stores/sqlite/statements.py",
+        "coalesce(lease_from <= :uptime AND lease_until > :uptime, false)",
+        "coalesce(lease_until > :uptime, false)",
+        "stores/test_sqlite.py::test_no_lease_outlives_a_restart_of_the_machine",
+    ),
+    Fault(
+        "a claimed thread is due when it was before",
+        "stores/sqlite/statements.py",
+        "lease_until = :uptime + :ttl_s, wake_at = 0",
+        "lease_until = :uptime + :ttl_s",
+        f"{SQLITE}::test_a_thread_rests_no_longer_than_a_lease_if_the_clock_is_set_back",
+    ),
+    Fault(
+        "something new makes a running thread due later",
+        "stores/sqlite/statements.py",
+        "wake_at = min(coalesce(wake_at, :wake_at), :wake_at)",
+        "wake_at = :wake_at",
+        f"{SQLITE}::test_a_thread_rests_no_longer_than_a_lease_if_the_clock_is_set_back",
+    ),
+    Fault(
+        "a lease in memory follows the wall clock",
+        "stores/memory.py",
+        "row.lease_until, row.wake_at = holder, self._uptime() + ttl_s, 0.0",
+        "row.lease_until, row.wake_at = holder, self._clock() + ttl_s, 0.0",
+        f"{MEMORY}::test_a_thread_rests_no_longer_than_a_lease_if_the_clock_is_set_back",
+    ),
+    Fault(
+        "a lease becomes longer if PostgreSQL's clock is set back",
+        "stores/postgres/statements.py",
+        "WHERE holder IS NOT NULL AND lease_from > clock_timestamp())",
+        "WHERE false)",
+        f"{POSTGRES}::TestPostgresStore"
+        "::test_a_thread_rests_no_longer_than_a_lease_if_the_clock_is_set_back",
+    ),
+    Fault(
+        "a worker that died is counted until a clock that was set back catches up",
+        "stores/postgres/statements.py",
+        "WHERE since <= clock_timestamp() AND until",
+        "WHERE until",
+        f"{POSTGRES}::TestPostgresStore"
+        "::test_a_worker_that_died_is_forgotten_though_the_clock_is_set_back",
     ),
 ]

@@ -17,12 +17,22 @@ class Clock:
 
     def __init__(self) -> None:
         self.time = 1_800_000_000.0
+        self._set_by = 0.0
 
     def __call__(self) -> float:
         return self.time
 
     def tick(self, seconds: float) -> None:
         self.time += seconds
+
+    def jump(self, seconds: float) -> None:
+        """Set the clock, as a person or a time server does: no time passes."""
+        self.time += seconds
+        self._set_by += seconds
+
+    def uptime(self) -> float:
+        """Return a time that no jump changes."""
+        return self.time - self._set_by
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +54,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(clock: Clock) -> MemoryStore:
-    return MemoryStore(clock)
+    return MemoryStore(clock, clock.uptime)
 
 
 @pytest.fixture

@@ -21,13 +21,13 @@ from .stores.contract import StoreContract
 class TestMemoryStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        return MemoryStore(clock)
+        return MemoryStore(clock, clock.uptime)
 
 
 class TestSqliteStore(StoreContract):
     @pytest.fixture
     async def store(self, clock: Clock, tmp_path: Path) -> AsyncIterator[SqliteStore]:
-        store = SqliteStore(tmp_path / "threads.db", clock)
+        store = SqliteStore(tmp_path / "threads.db", clock, clock.uptime)
         yield store
         await store.close()
 
@@ -47,7 +47,7 @@ class TestRecordedLLM(LLMContract):
 class TestLocalRunner(RunnerContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        return MemoryStore(clock)
+        return MemoryStore(clock, clock.uptime)
 
     @pytest.fixture
     def passes(self, clock: Clock) -> Pass:

@@ -69,14 +69,14 @@ def exporter() -> InMemorySpanExporter:
 @pytest.fixture
 def store(clock: Clock, exporter: InMemorySpanExporter) -> MemoryStore:
     spans = OtelSpans({"test": "gemini:flash"}, SimpleSpanProcessor(exporter))
-    return emit_spans(MemoryStore(clock), spans)
+    return emit_spans(MemoryStore(clock, clock.uptime), spans)
 
 
 class TestObservedStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
         emit = OtelSpans({}, SimpleSpanProcessor(InMemorySpanExporter()))
-        return emit_spans(MemoryStore(clock), emit)
+        return emit_spans(MemoryStore(clock, clock.uptime), emit)
 
 
 # Which spans there are

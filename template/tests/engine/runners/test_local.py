@@ -48,7 +48,7 @@ class WatchedStore(MemoryStore):
     """Records claims and releases, and advances its clock when leases are renewed."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+        super().__init__(clock, clock.uptime)
         self.clock = clock
         self.claims: list[Claim] = []
         self.releases: list[tuple[str, datetime | None, int]] = []

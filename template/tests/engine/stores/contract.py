@@ -59,6 +59,15 @@ class StoreContract:
 
         return passed
 
+    @pytest.fixture
+    def jumps(self, clock: Clock) -> Pass:
+        """Return a function that sets the clock of the store, though no time passes."""
+
+        async def jumped(seconds: float) -> None:
+            clock.jump(seconds)
+
+        return jumped
+
     # The log
 
     async def test_appended_events_are_loaded(self, store: Store) -> None:
@@ -346,6 +355,64 @@ class StoreContract:
         assert await self.claim_any(store, "you") is None
         await passes(31)
         assert await self.claim_any(store, "you") == "t"
+
+    @pytest.mark.parametrize("jump", [-3600, 3600])
+    async def test_a_lease_ends_whatever_was_done_to_the_clock(
+        self, jump: float, store: Store, jumps: Pass, passes: Pass
+    ) -> None:
+        thread = await store_thread(store, make_message(), make_step("look"))
+        assert await store.claim("dead", 30) == Claim("t", 0, 0)
+        await store.append(thread, make_start(2), make_result(2))
+        await jumps(jump)
+        await store.claim("you", 30)
+        await passes(31)
+        claim = await store.claim("you", 30)
+        assert claim
+        assert claim.thread_id == "t"
+
+    async def test_a_thread_rests_no_longer_than_a_lease_if_the_clock_is_set_back(
+        self, store: Store, jumps: Pass, passes: Pass
+    ) -> None:
+        await jumps(3600)
+        thread = await store_thread(store, make_message(), make_step("look"))
+        await store.claim("dead", 30)
+        await store.append(thread, make_start(2), make_result(2))
+        await jumps(-3600)
+        assert await store.claim("you", 30) is None, "nobody knows yet that its holder is dead"
+        await passes(29)
+        assert await store.claim("you", 30) is None
+        await passes(2)
+        assert await store.claim("you", 30) == Claim("t", 0, 1)
+
+    async def test_a_renewed_lease_is_kept_though_the_clock_is_set_back(
+        self, store: Store, jumps: Pass, passes: Pass
+    ) -> None:
+        await store_thread(store, make_message())
+        await store.claim("me", 30)
+        await jumps(-3600)
+        for _ in range(3):
+            assert await store.claim("you", 30) is None
+            await passes(20)
+            await store.renew(["me"], 30)
+
+    async def test_a_thread_released_before_the_clock_is_set_back_is_due(
+        self, store: Store, jumps: Pass
+    ) -> None:
+        await jumps(3600)
+        thread = await store_thread(store, make_message())
+        await store.claim("me", 30)
+        await store.release("me", thread, await store.now(), 0)
+        await jumps(-3600)
+        assert await self.claim_any(store) == "t"
+
+    async def test_a_worker_that_died_is_forgotten_though_the_clock_is_set_back(
+        self, store: Store, jumps: Pass, passes: Pass
+    ) -> None:
+        await jumps(3600)
+        await store.announce(Worker("host:1", {}, []), 30)
+        await jumps(-3600)
+        await passes(31)
+        assert await store.workers() == []
 
     async def test_appending_needs_no_lease(self, store: Store) -> None:
         thread = await store_thread(store, make_message())

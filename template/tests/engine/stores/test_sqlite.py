@@ -4,14 +4,16 @@ import asyncio
 import gc
 import os
 import sqlite3
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from agent.engine.index import Which, hash_cause
+from agent.engine.index import Which, Worker, hash_cause
 from agent.engine.log.errors import (
     AgentError,
     Conflict,
@@ -27,6 +29,7 @@ from agent.engine.stores.sqlite import PART, SqliteStore
 from agent.engine.stores.sqlite import schema as sqlite_schema
 from agent.engine.stores.sqlite.writer import Job
 
+from ..conftest import Clock
 from ..domain import list_types, make_message, make_pause, store_thread
 
 
@@ -51,6 +54,36 @@ async def test_a_thread_stored_by_one_process_is_found_by_another(path: Path) ->
     assert (await one.claim("one", 30)) is None
     await one.close()
     await other.close()
+
+
+async def test_a_lease_is_kept_though_the_clock_jumps_ahead(path: Path) -> None:
+    clock = Clock()
+    store = SqliteStore(path, clock, clock.uptime)
+    await store_thread(store, make_message())
+    assert await store.claim("me", 30)
+    clock.jump(3600)
+    assert await store.claim("you", 30) is None
+    assert [each.running for each in await store.threads()] == [True]
+    await store.close()
+
+
+async def test_no_lease_outlives_a_restart_of_the_machine(path: Path) -> None:
+    before, after = SqliteStore(path, uptime=lambda: 1e6), SqliteStore(path, uptime=lambda: 60.0)
+    await store_thread(before, make_message())
+    await before.announce(Worker("host:1", {}, []), 30)
+    assert await before.claim("dead", 30)
+    assert [each.running for each in await after.threads()] == [False]
+    assert await after.workers() == []
+    assert await after.claim("me", 30)
+    await before.close()
+    await after.close()
+
+
+def test_processes_share_the_clock_of_leases() -> None:
+    """It is that of the machine, or a process would see the leases of another as over."""
+    read = "import time; print(time.monotonic())"
+    elsewhere = subprocess.check_output([sys.executable, "-c", read])
+    assert abs(time.monotonic() - float(elsewhere)) < 30
 
 
 async def test_a_closed_store_opens_again(path: Path) -> None:

@@ -10,7 +10,8 @@ from ..log.thread import Thread
 
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
-    "{running}, coalesce(problem, ''), CASE WHEN problem > '' AND wait IS NULL THEN wake_at END"
+    "{running}, coalesce(problem, ''), "
+    "CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL THEN wake_at END"
 )
 EVENT = "type, data, actor, key, seq, at"
 WIDTH = 11

@@ -29,9 +29,15 @@ class _Row:
 
 
 class MemoryStore:
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`uptime` is the clock of leases, which nobody sets."""
         self._rows: dict[str, _Row] = {}
         self._clock = clock
+        self._uptime = uptime
         self._forgotten: dict[str, frozenset[str]] = {}
         self._notices: dict[str, tuple[float | None, str]] = {}
         self._releases: dict[str, Release] = {}
@@ -69,7 +75,9 @@ class MemoryStore:
         row.updated = now if is_changed(before, row.thread) else row.updated
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
-            row.wake_at, row.attempts = self._clock(), 0
+            due_at = now.timestamp()
+            row.wake_at = due_at if row.wake_at is None else min(row.wake_at, due_at)
+            row.attempts = 0
         self._changes.report({thread.id: row.thread.state.version})
         return row.thread
 
@@ -88,11 +96,11 @@ class MemoryStore:
         pass
 
     def _is_held(self, row: _Row) -> bool:
-        return row.holder is not None and row.lease_until > self._clock()
+        return row.holder is not None and row.lease_until > self._uptime()
 
     async def threads(self, which: Which = ALL, limit: int = 100) -> list[Summary]:
         chosen = [row for row in self._rows.values() if self._is_meant(which, row)]
-        found = [_summarize(row, self._clock()) for row in chosen]
+        found = [_summarize(row, self._is_held(row)) for row in chosen]
         return sorted(found, key=lambda row: row.updated, reverse=True)[:limit]
 
     async def waits(self, which: Which = ALL, limit: int = 100) -> list[Waiting]:
@@ -148,20 +156,20 @@ class MemoryStore:
         due = [
             row
             for row in self._rows.values()
-            if row.lease_until <= now
+            if not self._is_held(row)
             and (row.thread.id == thread_id if thread_id else _is_due(row, now))
         ]
         if not due:
             return None
         row = min(due, key=lambda row: row.wake_at or 0)
         row.crashes = row.crashes + 1 if row.holder else 0
-        row.holder, row.lease_until = holder, now + ttl_s
+        row.holder, row.lease_until, row.wake_at = holder, self._uptime() + ttl_s, 0.0
         return Claim(row.thread.id, row.attempts, row.crashes)
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         for row in self._rows.values():
             if row.holder in holders:
-                row.lease_until = self._clock() + ttl_s
+                row.lease_until = self._uptime() + ttl_s
 
     async def release(
         self,
@@ -176,7 +184,9 @@ class MemoryStore:
             return
         row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
-            row.wake_at, row.attempts = wake_at.timestamp() if wake_at else None, attempts
+            if wake_at is None or wake_at > await self.now():
+                row.wake_at = wake_at.timestamp() if wake_at else None
+            row.attempts = attempts
             row.problem = problem or find_problem(row.thread)
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
@@ -196,10 +206,10 @@ class MemoryStore:
         return self._releases.get(cause)
 
     async def announce(self, worker: Worker, ttl_s: float) -> None:
-        self._workers[worker.id] = (worker, self._clock() + ttl_s)
+        self._workers[worker.id] = (worker, self._uptime() + ttl_s)
 
     async def workers(self) -> list[Worker]:
-        now = self._clock()
+        now = self._uptime()
         return [worker for _, (worker, until) in sorted(self._workers.items()) if until > now]
 
     async def count_threads(self) -> list[ThreadCount]:
@@ -231,10 +241,10 @@ def _is_due(row: _Row, now: float) -> bool:
     return row.wake_at is not None and row.wake_at <= now
 
 
-def _summarize(row: _Row, now: float) -> Summary:
-    state, running = row.thread.state, row.holder is not None and row.lease_until > now
+def _summarize(row: _Row, running: bool) -> Summary:
+    state = row.thread.state
     now_is = (state.status, state.agent, state.owner, state.title, state.version)
-    due = row.problem and row.wake_at and not state.wait
-    next_try = datetime.fromtimestamp(row.wake_at, UTC) if due and row.wake_at else None
+    rests = row.problem and not state.wait and row.holder is None
+    next_try = datetime.fromtimestamp(row.wake_at, UTC) if rests and row.wake_at else None
     times = (row.created, row.updated)
     return Summary(row.thread.id, *now_is, *times, running, row.problem, next_try)

@@ -51,6 +51,11 @@ class TestPostgresStore(StoreContract):
 
         return passed_here
 
+    @pytest.fixture
+    def jumps(self, passes: Pass) -> Pass:
+        """Set the clock of the server, which is the only one there is."""
+        return passes
+
 
 @pytest.fixture
 async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:

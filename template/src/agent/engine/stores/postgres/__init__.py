@@ -2,8 +2,9 @@
 
 The table `events` is the truth: its primary key is the lock of the log and the mutex of a tool, and
 its unique key makes deliveries count once. `threads` is an index of it. Leases and expiry use the
-database's clock, so the clocks of the machines do not matter. The first process that connects
-creates or migrates the tables.
+database's clock, so the clocks of the machines do not matter. If that clock is set back, no lease
+becomes longer; if it jumps ahead, leases are over early, and the log keeps two runners apart. The
+first process that connects creates or migrates the tables.
 """
 
 import json

@@ -29,7 +29,7 @@ MIGRATIONS = (
         agent text NOT NULL, owner text NOT NULL, title text NOT NULL, wait integer,
         parent text COLLATE "C", problem text, cause text,
         created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
-        holder text, lease_until timestamptz,
+        holder text, lease_from timestamptz, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
@@ -53,7 +53,8 @@ MIGRATIONS = (
         id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL
     );
     CREATE TABLE workers (
-        id text PRIMARY KEY, about text NOT NULL, until timestamptz NOT NULL
+        id text PRIMARY KEY, about text NOT NULL, since timestamptz NOT NULL,
+        until timestamptz NOT NULL
     );
     CREATE TABLE forgotten (
         thread_id text COLLATE "C" PRIMARY KEY, deliveries text NOT NULL

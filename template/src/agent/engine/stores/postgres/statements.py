@@ -31,7 +31,7 @@ SAVE = """
         cause = %(cause)s,
         updated = CASE WHEN (status, wait) IS DISTINCT FROM (%(status)s, %(wait)s::integer)
             THEN clock_timestamp() ELSE updated END,
-        wake_at = CASE WHEN %(due)s THEN clock_timestamp() ELSE wake_at END,
+        wake_at = CASE WHEN %(due)s THEN least(wake_at, clock_timestamp()) ELSE wake_at END,
         attempts = CASE WHEN %(due)s THEN 0 ELSE attempts END, crashes = 0
     WHERE id = %(id)s RETURNING lease_until > clock_timestamp()
 """
@@ -105,25 +105,34 @@ FIND_SESSION = """
 CLOSE_SESSION = "DELETE FROM sessions WHERE id = %(id)s RETURNING id"
 # A subquery reads the clock once, so that the index on `wake_at` can be used.
 _CLAIM = """
+    WITH set_back AS (
+        UPDATE threads SET lease_from = clock_timestamp(),
+            lease_until = clock_timestamp() + (lease_until - lease_from)
+        WHERE holder IS NOT NULL AND lease_from > clock_timestamp())
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
-        holder = %(holder)s, lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+        holder = %(holder)s, wake_at = 'epoch', lease_from = clock_timestamp(),
+        lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
     WHERE id = (
         SELECT id FROM threads
         WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
     RETURNING id, attempts, crashes
 """
+"""A lease that begins in the future is one of a clock that was set back since: it begins now. A
+claimed thread stays due, so that it is found again once its lease is over."""
 CLAIM_DUE = _CLAIM.format(
     "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
 RENEW = """
-    UPDATE threads SET lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
+    UPDATE threads SET lease_from = clock_timestamp(),
+        lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
     WHERE holder = ANY(%(holders)s) RETURNING id
 """
 RELEASE = """
-    UPDATE threads SET holder = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_from = NULL, lease_until = NULL,
         attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
-        wake_at = CASE WHEN version = %(version)s THEN %(wake_at)s ELSE wake_at END,
+        wake_at = CASE WHEN version <> %(version)s OR %(wake_at)s <= clock_timestamp() THEN wake_at
+            ELSE %(wake_at)s END,
         problem = CASE WHEN version = %(version)s AND wait IS NULL THEN %(problem)s::text
             ELSE problem END
     WHERE id = %(id)s AND holder = %(holder)s RETURNING id
@@ -148,9 +157,17 @@ FIND_RELEASE = """
     SELECT released_by, released FROM causes WHERE cause = %(cause)s AND released IS NOT NULL
 """
 ANNOUNCE = """
-    WITH gone AS (DELETE FROM workers WHERE until <= clock_timestamp() AND id <> %(id)s)
-    INSERT INTO workers (id, about, until)
-    VALUES (%(id)s, %(about)s, clock_timestamp() + make_interval(secs => %(ttl_s)s))
-    ON CONFLICT (id) DO UPDATE SET about = excluded.about, until = excluded.until RETURNING id
+    WITH gone AS (
+        DELETE FROM workers
+        WHERE (since > clock_timestamp() OR until <= clock_timestamp()) AND id <> %(id)s)
+    INSERT INTO workers (id, about, since, until)
+    VALUES (%(id)s, %(about)s, clock_timestamp(),
+        clock_timestamp() + make_interval(secs => %(ttl_s)s))
+    ON CONFLICT (id) DO UPDATE
+        SET about = excluded.about, since = excluded.since, until = excluded.until
+    RETURNING id
 """
-WORKERS = "SELECT id, about FROM workers WHERE until > clock_timestamp() ORDER BY id"
+WORKERS = """
+    SELECT id, about FROM workers
+    WHERE since <= clock_timestamp() AND until > clock_timestamp() ORDER BY id
+"""

@@ -4,6 +4,10 @@ The table `events` is the truth: its primary key is the lock of the log and the 
 its unique key makes webhooks, answers and results count once. `threads` is an index of it, written
 in the same transaction, with the hints of runners. Do not put the file on a network file system;
 for more than one machine use PostgreSQL.
+
+Leases follow the clock of the machine that nobody sets; its containers share it. After a restart of
+the machine it begins again, before the start of every lease, and the leases are over. `wake_at`
+follows the calendar.
 """
 
 import asyncio
@@ -36,10 +40,19 @@ PART = 500
 class SqliteStore(SqlStore):
     _sql = sql
 
-    def __init__(self, path: str | Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`uptime` has to be the same for all processes, and so may not be a clock of their own:
+        https://docs.python.org/3/library/time.html#time.monotonic
+        """
         super().__init__()
         self.database = Database(Path(path))
         self._clock = clock
+        self._uptime = uptime
         self._looked_at: int | None = None
 
     @classmethod
@@ -47,12 +60,15 @@ class SqliteStore(SqlStore):
         return cls(optional("SQLITE_PATH", "data/threads.db"))
 
     async def _fetch(self, query: str, *, slow: bool = False, **values: Any) -> list[Any]:
-        values["now"] = self._clock()
+        values |= self._read_clocks()
         return await self.database.fetch_rows(query, values, slow=slow)
 
     async def _write(self, statement: str, **values: Any) -> list[Any]:
-        values["now"] = self._clock()
+        values |= self._read_clocks()
         return await self.database.write(lambda db: db.execute(statement, values).fetchall())
+
+    def _read_clocks(self) -> dict[str, float]:
+        return {"now": self._clock(), "uptime": self._uptime()}
 
     def _read_event(self, row: Sequence[Any]) -> Event:
         return read_event(row)
@@ -102,8 +118,8 @@ class SqliteStore(SqlStore):
         return grown
 
     async def forget(self, thread: Thread) -> None:
-        values = {"id": thread.id, "version": thread.state.version, "now": self._clock()}
-        values |= {"deliveries": json.dumps(list_deliveries(thread))}
+        values: dict[str, Any] = {"id": thread.id, "version": thread.state.version}
+        values |= self._read_clocks() | {"deliveries": json.dumps(list_deliveries(thread))}
 
         def delete(db: sqlite3.Connection) -> None:
             if db.execute(sql.FORGET, values).rowcount == 0:

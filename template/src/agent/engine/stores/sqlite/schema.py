@@ -26,8 +26,9 @@ MIGRATIONS = (
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
         owner TEXT NOT NULL, title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
-        cause TEXT,        created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
-        lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0, crashes INTEGER NOT NULL DEFAULT 0
+        cause TEXT, created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
+        lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0,
+        crashes INTEGER NOT NULL DEFAULT 0
     );
     CREATE INDEX due ON threads (wake_at) WHERE wake_at IS NOT NULL;
     CREATE INDEX held ON threads (holder) WHERE holder IS NOT NULL;
@@ -51,7 +52,7 @@ MIGRATIONS = (
         thread_id TEXT PRIMARY KEY, deliveries TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE workers (
-        id TEXT PRIMARY KEY, about TEXT NOT NULL, until REAL NOT NULL
+        id TEXT PRIMARY KEY, about TEXT NOT NULL, since REAL NOT NULL, until REAL NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE readers (version INTEGER NOT NULL);
     INSERT INTO readers VALUES (1)

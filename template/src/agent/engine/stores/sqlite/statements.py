@@ -2,6 +2,7 @@
 
 from ..lists import Dialect
 
+HELD = "coalesce(lease_from <= :uptime AND lease_until > :uptime, false)"
 LOAD = """
     SELECT type, data, actor, key, seq, at FROM events
     WHERE thread_id = :id AND seq > :first ORDER BY seq LIMIT :part
@@ -24,21 +25,19 @@ COUNT = """
 """
 """What an append changes that leaves the thread as it was: no index names these columns."""
 WAKE = """
-    UPDATE threads SET version = :version, crashes = 0, wake_at = :wake_at, attempts = 0,
-        problem = :problem
+    UPDATE threads SET version = :version, crashes = 0, attempts = 0, problem = :problem,
+        wake_at = min(coalesce(wake_at, :wake_at), :wake_at)
     WHERE id = :id
 """
+"""Something new never makes a thread due later."""
 CHANGE = """
     UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
         agent = :agent, owner = :owner, wait = :wait, problem = :problem, cause = :cause,
-        updated = :now, wake_at = coalesce(:wake_at, wake_at),
+        updated = :now, wake_at = min(coalesce(wake_at, :wake_at), coalesce(:wake_at, wake_at)),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
-FORGET = """
-    DELETE FROM threads
-    WHERE id = :id AND version = :version AND (holder IS NULL OR lease_until <= :now)
-"""
+FORGET = f"DELETE FROM threads WHERE id = :id AND version = :version AND NOT {HELD}"
 FORGET_REST = (
     "DELETE FROM events WHERE thread_id = :id",
     "DELETE FROM participants WHERE thread_id = :id",
@@ -46,9 +45,8 @@ FORGET_REST = (
 )
 DELIVERIES = "SELECT deliveries FROM forgotten WHERE thread_id = :id"
 IDS = "SELECT id FROM threads WHERE id > :after ORDER BY id LIMIT :limit"
-COUNTS = """
-    SELECT agent, status, status = 'running' AND coalesce(lease_until, 0) > :now, count(*),
-        min(updated)
+COUNTS = f"""
+    SELECT agent, status, status = 'running' AND {HELD}, count(*), min(updated)
     FROM threads GROUP BY 1, 2, 3
 """
 USAGE = """
@@ -68,7 +66,7 @@ USAGE = """
 """A fork does not count the calls that its origin made."""
 LISTS = Dialect(
     value=":{}",
-    running="coalesce(lease_until, 0) > :now",
+    running=HELD,
     says="""EXISTS (SELECT 1 FROM events first WHERE first.thread_id = threads.id AND first.seq = 1
         AND json_extract(first.data, '$.text') LIKE {text} ESCAPE '\\')""",
     asks="""EXISTS (SELECT 1 FROM events asked, json_each(asked.data, '$.audience') named
@@ -88,23 +86,23 @@ SWEEP_SESSIONS = "DELETE FROM sessions WHERE expires_at <= :now"
 OPEN_SESSION = "INSERT INTO sessions (id, proof, expires_at) VALUES (:id, :proof, :until)"
 FIND_SESSION = "SELECT id, proof, expires_at FROM sessions WHERE id = :id AND expires_at > :now"
 CLOSE_SESSION = "DELETE FROM sessions WHERE id = :id"
-_CLAIM = """
+_CLAIM = f"""
     UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
-        holder = :holder, lease_until = :now + :ttl_s
-    WHERE id = (
-        SELECT id FROM threads WHERE coalesce(lease_until, 0) <= :now AND {} LIMIT 1)
+        holder = :holder, lease_from = :uptime, lease_until = :uptime + :ttl_s, wake_at = 0
+    WHERE id = (SELECT id FROM threads WHERE NOT {HELD} AND %s LIMIT 1)
     RETURNING id, attempts, crashes
 """
-CLAIM_DUE = _CLAIM.format("wake_at <= :now ORDER BY wake_at")
-CLAIM_ONE = _CLAIM.format("id = :id")
+"""A claimed thread stays due, so that it is found again once its lease is over."""
+CLAIM_DUE = _CLAIM % "wake_at <= :now ORDER BY wake_at"
+CLAIM_ONE = _CLAIM % "id = :id"
 RENEW = """
-    UPDATE threads SET lease_until = :now + :ttl_s
+    UPDATE threads SET lease_from = :uptime, lease_until = :uptime + :ttl_s
     WHERE holder IN (SELECT value FROM json_each(:holders))
 """
 RELEASE = """
-    UPDATE threads SET holder = NULL, lease_until = NULL,
+    UPDATE threads SET holder = NULL, lease_from = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
-        wake_at = CASE WHEN version = :version THEN :wake_at ELSE wake_at END,
+        wake_at = CASE WHEN version <> :version OR :wake_at <= :now THEN wake_at ELSE :wake_at END,
         problem = CASE WHEN version = :version AND wait IS NULL THEN :problem ELSE problem END
     WHERE id = :id AND holder = :holder
 """
@@ -126,9 +124,11 @@ WAKE_STOPPED = """
 FIND_RELEASE = """
     SELECT released_by, released FROM causes WHERE cause = :cause AND released IS NOT NULL
 """
-SWEEP_WORKERS = "DELETE FROM workers WHERE until <= :now"
+SWEEP_WORKERS = "DELETE FROM workers WHERE since > :uptime OR until <= :uptime"
 ANNOUNCE = """
-    INSERT INTO workers (id, about, until) VALUES (:id, :about, :now + :ttl_s)
-    ON CONFLICT DO UPDATE SET about = excluded.about, until = excluded.until
+    INSERT INTO workers (id, about, since, until) VALUES (:id, :about, :uptime, :uptime + :ttl_s)
+    ON CONFLICT DO UPDATE SET about = excluded.about, since = excluded.since, until = excluded.until
 """
-WORKERS = "SELECT id, about FROM workers WHERE until > :now ORDER BY id"
+WORKERS = """
+    SELECT id, about FROM workers WHERE since <= :uptime AND until > :uptime ORDER BY id
+"""
