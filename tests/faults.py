@@ -35,6 +35,7 @@ GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
 POSTGRES = "stores/postgres/test_store.py"
 PROCRASTINATE = "runners/procrastinate/test_runner.py"
+POOLER = "stores/postgres/test_pooler.py"
 WEBHOOK = "webhook/test_routes.py"
 CHECK = "llms/test_check.py"
 SIMULATION = "simulation/test_simulation.py::test_every_promise_is_kept_whatever_fails_and_whenever"
@@ -2292,5 +2293,41 @@ FAULTS = [
         "WHERE until",
         f"{POSTGRES}::TestPostgresStore"
         "::test_a_worker_that_died_is_forgotten_though_the_clock_is_set_back",
+    ),
+    # -- PostgreSQL behind a pooler --
+    Fault(
+        "statements are prepared though a pooler forgets them",
+        "stores/postgres/pool.py",
+        "    db.prepare_threshold = None\n",
+        "",
+        f"{POOLER}::test_no_statement_is_prepared",
+    ),
+    Fault(
+        "a setting stays on a connection that the pooler lends to others",
+        "stores/postgres/pool.py",
+        "SET LOCAL {FREEZE}",
+        "SET {FREEZE}",
+        f"{POOLER}::test_nothing_is_set_beyond_a_transaction",
+    ),
+    Fault(
+        "tables are made through the pooler",
+        "stores/postgres/pool.py",
+        "AsyncConnection.connect(self.session_url, autocommit=True)",
+        "AsyncConnection.connect(_complete_url(self._url), autocommit=True)",
+        f"{POOLER}::test_tables_are_made_on_the_direct_connection",
+    ),
+    Fault(
+        "a worker listens through the pooler",
+        "runners/procrastinate/connector.py",
+        "url = self._database.session_url",
+        "url = self._database._url",
+        f"{POOLER}::test_a_worker_is_notified_of_a_job",
+    ),
+    Fault(
+        "a pooler that nobody named is not recognized",
+        "stores/postgres/outages.py",
+        '"prepared statement" in str(error)',
+        "False",
+        f"{POOLER}::test_a_pooler_that_nobody_named_is_recognized",
     ),
 ]

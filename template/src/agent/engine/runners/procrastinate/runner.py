@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
-from procrastinate import App, PsycopgConnector
+from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.schema import SchemaManager
@@ -27,6 +27,7 @@ from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
 from ..ending import end
 from ..local import GRACE_S, LocalRunner, ThreadTask
+from .connector import Connector
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class ProcrastinateRunner(LocalRunner):
         self._sweep_s = sweep_s
         self._running = set[ThreadTask]()
         self._stopping = asyncio.Event()
-        self._jobs = App(connector=PsycopgConnector())
+        self._jobs = App(connector=Connector(ports.store.database))
         self._advance = self._jobs.task(name="advance", queue="threads")(self._run_due)
         sweep = self._jobs.task(name="sweep", queue="threads")(self._sweep)
         self._jobs.periodic(cron=f"* * * * * */{sweep_s}")(sweep)

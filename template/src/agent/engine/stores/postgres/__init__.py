@@ -31,9 +31,9 @@ WhenDue = Callable[[AsyncConnection, str], Awaitable[object]]
 class PostgresStore(SqlStore):
     _sql = sql
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, direct_url: str = "") -> None:
         super().__init__()
-        self.database = Database(url)
+        self.database = Database(url, direct_url)
         self.when_due: WhenDue | None = None
         """Called in the transaction that makes a thread due, unless somebody is running it."""
         self.when_forgotten: WhenDue | None = None
@@ -42,7 +42,7 @@ class PostgresStore(SqlStore):
     @classmethod
     def from_env(cls) -> Self:
         """A wrong DATABASE_URL is reported at the first use, since `agent demo` needs none."""
-        return cls(optional("DATABASE_URL"))
+        return cls(optional("DATABASE_URL"), optional("DATABASE_DIRECT_URL"))
 
     async def _fetch(self, query: str, *, slow: bool = False, **values: Any) -> list[Any]:
         safe = {
@@ -75,7 +75,7 @@ class PostgresStore(SqlStore):
         # Before the transaction: `readers` of an agent may take a while.
         numbered = number_events(thread, events)
         readers = await self.list_readers(thread.plus(*numbered))
-        async with self.database.connect() as db, db.transaction():
+        async with self.database.transact() as db:
             appended = await db.execute(sql.APPEND, write_events(thread, numbered))
             times = await appended.fetchall()
             if len(times) < len(events):
@@ -104,7 +104,7 @@ class PostgresStore(SqlStore):
     async def forget(self, thread: Thread) -> None:
         values = {"id": thread.id, "version": thread.state.version}
         values |= {"deliveries": json.dumps(list_deliveries(thread))}
-        async with self.database.connect() as db, db.transaction():
+        async with self.database.transact() as db:
             if (await db.execute(sql.FORGET, values)).rowcount == 0:
                 at = thread.state.version
                 raise Conflict(f"thread {thread.id} is no longer at event {at}, or runs")
@@ -117,7 +117,7 @@ class PostgresStore(SqlStore):
 
     async def reindex(self, thread: Thread) -> None:
         readers = await self.list_readers(thread)
-        async with self.database.connect() as db, db.transaction():
+        async with self.database.transact() as db:
             found = await (await db.execute(sql.VERSION, {"id": thread.id})).fetchone()
             if found != (thread.state.version,):
                 raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")

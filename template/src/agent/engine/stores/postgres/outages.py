@@ -21,7 +21,14 @@ def is_outage(error: Exception) -> bool:
 
     An error without a code comes from the client: there is no connection, or it was lost.
     """
+    if is_lost_statement(error):
+        return False
     code = error.sqlstate if isinstance(error, psycopg.Error) else None
     if code is None:
         return isinstance(error, OSError | psycopg.OperationalError | psycopg.InterfaceError)
     return code.startswith(OUTAGES)
+
+
+def is_lost_statement(error: Exception) -> bool:
+    """Say whether a prepared statement is missing or another's, as it is behind a pooler."""
+    return isinstance(error, psycopg.Error) and "prepared statement" in str(error)

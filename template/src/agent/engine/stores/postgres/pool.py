@@ -1,4 +1,10 @@
-"""Connections to PostgreSQL, opened at the first use and shared within the process."""
+"""Connections to PostgreSQL, opened at the first use and shared within the process.
+
+With `DATABASE_DIRECT_URL`, `DATABASE_URL` leads through a pooler such as PgBouncer, which may run
+two transactions of a connection on two connections of the server. Nothing is then kept between
+them: no prepared statement and no `SET`. Tables are made, and jobs are listened for, on a direct
+connection.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool
 
 from ...log.errors import Misconfigured, StoreFailed, Unavailable
-from .outages import is_outage
+from .outages import is_lost_statement, is_outage
 from .schema import AGENT, Schema, upgrade
 
 Pool = AsyncConnectionPool[AsyncConnection]
@@ -23,12 +29,19 @@ MOST = 10
 EXAMPLE = "postgresql://user:password@localhost:5432/agent"
 
 
+FREEZE = "idle_in_transaction_session_timeout = '10s'"
+"""A process that freezes in a transaction keeps its locks no longer than this."""
+_POOLED = " If DATABASE_URL is a pooler such as PgBouncer, set DATABASE_DIRECT_URL as well."
+
+
 class Database:
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, direct_url: str = "") -> None:
+        """`direct_url` is the same database without the pooler that `url` goes through."""
         self.schemas = {AGENT.name: AGENT}
         """The tables that must exist before anything else is done."""
         self._ready = dict[str, Schema]()
         self._url = url
+        self._direct_url = direct_url
         self._pool: Pool | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._opening = asyncio.Lock()
@@ -43,6 +56,14 @@ class Database:
             Misconfigured: DATABASE_URL is missing or wrong, or a newer version made the tables.
         """
         async with self.translate_errors(), (await self.open_pool()).connection() as db:
+            yield db
+
+    @asynccontextmanager
+    async def transact(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection in a transaction. Raises as `connect` does."""
+        async with self.connect() as db, db.transaction():
+            if self._direct_url:
+                await db.execute(f"SET LOCAL {FREEZE}")
             yield db
 
     async def fetch_rows(
@@ -73,10 +94,18 @@ class Database:
             yield
         except (psycopg.Error, OSError) as error:
             kind = Unavailable if is_outage(error) else StoreFailed
-            raise kind(f"the database in DATABASE_URL: {format_error(error)}") from error
+            hint = "" if self._direct_url or not is_lost_statement(error) else _POOLED
+            raise kind(f"the database in DATABASE_URL: {format_error(error)}{hint}") from error
+
+    @property
+    def session_url(self) -> str:
+        """The URL of a connection that keeps its state between transactions."""
+        if self._direct_url:
+            return _complete_url(self._direct_url, "DATABASE_DIRECT_URL")
+        return _complete_url(self._url)
 
     async def _upgrade(self) -> None:
-        async with await AsyncConnection.connect(_complete_url(self._url), autocommit=True) as db:
+        async with await AsyncConnection.connect(self.session_url, autocommit=True) as db:
             for schema in self.schemas.values():
                 await upgrade(db, schema)
         self._ready = dict(self.schemas)
@@ -87,7 +116,7 @@ class Database:
             min_size=1,
             max_size=MOST,
             timeout=WAIT_S,
-            configure=_configure,
+            configure=_configure_pooled if self._direct_url else _configure,
             check=AsyncConnectionPool.check_connection,  # survives a restart of the database
             open=False,
         )
@@ -115,17 +144,21 @@ def format_error(error: BaseException) -> str:
 
 async def _configure(db: AsyncConnection) -> None:
     await db.set_autocommit(True)
-    # A process that freezes in a transaction keeps its locks no longer than this.
-    await db.execute("SET idle_in_transaction_session_timeout = '10s'")
+    await db.execute(f"SET {FREEZE}")
 
 
-def _complete_url(url: str) -> str:
+async def _configure_pooled(db: AsyncConnection) -> None:
+    await db.set_autocommit(True)
+    db.prepare_threshold = None
+
+
+def _complete_url(url: str, name: str = "DATABASE_URL") -> str:
     """Add our defaults to `url`. Raises Misconfigured without showing the password."""
     if not url:
-        raise Misconfigured(f"DATABASE_URL is not set. Set it in .env, for example to {EXAMPLE}")
+        raise Misconfigured(f"{name} is not set. Set it in .env, for example to {EXAMPLE}")
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:
-        raise Misconfigured(f"DATABASE_URL is not a PostgreSQL URL such as {EXAMPLE}") from None
+        raise Misconfigured(f"{name} is not a PostgreSQL URL such as {EXAMPLE}") from None
     ours: dict[str, Any] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
     return make_conninfo(**{"application_name": "agent", **ours, **given})
