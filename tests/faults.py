@@ -2330,4 +2330,33 @@ FAULTS = [
         "False",
         f"{POOLER}::test_a_pooler_that_nobody_named_is_recognized",
     ),
+    # -- who may read what the agent writes --
+    Fault(
+        "an export has the mode of the umask",
+        "files.py",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)",
+        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)",
+        "cli/test_admin.py::test_only_the_owner_of_the_process_may_read_an_export",
+    ),
+    Fault(
+        "a database that everyone may read stays so",
+        "files.py",
+        "        path.chmod(0o600)\n",
+        "        pass\n",
+        "stores/test_sqlite.py::test_a_file_that_everyone_may_read_becomes_private",
+    ),
+    Fault(
+        "the text of an error names the database file",
+        "stores/sqlite/database.py",
+        'kind(f"the database failed: {why}")',
+        'kind(f"the database {self.path} failed: {why}")',
+        "stores/test_sqlite.py::test_only_the_notes_of_an_error_say_where_the_file_is",
+    ),
+    Fault(
+        "the text of an error names the host of the database",
+        "stores/postgres/pool.py",
+        "{said or 'there is no connection'}",
+        "{said or error}",
+        f"{POSTGRES}::test_a_database_that_fails_is_unavailable_and_says_why",
+    ),
 ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
@@ -202,6 +203,19 @@ def test_an_import_ends_at_a_line_that_is_none_and_can_be_done_again(
     assert new.threads() == [ASKED]
     new.does("import", stdin=good + lines(BEGUN).encode())
     assert new.threads() == [BEGUN, ASKED]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_of_the_process_may_read_an_export(old: House, tmp_path: Path) -> None:
+    file = tmp_path / "threads.jsonl"
+    file.write_text("of yesterday")
+    file.chmod(0o644)
+    before = os.umask(0)
+    try:
+        old.does("export", str(file))
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_an_export_is_complete_or_not_written(old: House, tmp_path: Path) -> None:

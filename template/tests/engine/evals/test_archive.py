@@ -1,6 +1,10 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -34,13 +38,25 @@ def test_a_broken_file_is_named(text: str) -> None:
 
 
 def test_a_file_that_is_not_written_to_its_end_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    write_text = Path.write_text
+    @contextmanager
+    def open_full(path: Path) -> Iterator[TextIO]:
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+            file.truncate(file.tell() // 2)
+            raise OSError("the disk is full")
 
-    def write_half(path: Path, text: str, encoding: str) -> None:
-        write_text(path, text[: len(text) // 2], encoding)
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(Path, "write_text", write_half)
+    monkeypatch.setattr(archive, "open_private", open_full)
     with pytest.raises(OSError, match="the disk is full"):
         archive.save([TRIAL], NOON)
     assert archive.find_last([TRIAL.key]) == {}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+def test_only_the_owner_of_the_process_may_read_what_is_kept() -> None:
+    before = os.umask(0)
+    try:
+        file = archive.save([TRIAL], NOON)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [file.parents[n].stat().st_mode & 0o777 for n in (0, 1)] == [0o700, 0o700]

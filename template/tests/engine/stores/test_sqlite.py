@@ -519,6 +519,40 @@ async def test_only_the_owner_of_the_process_may_read_the_files(path: Path) -> N
     await store.close()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
+@pytest.mark.parametrize(("mode", "kept"), [(0o644, 0o600), (0o666, 0o600), (0o660, 0o660)])
+async def test_a_file_that_everyone_may_read_becomes_private(
+    mode: int, kept: int, path: Path
+) -> None:
+    first = SqliteStore(path)
+    await store_thread(first, make_message())
+    files = [path, *path.parent.glob("threads.db-*")]
+    for file in files:
+        file.chmod(mode)
+    other = SqliteStore(path)
+    await other.load("t")
+    assert [file.stat().st_mode & 0o777 for file in files] == [kept] * len(files)
+    await first.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("trouble", [make_folder, put_file_in_the_way, write_garbage, write_empty])
+async def test_only_the_notes_of_an_error_say_where_the_file_is(
+    trouble: Callable[[Path], None], path: Path
+) -> None:
+    store = SqliteStore(path)
+    if trouble is write_empty:
+        await store_thread(store, make_message())
+        rename(path, ".gone")
+    trouble(path)
+    with pytest.raises(AgentError) as error:
+        await store.load("t")
+    assert path.name not in str(error.value)
+    assert path.parent.name not in str(error.value)
+    assert error.value.__notes__ == [f"SQLITE_PATH is {str(path)!r}."]
+    await store.close()
+
+
 async def test_a_cause_leaves_no_text_behind(path: Path) -> None:
     store = SqliteStore(path)
     problem = "400: flagged: the patient has a cold"

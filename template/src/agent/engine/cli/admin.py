@@ -17,6 +17,7 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from ..files import open_private
 from ..log.errors import AgentError, Conflict, ThreadNotFound
 from ..log.events import Event, make_event
 from ..log.thread import Thread
@@ -90,12 +91,15 @@ async def _reindex(store: Store, thread_id: str) -> bool:
 
 
 async def export_threads(store: Store, file: Path) -> int:
-    """Write every thread to `file`, completely or not at all, and return how many."""
+    """Write every thread to `file`, completely or not at all, and return how many.
+
+    Only the user of this process may read the file.
+    """
     if file == Path("-"):
         return await _write_threads(store, sys.stdout)
     unfinished = file.with_name(f".{file.name}.unfinished")
     try:
-        with unfinished.open("w", encoding="utf-8") as stream:
+        with open_private(unfinished) as stream:
             number = await _write_threads(store, stream)
         unfinished.replace(file)
     except OSError as error:

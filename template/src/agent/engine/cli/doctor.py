@@ -9,6 +9,7 @@ from .. import settings
 from ..log.errors import AgentError
 from ..people.identity import find_local_user
 from ..runners.app import App, Build, no_model
+from ..runners.reports import explain
 from .screen import Screen
 
 Check = Callable[[], Awaitable[object]]
@@ -40,7 +41,7 @@ async def _check(screen: Screen, subject: str, check: Check) -> int:
     try:
         await check()
     except AgentError as error:
-        _report(screen, subject, str(error))
+        _report(screen, subject, explain(error))
         return 1
     _report(screen, subject, "")
     return 0

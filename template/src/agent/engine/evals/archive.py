@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
+from ..files import make_private_folder, open_private
 from ..log.errors import Misconfigured
 from .trials import Key, ModelCall, Trial
 
@@ -16,11 +17,13 @@ KEPT = 20
 
 def save(trials: Iterable[Trial], at: datetime) -> Path:
     """Save trials that ended together, and return their file."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    make_private_folder(FOLDER.parent)
+    make_private_folder(FOLDER)
     path = FOLDER / f"{at:%Y%m%dT%H%M%S%f}.json"
     saved = {"at": at.isoformat(), "trials": [asdict(trial) for trial in trials]}
     written = path.with_suffix(".new")
-    written.write_text(json.dumps(saved, indent=1) + "\n", "utf-8")
+    with open_private(written) as stream:
+        stream.write(json.dumps(saved, indent=1) + "\n")
     written.replace(path)
     for old in _list_files()[KEPT:]:
         old.unlink(missing_ok=True)

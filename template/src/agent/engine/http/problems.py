@@ -1,5 +1,6 @@
 """Every error leaves as `{"detail": "what is wrong and what to do now"}`."""
 
+import logging
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
@@ -21,6 +22,9 @@ from ..log.errors import (
     Unavailable,
 )
 from ..log.events import cut
+from ..runners.reports import explain
+
+log = logging.getLogger(__name__)
 
 MAX_BODY = 1_000_000
 """Bytes."""
@@ -91,6 +95,8 @@ async def _answer_agent_error(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Unavailable):
         retry = {"Retry-After": str(ceil(error.retry_after_s or 1))}
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 500)
+    if status >= 500:
+        log.warning("a request failed: %s", explain(error))
     return make_problem(status, str(error), retry)
 
 

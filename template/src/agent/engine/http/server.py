@@ -104,7 +104,8 @@ async def readyz(service: Running) -> dict[str, str]:
 async def healthz(service: Running) -> dict[str, str]:
     """Check that the runner works. If it does not, restart the process."""
     if service.failure:
-        why = f"it cannot go on: {service.failure}"
+        known = isinstance(service.failure, AgentError)
+        why = f"it cannot go on: {service.failure if known else 'the log says why'}"
         raise HTTPException(503, why, {"Retry-After": "10"})
     return {"status": "ok"}
 

@@ -20,7 +20,7 @@ from ..loop.clock import keep_time
 from ..loop.ports import Ports
 from ..loop.store import Claim, Store
 from .presence import announce
-from .reports import Reports
+from .reports import Reports, explain
 from .retention import keep_clean
 
 ThreadTask = asyncio.Task[None]
@@ -91,7 +91,7 @@ class LocalRunner:
                 task.add_done_callback(running.discard)
                 task.add_done_callback(self._log_end)
         except Unavailable as error:
-            log.warning("%s; retrying", error)
+            log.warning("%s; retrying", explain(error))
 
     async def _claim(
         self, stopping: asyncio.Event, thread_id: str | None = None
@@ -112,7 +112,7 @@ class LocalRunner:
         self._woken.set()
         error = None if task.cancelled() else task.exception()
         if isinstance(error, AgentError):
-            log.warning("thread %s will be retried: %s", task.get_name(), error)
+            log.warning("thread %s will be retried: %s", task.get_name(), explain(error))
         elif error:
             log.error("thread %s failed", task.get_name(), exc_info=error)
 
@@ -158,7 +158,7 @@ class LocalRunner:
                     if self._leases:
                         await self._ports.store.renew(tuple(self._leases), self._lease_s)
                 except AgentError as error:
-                    log.warning("%s; leases may expire", error)
+                    log.warning("%s; leases may expire", explain(error))
 
         task = asyncio.create_task(renew())
         try:

@@ -82,3 +82,8 @@ def _log_call(thread: Thread, agent: str, model: str, event: Event) -> None:
         "thread %s, event %d: %s (%s)", thread.id, event.seq, said, tokens or "no tokens",
         extra=facts | {"outcome": said, "tokens": event.tokens},
     )  # fmt: skip
+
+
+def explain(error: BaseException) -> str:
+    """Return the text of an error for the log, with what is not shown to everyone."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])

@@ -27,6 +27,7 @@ from ...stores.postgres.pool import format_error
 from ...stores.postgres.schema import Schema
 from ..ending import end
 from ..local import GRACE_S, LocalRunner, ThreadTask
+from ..reports import explain
 from .connector import Connector
 
 log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class ProcrastinateRunner(LocalRunner):
                     await self._advance.defer_async(more=True)
                 await asyncio.wait({task})
         except Unavailable as error:
-            log.warning("%s; retrying", error)
+            log.warning("%s; retrying", explain(error))
 
     async def _sweep(self, timestamp: int) -> None:
         for job in await self._jobs.job_manager.get_stalled_jobs():

@@ -89,13 +89,20 @@ class Database:
 
     @asynccontextmanager
     async def translate_errors(self) -> AsyncIterator[None]:
-        """Raise errors as `Unavailable` or `StoreFailed`, with PostgreSQL's own text."""
+        """Raise errors as `Unavailable` or `StoreFailed`.
+
+        The text of a failed connection names users and hosts, and is a note of the error: for the
+        log and the terminal, while `str(error)` is shown to anyone.
+        """
         try:
             yield
         except (psycopg.Error, OSError) as error:
             kind = Unavailable if is_outage(error) else StoreFailed
             hint = "" if self._direct_url or not is_lost_statement(error) else _POOLED
-            raise kind(f"the database in DATABASE_URL: {format_error(error)}{hint}") from error
+            said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+            failed = kind(f"the database failed: {said or 'there is no connection'}{hint}")
+            failed.add_note(f"The database in DATABASE_URL: {format_error(error)}")
+            raise failed from error
 
     @property
     def session_url(self) -> str:

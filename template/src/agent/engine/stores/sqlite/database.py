@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from weakref import finalize
 
 from ...blocking import run_in_thread
-from ...log.errors import StoreFailed, Unavailable
+from ...log.errors import AgentError, Misconfigured, StoreFailed, Unavailable
 from .file import Connected
 from .schema import connect
 from .writer import Writer
@@ -110,7 +110,16 @@ class Database:
         except (sqlite3.Error, OSError) as error:
             away = isinstance(error, OSError) or _read_code(error) in OUTAGES
             kind = Unavailable if away else StoreFailed
-            raise kind(f"the database {str(self.path)!r}: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise self._locate(kind(f"the database failed: {why}")) from error
+        except (Unavailable, Misconfigured) as error:
+            raise self._locate(error) from error.__cause__
+
+    def _locate(self, error: AgentError) -> AgentError:
+        """Add where the file is, for the log and the terminal: `str(error)` is shown to anyone."""
+        if not hasattr(error, "__notes__"):
+            error.add_note(f"SQLITE_PATH is {str(self.path)!r}.")
+        return error
 
 
 def _read_code(error: sqlite3.Error) -> int | None:

@@ -27,7 +27,7 @@ class Connected:
             self._identity = self._identify()
         elif (identity := self._identify()) != self._identity:
             became = "replaced; restart this process" if identity else "deleted"
-            raise Unavailable(f"the database {str(self.path)!r} was {became}")
+            raise Unavailable(f"the database was {became}")
         return self._db
 
     def close(self) -> None:

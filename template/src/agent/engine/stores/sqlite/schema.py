@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+from ...files import make_private, make_private_folder
 from ...log.errors import Misconfigured
 
 BUSY_S = 5.0
@@ -68,13 +69,13 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         Misconfigured: a newer version of this code wrote it; it is left untouched.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     _create_private(path)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file
         if _read_version(db) != len(MIGRATIONS):
-            _migrate(db, path)
+            _migrate(db)
         # WAL with FULL: a commit is on disk before the world is touched, even if the power fails.
         _use_wal(db)
         db.execute("PRAGMA synchronous = FULL")
@@ -86,11 +87,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _create_private(path: Path) -> None:
-    """Create the file for this user alone, if it does not exist; SQLite's others get its mode.
+    """Keep the file for this user alone; the files that SQLite creates beside it get its mode.
 
     It is not opened under its name: closing such a file would end the locks of this process on it.
     """
     if path.exists():
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            make_private(file)
         return
     empty = path.with_name(f"{path.name}-{uuid4().hex}")
     os.close(os.open(empty, os.O_CREAT | os.O_EXCL, 0o600))
@@ -112,7 +115,7 @@ def _use_wal(db: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
+def _migrate(db: sqlite3.Connection) -> None:
     db.execute("BEGIN IMMEDIATE")
     version = _read_version(db)
     if version > len(MIGRATIONS):
@@ -121,7 +124,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
         if readable:
             return
         raise Misconfigured(
-            f"{str(path)!r} was written by a newer version of this agent (schema {version}, this "
+            f"the database was written by a newer version of this agent (schema {version}, this "
             f"one knows {len(MIGRATIONS)}). Update the code, or set SQLITE_PATH to another file."
         )
     for script in MIGRATIONS[version:]:
