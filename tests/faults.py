@@ -377,8 +377,8 @@ FAULTS = [
     Fault(
         "a thread is claimed while somebody holds its lease",
         "stores/memory.py",
-        "            if row.lease_until <= now\n",
-        "            if True\n",
+        "        return row.holder is not None and row.lease_until > self._uptime()\n",
+        "        return False\n",
         SIMULATION,
     ),
     Fault(
@@ -2188,8 +2188,8 @@ FAULTS = [
     Fault(
         "the database file is opened beside SQLite",
         "stores/sqlite/schema.py",
-        "    if path.exists():\n        return\n",
-        "    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))\n    return\n",
+        "            make_private(file)\n        return\n",
+        "            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))\n        return\n",
         "stores/test_sqlite.py::test_opening_the_file_again_keeps_the_locks_of_this_process",
     ),
     # -- what a store says when it fails --
