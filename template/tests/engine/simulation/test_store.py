@@ -24,7 +24,7 @@ def make_store(shared: MemoryStore, faults: Faults) -> Store:
 class TestSimulatedStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> Store:
-        return make_store(MemoryStore(clock), Faults())
+        return make_store(MemoryStore(clock, clock.uptime), Faults())
 
 
 @pytest.mark.parametrize(("faults", "stored"), [({"unavailable": 1.0}, 0), ({"lost": 1.0}, 1)])

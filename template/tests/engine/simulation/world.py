@@ -54,7 +54,7 @@ class World:
         self.faults = Faults.draw(self.chance)
         self.checker = Checker(reliable=self.faults.is_none())
         self.model = Model(self.checker)
-        self.store = MemoryStore(lambda: EPOCH + asyncio.get_running_loop().time())
+        self.store = MemoryStore(lambda: EPOCH + _find_uptime(), _find_uptime)
         some = THREADS[: self.chance.randrange(1, len(THREADS) + 1)]
         self.threads = [name_thread("test", "", str(number)) for number in range(len(some))]
         to_store = (self.plug, self.wake, self.threads)
@@ -222,6 +222,11 @@ def simulate(seed: int) -> str:
         how = f"SIMULATION_SEEDS={seed} uv run pytest tests/engine/simulation"
         raise AssertionError(f"{world.checker.problems[0]}\n\n{story}\n\nTo replay it: {how}")
     return log
+
+
+def _find_uptime() -> float:
+    """Return the seconds since the world began, by its own clock."""
+    return asyncio.get_running_loop().time()
 
 
 if __name__ == "__main__":
