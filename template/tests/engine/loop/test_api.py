@@ -1,6 +1,7 @@
 """Every way in: a fact gets in whatever happens meanwhile, an answer only if it fits."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,15 @@ from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
-from agent.engine.loop.api import append_message, cancel, fork, launch, name_thread, resume
+from agent.engine.loop.api import (
+    append_message,
+    cancel,
+    fork,
+    launch,
+    name_thread,
+    rate,
+    resume,
+)
 from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.record import MAX_PAUSE_S, append_fact, make_wait, resolve_audience
@@ -66,6 +75,58 @@ class Shaky(MemoryStore):
     def _next(self, operation: str) -> str:
         words = self.fails.get(operation, [])
         return words.pop(0) if words else ""
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda ports: cancel(ports, "t", actor="ana"),
+        lambda ports: resume(ports, "t", 2, "answer", actor="ana", text="yes"),
+        lambda ports: rate(ports, "t", 3, "good", actor="ana"),
+        lambda ports: append_message(ports, "t", "hi", actor="ana", delivery="d", source="test"),
+    ],
+    ids=["cancel", "answer", "rate", "message"],
+)
+async def test_a_request_is_recognized_though_the_store_s_answer_was_lost(
+    act: Callable[[Ports], Awaitable[Thread]], world: World
+) -> None:
+    """It was stored, so the second attempt neither fails nor is stored again."""
+    store = Shaky(append=["", "lost"])
+    pause = make_pause("question")
+    before = await store_thread(store, make_message(), pause, make_step("look"))
+    done = await act(build_ports(store, Says(), world))
+    assert done.state.version == before.state.version + 1
+    assert await store.load("t") == done
+
+
+async def test_the_answer_of_another_is_not_taken_for_one_s_own() -> None:
+    store = Shaky(append=["", "", "away"])
+    old = await store_thread(store, make_message(), make_pause("question"))
+    await store.append(old, make_event("resumed", "bob", "answer:2", wait=2, verdict="answer"))
+
+    def answer(newest: Thread) -> Event:
+        if newest.state.wait is None:
+            raise Refused("it is answered already")
+        return make_event("resumed", "ana", "answer:2", wait=2, verdict="answer")
+
+    with pytest.raises(Refused):
+        await append_fact(store, old, answer)
+
+
+async def test_two_events_that_are_alike_are_both_stored() -> None:
+    store = Shaky(append=["", "away"])
+    spent = make_event("discarded", tokens={"input": 7})
+    thread = await store_thread(store, make_message(), spent)
+    grown = await append_fact(store, thread, lambda _: spent)
+    assert list_types(grown) == ["message", "discarded", "discarded"]
+
+
+async def test_a_reply_that_was_discarded_is_counted_once() -> None:
+    store = Shaky(append=["", "lost"])
+    thread = await store_thread(store, make_message())
+    spent = make_event("discarded", tokens={"input": 7})
+    grown = await append_fact(store, thread, lambda _: spent)
+    assert list_types(grown) == ["message", "discarded"]
 
 
 async def test_a_fact_is_appended_to_whatever_the_thread_has_become(store: MemoryStore) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from ..index import hash_cause
 from ..log.errors import Conflict, NobodyKnown, Unavailable
@@ -26,25 +27,37 @@ async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
     """Append what `make` says of the newest version, whatever happens meanwhile.
 
     An event whose key is in the thread already is not repeated: the store refuses it, and only
-    then the log is searched. `make` may raise to refuse.
+    then the log is searched. An event without a key gets one, so that it is recognized if it was
+    stored though the store's answer was lost. `make` may raise to refuse.
 
     Raises:
         Unavailable: the store stayed away; whether the fact got in is unknown.
     """
-    clock, stale = asyncio.get_running_loop(), False
+    clock, stale, key = asyncio.get_running_loop(), False, uuid4().hex
+    tried = lost = None
     deadline = clock.time() + PATIENCE_S
     while True:
         try:
             thread = await store.load(thread.id) if stale else thread
+            if lost and _identify(lost) in map(_identify, thread.events):
+                return thread
             made = make(thread)
-            made = made if isinstance(made, Event) else await made
-            return thread if stale and thread.has(made.key) else await store.append(thread, made)
+            tried = made if isinstance(made, Event) else await made
+            tried = replace(tried, key=tried.key or key)
+            return thread if stale and thread.has(tried.key) else await store.append(thread, tried)
         except Conflict:
             stale = True
         except Unavailable:
             if clock.time() > deadline:
                 raise
+            lost = tried
             await asyncio.sleep(0.1)
+
+
+def _identify(event: Event) -> tuple[Any, ...]:
+    """Return what is the same in the log: texts may be redacted, and another may use the key."""
+    data = {name: event.data[name] for name in event.data if name not in ("text", "reason")}
+    return (event.type, event.key, event.actor, data)
 
 
 async def make_wait(
