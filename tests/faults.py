@@ -384,7 +384,7 @@ FAULTS = [
     Fault(
         "a message is lost when somebody else was faster",
         "loop/record.py",
-        "return thread if stale and thread.has(made.key) else",
+        "return thread if stale and thread.has(tried.key) else",
         "return thread if stale else",
         SIMULATION,
     ),
@@ -2364,8 +2364,7 @@ FAULTS = [
         "loop/record.py",
         "            if lost and _identify(lost) in map(_identify, thread.events):",
         "            if False:",
-        "loop/test_api.py"
-        "::test_a_request_is_recognized_though_the_store_s_answer_was_lost[cancel]",
+        "loop/test_api.py::test_a_request_is_recognized_though_the_store_s_answer_was_lost[cancel]",
     ),
     Fault(
         "an event that is like another is not stored",

@@ -41,18 +41,20 @@ def test_without_the_engine_s_suite_only_the_contracts_and_the_harness_are_there
     assert {port: names(tests / "engine" / port) for port in CONTRACTS} == CONTRACTS
 
 
+POSTGRES = {
+    f"stores/postgres/{name}"
+    for name in ("test_store.py", "server.py", "test_pooler.py", "pooler.py")
+}
+
+
 @pytest.mark.parametrize(
     ("given", "added"),
     [
         ({"llm": ["openai"]}, {"llms/test_openai.py", "llms/providers.py"}),
-        ({"store": "postgres"}, {"stores/postgres/test_store.py", "stores/postgres/server.py"}),
+        ({"store": "postgres"}, POSTGRES),
         (
             {"store": "postgres", "runner": "procrastinate"},
-            {
-                "stores/postgres/test_store.py",
-                "stores/postgres/server.py",
-                "runners/procrastinate/test_runner.py",
-            },
+            POSTGRES | {"runners/procrastinate/test_runner.py"},
         ),
         ({"trigger": FULL["trigger"], "extra": [*FEW, "otel"]}, set()),
     ],
