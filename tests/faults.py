@@ -2189,7 +2189,8 @@ FAULTS = [
         "the database file is opened beside SQLite",
         "stores/sqlite/schema.py",
         "            make_private(file)\n        return\n",
-        "            make_private(file)\n        os.close(os.open(path, os.O_RDWR))\n        return\n",
+        "            make_private(file)\n"
+        "        os.close(os.open(path, os.O_RDWR))\n        return\n",
         "stores/test_sqlite.py::test_opening_the_file_again_keeps_the_locks_of_this_process",
     ),
     # -- what a store says when it fails --
