@@ -74,7 +74,7 @@ RELEASES = (
         _another_module,
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
-        _swap(SCHEMA, ", crashes INTEGER NOT NULL DEFAULT 0\n", "\n"),
+        _swap(SCHEMA, "        lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0,\n        crashes INTEGER NOT NULL DEFAULT 0\n", "        lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0\n"),
         _swap(STATEMENTS, "crashes = 0, status = :status,", "status = :status,"),
     )),
     Release("v90.4.0", "A new part: `ci`.", _no_checks),
