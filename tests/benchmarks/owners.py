@@ -27,8 +27,8 @@ USUAL = ("a line far from changes", "the line that changes")
 
 COPIER = "import copier, sys; copier.run_update(sys.argv[1], defaults=True, overwrite=True)"
 HEAD = """\
-| the owner's | projects | lines lost | changes left out in silence | stopped \
-| lines lost by Copier | left out in silence | stopped |
+| the owner's | projects | lines lost | silent changes | stopped \
+| lines lost by Copier | silent changes | stopped |
 |---|--:|--:|--:|--:|--:|--:|--:|"""
 
 
@@ -55,7 +55,7 @@ Measure = Callable[[Room, Owner, Releases], Count]
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--owners", type=int, default=3)
+    asked.add_argument("--owners", type=int, default=1)
     asked.add_argument("--quick", action="store_true")
     asked.add_argument("--each", action="store_true")
     flags = asked.parse_args()
