@@ -65,6 +65,7 @@ def _another_module(folder: Path) -> None:
 
 LOOP = "template/src/agent/engine/loop/advance.py"
 SCHEMA = "template/src/agent/engine/stores/sqlite/schema.py"
+ATTEMPTS = " attempts INTEGER NOT NULL DEFAULT 0"
 STATEMENTS = "template/src/agent/engine/stores/sqlite/statements.py"
 
 RELEASES = (
@@ -74,7 +75,7 @@ RELEASES = (
         _another_module,
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
-        _swap(SCHEMA, "        lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0,\n        crashes INTEGER NOT NULL DEFAULT 0\n", "        lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0\n"),
+        _swap(SCHEMA, f"{ATTEMPTS},\n        crashes INTEGER NOT NULL DEFAULT 0\n", f"{ATTEMPTS}\n"),
         _swap(STATEMENTS, "crashes = 0, status = :status,", "status = :status,"),
     )),
     Release("v90.4.0", "A new part: `ci`.", _no_checks),

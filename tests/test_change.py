@@ -2,12 +2,14 @@
 
 import json
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from create_12_factor_agent import origin, source
+from create_12_factor_agent import project as projects
 
 from .conftest import Ran, Run, program, tree
 from .templates import FILES, commit, git, write
@@ -526,6 +528,23 @@ def test_a_project_that_is_ahead_is_not_taken_back(project: Path, template: Path
     ran = run("update")
     assert ran.code == 2
     assert "v0.2.0" in ran.err
+
+
+def test_a_template_may_be_at_a_long_path_with_spaces(
+    template: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = template.with_name("a folder: with a name that is long and has spaces " * 3)
+    template.rename(place)
+    monkeypatch.setattr(source, "_CHECKOUT", place)
+    monkeypatch.setenv("TMPDIR", str(place.parent))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    assert run("mine", "--yes", "--no-install").code == 0
+    owned = projects.at(place.with_name("mine"))
+    assert (owned.src_path, owned.commit) == (str(place), "v0.1.0")
+    commit(place, {"template/new.txt": "new"}, "v0.2.0")
+    ran = change(run, "update", "--project", "mine")
+    assert ran.code == 0, ran.err
+    assert projects.at(owned.path).commit == "v0.2.0"
 
 
 def test_a_version_can_be_chosen(project: Path, template: Path, run: Run) -> None:

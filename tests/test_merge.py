@@ -199,6 +199,19 @@ def test_edits_go_along_where_the_template_moves_a_file(
     assert not (project / OPENAI).exists()
 
 
+@pytest.mark.parametrize("taken", [f"{ENGINE}/turns.py/mine", f"{ENGINE}/turns.py"])
+def test_an_edit_is_named_where_the_template_moves_a_file_to_a_place_that_is_taken(
+    project: Path, template: Path, run: Run, taken: str
+) -> None:
+    commit(project, {LOOP: MINE, taken: "mine"})
+    moved(template, (LOOP, f"{ENGINE}/turns.py"))
+    commit(template, {f"template/{ENGINE}/turns.py": FIXED}, "v0.2.0")
+    code, done = update(run)
+    assert code == 3
+    assert done["lost"] == [LOOP]
+    assert [*done["missed"], *done["conflicts"]] == [f"{ENGINE}/turns.py"]
+
+
 def test_a_moved_file_that_its_owner_renamed_stays_there(
     project: Path, template: Path, run: Run
 ) -> None:

@@ -313,6 +313,14 @@ def test_neighbours_neither_commit_nor_undo_a_change(outer: Path, run: Run) -> N
     assert looks(outer) == before
 
 
+def test_a_file_may_be_called_head(behind: Path, run: Run) -> None:
+    commit(behind, {"HEAD": "mine"})
+    before = looks(behind)
+    assert change(run).code == 3
+    assert run("update", "--abort").code == 0
+    assert looks(behind) == before
+
+
 def test_edits_made_since_are_undone_only_on_request(behind: Path, run: Run) -> None:
     assert change(run).code == 3
     write(behind, {"docs/new.md": "mine"})

@@ -4,6 +4,7 @@ The one module that knows it. It runs nothing that a template says: none of ours
 nothing ever needs Copier's `--trust`.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,8 +33,11 @@ def stamp(project: Path, src_path: str, commit: str) -> None:
     file = project / ANSWERS
     text = re.sub(r"^_commit:.*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
     quoted = f"'{commit}'" if commit.isdigit() else commit  # else YAML reads a number
-    lines = f"_commit: {quoted}\n_src_path: {src_path}"
-    text = re.sub(r"^_src_path:.*$", lambda _: lines, text, count=1, flags=re.MULTILINE)
+    plain = re.fullmatch(r"[\w./:@+~-]+", src_path)
+    lines = f"_commit: {quoted}\n_src_path: {src_path if plain else json.dumps(src_path)}"
+    # Copier folds a long path with spaces.
+    path = re.compile(r"^_src_path:.*(?:\n[ \t].*)*", re.MULTILINE)
+    text = path.sub(lambda _: lines, text, count=1)
     file.write_text(text, "utf-8", newline="\n")
 
 

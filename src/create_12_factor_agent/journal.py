@@ -81,7 +81,7 @@ class Journal:
 
     def is_committed(self) -> bool:
         """Return whether the last commit has one of the files otherwise than it was."""
-        done = git.run(self.top, "diff-tree", "-r", "--name-only", "-z", self.head, "HEAD")
+        done = git.run(self.top, "diff-tree", "-r", "--name-only", "-z", self.head, "HEAD", "--")
         changed = os.fsdecode(done.stdout).split("\0")
         return done.returncode != 0 or not {*self.was, *self.becomes}.isdisjoint(changed)
 
@@ -136,8 +136,9 @@ def held(project: Path) -> Iterator[Path]:
 
 def place(project: Path) -> tuple[Path, Path]:
     """Return the folder of the project's journal, and the top of the working tree."""
-    asked = ("--git-path", FOLDER, "--show-toplevel", "--show-prefix")
-    folder, top, prefix = git.call(project, "rev-parse", *asked).split("\n")
+    folder = git.call(project, "rev-parse", "--git-path", FOLDER)
+    top = git.call(project, "rev-parse", "--show-toplevel")
+    prefix = git.call(project, "rev-parse", "--show-prefix")
     own = quote(prefix.rstrip("/"), safe="") or "top"
     return (project / folder).resolve() / own, Path(top)
 

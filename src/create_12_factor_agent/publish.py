@@ -94,7 +94,7 @@ def _journal(project: Path, folder: Path, draft: Draft) -> Journal:
     return Journal(
         folder=folder,
         top=journal.place(project)[1],
-        head=git.call(project, "rev-parse", "HEAD"),
+        head=git.call(project, "rev-parse", "--verify", "HEAD"),
         before=draft.change.before,
         after=draft.change.after,
         was={prefix + name: mine[name] for name in touched},

@@ -85,10 +85,12 @@ def with_endings_of(mine: bytes, held: bytes) -> bytes:
 
 def _possible(moves: Mapping[str, str], mine: Tree, old: Files, new: Files) -> dict[str, str]:
     """Return the files that move to where nobody has anything."""
-    found = {}
+    found, folders = {}, _above(mine)
     for name in old:
         place = _moved(name, moves)
-        if place in new and name not in new and place not in old and place not in mine:
+        is_new = place in new and place not in old and name not in new
+        is_free = place not in {*mine, *folders} and _above([place]).isdisjoint(mine)
+        if is_new and is_free:
             found[name] = place
     return found
 
