@@ -65,7 +65,7 @@ def _another_module(folder: Path) -> None:
 
 LOOP = "template/src/agent/engine/loop/advance.py"
 SCHEMA = "template/src/agent/engine/stores/sqlite/schema.py"
-ATTEMPTS = " attempts INTEGER NOT NULL DEFAULT 0"
+ATTEMPTS, CRASHES = (f"{name} INTEGER NOT NULL DEFAULT 0" for name in ("attempts", "crashes"))
 STATEMENTS = "template/src/agent/engine/stores/sqlite/statements.py"
 
 RELEASES = (
@@ -75,7 +75,7 @@ RELEASES = (
         _another_module,
     )),
     Release("v90.3.0", "The store counts crashes, in a column of its own.", _all(
-        _swap(SCHEMA, f"{ATTEMPTS},\n        crashes INTEGER NOT NULL DEFAULT 0\n", f"{ATTEMPTS}\n"),
+        _swap(SCHEMA, f"{ATTEMPTS},\n        {CRASHES}\n", f"{ATTEMPTS}\n"),
         _swap(STATEMENTS, "crashes = 0, status = :status,", "status = :status,"),
     )),
     Release("v90.4.0", "A new part: `ci`.", _no_checks),
