@@ -22,7 +22,9 @@ IMPATIENT = {
 }
 """What makes a test that fails take long: waiting, and looking for the smallest example."""
 
-NIGHTLY = {"cli", "cron", "email", "evals", "llms", "otel", "slack", "webhook"}
+NIGHTLY = {
+    "cli", "cron", "email", "evals", "http", "llms", "otel", "slack", "stores", "webhook",
+}  # fmt: skip
 """Folders whose faults are tried at night only, so that a run stays short."""
 
 FASTER = ("-q", "--tb=no", "-p", "no:cacheprovider", "-x")
