@@ -145,7 +145,7 @@ class WatchedStore(SqliteStore):
         clock: Callable[[], float],
         look: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(folder / "threads.db", clock)
+        super().__init__(folder / "threads.db", clock, uptime=clock)
         self.database.writer = Writer(Hasty(folder / "threads.db"))
         self._moment = moment
         self._look = look
