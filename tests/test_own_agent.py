@@ -105,7 +105,7 @@ from ..engine.stores.contract import StoreContract
 class TestNoteStore(StoreContract):
     @pytest.fixture
     def store(self, clock: Clock) -> MemoryStore:
-        return MemoryStore(clock)
+        return MemoryStore(clock, clock.uptime)
 
 
 async def test_an_async_test_needs_no_fixture() -> None:
