@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def is_shallow(clone: Path) -> bool:
-    """Tell whether the clone lacks history, and with it releases that nobody sees are missing."""
+    """Return whether the clone lacks history, and perhaps the tags of older releases."""
     return _git(clone, "rev-parse", "--is-shallow-repository") == "true"
 
 
@@ -58,7 +58,7 @@ def _compare(clone: Path, bundled: Path, tags: list[str]) -> Iterator[str]:
 
 
 def _renders(template: Path, bundled: Path, tag: str) -> bool:
-    """Tell whether the folder that a wheel renders is the template of a release."""
+    """Return whether the folder that a wheel renders is the template of a release."""
     release = bundled.with_name("release")
     release.mkdir()
     _git(bundled, f"--work-tree={release}", "checkout", "--quiet", tag, "--", *RENDERED)

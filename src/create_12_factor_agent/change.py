@@ -124,7 +124,7 @@ def _without(files: Mapping[str, _T], names: Container[str]) -> dict[str, _T]:
 
 
 def _with_answers(store: Store, mine: Tree, merged: Merged, answers: File) -> Merged:
-    """Let the answers file become what Copier makes of it: nobody edits it."""
+    """Replace the answers file by the rendered one: only the commands change it."""
     like_mine = with_endings_of(_held(store, mine.get(ANSWERS)), answers.held)
     written = store.add({ANSWERS: File(answers.mode, like_mine)})
     if mine.get(ANSWERS) == written[ANSWERS]:
@@ -145,6 +145,5 @@ def _needs(store: Store, mine: Tree, merged: Merged) -> tuple[str, ...]:
 
 def _diffs(old: Files, new: Files) -> str:
     changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    sides = ({name: file.held for name, file in side.items()} for side in (old, new))
-    before, after = sides
+    before, after = ({name: file.held for name, file in side.items()} for side in (old, new))
     return "".join(diff(name, before.get(name), after.get(name)) for name in changed)

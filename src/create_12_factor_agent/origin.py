@@ -81,12 +81,12 @@ def repository(src_path: str) -> str:
 
 
 def is_bundled(src_path: str) -> bool:
-    """Tell whether the releases in this installation stand for those at `src_path`."""
+    """Return whether the releases in this installation stand for those at `src_path`."""
     return source.bundle() is not None and src_path == source.url()
 
 
 def is_same(one: str, other: str) -> bool:
-    """Tell whether two `_src_path` name the same place, in whatever way they are written."""
+    """Return whether two `_src_path` name the same place, in whatever way they are written."""
     return _plain(one) == _plain(other)
 
 

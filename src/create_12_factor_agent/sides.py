@@ -84,7 +84,7 @@ def with_endings_of(mine: bytes, held: bytes) -> bytes:
 
 
 def _possible(moves: Mapping[str, str], mine: Tree, old: Files, new: Files) -> dict[str, str]:
-    """Return the files that move to where nobody has anything."""
+    """Return the files that move to a free place: no file, folder or link is there."""
     found, folders = {}, _above(mine)
     for name in old:
         place = _moved(name, moves)

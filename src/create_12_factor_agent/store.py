@@ -18,7 +18,7 @@ NO_ATTRIBUTES = (
     "* !conflict-marker-size !export-ignore !export-subst !eol !filter !ident !merge !text"
     " !working-tree-encoding\n"
 )
-"""For `info/attributes` of a repository of ours: nobody's attributes change what git does there."""
+"""For `info/attributes` of a repository of ours: it takes precedence over all other attributes."""
 
 FILE, PROGRAM = "100644", "100755"
 

@@ -66,7 +66,7 @@ class Web:
                 return
 
     async def report(self, who: str, key: str) -> None:
-        """Report on a job until that counts, or until nobody waits for it any more."""
+        """Report on a job until the report counts, or until its wait is closed."""
         for _ in range(2 + self.chance.randrange(2) * TRIES):
             await asyncio.sleep(self.chance.uniform(0, THINKS_S))
             with suppress(Killed, Unavailable):

@@ -85,7 +85,7 @@ class EmailChannel:
         """Return those whose address may get a mail now.
 
         Raises:
-            Unavailable: nobody's may; the mail waits.
+            Unavailable: no address may; the mail waits.
         """
         if not self._quota or event.type == "notice":
             return receivers

@@ -22,7 +22,7 @@ _LATER = {"Retry-After": "10"}
 
 
 class BodyLimit:
-    """Refuses what is too long, and what there is no place for."""
+    """Refuses bodies that are too long, and large ones while too many are being read."""
 
     def __init__(self, api: ASGIApp, bodies: Mapping[str, int]) -> None:
         """`bodies` are the sizes of paths that take others than `MAX_BODY`."""

@@ -77,7 +77,7 @@ def describe_header() -> dict[str, Any]:
 
 def install(api: FastAPI) -> None:
     """Give every error its status, in one place."""
-    api.add_exception_handler(ClientDisconnect, _answer_nobody)
+    api.add_exception_handler(ClientDisconnect, _answer_departed)
     api.add_exception_handler(AgentError, _answer_agent_error)
     api.add_exception_handler(RequestValidationError, _answer_invalid)
     api.add_exception_handler(405, _answer_not_allowed)
@@ -117,7 +117,7 @@ async def _answer_not_allowed(request: Request, error: Exception) -> JSONRespons
     return make_problem(405, f"this path does not take {request.method}", allowed)
 
 
-async def _answer_nobody(_: Request, error: Exception) -> Response:
+async def _answer_departed(_: Request, error: Exception) -> Response:
     """Say nothing to a client that left before its request was complete."""
     return Response(status_code=400)
 

@@ -34,7 +34,7 @@ class MemoryStore:
         clock: Callable[[], float] = time.time,
         uptime: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`uptime` is the clock of leases, which nobody sets."""
+        """`uptime` is the clock of leases; it has to be one that cannot be set."""
         self._rows: dict[str, _Row] = {}
         self._clock = clock
         self._uptime = uptime

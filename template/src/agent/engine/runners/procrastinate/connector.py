@@ -11,7 +11,7 @@ from ...stores.postgres.pool import Database
 class Connector(PsycopgConnector):
     """Listens on a connection of its own that no pooler shares with others.
 
-    PgBouncer takes a `LISTEN` in transaction mode, and then sends the notifications to nobody:
+    In transaction mode, PgBouncer accepts a `LISTEN` and then drops the notifications:
     https://www.pgbouncer.org/features.html
     """
 

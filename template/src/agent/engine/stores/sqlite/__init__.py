@@ -5,7 +5,7 @@ its unique key makes webhooks, answers and results count once. `threads` is an i
 in the same transaction, with the hints of runners. Do not put the file on a network file system;
 for more than one machine use PostgreSQL.
 
-Leases follow the clock of the machine that nobody sets; its containers share it. After a restart of
+Leases follow the machine's uptime, which cannot be set; its containers share it. After a restart of
 the machine it begins again, before the start of every lease, and the leases are over. `wake_at`
 follows the calendar.
 """
