@@ -2322,14 +2322,14 @@ FAULTS = [
         "runners/procrastinate/connector.py",
         "url = self._database.session_url",
         "url = self._database._url",
-        f"{POOLER}::test_a_worker_is_notified_of_a_job",
+        "runners/procrastinate/test_pooler.py::test_a_worker_is_notified_of_a_job",
     ),
     Fault(
-        "a pooler that nobody named is not recognized",
+        "a pooler that no setting names is not recognized",
         "stores/postgres/outages.py",
         '"prepared statement" in str(error)',
         "False",
-        f"{POOLER}::test_a_pooler_that_nobody_named_is_recognized",
+        f"{POOLER}::test_a_pooler_that_no_setting_names_is_recognized",
     ),
     # -- who may read what the agent writes --
     Fault(

@@ -41,10 +41,7 @@ def test_without_the_engine_s_suite_only_the_contracts_and_the_harness_are_there
     assert {port: names(tests / "engine" / port) for port in CONTRACTS} == CONTRACTS
 
 
-POSTGRES = {
-    f"stores/postgres/{name}"
-    for name in ("test_store.py", "server.py", "test_pooler.py", "pooler.py")
-}
+POSTGRES = {"stores/postgres/test_store.py", "stores/postgres/server.py"}
 
 
 @pytest.mark.parametrize(

@@ -143,9 +143,10 @@ class WatchedStore(SqliteStore):
         folder: Path,
         moment: Moments,
         clock: Callable[[], float],
+        uptime: Callable[[], float],
         look: Callable[[], object] = lambda: None,
     ) -> None:
-        super().__init__(folder / "threads.db", clock, uptime=clock)
+        super().__init__(folder / "threads.db", clock, uptime)
         self.database.writer = Writer(Hasty(folder / "threads.db"))
         self._moment = moment
         self._look = look
@@ -347,5 +348,5 @@ def _watched(life: _Life, script: Script, clock: Callable[[], float]) -> Ports:
         )
         for name, agent in ports.agents.items()
     }
-    store = WatchedStore(life.folder, moment, clock, life.look)
+    store = WatchedStore(life.folder, moment, clock, clock, life.look)
     return Ports(store, WatchedNotifier(life.notified, moment), agents, AnyName())

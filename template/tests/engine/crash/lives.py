@@ -112,7 +112,13 @@ class Life:
     def ports(self) -> Ports:
         case, moments = CASES[self.case], self.moments()
         world = Ledger(self.folder / "world.db")
-        store = SickStore(self.folder, moments, lambda: time.time() + self.later_s)
+        # Time that passes moves both clocks; a clock that is set back is the wall's alone.
+        store = SickStore(
+            self.folder,
+            moments,
+            lambda: time.time() + self.later_s,
+            lambda: time.monotonic() + max(0.0, self.later_s),
+        )
         agent = BoundAgent(
             name="test",
             model="watched",

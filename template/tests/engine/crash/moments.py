@@ -78,8 +78,14 @@ def watch_statements(moment: Moments) -> None:
 class SickStore(WatchedStore):
     """A store whose disk falls ill while a file of that name exists."""
 
-    def __init__(self, folder: Path, moment: Moments, clock: Callable[[], float]) -> None:
-        super().__init__(folder, moment, clock)
+    def __init__(
+        self,
+        folder: Path,
+        moment: Moments,
+        clock: Callable[[], float],
+        uptime: Callable[[], float],
+    ) -> None:
+        super().__init__(folder, moment, clock, uptime)
         self.database.writer = SickWriter(Hasty(folder / "threads.db"))
 
     async def load(self, thread_id: str) -> Thread:

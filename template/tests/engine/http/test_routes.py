@@ -577,7 +577,8 @@ async def test_what_is_not_there_says_so(ana: Caller, method: str, path: str, st
 async def test_405_names_every_method_of_the_path(ana: Caller) -> None:
     for path, methods in (("/threads", "POST, GET"), ("/threads/t/cancel", "POST")):
         assert (await ana.delete(path)).headers["allow"] == methods
-    assert (await ana.post("/openapi.json")).headers["allow"] == "GET, HEAD"
+    allowed = (await ana.post("/openapi.json")).headers["allow"]
+    assert set(allowed.split(", ")) == {"GET", "HEAD"}
 
 
 async def test_a_stranger_s_body_is_not_read(api: FastAPI) -> None:
