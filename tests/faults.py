@@ -396,14 +396,6 @@ FAULTS = [
         SIMULATION,
     ),
     Fault(
-        "a discarded reply is charged twice when the store loses its answer",
-        "loop/advance.py",
-        'make_event("discarded", "agent", f"discarded:{uuid4().hex}", **paid)',
-        'make_event("discarded", **paid)',
-        "loop/test_advance.py"
-        "::test_a_discarded_reply_is_charged_once_if_the_store_loses_its_answer",
-    ),
-    Fault(
         "a result that comes after a read was given up is not recorded",
         "loop/tool_calls.py",
         "_report(ports, thread, 0, Outcome(",

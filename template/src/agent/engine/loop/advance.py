@@ -8,7 +8,6 @@ decision is valid only for the version it was taken on, and is discarded if the 
 import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
 
 from ..characters import clean
 from ..context.window import Prompt, Window, find_values
@@ -141,7 +140,7 @@ async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window
     except Conflict:
         # Somebody spoke meanwhile: the reply knew nothing of it, but it was paid for.
         paid = {name: decision.data[name] for name in CHARGE if name in decision.data}
-        spent = make_event("discarded", "agent", f"discarded:{uuid4().hex}", **paid)
+        spent = make_event("discarded", **paid)
         return await append_fact(ports.store, thread, lambda _: spent)
     return await run_planned(ports, thread, planned) if planned else thread
 
