@@ -31,6 +31,7 @@ PATIENCE_S = 120.0
 Processes = list[psutil.Process]
 PAUSED = "please wait"
 """A message that the slow model answers with a question."""
+EMPTY = "DROP SCHEMA IF EXISTS agent CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 UNFINISHED = "SELECT count(*) FROM threads WHERE status = 'running' OR holder IS NOT NULL"
 
 
@@ -51,7 +52,7 @@ def postgres() -> Iterator[str]:
 @cache
 def connected(url: str) -> psycopg.Connection:
     """Return the one connection for all that is asked here: a new one costs PostgreSQL more."""
-    return psycopg.connect(url, autocommit=True)
+    return psycopg.connect(url, autocommit=True, options="-c search_path=agent,public")
 
 
 def query(url: str, sql: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -65,7 +66,7 @@ def one(url: str, sql: str, *values: Any) -> Any:
 
 def begin(url: str, paused: int = 0) -> None:
     """Begin anew, with so many threads that wait: one that a worker paused, and copies of it."""
-    query(url, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    query(url, EMPTY)
     if paused:
         send(1, PAUSED)
         with workers(url, 1, 0.0):

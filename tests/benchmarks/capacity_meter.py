@@ -16,6 +16,8 @@ STEPS = 1000
 WINDOWS = ((1, 100), (451, 550), (901, STEPS))
 RESULT = 1000
 """Characters that a step adds, beside the call itself."""
+SCHEMAS = ("public", "agent")
+"""Where tables are measured."""
 
 _CHANCE = random.Random(12)  # noqa: S311 # no secret
 _WORDS = ["".join(_CHANCE.choices("aeiounrstlmdch", k=1 + place % 9)) for place in range(2000)]
@@ -63,7 +65,9 @@ class Wal:
 
     def __init__(self, url: str) -> None:
         self._db = psycopg.connect(url, autocommit=True)
-        self._db.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        for name in SCHEMAS:
+            self._db.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE".encode())
+        self._db.execute("CREATE SCHEMA public")
 
     def begin(self) -> Growth:
         """Begin right after a checkpoint, so that all are charged alike for pages first touched."""
@@ -74,7 +78,7 @@ class Wal:
     def row(self, name: str, growth: Growth) -> dict[str, Any]:
         images = 8192 * (self._number("SELECT wal_fpi FROM pg_stat_wal") - self._images)
         sizes = "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r' "
-        disk = self._number(sizes + "AND relnamespace = 'public'::regnamespace")
+        disk = self._number(sizes + f"AND relnamespace::regnamespace::text IN {SCHEMAS}")
         return growth.row(name, disk, images)
 
     def _number(self, sql: str) -> int:

@@ -55,7 +55,7 @@ _STATUS = {
     "stalled": "status = 'running' AND NOT {running}",
     "finished": "status IN ('finished', 'cancelled')",
 }
-_WAIT = "JOIN events ON events.thread_id = threads.id AND seq = wait"
+_WAIT = "JOIN {schema}events ON events.thread_id = threads.id AND seq = wait"
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class Dialect:
 
     value: str
     """A named parameter, such as `:{}`."""
+    schema: str
+    """Where the tables are, with a dot."""
     running: str
     """Condition: somebody holds the lease of the thread."""
     says: str
@@ -87,11 +89,13 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
     if which.stopped is not None:
         conditions += [f"cause IS {'NOT ' if which.stopped else ''}NULL"]
     conditions += ["threads.updated < {before}"] if which.before else []
-    joined = f"JOIN threads ON threads.id = participants.thread_id {_WAIT if waits else ''}"
-    source, by = f"threads {_WAIT if waits else ''}", "threads"
+    joined = (
+        f"JOIN {{schema}}threads ON threads.id = participants.thread_id {_WAIT if waits else ''}"
+    )
+    source, by = f"{{schema}}threads {_WAIT if waits else ''}", "threads"
     chosen = [conditions]
     if which.names is not None:
-        source, by = f"participants {joined}", "participants"
+        source, by = f"{{schema}}participants {joined}", "participants"
         chosen = [[f"name = {{{name}}}", *conditions] for name in _list_values(which)]
     queries = [
         f"SELECT * FROM (SELECT {columns} FROM {source} WHERE {' AND '.join(each) or 'true'} "
@@ -100,7 +104,8 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
     ]
     names = ("first", "after", "limit", "text", "asked", "before", *_list_values(which))
     marks = {name: dialect.value.format(name) for name in names}
-    return " UNION ALL ".join(queries).format(running=dialect.running, **marks)
+    marks |= {"running": dialect.running, "schema": dialect.schema}
+    return " UNION ALL ".join(queries).format(**marks)
 
 
 def _list_values(which: Which) -> dict[str, str]:

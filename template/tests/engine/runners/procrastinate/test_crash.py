@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ...stores.postgres.server import Server, create_schema, pass_time, query, start_server
+from ...stores.postgres.server import Server, create_database, pass_time, query, start_server
 from .lives import (
     CHARGE,
     CHARGE_A_LOT,
@@ -42,7 +42,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def lab(server: Server, tmp_path: Path) -> Iterator[Labs]:
-    with create_schema(server.get_uri()) as url:
+    with create_database(server.get_uri()) as url:
         made: list[Lab] = []
 
         def make(*calls: dict[str, object]) -> Lab:

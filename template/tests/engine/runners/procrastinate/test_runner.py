@@ -17,13 +17,13 @@ from agent.engine.stores.memory import MemoryStore
 from agent.engine.stores.postgres import PostgresStore
 
 from ...domain import Says, World, build_ports, list_types, make_message, make_step, store_thread
-from ...stores.postgres.server import create_schema, pass_time, query
+from ...stores.postgres.server import create_database, pass_time, query
 from ..contract import DONE, Pass, RunnerContract, charge_once, start_working, wait_until
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with create_schema() as url:
+    with create_database() as url:
         yield url
 
 
@@ -231,7 +231,7 @@ async def test_the_tables_of_procrastinate_are_created_and_migrated_with_the_sto
     runner = ProcrastinateRunner(build_ports(store, Says(), world))
     await store.threads()
     schema = store.database.schemas["procrastinate"]
-    versions = query(url, "SELECT version FROM schema_versions WHERE name = 'procrastinate'")
+    versions = query(url, "SELECT version FROM agent.schema_versions WHERE name = 'procrastinate'")
     assert versions == [(schema.version,)]
     assert list(schema.scripts(0)) == [SchemaManager.get_schema()]
     assert len(list(schema.scripts(schema.version - 2))) == 2

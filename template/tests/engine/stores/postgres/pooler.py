@@ -10,14 +10,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
-from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.sql import SQL, Identifier
+from psycopg.conninfo import conninfo_to_dict
 
-from .server import CLOCK, get_url
+from .server import create_database, get_url
 
 if shutil.which("pgbouncer") is None:
     pytest.skip("needs pgbouncer (apt-get install pgbouncer)", allow_module_level=True)
@@ -44,22 +41,10 @@ class Urls:
 
 @contextmanager
 def create_pooled_database() -> Iterator[Urls]:
-    """Create a database with a clock to advance, and return the two ways to it."""
-    server, name = get_url(), f"test_{uuid4().hex}"
-    direct = make_conninfo(server, dbname=name)
-    with psycopg.connect(server, autocommit=True) as db:
-        db.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-    with psycopg.connect(direct) as db:
-        # A pooler takes no `options` with the search path.
-        path = SQL("ALTER DATABASE {} SET search_path = public, pg_catalog")
-        db.execute(path.format(Identifier(name)))
-        db.execute(CLOCK)
-    try:
-        with start_pooler(server) as port:
-            yield Urls(f"postgresql://agent@127.0.0.1:{port}/{name}", direct)
-    finally:
-        with psycopg.connect(server, autocommit=True) as db:
-            db.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+    """Create a database, and return the two ways to it."""
+    with create_database() as direct, start_pooler(get_url()) as port:
+        name = conninfo_to_dict(direct)["dbname"]
+        yield Urls(f"postgresql://agent@127.0.0.1:{port}/{name}", direct)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """A real PostgreSQL for the tests: the one in `DATABASE_URL`, else one from a package on PyPI.
 
-Each test has a schema of its own, with a clock that the test can advance: its `clock_timestamp()`
-comes before PostgreSQL's own in the search path.
+Each test has a database of its own, with a clock that the test can advance: its
+`clock_timestamp()` comes before PostgreSQL's own in the search path.
 """
 
 import os
@@ -56,17 +56,23 @@ def get_url() -> str:
 
 
 @contextmanager
-def create_schema(server: str = "") -> Iterator[str]:
-    """Create an empty schema, and return a URL for it."""
+def create_database(server: str = "") -> Iterator[str]:
+    """Create a database, and return its URL."""
     server, name = server or get_url(), f"test_{uuid4().hex}"
+    database = Identifier(name)
+    url = make_conninfo(server, dbname=name)
     with psycopg.connect(server, autocommit=True) as db:
-        db.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
-    within = make_conninfo(server, options=f"-c search_path={name},pg_catalog")
-    with psycopg.connect(within) as db:
+        db.execute(SQL("CREATE DATABASE {}").format(database))
+        # Not in the URL: a pooler takes no `options`.
+        path = SQL("ALTER DATABASE {} SET search_path = public, pg_catalog")
+        db.execute(path.format(database))
+    with psycopg.connect(url) as db:
         db.execute(CLOCK)
-    yield within
-    with psycopg.connect(server) as db:
-        db.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
+    try:
+        yield url
+    finally:
+        with psycopg.connect(server, autocommit=True) as db:
+            db.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(database))
 
 
 def query(database_url: str, sql: str) -> list[tuple[Any, ...]]:
@@ -76,6 +82,6 @@ def query(database_url: str, sql: str) -> list[tuple[Any, ...]]:
 
 
 def pass_time(database_url: str, seconds: float) -> None:
-    """Advance the clock of this schema, in seconds."""
+    """Advance the clock of this database, in seconds."""
     with psycopg.connect(database_url) as db:
         db.execute("UPDATE passed SET seconds = seconds + %s", [seconds])

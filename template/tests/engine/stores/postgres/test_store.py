@@ -6,11 +6,12 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg_pool import PoolTimeout
 
 from agent.engine.index import Which
@@ -29,12 +30,12 @@ from agent.engine.stores.postgres.statements import CLAIM_DUE
 
 from ...domain import list_types, make_message, make_pause, make_step, store_thread
 from ..contract import Pass, StoreContract
-from .server import create_schema, pass_time, query
+from .server import create_database, pass_time, query
 
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with create_schema() as url:
+    with create_database() as url:
         yield url
 
 
@@ -64,8 +65,7 @@ async def stores(url: str) -> AsyncIterator[Callable[..., PostgresStore]]:
     made: list[PostgresStore] = []
 
     def make(options: str = "") -> PostgresStore:
-        search_path = conninfo_to_dict(url)["options"]
-        made.append(PostgresStore(make_conninfo(url, options=f"{search_path} {options}")))
+        made.append(PostgresStore(make_conninfo(url, options=options)))
         return made[-1]
 
     yield make
@@ -97,7 +97,26 @@ async def test_processes_that_start_at_once_create_the_tables_once(
     stores: Stores, url: str
 ) -> None:
     await asyncio.gather(*[stores().threads() for _ in range(8)])
-    assert query(url, "SELECT * FROM schema_versions") == [("agent", len(MIGRATIONS), 1)]
+    assert query(url, "SELECT * FROM agent.schema_versions") == [("agent", len(MIGRATIONS), 1)]
+
+
+async def test_the_tables_stand_beside_those_of_a_product(stores: Stores, url: str) -> None:
+    query(url, "CREATE TABLE events (name text); CREATE TABLE schema_versions (version text)")
+    store = stores()
+    thread = await store_thread(store, make_message())
+    assert await store.load("t") == thread
+    assert query(url, "SELECT * FROM events") == []
+
+
+async def test_a_role_that_may_not_create_schemas_uses_one_that_exists(url: str) -> None:
+    role = f"role_{uuid4().hex}"
+    query(url, f"CREATE ROLE {role} LOGIN; CREATE SCHEMA agent AUTHORIZATION {role}")
+    query(url, f"GRANT SELECT, UPDATE ON passed TO {role}")
+    store = PostgresStore(make_conninfo(url, options=f"-c role={role}"))
+    thread = await store_thread(store, make_message())
+    assert await store.load("t") == thread
+    await store.close()
+    query(url, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("length", [1000, 3000, 100_000])
@@ -121,7 +140,7 @@ async def test_an_id_that_no_text_can_hold_is_not_found(stores: Stores) -> None:
 async def test_the_list_is_an_index_of_the_log_and_can_be_rebuilt(stores: Stores, url: str) -> None:
     store = stores()
     thread = await store_thread(store, make_message())
-    query(url, "UPDATE threads SET status = 'wrong'")
+    query(url, "UPDATE agent.threads SET status = 'wrong'")
     assert (await store.load("t")).state.status == "running"
     await store.append(thread, make_pause("question"))
     assert (await store.threads())[0].status == "waiting:question"
@@ -131,10 +150,10 @@ async def test_claiming_does_not_read_threads_that_are_not_due(stores: Stores, u
     await stores().threads()
     sleeping = "SELECT 't' || n, 1, '', '', '', '', now(), now(), now() + interval '1 day'"
     columns = "id, version, status, agent, owner, title, created, updated, wake_at"
-    query(url, f"INSERT INTO threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
+    query(url, f"INSERT INTO agent.threads ({columns}) {sleeping} FROM generate_series(1, 5000) n")
     values = {"holder": "me", "ttl_s": 1.0}
     with psycopg.connect(url) as db:
-        db.execute("ANALYZE threads")
+        db.execute("ANALYZE agent.threads")
         plan = db.execute(f"EXPLAIN {CLAIM_DUE}".encode(), values).fetchall()
     assert "Index Cond: (wake_at <= " in str(plan)
 
@@ -182,11 +201,13 @@ async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None
 async def test_a_database_of_an_older_version_is_migrated(stores: Stores, url: str) -> None:
     await store_thread(stores(), make_message())
     new = stores()
-    script = "ALTER TABLE threads ADD COLUMN note text; UPDATE threads SET note = 'migrated'"
+    script = (
+        "ALTER TABLE agent.threads ADD COLUMN note text; UPDATE agent.threads SET note = 'migrated'"
+    )
     new.database.schemas["agent"] = build_newer_schema(script)
     assert list_types(await new.load("t")) == ["message"]
-    assert query(url, "SELECT note FROM threads") == [("migrated",)]
-    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+    assert query(url, "SELECT note FROM agent.threads") == [("migrated",)]
+    assert query(url, "SELECT version FROM agent.schema_versions") == [(len(MIGRATIONS) + 1,)]
 
 
 async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
@@ -197,7 +218,7 @@ async def test_a_database_of_a_newer_version_is_refused_and_left_alone(
     await store_thread(new, make_message())
     with pytest.raises(Misconfigured, match=r"newer version .*schema 2, .*DATABASE_URL"):
         await stores().load("t")
-    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+    assert query(url, "SELECT version FROM agent.schema_versions") == [(len(MIGRATIONS) + 1,)]
 
 
 async def test_a_database_of_a_newer_version_that_may_be_read_is_used(
@@ -208,18 +229,20 @@ async def test_a_database_of_a_newer_version_that_may_be_read_is_used(
     await store_thread(new, make_message())
     old = stores()
     await old.append(await old.load("t"), make_message())
-    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS) + 1,)]
+    assert query(url, "SELECT version FROM agent.schema_versions") == [(len(MIGRATIONS) + 1,)]
 
 
 async def test_a_migration_that_fails_changes_nothing(stores: Stores, url: str) -> None:
     await store_thread(stores(), make_message())
     new = stores()
-    script = "ALTER TABLE threads ADD COLUMN note text; SELECT no_such_column FROM threads"
+    script = (
+        "ALTER TABLE agent.threads ADD COLUMN note text; SELECT no_such_column FROM agent.threads"
+    )
     new.database.schemas["agent"] = build_newer_schema(script)
     with pytest.raises(StoreFailed, match="no_such_column"):
         await new.load("t")
     assert list_types(await stores().load("t")) == ["message"]
-    assert query(url, "SELECT version FROM schema_versions") == [(len(MIGRATIONS),)]
+    assert query(url, "SELECT version FROM agent.schema_versions") == [(len(MIGRATIONS),)]
 
 
 def build_newer_schema(script: str) -> Schema:
@@ -279,7 +302,7 @@ async def test_a_lost_connection_is_an_outage(
 async def test_a_missing_column_is_not_an_outage(stores: Stores, url: str) -> None:
     store = stores()
     thread = await store_thread(store, make_message())
-    query(url, "ALTER TABLE threads RENAME COLUMN attempts TO tries")
+    query(url, "ALTER TABLE agent.threads RENAME COLUMN attempts TO tries")
     with pytest.raises(StoreFailed, match="attempts"):
         await store.append(thread, make_message())
     with pytest.raises(StoreFailed, match="attempts"):

@@ -66,6 +66,7 @@ USAGE = """
 """A fork does not count the calls that its origin made."""
 LISTS = Dialect(
     value=":{}",
+    schema="main.",
     running=HELD,
     says="""EXISTS (SELECT 1 FROM events first WHERE first.thread_id = threads.id AND first.seq = 1
         AND json_extract(first.data, '$.text') LIKE {text} ESCAPE '\\')""",
