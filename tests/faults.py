@@ -35,6 +35,7 @@ GEMINI = "llms/test_gemini.py::TestGemini"
 OPENAI = "llms/test_openai.py::TestOpenai"
 POSTGRES = "stores/postgres/test_store.py"
 PROCRASTINATE = "runners/procrastinate/test_runner.py"
+BORROWED = "stores/postgres/test_borrowed.py"
 POOLER = "stores/postgres/test_pooler.py"
 WEBHOOK = "webhook/test_routes.py"
 CHECK = "llms/test_check.py"
@@ -2365,5 +2366,34 @@ FAULTS = [
         "tried = replace(tried, key=tried.key or key)",
         "tried = replace(tried, key=tried.key)",
         "loop/test_api.py::test_two_events_that_are_alike_are_both_stored",
+    ),
+    # -- in a transaction of the owner's program --
+    Fault(
+        "a launch is stored though its transaction is rolled back",
+        "stores/postgres/__init__.py",
+        "        store.database, store.when_due = database, self.when_due\n",
+        "        store.database, store.when_due = self.database, self.when_due\n",
+        f"{BORROWED}::test_a_rollback_takes_the_thread_back",
+    ),
+    Fault(
+        "a connection to another database is used",
+        "stores/postgres/borrowed.py",
+        "        if _known[own.url] != theirs:\n",
+        "        if False:\n",
+        f"{BORROWED}::test_a_connection_to_another_database_is_refused",
+    ),
+    Fault(
+        "a connection without a transaction is used",
+        "stores/postgres/borrowed.py",
+        "    if connection.autocommit and status == TransactionStatus.IDLE:\n",
+        "    if False:\n",
+        f"{BORROWED}::test_a_connection_without_a_transaction_is_refused",
+    ),
+    Fault(
+        "the hint of a borrowed connection is lost",
+        "stores/postgres/__init__.py",
+        "        store.database, store.when_due = database, self.when_due\n",
+        "        store.database = database\n",
+        f"{PROCRASTINATE}::test_a_hint_is_part_of_the_transaction_of_a_borrowed_connection",
     ),
 ]

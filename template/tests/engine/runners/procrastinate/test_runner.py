@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from procrastinate.schema import SchemaManager
+from psycopg import AsyncConnection, Connection
 
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Misconfigured, StoreFailed
@@ -68,6 +69,23 @@ def read_hints(url: str) -> list[str]:
 
 
 # The hint
+
+
+@pytest.mark.parametrize("kind", [AsyncConnection, Connection])
+async def test_a_hint_is_part_of_the_transaction_of_a_borrowed_connection(
+    kind: Any, store: PostgresStore, world: World, url: str
+) -> None:
+    ProcrastinateRunner(build_ports(store, Says(), world))
+    await store.threads()  # makes the tables
+    connection = kind.connect(url)
+    db = await connection if kind is AsyncConnection else connection
+    await store_thread(await store.borrow(db), make_message())
+    assert read_hints(url) == []
+    if committed := db.commit():
+        await committed
+    assert read_hints(url) == ["t"]
+    if closed := db.close():
+        await closed
 
 
 async def test_a_hint_is_part_of_the_append_that_makes_a_thread_due(

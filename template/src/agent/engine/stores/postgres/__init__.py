@@ -22,6 +22,7 @@ from ...settings import optional
 from ..lists import CAUSES_S, is_changed, list_deliveries, number_events, write_thread
 from ..sql import SqlStore
 from . import statements as sql
+from .borrowed import Borrowed
 from .pool import Database
 from .rows import read_event, to_utc, write_events
 
@@ -43,6 +44,15 @@ class PostgresStore(SqlStore):
     def from_env(cls) -> Self:
         """A wrong DATABASE_URL is reported at the first use, since `agent demo` needs none."""
         return cls(optional("DATABASE_URL"), optional("DATABASE_DIRECT_URL"))
+
+    async def borrow(self, connection: object) -> "PostgresStore":
+        """Return a store that works in the transaction of a connection; see `Borrowed`."""
+        database = Borrowed(connection)
+        await database.check(self.database)
+        store = PostgresStore("")
+        store.database, store.when_due = database, self.when_due
+        store.list_readers = self.list_readers
+        return store
 
     async def _fetch(self, query: str, *, slow: bool = False, **values: Any) -> list[Any]:
         safe = {

@@ -40,7 +40,7 @@ class Database:
         self.schemas = {AGENT.name: AGENT}
         """The tables that must exist before anything else is done."""
         self._ready = dict[str, Schema]()
-        self._url = url
+        self.url = url
         self._direct_url = direct_url
         self._pool: Pool | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -109,7 +109,7 @@ class Database:
         """The URL of a connection that keeps its state between transactions."""
         if self._direct_url:
             return _complete_url(self._direct_url, "DATABASE_DIRECT_URL")
-        return _complete_url(self._url)
+        return _complete_url(self.url)
 
     async def _upgrade(self) -> None:
         async with await AsyncConnection.connect(self.session_url, autocommit=True) as db:
@@ -119,7 +119,7 @@ class Database:
 
     async def _create_pool(self) -> Pool:
         pool: Pool = AsyncConnectionPool(
-            _complete_url(self._url),
+            _complete_url(self.url),
             min_size=1,
             max_size=MOST,
             timeout=WAIT_S,
