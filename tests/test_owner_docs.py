@@ -414,6 +414,23 @@ def test_models_are_compared_recorded_and_judged_as_it_says(extended: Agent) -> 
     checks(extended, "check", "test")
 
 
+def test_a_program_of_one_s_own_starts_an_agent_as_it_says(extended: Agent) -> None:
+    recipe = recipe_of(extended, "program")
+    follow(extended, recipe)
+    work, start = commands(recipe)
+    worker = subprocess.Popen(
+        ["bash", "-c", f"exec {work}"], cwd=extended.path, env=extended.environment | OWNER,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        printed, again = in_shell(extended, start), in_shell(extended, start)
+    finally:
+        worker.kill()
+        worker.wait()
+    assert printed == again
+    assert outputs(recipe)[0] in printed
+
+
 def test_threads_move_to_another_store_as_it_says(extended: Agent) -> None:
     left = in_shell(extended, "uv run agent run 'deploy the latest backend'", code=WAITING)
     (thread,) = set(re.findall(r"--thread (\w+)", left))

@@ -80,11 +80,11 @@ def test_processes_forced_onto_one_thread_repeat_an_idempotent_tool_with_one_key
 def test_a_lease_is_renewed_while_a_tool_takes_longer_than_it(lab: Labs) -> None:
     run = lab("charge")
     run.send()
-    first = run.start(lives.worker, happens={"inside charge": "hold"}, lease_s=0.3)
+    first = run.start(lives.worker, happens={"inside charge": "hold"}, lease_s=1.5)
     run.until_passed("inside charge")
-    second = run.start(lives.worker, lease_s=0.3)
-    third = run.start(lives.until_it_waits, lease_s=0.3)
-    third.join(1.0)  # more than three leases; nobody may get the thread meanwhile
+    second = run.start(lives.worker, lease_s=1.5)
+    third = run.start(lives.until_it_waits, lease_s=1.5)
+    third.join(4.0)  # more than two leases; nobody may get the thread meanwhile
     assert third.exitcode is None
     assert run.with_agent(lambda ports: ports.store.claim("another", 15.0)) is None
     assert run.with_agent(lambda ports: ports.store.claim("another", 15.0, THREAD)) is None
