@@ -336,3 +336,14 @@ def test_nothing_is_finished_where_nothing_was_stopped(run: Run) -> None:
     ran = run("update", "--continue")
     assert ran.code == 2
     assert "No change was stopped halfway" in ran.err
+
+
+@pytest.mark.parametrize(
+    "flags", ["--continue --abort", "--check --dry-run", "--abort --dry-run", "--to v0.2.0 --abort"]
+)
+def test_flags_that_contradict_each_other_are_refused(flags: str, run: Run, behind: Path) -> None:
+    before = tree(behind)
+    ran = run("update", *flags.split())
+    assert ran.code == 2
+    assert "do not go together. Use one of them." in " ".join(ran.err.split())
+    assert tree(behind) == before

@@ -107,6 +107,10 @@ def update(
     install: Install = True,
 ) -> None:
     """Bring the repository to the newest version; your edits stay."""
+    _check_flags(
+        {"--continue": resume, "--abort": abort, "--check": check, "--dry-run": dry_run},
+        {"--to": bool(to), "--continue": resume, "--abort": abort},
+    )
     if resume:
         upkeep.resume(folder, as_json=as_json)
     elif abort:
@@ -116,6 +120,14 @@ def update(
     else:
         wanted = Wanted(yes=True, dry_run=dry_run, as_json=as_json, install=install)
         carry_out(folder, wanted, to=to)
+
+
+def _check_flags(*exclusive: dict[str, bool]) -> None:
+    """Refuse two flags that contradict each other."""
+    for flags in exclusive:
+        given = [flag for flag, is_given in flags.items() if is_given]
+        if len(given) > 1:
+            raise UsageError(f"{given[0]} and {given[1]} do not go together.", "Use one of them.")
 
 
 def _check(folder: Path, to: str, *, as_json: bool) -> None:

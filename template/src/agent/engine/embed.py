@@ -4,8 +4,8 @@ Each call appends an event or reads the log, as a trigger does; none runs a thre
 `agent worker`, `agent serve`, or your program where it mounts the agent. Your program says who
 acts, and is trusted with it: only `resume` checks that the person is asked.
 
-The agents are those of `app.py`, with the settings of the environment. Each event loop opens the
-store once and closes it when the loop ends, so that `asyncio.run(launch(...))` works too.
+The agents are those of `app.py`, with the settings of the environment and `.env`. Each event loop
+opens the store once and closes it when the loop ends, so that `asyncio.run(launch(...))` works too.
 """
 
 from collections.abc import AsyncIterator
@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+from . import settings
 from .index import Summary, Which
 from .log.errors import Misconfigured
 from .log.events import CallJson, Event
@@ -144,7 +145,10 @@ async def follow(thread_id: str, after: int = 0) -> AsyncIterator[Event]:
 
 def _open() -> App:
     """Return the agents as this event loop has them."""
-    return find_shared() or share(build(no_model))
+    if found := find_shared():
+        return found
+    settings.load()
+    return share(build(no_model))
 
 
 async def _borrow(ports: Ports, connection: object) -> Ports:
