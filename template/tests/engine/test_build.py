@@ -312,3 +312,28 @@ def test_the_options_of_an_agent_reach_its_model(monkeypatch: pytest.MonkeyPatch
     one = replace(least("Hi."), options=ModelOptions(effort="low"))
     Application({"least": one}, store=MemoryStore).build(lambda _: "mine:a")
     assert got == [ModelOptions(effort="low", max_output=100)]
+
+
+class Staff:
+    """People whom another program knows."""
+
+    def find_members(self, name: str) -> tuple[str, ...]:
+        return {"support": ("sam",), "sam": ("sam",)}.get(name, ())
+
+    def find_teams(self, person: str) -> tuple[str, ...]:
+        return ("support",) if person == "sam" else ()
+
+    def is_admin(self, person: str) -> bool:
+        return False
+
+
+def test_a_directory_of_one_s_own_takes_the_place_of_people_toml(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "runner", LocalRunner)
+    agent = replace(least(SYSTEM), responsible=("support",))
+    app = Application({"a": agent}, store=MemoryStore, directory=Staff()).build(no_model)
+    assert app.ports.directory.find_members("support") == ("sam",)
+    unknown = replace(agent, responsible=("sales",))
+    with pytest.raises(Misconfigured, match="'sales' is not a person or team"):
+        Application({"a": unknown}, store=MemoryStore, directory=Staff()).build(no_model)

@@ -13,7 +13,7 @@ from .llms.check import check_union
 from .llms.output import JsonSteps
 from .log.errors import Misconfigured
 from .loop.agent import Agent
-from .loop.ports import LLM, BoundAgent, Channel, Ports
+from .loop.ports import LLM, BoundAgent, Channel, Directory, Ports
 from .loop.steps import Summarize
 from .loop.store import Store
 from .models import Models
@@ -45,6 +45,9 @@ class Application:
     redact: Redact | None = None
     """`redact(text)`: returns the text without what must not be stored, such as card numbers. It is
     applied to messages, tool results and errors before they are stored or sent to a model."""
+    directory: Directory = field(default_factory=PeopleFile)
+    """Who the people are: those of `people.toml`, or of your product. It is asked often, and from
+    the event loop, so it may not wait for anything."""
     store: Callable[[], Store] | None = None
     """Makes the store; None for the one that was chosen. A runner may need a store of its own."""
 
@@ -57,9 +60,9 @@ class Application:
         agents = {name: self._bind(name, names[name], models) for name in self.agents}
         notifier = Routing({**parts.channels(), **self.channels})
         for name, agent in self.agents.items():
-            check_names(PeopleFile(), name, agent.decide, agent.responsible)
+            check_names(self.directory, name, agent.decide, agent.responsible)
         redact = guard_redact(self.redact) if self.redact else str
-        ports = Ports(parts.store(names, self.store), notifier, agents, PeopleFile(), redact)
+        ports = Ports(parts.store(names, self.store), notifier, agents, self.directory, redact)
         ports.store.list_readers = partial(list_readers, ports)
         for channel in notifier.channels.values():
             getattr(channel, "connect", lambda _: None)(ports)
