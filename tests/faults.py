@@ -1071,6 +1071,13 @@ FAULTS = [
         "log/test_thread.py::test_a_wait_that_is_closed_while_it_is_sent_is_closed_for_those_who_see_it",
     ),
     Fault(
+        "an upgrade to a websocket gets around the limit on connections",
+        "http/server.py",
+        'ws="none"',
+        'ws="auto"',
+        "http/test_server.py::test_nobody_gets_a_websocket",
+    ),
+    Fault(
         "half-open connections keep others out",
         "http/connections.py",
         "        if len(self.connections) > self.all.most:\n",

@@ -283,6 +283,18 @@ def test_a_thread_outlives_its_servers_and_its_stream_loses_nothing(
 
 
 @server
+def test_nobody_gets_a_websocket(serve: Callable[[], Server]) -> None:
+    """Its connection would not count towards the limit, and no route has one."""
+    running = serve()
+    upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}
+    upgrade |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    with running.caller() as ana:
+        answer = ana.get("/healthz", headers=upgrade)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+    assert running.stop() == 0
+
+
+@server
 def test_an_open_stream_does_not_hold_up_sigterm(serve: Callable[[], Server]) -> None:
     running = serve()
     with running.caller() as ana:

@@ -170,6 +170,7 @@ async def listen(app: App, tokens: Tokens, host: str, port: int) -> None:
         port,
         root_path=_read_root(),
         http=limit_connections(find_most_connections()),
+        ws="none",  # a connection that is upgraded would no longer be counted
         backlog=ACCEPTED,
         timeout_graceful_shutdown=DRAIN_S,
         log_config=None,
