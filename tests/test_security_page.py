@@ -268,6 +268,11 @@ def test_what_is_left_out_for_want_of_mcp_comes_back_with_it() -> None:
     assert ("10.1.1" in read_left_out()) == ("mcp" not in variants.PARTS)
 
 
+def test_each_part_with_a_folder_of_its_own_is_a_door() -> None:
+    doors = PAGE.read_text("utf-8").partition("## The doors")[2].partition("\n## ")[0]
+    assert [part for part in OF_PARTS if f"with {part}" not in doors] == []
+
+
 def test_the_number_of_requirements_is_that_of_the_standard() -> None:
     assert f"{len(LEVELS)} requirements" in " ".join(PAGE.read_text("utf-8").split())
 
