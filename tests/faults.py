@@ -1071,6 +1071,13 @@ FAULTS = [
         "log/test_thread.py::test_a_wait_that_is_closed_while_it_is_sent_is_closed_for_those_who_see_it",
     ),
     Fault(
+        "nobody knows who deleted a thread",
+        "http/routes.py",
+        '    log.info("thread %s was deleted by %s", thread.id, name)\n',
+        "",
+        "http/test_access.py::test_the_log_says_who_deleted_a_thread",
+    ),
+    Fault(
         "an upgrade to a websocket gets around the limit on connections",
         "http/server.py",
         'ws="none"',

@@ -1,6 +1,7 @@
 """Who may see and do what through the API and its pages."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
@@ -239,6 +240,22 @@ async def test_only_administrators_delete_threads(
         assert again.status_code == 202
         assert again.json()["id"] != row.id
         assert (await begin(ana, key="2", conversation="c")).json() == again.json()
+
+
+async def test_the_log_says_who_deleted_a_thread(
+    store: MemoryStore, world: World, runner: Asleep, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of the thread, which would say it, is gone."""
+    caplog.set_level(logging.INFO)
+    root = Town(admins=("bob",))
+    async with await open_town(store, world, runner, "bob", directory=root) as bob:
+        await begin(bob)
+        (row,) = await store.threads()
+        await bob.delete(f"/threads/{row.id}")
+        assert "deleted" not in caplog.text  # it runs
+        await bob.post(f"/threads/{row.id}/cancel")
+        await bob.delete(f"/threads/{row.id}")
+    assert f"thread {row.id} was deleted by bob" in caplog.messages
 
 
 async def test_only_administrators_learn_that_a_thread_was_deleted(

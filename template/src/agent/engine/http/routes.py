@@ -1,5 +1,6 @@
 """The routes: each is one call of `api` and one line of HTTP."""
 
+import logging
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -30,6 +31,8 @@ from .service import (
 from .stream import stream_events
 
 SOURCE = "http"
+
+log = logging.getLogger(__name__)
 
 router = APIRouter(
     route_class=TokenRoute,
@@ -205,6 +208,7 @@ async def delete(thread: Loaded, service: Running, name: Actor) -> None:
     if not ports.directory.is_admin(name):
         raise HTTPException(403, "only administrators delete threads")
     await forget(ports, thread.id, actor=name)
+    log.info("thread %s was deleted by %s", thread.id, name)
 
 
 @router.get(
