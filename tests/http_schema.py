@@ -7,7 +7,7 @@ import hypothesis
 import schemathesis
 from agent.app import application
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 
 ANA = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 

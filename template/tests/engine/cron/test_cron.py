@@ -21,7 +21,7 @@ from agent.engine.cron import mount, serve
 from agent.engine.cron.schedules import locate_file
 from agent.engine.cron.ticks import name_thread, start_thread
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.runners.app import App, ModelOf

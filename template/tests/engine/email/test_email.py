@@ -9,7 +9,7 @@ import pytest
 from agent.engine import email
 from agent.engine.email.channel import EmailChannel
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.people.routing import Routing
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner

@@ -15,7 +15,7 @@ from agent.engine.email.channel import EmailChannel
 from agent.engine.email.intake import Intake
 from agent.engine.email.stamp import Link, Stamp
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.ports import Ports

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 
 from agent.engine.http import stream
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Service, Tokens
+from agent.engine.http.service import Service
+from agent.engine.http.tokens import Tokens
 from agent.engine.loop.ports import Ports, Runner
 from agent.engine.runners.app import App, Trigger
 from agent.engine.stores.memory import MemoryStore

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from agent.engine.http import pages, server, sessions
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.http.tries import Tries
 from agent.engine.log.errors import Conflict, Misconfigured, ThreadNotFound, Unavailable
 from agent.engine.loop.ports import Ports

@@ -24,9 +24,9 @@ import typer
 from typer.testing import CliRunner
 
 from agent.engine import Call
-from agent.engine.http import mount, service
+from agent.engine.http import mount
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.thread import Thread
@@ -113,7 +113,7 @@ def test_every_token_is_compared_whichever_fits(monkeypatch: pytest.MonkeyPatch)
         compared.append(len(given))
         return hmac.compare_digest(known, given)
 
-    monkeypatch.setattr(service, "compare_digest", counted)
+    monkeypatch.setattr("agent.engine.http.tokens.compare_digest", counted)
     known = Tokens.parse(f"ana:{GOOD},bob:b{GOOD},eve:e{GOOD}")
     for given in (GOOD, f"e{GOOD}", "x"):
         known.find_name(given)

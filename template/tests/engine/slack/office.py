@@ -16,7 +16,7 @@ from uuid import uuid4
 import httpx2
 
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api

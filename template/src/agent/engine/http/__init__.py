@@ -41,7 +41,7 @@ def mount(cli: typer.Typer, build: Build) -> None:
     def serve(host: Host = "127.0.0.1", port: Port = 8000, model: Model = "") -> None:
         """Serve HTTP and run the threads; API_TOKENS says who may call."""
         from .server import listen  # FastAPI would slow down every other command
-        from .service import Tokens
+        from .tokens import Tokens
 
         tokens = Tokens.from_env()
         set_up_logging()

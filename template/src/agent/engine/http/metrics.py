@@ -18,7 +18,8 @@ from ..index import ThreadCount, Worker
 from ..log.errors import Unavailable
 from ..loop.ports import Ports
 from ..settings import optional
-from .service import Running, bearer, check_token
+from .service import Running
+from .tokens import bearer, check_token
 
 if TYPE_CHECKING:
     from prometheus_client import Metric

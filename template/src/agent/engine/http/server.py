@@ -28,7 +28,8 @@ from .connections import (
     limit_connections,
 )
 from .problems import Problem, document_errors
-from .service import Running, Service, Tokens
+from .service import Running, Service
+from .tokens import Tokens
 
 MAX_LOGIN = 8_192
 """Maximum size of the sign-in form in bytes."""

@@ -1,81 +1,20 @@
-"""Who may call, `API_TOKENS="ana:<token>,crm:<token>"`, and what the routes are given.
-
-The name is the actor, as `people.toml` and `approvers=` have it; one name may have several
-tokens, so that they can be changed without a gap.
-"""
+"""What the routes are given: the running service, who calls, and the thread in the path."""
 
 import asyncio
-import zlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from hashlib import sha256
-from hmac import compare_digest
-from itertools import pairwise
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Header, HTTPException, Request, Response
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPAuthorizationCredentials
 
-from ..log.errors import Forgotten, Misconfigured, ThreadNotFound
-from ..log.state import is_person
+from ..log.errors import Forgotten, ThreadNotFound
 from ..log.thread import Thread
-from ..loop.ports import Directory
 from ..people.access import check_reader
 from ..runners.app import App
-from ..settings import is_placeholder, required
+from .tokens import Tokens, bearer
 from .tries import Tries
-
-MIN_LENGTH = 32
-"""Characters of a token."""
-MIN_BYTES = 20
-"""Minimum size of a token after compression, so that repetitions do not count."""
-_GUESSED = ("letmein", "qwert", "asdf", "admin", "token", "http", "agent")
-_HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
-_WORDS = ("anyone", "owner")
-"""Who an audience may name without naming somebody."""
-
-
-@dataclass(frozen=True)
-class Tokens:
-    names: Mapping[bytes, str]
-    """The actor by the SHA-256 of the token."""
-
-    @classmethod
-    def from_env(cls) -> Self:
-        return cls.parse(required("API_TOKENS", _HINT))
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `name:token,name:token`.
-
-        Raises:
-            Misconfigured: there is none, or one that could be guessed; it is never shown.
-        """
-        names: dict[bytes, str] = {}
-        for place, entry in enumerate(filter(None, map(str.strip, text.split(","))), 1):
-            name, _, token = (part.strip() for part in entry.partition(":"))
-            if problem := _find_problem(name, token):
-                raise Misconfigured(f"API_TOKENS, entry {place}: {problem}. {_HINT}")
-            if names.setdefault(hash_token(token), name) != name:
-                raise Misconfigured(f"API_TOKENS, entry {place}: another name has this token")
-        if not names:
-            raise Misconfigured(f"API_TOKENS holds no token. {_HINT}")
-        return cls(names)
-
-    def check_names(self, directory: Directory) -> None:
-        """Raise Misconfigured if a token is for a team, which would read as each of its members."""
-        for name in self.names.values():
-            if directory.find_members(name) not in ((), (name,)):
-                raise Misconfigured(f"API_TOKENS: {name!r} is a team; a token is for one person")
-
-    def find_name(self, token: str) -> str | None:
-        """Return whose token it is, in a time that says nothing about the others."""
-        given, found = hash_token(token), None
-        for known, name in self.names.items():
-            if compare_digest(known, given):
-                found = name
-        return found
 
 
 @dataclass
@@ -97,9 +36,6 @@ class Service:
     def failure(self) -> BaseException | None:
         ended = (work for work in self.works if work.done() and not work.cancelled())
         return next((error for work in ended if (error := work.exception())), None)
-
-
-bearer = HTTPBearer(auto_error=False, description="A token of API_TOKENS; it names the actor.")
 
 
 def get_service(request: Request) -> Service:
@@ -184,40 +120,3 @@ async def _load_for_caller(thread_id: str, service: Running, name: Actor) -> Thr
 
 Loaded = Annotated[Thread, Depends(_load_for_caller)]
 """The thread in the path, if the caller may read it."""
-
-
-def hash_token(token: str) -> bytes:
-    """Return the hash by which this server knows a token."""
-    return sha256(token.encode()).digest()
-
-
-def check_token(setting: str, token: str) -> None:
-    """Raise Misconfigured if a token in a setting of its own could be guessed."""
-    if problem := _find_problem(setting, token):
-        raise Misconfigured(f"{setting}: {problem}. Make one with `openssl rand -hex 32`.")
-
-
-def _find_problem(name: str, token: str) -> str:
-    if not (name and token):
-        return "it is not name:token"
-    if name in _WORDS or not is_person(name):
-        return f"{name!r} is a word of the log and names nobody"
-    if is_placeholder(token):
-        return f"the token of {name!r} is a placeholder"
-    weak = _count_bytes(token) < MIN_BYTES or _is_row(token)
-    weak = weak or any(word in token.lower() for word in _GUESSED)
-    if weak or len(token) < MIN_LENGTH:
-        return f"the token of {name!r} is too easy to guess; use 32 random characters or more"
-    return ""
-
-
-def _is_row(token: str) -> bool:
-    """Say whether at least half of the characters follow their neighbour, as in `abc` and `321`."""
-    near = sum(abs(ord(one) - ord(other)) <= 1 for one, other in pairwise(token))
-    return near * 2 >= len(token)
-
-
-def _count_bytes(token: str) -> int:
-    """Return the size of a token after compression, in bytes."""
-    packer = zlib.compressobj(9, wbits=-15)
-    return len(packer.compress(token.encode()) + packer.flush())

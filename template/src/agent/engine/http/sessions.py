@@ -20,7 +20,8 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from ..index import Session as Kept
 from ..log.thread import Thread
 from . import pages
-from .service import Running, Service, hash_token, load_for
+from .service import Running, Service, load_for
+from .tokens import hash_token
 
 COOKIE = "agent_session"
 SESSION_S = 7 * 86_400
