@@ -1122,8 +1122,9 @@ FAULTS = [
     Fault(
         "the body of a stranger is read before the token",
         "http/service.py",
-        "            authenticate(get_service(request), await bearer(request))\n",
-        "",
+        "            request.state.caller = await get_service(request).sign_in.find_caller(",
+        "            await request.body()\n"
+        "            request.state.caller = await get_service(request).sign_in.find_caller(",
         "http/test_routes.py::test_a_stranger_s_body_is_not_read",
     ),
     Fault(
@@ -1143,7 +1144,7 @@ FAULTS = [
     Fault(
         "a form of another site is taken",
         "http/pages.py",
-        "    if not _is_from_here(request):",
+        "    if not is_from_here(request):",
         "    if False:",
         "http/test_pages.py::test_another_site_cannot_send_a_form[headers4-403]",
     ),
@@ -1156,7 +1157,7 @@ FAULTS = [
     ),
     Fault(
         "signing in leads anywhere",
-        "http/sessions.py",
+        "http/login.py",
         'wanted if _OWN_PATH.fullmatch(wanted) else "/"',
         "wanted",
         "http/test_pages.py::test_signing_in_leads_nowhere_else[//evil.example/]",
@@ -1645,15 +1646,15 @@ FAULTS = [
     ),
     Fault(
         "a session goes on after signing out",
-        "http/sessions.py",
+        "http/login.py",
         "    await service.app.ports.store.close_session(_hash(request.cookies[COOKIE]))\n",
         "",
         "http/test_pages.py::test_signing_out_takes_a_form_and_ends_it_wherever_the_cookie_is",
     ),
     Fault(
         "tokens may be guessed for ever",
-        "http/sessions.py",
-        "        service.tries.count(address)\n",
+        "http/login.py",
+        "        sign_in.tries.count(address)\n",
         "",
         "http/test_pages.py::test_after_ten_wrong_tokens_an_address_has_to_wait",
     ),
@@ -1746,7 +1747,7 @@ FAULTS = [
     Fault(
         "a stream outlives the session",
         "http/stream.py",
-        "(check and not await check())",
+        "not await check()",
         "False",
         "inbox/test_access.py::test_a_stream_ends_with_the_session",
     ),

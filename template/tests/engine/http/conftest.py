@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from agent.engine.http import stream
+from agent.engine.http.login import TokenSignIn
 from agent.engine.http.server import create_app
 from agent.engine.http.service import Service
 from agent.engine.http.tokens import Tokens
@@ -46,7 +47,7 @@ def reused_api_of(ports: Ports, runner: Runner, *triggers: Trigger) -> FastAPI:
     There is one at a time for the same triggers.
     """
     api = _routes(*triggers)
-    service = Service(App(ports, runner, triggers), api.state.service.tokens)
+    service = Service(App(ports, runner, triggers), TokenSignIn(api.state.service.sign_in.tokens))
     service.thread_page = api.state.service.thread_page
     api.state.service = service
     return api

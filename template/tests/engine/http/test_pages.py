@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from agent.engine.http import pages, server, sessions
+from agent.engine.http import login, pages, server, sessions
 from agent.engine.http.server import create_app
 from agent.engine.http.tokens import Tokens
 from agent.engine.http.tries import Tries
@@ -79,7 +79,7 @@ async def test_a_token_opens_a_session_that_no_script_can_read(browser: Caller) 
     answer = await browser.post("/login", data={"token": f" {TOKENS['ana']} ", "next": "/mine?x=1"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/mine?x=1")
     attributes = {one.strip() for one in answer.headers["set-cookie"].lower().split(";")[1:]}
-    assert attributes == {"httponly", "path=/", "samesite=lax", f"max-age={sessions.SESSION_S}"}
+    assert attributes == {"httponly", "path=/", "samesite=lax", f"max-age={login.SESSION_S}"}
     assert TOKENS["ana"] not in str(answer.headers)
     assert "<h1>ana</h1>" in (await browser.get("/mine")).text
 
@@ -135,7 +135,7 @@ async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
     browser: Caller, ports: Ports
 ) -> None:
     await signed_in(browser)
-    cookie = {"Cookie": f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"}
+    cookie = {"Cookie": f"{login.COOKIE}={browser.cookies[login.COOKIE]}"}
     token, another = TOKENS["ana"], "c0d1e2f3a4b5c6d7e8f90a1b2c3d4e5f"
     for tokens, status in [
         (f"ana:{token},bob:{another}", 200),
@@ -151,7 +151,7 @@ async def test_a_session_ends_with_its_token_and_goes_on_at_every_replica(
 
 async def test_a_session_ends_by_itself(browser: Caller, clock: Clock) -> None:
     await signed_in(browser)
-    clock.tick(sessions.SESSION_S - 1)
+    clock.tick(login.SESSION_S - 1)
     assert (await browser.get("/mine")).status_code == 200
     clock.tick(2)
     assert (await browser.get("/mine")).status_code == 303
@@ -161,14 +161,14 @@ async def test_what_a_store_and_a_browser_keep_leads_to_no_token(
     browser: Caller, store: MemoryStore
 ) -> None:
     csrf = await signed_in(browser)
-    secret = browser.cookies[sessions.COOKIE]
+    secret = browser.cookies[login.COOKIE]
     (kept,) = store._sessions.values()
     token = TOKENS["ana"].encode()
     hashes = {sha256(token).hexdigest(), hmac.new(token, b"form", sha256).hexdigest()}
     assert not {kept.id, kept.proof, secret, csrf} & hashes
     assert secret not in (kept.id, kept.proof)
     for stolen in (kept.id, kept.proof):
-        forged = {"Cookie": f"{sessions.COOKIE}={stolen}"}
+        forged = {"Cookie": f"{login.COOKIE}={stolen}"}
         browser.cookies.clear()
         assert (await browser.get("/mine", headers=forged)).status_code == 303
 
@@ -177,7 +177,7 @@ async def test_after_ten_wrong_tokens_an_address_has_to_wait(
     browser: Caller, api: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(api.state.service, "tries", Tries(lambda: now))
+    monkeypatch.setattr(api.state.service.sign_in, "tries", Tries(lambda: now))
     for _ in range(10):
         assert (await browser.post("/login", data={"token": "no"})).status_code == 401
     answer = await browser.post("/login", data={"token": TOKENS["ana"]})
@@ -207,10 +207,10 @@ async def test_a_long_form_is_not_read_to_sign_in(browser: Caller) -> None:
 @pytest.mark.parametrize("place", [0, 10, -10])
 async def test_a_forged_cookie_opens_nothing(browser: Caller, place: int) -> None:
     await signed_in(browser)
-    letters = [*browser.cookies[sessions.COOKIE]]
+    letters = [*browser.cookies[login.COOKIE]]
     letters[place] = "B" if letters[place] == "A" else "A"
     browser.cookies.clear()
-    forged = {"Cookie": f"{sessions.COOKIE}={''.join(letters)}"}
+    forged = {"Cookie": f"{login.COOKIE}={''.join(letters)}"}
     assert (await browser.get("/mine", headers=forged)).status_code == 303
 
 
@@ -218,7 +218,7 @@ async def test_signing_out_takes_a_form_and_ends_it_wherever_the_cookie_is(
     browser: Caller,
 ) -> None:
     csrf = await signed_in(browser)
-    copied = {"Cookie": f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"}
+    copied = {"Cookie": f"{login.COOKIE}={browser.cookies[login.COOKIE]}"}
     assert (await browser.get("/logout")).status_code == 405
     assert (await browser.post("/logout", data={"csrf": csrf})).headers["location"] == "/login"
     assert (await browser.get("/mine")).status_code == 303

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from agent.engine.http import sessions
+from agent.engine.http import login
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import make_message, store_thread
@@ -15,7 +15,7 @@ async def test_a_page_follows_the_same_stream_by_the_session_of_its_reader(
     thread = await store_thread(store, make_message("one"))
     async with caller(api) as browser:
         await browser.post("/login", data={"token": TOKENS["ana"]})
-        cookie = f"{sessions.COOKIE}={browser.cookies[sessions.COOKIE]}"
+        cookie = f"{login.COOKIE}={browser.cookies[login.COOKIE]}"
     page = {"path": "/inbox/{}/stream", "Authorization": "", "Cookie": cookie}
     async with follow("t", "after=1", **page) as (follower, _):
         await store.append(thread, make_message("two"))

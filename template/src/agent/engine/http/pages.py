@@ -33,6 +33,8 @@ OURS = __package__
 """Its `html/` has what all pages share."""
 MAX_FIELDS = 200
 """Of one form."""
+FORMS = "agent_forms"
+"""The cookie behind the forms of people whom another application signs in."""
 
 _ROOT = __package__.partition(".")[0]
 _OURS = "style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'"
@@ -56,9 +58,10 @@ def render_page(
     page it is: of which project, and of which `agent` if there is only one.
     """
     service = get_service(request)
-    agents = [*service.app.ports.agents]
+    agents, session = [*service.app.ports.agents], getattr(request.state, "session", None)
     known = {
-        "session": getattr(request.state, "session", None),
+        "session": session,
+        "signs_out": service.sign_in.router is not None,
         "has_inbox": service.thread_page is not None,
         "product": find_project() or agents[0],
         "agent": agents[0] if len(agents) == 1 else "",
@@ -66,7 +69,10 @@ def render_page(
         "root": get_root(request),
     }
     shown = _make_environment(home).get_template(template).render(known | context)
-    return HTMLResponse(shown, status, _HEADERS)
+    response = HTMLResponse(shown, status, _HEADERS)
+    if session and session.fresh:
+        set_cookie(request, response, FORMS, session.fresh)
+    return response
 
 
 @cache
@@ -82,14 +88,33 @@ def get_root(request: Request) -> str:
     return str(request.scope.get("root_path", "")).rstrip("/")
 
 
-def find_path(request: Request) -> str:
-    """Return the path of a request without the prefix."""
-    return request.url.path.removeprefix(get_root(request))
+def find_target(request: Request) -> str:
+    """Return the path of a request, with the prefix and its query."""
+    path, query = request.url.path, request.url.query
+    return f"{path}?{query}" if query else path
 
 
 def redirect(request: Request, path: str) -> Response:
     """Send a browser to another page of ours, as GET."""
     return RedirectResponse(get_root(request) + path, 303, _HEADERS)
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, secret: str, max_age: int | None = None
+) -> None:
+    """Give a browser a secret that no script reads, for these pages alone."""
+    path, secure = get_root(request) or "/", request.url.scheme == "https"
+    response.set_cookie(
+        name, secret, max_age, path=path, httponly=True, samesite="lax", secure=secure
+    )
+
+
+def is_from_here(request: Request) -> bool:
+    """Say whether a request was sent by a page of this server, as far as the browser tells."""
+    if site := request.headers.get("sec-fetch-site"):
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
 async def read_form(request: Request) -> dict[str, str]:
@@ -98,7 +123,7 @@ async def read_form(request: Request) -> dict[str, str]:
     Raises:
         HTTPException: another site sent it, or it is no form of ours.
     """
-    if not _is_from_here(request):
+    if not is_from_here(request):
         raise HTTPException(403, "This form came from another site; nothing was done.")
     kind = request.headers.get("content-type", "").partition(";")[0]
     if kind.strip().lower() != "application/x-www-form-urlencoded":
@@ -153,22 +178,17 @@ def _render_problem(
         case AgentError():
             status, detail = STATUSES.get(type(error), 500), str(error)
         case HTTPException():
-            status, detail, headers = error.status_code, error.detail, {**(error.headers or {})}
+            status, detail = error.status_code, str(error.detail)
+            headers |= error.headers or {}
     if status < 400:
-        return redirect(request, headers["Location"])
+        return Response(status_code=status, headers=headers | _HEADERS)
     title = HTTPStatus(status).phrase
     response = render_page(request, "problem.html", status, title=title, detail=detail)
-    if after := headers.get("Retry-After", "1" if status == 503 else ""):
-        response.headers["Retry-After"] = after
+    if status == 503:
+        headers.setdefault("Retry-After", "1")
+    for name, value in headers.items():
+        response.headers.setdefault(name, value)
     return response
-
-
-def _is_from_here(request: Request) -> bool:
-    """Say whether a form was sent from a page of ours, as far as the browser tells."""
-    if site := request.headers.get("sec-fetch-site"):
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
 
 
 @cache

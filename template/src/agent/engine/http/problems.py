@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 1_000_000
 """Bytes."""
+BROKEN = "something is broken here; the log of the server says what"
+"""What people read of an error that is not theirs."""
 
 STATUSES = {
     Forgotten: 410,
@@ -39,7 +41,7 @@ STATUSES = {
 }
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
-    401: "No token, or nobody's.",
+    401: "Nobody is signed in, or nobody has the token.",
     403: "Only administrators may do this.",
     404: "No such thread, or no such agent.",
     410: "The thread was deleted.",
@@ -123,4 +125,4 @@ async def _answer_departed(_: Request, error: Exception) -> Response:
 
 
 async def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:
-    return make_problem(500, "something is broken here; the log of the server says what")
+    return make_problem(500, BROKEN)

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..log.events import cap_event, make_event
@@ -20,13 +21,13 @@ from .pages import get_root
 from .problems import describe_header, document_errors
 from .service import (
     Actor,
+    ApiRoute,
     Delivery,
     LastEventId,
     Loaded,
     Running,
     Service,
-    TokenRoute,
-    authenticate,
+    is_caller,
 )
 from .stream import stream_events
 
@@ -34,11 +35,7 @@ SOURCE = "http"
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(
-    route_class=TokenRoute,
-    dependencies=[Depends(authenticate)],
-    responses=document_errors(401, 422, 503),
-)
+router = APIRouter(route_class=ApiRoute, responses=document_errors(401, 422, 503))
 
 Wait = Annotated[int, Path(ge=1, description="The `wait` of one of `GET /waits`.")]
 Seq = Annotated[int, Path(ge=1, description="The `seq` of an event.")]
@@ -218,6 +215,7 @@ async def delete(thread: Loaded, service: Running, name: Actor) -> None:
     responses=document_errors(400, 404),
 )
 async def follow(
+    request: Request,
     thread: Loaded,
     service: Running,
     name: Actor,
@@ -230,7 +228,8 @@ async def follow(
     `finished` and `cancelled` tell you when to leave. The stream ends if you lose access to the
     thread.
     """
-    async for sent in stream_events(service, thread, name, max(query.after, last_event_id)):
+    seen, check = max(query.after, last_event_id), partial(is_caller, request, service, name)
+    async for sent in stream_events(service, thread, name, seen, check):
         yield sent
 
 

@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI, HTTPException
 from ..log.errors import AgentError, Misconfigured
 from ..runners.app import App, Work
 from ..settings import optional
-from . import metrics, pages, problems, reference, routes, sessions, waits
+from . import metrics, pages, problems, reference, routes, waits
 from .bodies import BodyLimit
 from .connections import (
     ACCEPTED,
@@ -27,8 +27,9 @@ from .connections import (
     lengthen_queue,
     limit_connections,
 )
+from .login import TokenSignIn
 from .problems import Problem, document_errors
-from .service import Running, Service
+from .service import Running, Service, SignIn
 from .tokens import Tokens
 
 MAX_LOGIN = 8_192
@@ -53,13 +54,19 @@ the digest of the call that was shown.
 
 
 def create_app(app: App, tokens: Tokens) -> FastAPI:
-    """Return the API of an agent; while it is up the runner works, when it stops steps end."""
+    """Return the API of an agent, for those who have a token."""
     tokens.check_names(app.ports.directory)
-    service = Service(app, tokens)
+    return build_api(app, TokenSignIn(tokens))
+
+
+def build_api(app: App, sign_in: SignIn, *, run: bool = True) -> FastAPI:
+    """Return the API of an agent. While it is up the runner works, unless `run` is False; when it
+    stops, running steps end."""
+    service = Service(app, sign_in)
     opened = [served for trigger in app.triggers if (served := trigger(app))]
     service.thread_page = next((one.thread_page for one in opened if one.thread_page), None)
     works: list[Work] = [served.work for served in opened if served.work]
-    if not app.runner.elsewhere:
+    if run and not app.runner.elsewhere:
         works.append(app.runner.work)
 
     @asynccontextmanager
@@ -78,7 +85,8 @@ def create_app(app: App, tokens: Tokens) -> FastAPI:
     problems.install(api)
     pages.install(api)
     metrics.install(api)
-    for router in (routes.router, sessions.router, waits.router, reference.router):
+    api.include_router(routes.router, dependencies=sign_in.security)
+    for router in filter(None, (sign_in.router, waits.router, reference.router)):
         api.include_router(router)
     for served in opened:
         if served.router:
@@ -127,7 +135,7 @@ async def _run_works(service: Service, works: Sequence[Work]) -> AsyncIterator[N
 def _log_failure(work: asyncio.Task[None]) -> None:
     if not work.cancelled() and (error := work.exception()):
         trace = None if isinstance(error, AgentError) else error
-        log.critical("the server cannot go on: %s", error, exc_info=trace)
+        log.critical("the agent cannot go on: %s", error, exc_info=trace)
 
 
 class _Server(uvicorn.Server):
@@ -148,10 +156,15 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def is_prefix(path: str) -> bool:
+    """Say whether addresses can begin with a path; it has a slash before each part only."""
+    return bool(re.fullmatch(r"(/(?!\.\.?(/|$))[\w.~-]+)+", path, re.ASCII))
+
+
 def _read_root() -> str:
     """Return `ROOT_PATH`, the path prefix that a proxy removes. Raises Misconfigured."""
     root = optional("ROOT_PATH").rstrip("/")
-    if root and not re.fullmatch(r"(/[\w.~-]+)+", root, re.ASCII):
+    if root and not is_prefix(root):
         raise Misconfigured(f"ROOT_PATH={root!r} is not a path such as /agent")
     return root
 

@@ -2,19 +2,44 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Protocol, cast
 
-from fastapi import Depends, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials
+from starlette.exceptions import HTTPException
 
 from ..log.errors import Forgotten, ThreadNotFound
 from ..log.thread import Thread
 from ..people.access import check_reader
 from ..runners.app import App
-from .tokens import Tokens, bearer
-from .tries import Tries
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody who is signed in on pages."""
+
+    name: str
+    csrf: str
+    """What every form of the session has to carry."""
+    fresh: str = ""
+    """The secret of a new session, which the page gives to the browser; "" if it has it."""
+
+
+class SignIn(Protocol):
+    """Says whom a request is from; nothing else knows how that is proven."""
+
+    router: APIRouter | None
+    """The pages to sign in and out; None where another application has them."""
+    security: tuple[Any, ...]
+    """Dependencies that describe it in the schema of the API."""
+
+    async def find_caller(self, request: Request) -> str:
+        """Return who calls the API. Raises HTTPException if that is nobody, or not certain."""
+
+    async def find_session(self, request: Request) -> Session:
+        """Return who looks at a page. Raises HTTPException, perhaps to where one signs in."""
 
 
 @dataclass
@@ -22,10 +47,9 @@ class Service:
     """One running API."""
 
     app: App
-    tokens: Tokens
+    sign_in: SignIn
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Streams end now, so that nobody keeps the server from stopping."""
-    tries: Tries = field(default_factory=Tries)
     works: list[asyncio.Task[None]] = field(default_factory=list)
     """The runner, and what the triggers do beside it; they end when the server stops, or because
     something is broken."""
@@ -45,32 +69,31 @@ def get_service(request: Request) -> Service:
 Running = Annotated[Service, Depends(get_service)]
 
 
-def authenticate(
-    service: Running, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
-) -> str:
-    if given is None:
-        raise HTTPException(401, "send a bearer token", {"WWW-Authenticate": "Bearer"})
-    name = service.tokens.find_name(given.credentials)
-    if name is None:
-        known = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise HTTPException(401, "nobody has this token", known)
-    return name
-
-
-Actor = Annotated[str, Depends(authenticate)]
-
-
-class TokenRoute(APIRoute):
-    """A route for programs, which looks at the token before it reads the body."""
+class ApiRoute(APIRoute):
+    """A route for programs: who calls is known before the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
-            authenticate(get_service(request), await bearer(request))
+            request.state.caller = await get_service(request).sign_in.find_caller(request)
             return await handle(request)
 
         return handled
+
+
+def _get_caller(request: Request) -> str:
+    return cast(str, request.state.caller)
+
+
+Actor = Annotated[str, Depends(_get_caller)]
+
+
+async def is_caller(request: Request, service: Service, name: str) -> bool:
+    """Say whether a request is still from this caller: a stream may outlive that."""
+    with suppress(HTTPException):
+        return await service.sign_in.find_caller(request) == name
+    return False
 
 
 def _name_delivery(

@@ -25,12 +25,12 @@ RETRY_S = 1.0
 
 
 async def stream_events(
-    service: Service, thread: Thread, person: str, seen: int, check: Check | None = None
+    service: Service, thread: Thread, person: str, seen: int, check: Check
 ) -> AsyncIterator[ServerSentEvent]:
     """Yield the events after `seen`, then each new one.
 
     The stream ends when the server stops, when `person` may no longer read the thread, or when
-    `check` returns False: the person has signed out.
+    `check` returns False: the request is not theirs any more.
     """
     closing, problem = asyncio.create_task(service.closing.wait()), ""
     growing: asyncio.Task[Thread] | None = None
@@ -54,7 +54,7 @@ async def stream_events(
             )
             if growing.done():
                 thread, growing = growing.result(), None
-            if closing.done() or (check and not await check()):
+            if closing.done() or not await check():
                 return
             await check_reader(service.app.ports, thread, person)
     except ThreadNotFound:

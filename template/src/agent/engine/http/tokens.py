@@ -17,6 +17,7 @@ from fastapi.security import HTTPBearer
 from ..log.errors import Misconfigured
 from ..log.state import is_person
 from ..loop.ports import Directory
+from ..people.identity import RESERVED
 from ..settings import is_placeholder, required
 
 MIN_LENGTH = 32
@@ -25,8 +26,6 @@ MIN_BYTES = 20
 """Minimum size of a token after compression, so that repetitions do not count."""
 _GUESSED = ("letmein", "qwert", "asdf", "admin", "token", "http", "agent")
 _HINT = "Make a token with `openssl rand -hex 32` and set API_TOKENS=<your name>:<the token>."
-_WORDS = ("anyone", "owner")
-"""Who an audience may name without naming somebody."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ class Tokens:
         return cls(names)
 
     def check_names(self, directory: Directory) -> None:
-        """Raise Misconfigured if a token is for a team, which would read as each of its members."""
+        """Raise Misconfigured if a token is for a team."""
         for name in self.names.values():
-            if directory.find_members(name) not in ((), (name,)):
+            if is_team(directory, name):
                 raise Misconfigured(f"API_TOKENS: {name!r} is a team; a token is for one person")
 
     def find_name(self, token: str) -> str | None:
@@ -79,6 +78,16 @@ def hash_token(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
+def is_reserved(name: str) -> bool:
+    """Say whether a name is a word of the log, or a machine's, and so nobody's."""
+    return name in RESERVED or not is_person(name)
+
+
+def is_team(directory: Directory, name: str) -> bool:
+    """Say whether a name would be read as each member of a team."""
+    return directory.find_members(name) not in ((), (name,))
+
+
 def check_token(setting: str, token: str) -> None:
     """Raise Misconfigured if a token in a setting of its own could be guessed."""
     if problem := _find_problem(setting, token):
@@ -88,7 +97,7 @@ def check_token(setting: str, token: str) -> None:
 def _find_problem(name: str, token: str) -> str:
     if not (name and token):
         return "it is not name:token"
-    if name in _WORDS or not is_person(name):
+    if is_reserved(name):
         return f"{name!r} is a word of the log and names nobody"
     if is_placeholder(token):
         return f"the token of {name!r} is a placeholder"

@@ -152,7 +152,7 @@ async def stream(
     query: Annotated[wire.After, Query()],
     last_event_id: LastEventId = 0,
 ) -> AsyncIterator[ServerSentEvent]:
-    seen, check = max(query.after, last_event_id), partial(is_signed_in, request, service)
+    seen, check = max(query.after, last_event_id), partial(is_signed_in, request, service, name)
     async for sent in stream_events(service, thread, name, seen, check):
         yield sent
 
