@@ -348,6 +348,18 @@ def test_times_have_their_age_and_the_exact_time_as_a_title(site: Site) -> None:
     expect(ana.locator(".heading time")).to_contain_text("2026")
 
 
+def test_an_open_page_says_that_its_reader_is_signed_out(site: Site) -> None:
+    ana = site.visitor()
+    path = site.thread("left", said("deploy"), past("finished", message="Never mind."))
+    ana.goto(path)
+    elsewhere = ana.context.new_page()
+    elsewhere.goto("/")
+    elsewhere.get_by_role("button", name="Sign out").click()
+    ana.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # it looks again
+    expect(ana.locator("#news")).to_have_text("You are signed out. Reload to sign in.")
+    expect(ana.locator(".line.said")).to_contain_text("deploy")
+
+
 def test_a_call_is_rejected_with_a_reason(site: Site) -> None:
     ana = site.visitor()
     ana.goto(site.thread("reject", said("deploy"), *deployment()))

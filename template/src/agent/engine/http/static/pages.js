@@ -132,8 +132,8 @@ function take(fresh) {
 
 async function refresh() {
   try {
-    const answer = await fetch(location.pathname + location.search, { cache: "no-store" });
-    if (new URL(answer.url).pathname.endsWith("/login")) {
+    const answer = await fetch(location.pathname + location.search, { cache: "no-store", redirect: "manual" });
+    if (answer.type === "opaqueredirect" || answer.status === 401) { // to sign in, wherever that is
       ended = true;
       announce("You are signed out. Reload to sign in.");
     } else if (answer.ok) {
@@ -147,6 +147,7 @@ async function refresh() {
 function follow(path) {
   let source, timer;
   const open = () => {
+    source?.close();
     source = new EventSource(path);
     source.onmessage = () => {
       timer ??= setTimeout(() => {
@@ -158,12 +159,11 @@ function follow(path) {
   };
   open();
   // A browser has few connections to one server: a hidden page gives its own back.
-  document.addEventListener("visibilitychange", () => {
+  document.addEventListener("visibilitychange", async () => {
     source.close();
-    if (!document.hidden && !ended) {
-      refresh();
-      open();
-    }
+    if (document.hidden || ended) return;
+    await refresh();
+    if (!document.hidden && !ended) open();
   });
 }
 
