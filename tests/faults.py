@@ -1615,6 +1615,109 @@ FAULTS = [
         "slack/test_channel.py::"
         "test_an_error_of_slack_is_unavailable_and_retried[answer0-rate limit-7.0]",
     ),
+    # -- inside another application --
+    Fault(
+        "somebody whom the application does not know calls the API",
+        "http/host.py",
+        "        if name is None:\n            raise HTTPException(401,",
+        "        if False:\n            raise HTTPException(401,",
+        "http/test_embedded.py::test_a_stranger_calls_nothing_of_the_api[fastapi]",
+    ),
+    Fault(
+        "somebody whom the application does not know opens a page",
+        "http/host.py",
+        "        if name is None:\n            raise self._refuse(request)\n",
+        "",
+        "http/test_embedded.py::test_a_stranger_is_led_to_the_sign_in_of_the_application[fastapi]",
+    ),
+    Fault(
+        "a form inside another application is taken without its word",
+        "http/sessions.py",
+        "    if not compare_digest(",
+        "    if False and not compare_digest(",
+        "http/test_embedded.py::test_a_form_carries_a_word_for_one_person_in_one_browser[fastapi]",
+    ),
+    Fault(
+        "the word of a form is good for everybody at a browser",
+        "http/host.py",
+        'f"form:{name}".encode()',
+        'b"form"',
+        "http/test_embedded.py::test_a_form_carries_a_word_for_one_person_in_one_browser[fastapi]",
+    ),
+    Fault(
+        "the word of a form can be computed by whoever knows the name",
+        "http/host.py",
+        "hmac.new((fresh or kept).encode(), ",
+        'hmac.new(b"form", ',
+        "http/test_embedded.py::test_a_form_carries_a_word_for_one_person_in_one_browser[fastapi]",
+    ),
+    Fault(
+        "another site changes something by the API",
+        "http/host.py",
+        '"" if is_from_here(request) else "this request came from another site"',
+        '""',
+        "http/test_embedded.py::test_another_site_changes_nothing_by_the_api[fastapi-headers3-403]",
+    ),
+    Fault(
+        "a cookie changes something by the API, wherever it comes from",
+        "http/host.py",
+        'return how if "cookie" in request.headers else ""',
+        'return ""',
+        "http/test_embedded.py::test_another_site_changes_nothing_by_the_api[fastapi-headers8-403]",
+    ),
+    Fault(
+        "a team signs in",
+        "http/host.py",
+        '"a team" if is_team(directory, name) else ""',
+        '""',
+        "http/test_embedded.py::test_a_name_that_is_no_person_s_is_refused_and_the_log_says_why"
+        "[support-a team]",
+    ),
+    Fault(
+        "an application's user has the name that a channel gives to somebody",
+        "http/host.py",
+        '    if ":" in name:',
+        "    if False:",
+        "http/test_embedded.py::test_a_name_that_is_no_person_s_is_refused_and_the_log_says_why"
+        "[slack:U1-a channel or trigger]",
+    ),
+    Fault(
+        "a sign-in that fails lets somebody in",
+        "http/host.py",
+        "            raise HTTPException(500, BROKEN) from None",
+        '            return "ana"',
+        "http/test_embedded.py::test_an_actor_that_fails_lets_nobody_in_and_only_the_log_says_how",
+    ),
+    Fault(
+        "a page's stream goes on for somebody else",
+        "http/sessions.py",
+        ".name == name",
+        '.name != ""',
+        "inbox/test_embedded.py::"
+        "test_a_page_s_stream_ends_when_somebody_else_or_nobody_is_signed_in[fastapi-bob]",
+    ),
+    Fault(
+        "a stream of the API goes on for somebody else",
+        "http/service.py",
+        "find_caller(request) == name",
+        'find_caller(request) != ""',
+        "http/test_embedded.py::"
+        "test_a_stream_ends_when_the_request_is_not_the_person_s_any_more[fastapi-bob]",
+    ),
+    Fault(
+        "the middleware of an application sees the requests of the agent",
+        "http/embedded.py",
+        'dict(scope) | {"state": {}, SCOPE: scope}',
+        "{**scope, SCOPE: scope}",
+        "http/test_embedded.py::test_the_application_stays_as_it_is",
+    ),
+    Fault(
+        "open streams keep the server of an application from stopping",
+        "http/embedded.py",
+        "        loop.call_soon_threadsafe(closing.set)\n",
+        "",
+        "http/test_embedded.py::test_streams_end_when_the_server_is_told_to_stop[fastapi]",
+    ),
     # -- who sees what, and what is kept --
     Fault(
         "a thread is read by whoever knows its id",

@@ -9,6 +9,7 @@
     POST /threads/{id}/cancel           reason?                      202
 
 A bearer token names the actor. 202 means recorded, not done. `/docs` has the whole story.
+embedded.py serves all of this inside another application, under its sign-in.
 """
 
 import asyncio
