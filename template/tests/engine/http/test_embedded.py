@@ -23,7 +23,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agent.engine import main
+from agent.engine import embed, main
 from agent.engine.http import stream
 from agent.engine.http.pages import FORMS
 from agent.engine.http.problems import BROKEN
@@ -631,6 +631,15 @@ async def test_the_runner_works_while_the_application_is_up(kind: str, ports: Po
         async with up(host) as state:
             assert (happened, state) == (both, {"database": "open"})
         assert happened[2:] == ["the runner ends", "the application ends"]
+
+
+async def test_what_the_application_launches_wakes_the_runner_of_the_mounted_agent(
+    ports: Ports, runner: Asleep
+) -> None:
+    host = host_of(ports, runner)
+    async with host.router.lifespan_context(host):
+        thread = await embed.launch("", "hello", actor="ana")
+    assert runner.woken == [thread.id]
 
 
 def test_the_agent_works_again_in_another_event_loop(world: World) -> None:

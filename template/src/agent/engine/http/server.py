@@ -17,6 +17,7 @@ from fastapi import APIRouter, FastAPI, HTTPException
 
 from ..log.errors import AgentError, Misconfigured
 from ..runners.app import App, Work
+from ..runners.shared import share
 from ..settings import optional
 from . import metrics, pages, problems, reference, routes, waits
 from .bodies import BodyLimit
@@ -71,6 +72,7 @@ def build_api(app: App, sign_in: SignIn, *, run: bool = True) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        share(app)  # what this program launches is run at once
         async with _run_works(service, works):
             yield
 
