@@ -216,6 +216,8 @@ async def test_nobody_has_a_token_or_a_session_of_ours(
             assert answer.status_code == 404
         described = (await stranger.get("/openapi.json")).json()
     assert "securitySchemes" not in described["components"]
+    for operation in described["paths"]["/threads"].values():
+        assert {"401", "403"} <= operation["responses"].keys()
 
 
 @pytest.mark.parametrize(

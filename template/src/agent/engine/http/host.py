@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 from ..log.errors import Misconfigured
 from ..loop.ports import Directory
 from .pages import FORMS, find_target, is_from_here
-from .problems import BROKEN
+from .problems import BROKEN, document_errors
 from .service import Session, get_service
 from .tokens import is_reserved, is_team
 
@@ -48,7 +48,9 @@ class HostSignIn:
         if url is not None and not re.match(r"/(?!/)|https?://", url):
             raise Misconfigured(f"sign_in_url={url!r} is neither a path such as /login nor a URL")
         self.router: APIRouter | None = None
-        self.security: tuple[Any, ...] = ()
+        why = "Another site sent it, or nobody can have the name that the application gives."
+        refused = document_errors(403)[403] | {"description": why}
+        self.described: dict[str, Any] = {"responses": {403: refused}}
         self._actor = actor
         self._url = url
 

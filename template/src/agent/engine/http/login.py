@@ -42,7 +42,7 @@ class TokenSignIn:
         self.tokens = tokens
         self.tries = Tries()
         self.router: APIRouter | None = router
-        self.security: tuple[Any, ...] = (Depends(bearer),)
+        self.described: dict[str, Any] = {"dependencies": [Depends(bearer)]}
 
     async def find_caller(self, request: Request) -> str:
         given = await bearer(request)

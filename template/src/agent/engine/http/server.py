@@ -87,7 +87,7 @@ def build_api(app: App, sign_in: SignIn, *, run: bool = True) -> FastAPI:
     problems.install(api)
     pages.install(api)
     metrics.install(api)
-    api.include_router(routes.router, dependencies=sign_in.security)
+    api.include_router(routes.router, **sign_in.described)
     for router in filter(None, (sign_in.router, waits.router, reference.router)):
         api.include_router(router)
     for served in opened:

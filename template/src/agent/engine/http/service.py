@@ -32,8 +32,8 @@ class SignIn(Protocol):
 
     router: APIRouter | None
     """The pages to sign in and out; None where another application has them."""
-    security: tuple[Any, ...]
-    """Dependencies that describe it in the schema of the API."""
+    described: dict[str, Any]
+    """What `include_router` is given, so that the schema of the API describes it."""
 
     async def find_caller(self, request: Request) -> str:
         """Return who calls the API. Raises HTTPException if that is nobody, or not certain."""
