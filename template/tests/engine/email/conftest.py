@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.engine.email.intake import Intake
+from agent.engine.email.quota import read_most
 from agent.engine.email.senders import Senders
 from agent.engine.email.stamp import Stamp
 from agent.engine.loop.ports import Ports
@@ -39,7 +40,7 @@ def app(ports: Ports, runner: Asleep) -> App:
 
 @pytest.fixture
 def intake(app: App) -> Intake:
-    return Intake(app, Stamp.from_env(), Senders.from_env())
+    return Intake(app, Stamp.from_env(), Senders.from_env(), read_most())
 
 
 def write_mail(

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import pytest
 from agent.engine.email import mailbox as mailbox_module
 from agent.engine.email.imap import ImapBox
 from agent.engine.email.intake import Intake
+from agent.engine.email.quota import HOUR_S
 from agent.engine.log.errors import Misconfigured, Unavailable
 from agent.engine.loop.ports import Ports
 
+from ..conftest import Clock
 from ..domain import Asleep
 from .conftest import read_logs, wait_until, write_mail
 from .imap_servers import Mailbox, run_dovecot, run_pymap
@@ -94,6 +97,24 @@ async def test_a_mail_stays_unseen_until_it_is_recorded(
 
 async def _away(intake: Intake, raw: bytes) -> str:
     raise Unavailable("the store is unavailable")
+
+
+async def test_mails_of_a_sender_who_started_too_many_threads_stay_unseen_for_a_while(
+    mailbox: Mailbox, intake: Intake, ports: Ports, clock: Clock
+) -> None:
+    """They hold up no other mail, and are not fetched again at each poll."""
+    box = ImapBox.from_env(replace(intake, most=1))
+    mailbox.put(write_mail("1"), write_mail("2", number=2), write_mail("3", "bob@example.org", 3))
+    await box.poll()
+    assert await read_logs(ports) == [["ana: Hi\n\n1"], ["bob: Hi\n\n3"]]
+    assert mailbox.flags() == [SEEN, set(), SEEN]
+    clock.tick(HOUR_S)
+    await box.poll()
+    assert mailbox.flags() == [SEEN, set(), SEEN]
+    box._postponed.clear()  # a quarter of an hour has passed
+    await box.poll()
+    assert mailbox.flags() == [SEEN] * 3
+    assert len(await read_logs(ports)) == 3
 
 
 async def test_a_wrong_password_is_not_shown_and_polling_continues(

@@ -14,6 +14,7 @@ from agent.engine.email import intake as intake_module
 from agent.engine.email.channel import EmailChannel
 from agent.engine.email.head import BrokenMail
 from agent.engine.email.intake import Intake
+from agent.engine.email.quota import read_most
 from agent.engine.email.senders import Senders
 from agent.engine.email.stamp import Stamp
 from agent.engine.log.errors import Unavailable
@@ -112,7 +113,7 @@ async def test_a_mail_about_a_thread_from_elsewhere_is_taken_from_its_readers(
 ) -> None:
     """Our mail to bob may be forwarded to somebody who may write to the agent, too."""
     ports = build_ports(store, Says(), world, directory=Town())
-    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env())
+    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env(), read_most())
     await store_thread(store, make_message("from elsewhere"), make_pause("question", "bob"))
     ours = Stamp.from_env().make_message_id("t", 2)
     address = {"ana": "ana@example.org", "bob": "bob@example.org", "carol": "eve@partner.example"}
@@ -128,7 +129,7 @@ async def test_a_mail_of_a_conversation_is_taken_from_who_may_write(
         return person == "ana"
 
     ports = build_ports(store, Says(), world, directory=Town(), may=may)
-    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env())
+    intake = Intake(App(ports, runner), Stamp.from_env(), Senders.from_env(), read_most())
     assert await intake.take_mail(write_mail()) == ""
     again = write_mail("more", "bob@example.org", 2, references="<m1@x.example>")
     assert await intake.take_mail(again) == "bob may not write to this thread"
@@ -271,7 +272,7 @@ async def test_an_agent_ignores_the_answers_of_another_agent(
     monkeypatch.setenv("EMAIL_FROM", "agent@partner.example")
     monkeypatch.setenv("EMAIL_ALLOWED", ADDRESS)
     monkeypatch.setenv("EMAIL_SECRET", SECRET[::-1])
-    other = Intake(intake.app, Stamp.from_env(), Senders.from_env())
+    other = Intake(intake.app, Stamp.from_env(), Senders.from_env(), read_most())
     assert "automatic" in await other.take_mail(answer.as_bytes())
 
 
@@ -284,7 +285,7 @@ async def test_no_mail_is_taken_while_the_store_is_unavailable(
 
     app = App(build_ports(Away(), Says(), world), runner)
     with pytest.raises(Unavailable):
-        await Intake(app, Stamp.from_env(), Senders.from_env()).take_mail(write_mail())
+        await Intake(app, Stamp.from_env(), Senders.from_env(), read_most()).take_mail(write_mail())
     assert runner.woken == []
 
 

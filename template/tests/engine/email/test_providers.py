@@ -100,6 +100,17 @@ async def test_a_mail_from_a_provider_becomes_a_message(
     assert len(runner.woken) == 2
 
 
+async def test_a_mail_above_the_limit_of_its_sender_is_to_be_sent_again_later(
+    provider: Caller,
+) -> None:
+    for number in range(30):
+        sent = build_postmark(write_mail(number=number))
+        assert (await provider.post(POSTMARK, **sent)).status_code == 200
+    answer = await provider.post(POSTMARK, **build_postmark(write_mail(number=30)))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "900")
+    assert "started 30 threads within an hour" in answer.json()["detail"]
+
+
 async def test_a_mail_over_imap_and_from_both_providers_is_one_message(
     provider: Caller, ports: Ports, intake: Intake, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

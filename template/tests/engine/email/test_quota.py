@@ -11,7 +11,7 @@ import pytest
 
 from agent.engine.email.channel import EmailChannel
 from agent.engine.email.intake import Intake
-from agent.engine.email.quota import HOUR_S, RETRY_S, read_most
+from agent.engine.email.quota import HOUR_S, RETRY_S, Postponed, read_most
 from agent.engine.index import Summary
 from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import Event, make_event
@@ -78,16 +78,67 @@ def list_robot_s(outbox: Outbox) -> list[str]:
     return [mail["Subject"] for mail in outbox.mails if mail["To"] == ROBOT]
 
 
-async def test_automatic_replies_without_marks_get_few_answers(
+def write_away(sender: str, number: int) -> bytes:
+    """Write a mail that pretends to answer another one, so that it starts a thread."""
+    return write_mail("Away.", sender, number, in_reply_to=f"<{number}@invented.example>")
+
+
+async def take_away(intake: Intake, senders: list[str]) -> list[bytes]:
+    """Take such a mail of each sender, and return those that are postponed."""
+    postponed = list[bytes]()
+    for number, sender in enumerate(senders):
+        try:
+            assert await intake.take_mail(write_away(sender, number)) == ""
+        except Postponed:
+            postponed.append(write_away(sender, number))
+    return postponed
+
+
+@pytest.mark.parametrize(
+    "senders",
+    [[ROBOT] * 8, [f"robot+{number}@partner.example" for number in range(8)]],
+    ids=["one sender", "many senders"],
+)
+async def test_automatic_mails_without_marks_start_few_threads_and_none_is_lost(
+    senders: list[str], intake: Intake, mailing: Ports, outbox: Outbox, clock: Clock
+) -> None:
+    """`EMAIL_ALLOWED` has one entry for all of these senders."""
+    intake = replace(intake, app=replace(intake.app, ports=mailing), most=3)
+    postponed = await take_away(intake, senders)
+    assert (len(await mailing.store.threads()), len(postponed)) == (3, 5)
+    notices = [mail for mail in outbox.mails if mail["To"] == "bob@example.org"]
+    assert len(notices) == 1
+    assert "from @partner.example started 3 threads within an hour" in notices[0]["Subject"]
+    clock.tick(HOUR_S)
+    for raw in postponed[:3]:
+        assert await intake.take_mail(raw) == ""
+    with pytest.raises(Postponed, match="EMAIL_MAX_PER_HOUR") as raised:
+        await intake.take_mail(postponed[3])
+    assert raised.value.retry_after_s == RETRY_S
+
+
+async def test_a_person_of_the_file_is_not_held_up_by_the_mails_of_others(
     intake: Intake, mailing: Ports, outbox: Outbox
 ) -> None:
-    """Each pretends to answer another mail, so each starts a thread."""
-    for number in range(8):
-        raw = write_mail("Away.", ROBOT, number, in_reply_to=f"<{number}@invented.example>")
-        await replace(intake, app=replace(intake.app, ports=mailing)).take_mail(raw)
-    rows = await mailing.store.threads()
-    assert len(rows) == 8
-    done = [await advance(mailing, await mailing.store.load(row.id)) for row in rows]
+    intake = replace(intake, app=replace(intake.app, ports=mailing), most=2)
+    senders = [ROBOT] * 3 + ["ana@example.org"] * 3 + ["bob@example.org"]
+    postponed = await take_away(intake, senders)
+    assert postponed == [write_away(ROBOT, 2), write_away("ana@example.org", 5)]
+
+
+async def test_a_mail_that_continues_a_thread_or_comes_twice_takes_no_place(
+    intake: Intake, mailing: Ports, outbox: Outbox
+) -> None:
+    intake = replace(intake, app=replace(intake.app, ports=mailing), most=2)
+    for number in (1, 1, 2):
+        await intake.take_mail(write_mail(number=number))
+    for number in (3, 4, 5):
+        await intake.take_mail(write_mail(number=number, references="<m1@x.example>"))
+    assert len(await mailing.store.threads()) == 2
+
+
+async def test_robots_without_marks_get_few_answers(mailing: Ports, outbox: Outbox) -> None:
+    done = [await finish(mailing, number) for number in range(8)]
     assert len(list_robot_s(outbox)) == 3
     assert sum(one.problem is not None for one in done) == 5
 

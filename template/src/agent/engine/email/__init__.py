@@ -6,7 +6,7 @@ text.py             which words are the writer's own (blocks.py, headers.py: ano
 intake.py           the message that a mail becomes, and in which thread
 imap.py             the mailbox that is polled (mailbox.py)
 providers.py        the webhooks
-quota.py            how many mails an address gets in an hour
+quota.py            how many mails an address gets, and threads a sender starts, in an hour
 letters.py          the mails that we write (paragraphs.py: what they say)
 page.py             the page behind the links in our mails
 """
@@ -32,6 +32,7 @@ def serve(app: App) -> Served | None:
     from . import page, providers  # FastAPI would slow down every other command
     from .imap import ImapBox
     from .intake import Intake
+    from .quota import read_most
     from .senders import Senders
 
     check_agents(app.ports.agents)
@@ -43,7 +44,7 @@ def serve(app: App) -> Served | None:
     senders = Senders.from_env()
     if not (senders.allowed or has_identities("email")):
         log.warning("Nobody may write to the agent. Add people to EMAIL_ALLOWED or people.toml.")
-    intake = Intake(app, stamp, senders)
+    intake = Intake(app, stamp, senders, read_most())
     routes.include_router(providers.build_router(intake))
     box = ImapBox.from_env(intake) if optional("EMAIL_IMAP_URL") else None
     return Served(routes, box.run if box else None, providers.BODIES)

@@ -1,6 +1,6 @@
 """Reads a mailbox over IMAP. The server keeps track of what was read: a mail is marked as seen
 once it is in the log. A mail that cannot be read is also flagged, for a person to look at, and does
-not block the others.
+not block the others. Nor does one whose sender started too many threads, which stays unseen.
 
 Every poll opens a connection of its own, so there is none to keep alive.
 """
@@ -17,6 +17,7 @@ from ..settings import optional
 from .head import BrokenMail
 from .intake import Intake
 from .mailbox import Connection, fetch_mail, open_mailbox, search_unseen, set_flags
+from .quota import RETRY_S, Postponed
 from .server import Server
 
 MAX_BACK_OFF_S = 300.0
@@ -32,6 +33,8 @@ class ImapBox:
         self._server = server
         self._intake = intake
         self._poll_s = poll_s
+        self._postponed: dict[str, float] = {}
+        """When mails are taken that wait in the mailbox, by the clock of the event loop."""
 
     @classmethod
     def from_env(cls, intake: Intake) -> Self:
@@ -59,18 +62,27 @@ class ImapBox:
             await asyncio.sleep(pause_s)
 
     async def poll(self) -> None:
-        """Take all unseen mails, oldest first."""
+        """Take all unseen mails, oldest first, but for those that are postponed."""
+        clock = asyncio.get_running_loop()
         async with self._connect() as box:
-            for uid in await asyncio.to_thread(search_unseen, box):
-                flags = await self._take_mail(box, uid)
-                await asyncio.to_thread(set_flags, box, uid, flags)
+            unseen = await asyncio.to_thread(search_unseen, box)
+            self._postponed = {uid: self._postponed.get(uid, 0.0) for uid in unseen}
+            for uid in unseen:
+                if self._postponed[uid] > clock.time():
+                    continue
+                if flags := await self._take_mail(box, uid):
+                    await asyncio.to_thread(set_flags, box, uid, flags)
 
     async def _take_mail(self, box: imaplib.IMAP4, uid: str) -> str:
-        """Hand one mail to the intake, and return the flags that it gets."""
+        """Hand one mail to the intake, and return the flags that it gets; "" if it is postponed."""
         try:
             if (raw := await asyncio.to_thread(fetch_mail, box, uid)) is not None:
                 await self._intake.take_mail(raw)
             return r"\Seen"
+        except Postponed as why:
+            log.info("mail %s in %s waits: %s", uid, self._server.path, why)
+            self._postponed[uid] = asyncio.get_running_loop().time() + RETRY_S
+            return ""
         except BrokenMail as error:
             log.warning("mail %s in %s cannot be read: %s", uid, self._server.path, error)
             return r"\Seen \Flagged"

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 
 from ..log.errors import Forgotten, Refused, ThreadNotFound
+from ..log.events import make_event
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.deletion import find_conversation
@@ -15,6 +16,7 @@ from .body import read_body
 from .head import MAX_MAIL, BrokenMail, Head
 from .home import format_delivery, format_home, read_home
 from .letters import UNREAD
+from .quota import Quota
 from .senders import Senders, detect_robot
 from .stamp import Stamp
 from .text import extract_message
@@ -31,12 +33,15 @@ class Intake:
     app: App
     stamp: Stamp
     senders: Senders
+    most: int
+    """Threads that one sender may start within an hour."""
 
     async def take_mail(self, raw: bytes) -> str:
         """Append what somebody wrote; return why a mail was ignored, which is logged too, else "".
 
         Raises:
             BrokenMail: the mail cannot be read.
+            Postponed: its sender started too many threads; it has to be delivered again later.
             Unavailable: the store cannot be reached; the mail has to be delivered again.
         """
         if len(raw) > MAX_MAIL:
@@ -53,6 +58,10 @@ class Intake:
             reason = reason or "it has no text"
             log.info("ignored mail %s from %s: %s", head.id, head.sender, reason)
             return reason
+        agent = choose_agent("email", head.recipients)
+        if thread is None:
+            begun = Thread(thread_id).plus(make_event("message", actor, agent=agent))
+            await self._quota.check_start(begun, self.senders.find_entry(head.sender))
         try:
             launched = await api.launch(
                 self.app.ports,
@@ -62,12 +71,16 @@ class Intake:
                 delivery=format_delivery(head.id),
                 source="email",
                 reply_to=format_home(head.sender, self.app.ports.redact(head.subject)),
-                agent=choose_agent("email", head.recipients),
+                agent=agent,
             )
         except Forgotten as forgotten:
             return str(forgotten)
         self.app.runner.wake(launched.id)
         return ""
+
+    @property
+    def _quota(self) -> Quota:
+        return Quota(self.app.ports, self.most)
 
     def _find_thread_id(self, head: Head) -> str:
         """Return the thread of the mail that this one answers, else the one its root names."""

@@ -1,8 +1,9 @@
-"""How many mails one address gets within an hour.
+"""How many mails one address gets within an hour, and how many threads one sender starts.
 
-A program that answers mails, and does not say so, would otherwise get a mail for each of its own.
-Each mail takes one of the places of its address for an hour. The store keeps the places, as it does
-for notices, so they hold across restarts and for all processes together.
+A program that answers mails, and does not say so, would otherwise get a mail for each of its own,
+and its mails would start a thread each. Each mail or thread takes one of the places of its address
+or sender for an hour. The store keeps the places, as it does for notices, so they hold across
+restarts and for all processes together.
 """
 
 import logging
@@ -21,7 +22,16 @@ HOUR_S = 3600.0
 RETRY_S = 900.0
 """Until a mail that waits is tried again: the last of its five tries is after an hour."""
 
+_REMEDY = (
+    "If a program writes there, remove the address from EMAIL_ALLOWED or people.toml. "
+    "EMAIL_MAX_PER_HOUR sets the limit."
+)
+
 log = logging.getLogger(__name__)
+
+
+class Postponed(Unavailable):
+    """The mail has to be delivered again later; other mails need not wait for it."""
 
 
 def read_most() -> int:
@@ -36,31 +46,42 @@ def read_most() -> int:
 class Quota:
     ports: Ports
     most: int
-    """Mails to one address within an hour. Notices are not counted: they are few in any case."""
+    """Mails to one address, and threads of one sender, within an hour. Notices are not counted:
+    they are few in any case."""
 
     async def admits(self, thread: Thread, event: Event, address: str) -> bool:
         """Take a place for the mail about an event; the same mail keeps its place if sent again.
 
         If there is none, the people responsible for the agent are notified, once an hour.
         """
-        mail = f"{thread.id}:{event.seq}"
+        problem = f"{address} got {self.most} mails from this agent within an hour"
+        by = f"{thread.id}:{event.seq}"
+        return await self._take_place(address, by, thread, f"{problem}, so more mails wait.")
+
+    async def check_start(self, thread: Thread, sender: str) -> None:
+        """Take a place for a thread that a mail starts; `sender` is what lets its writer write.
+
+        Raises:
+            Postponed: there is none. The people responsible are notified, once an hour.
+        """
+        problem = f"mails from {sender} started {self.most} threads within an hour"
+        text = f"{problem[:1].upper()}{problem[1:]}, so more of them wait in the mailbox."
+        if not await self._take_place(f"from {sender}", thread.id, thread, text):
+            raise Postponed(f"{problem} (EMAIL_MAX_PER_HOUR)", RETRY_S)
+
+    async def _take_place(self, of: str, by: str, thread: Thread, text: str) -> bool:
         for place in range(self.most):
-            if await self._claim(address, str(place), mail):
+            if await self._claim(of, str(place), by):
                 return True
-        if await self._claim(address, "notice", uuid4().hex):
-            await self._report(thread, address)
+        if await self._claim(of, "notice", uuid4().hex):
+            await self._report(thread, f"{text} {_REMEDY}")
         return False
 
-    async def _claim(self, address: str, place: str, by: str) -> bool:
-        cause = hash_cause("EMAIL_MAX_PER_HOUR", f"{address.lower()} {place}")
+    async def _claim(self, of: str, place: str, by: str) -> bool:
+        cause = hash_cause("EMAIL_MAX_PER_HOUR", f"{of.lower()} {place}")
         return await self.ports.store.claim_notice(cause, HOUR_S, by)
 
-    async def _report(self, thread: Thread, address: str) -> None:
-        text = (
-            f"{address} got {self.most} mails from this agent within an hour, so more mails wait. "
-            "If a program answers there, remove the address from EMAIL_ALLOWED or people.toml. "
-            "EMAIL_MAX_PER_HOUR sets the limit."
-        )
+    async def _report(self, thread: Thread, text: str) -> None:
         log.warning("%s", text)
         if problem := await self._notify(thread, text):
             log.warning("The people responsible were not notified of this: %s", problem)

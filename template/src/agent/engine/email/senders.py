@@ -36,11 +36,18 @@ class Senders:
         trusted = required("EMAIL_AUTHSERV_ID", _AUTHSERV).lower()
         return cls(frozenset(filter(None, entries)), "" if trusted == "none" else trusted)
 
+    def find_entry(self, sender: str) -> str:
+        """Return what lets an address write: a name of `people.toml`, or the address or domain in
+        `EMAIL_ALLOWED`; "" if nothing does."""
+        person = resolve_person("email", sender)
+        entries = (sender, f"@{sender.partition('@')[2]}")
+        allowed = next((entry for entry in entries if entry in self.allowed), "")
+        return allowed if person == f"email:{sender}" else person
+
     def find_refusal(self, head: Head) -> str:
         """Return why the sender may not write; "" if they may."""
         sender, domain = head.sender, head.sender.partition("@")[2]
-        known = resolve_person("email", sender) != f"email:{sender}"
-        if not known and not self.allowed.intersection((sender, f"@{domain}")):
+        if not self.find_entry(sender):
             return f"{sender} may not write to this agent (see EMAIL_ALLOWED)"
         if self.authserv_id and not is_vouched_for(self.authserv_id, domain, head):
             return f"{self.authserv_id} does not confirm that it comes from {domain}"
