@@ -1,9 +1,12 @@
-"""Files and folders that only the user of this process may read, whatever the umask is."""
+"""Files and folders that only the user of this process may read, whatever the umask is, and paths
+that are for this user alone."""
 
 import os
 import stat
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
+
+E = TypeVar("E", bound=Exception)
 
 
 def make_private_folder(path: Path) -> None:
@@ -16,6 +19,13 @@ def open_private(path: Path) -> TextIO:
     path.unlink(missing_ok=True)
     opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     return os.fdopen(opened, "w", encoding="utf-8")
+
+
+def add_path(error: E, path: str | Path) -> E:
+    """Note in an error which file it is about, for the terminal and the log: its text may be shown
+    to anyone."""
+    error.add_note(f"The file is {str(path)!r}.")
+    return error
 
 
 def make_private(path: Path) -> None:

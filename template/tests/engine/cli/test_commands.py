@@ -398,7 +398,8 @@ def test_a_broken_people_file_is_named(desk: Desk) -> None:
     Path("people.toml").write_text("[ana", "utf-8")
     ran = desk.agent("inbox")
     assert (ran.exit_code, ran.stdout) == (1, "")
-    assert ran.stderr.startswith("agent: 'people.toml' ")
+    assert ran.stderr.startswith("agent: people.toml is not valid TOML")
+    assert "The file is 'people.toml'." in ran.stderr
 
 
 def test_threads_are_listed_last_changed_first(desk: Desk, clock: Clock) -> None:

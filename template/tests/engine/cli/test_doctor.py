@@ -63,7 +63,7 @@ def test_a_name_that_nobody_has_is_found(desk: Desk) -> None:
     ran = CliRunner().invoke(build_commands(build), ["doctor"], catch_exceptions=False)
     assert ran.exit_code == 1
     first, second = ran.stdout.splitlines()
-    assert first.startswith("BAD  people.toml: 'people.toml' is not valid TOML")
+    assert first.startswith("BAD  people.toml: people.toml is not valid TOML")
     assert (
         second == "BAD  app.py: control_flow.py:12: 'leed' is not a person or team in people.toml"
     )

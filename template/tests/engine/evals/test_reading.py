@@ -26,7 +26,7 @@ STUB = {"call": LOOK, "output": "blue"}
         ([make_line(thread=[{**HELLO, "data": {}}])], "text"),
         ([make_line(thread=[HELLO, {"type": "tool_finished", "data": {"step": 9}}])], "case 'a'"),
         ([make_line(), make_line("b"), make_line("b")], "several cases are called 'b'"),
-        (["case"], "some.jsonl', line 1"),
+        (["case"], "line 1 of a file is not a JSON object"),
         ([make_line(ends="finished")], "'ends' is none of about, end, expect"),
         ([make_line(end="done")], "end is one of finished, question, approval"),
         ([make_line(steps=3)], "steps and tools belong to a case with an end"),

@@ -7,7 +7,7 @@ import pytest
 from agent.engine.context.blocks import render_block
 from agent.engine.context.window import Prompt
 from agent.engine.llms.scripted import Line, ScriptedLLM
-from agent.engine.log.errors import Misconfigured
+from agent.engine.log.errors import Misconfigured, ModelRefused
 from agent.engine.loop.api import fork, launch
 from agent.engine.stores.memory import MemoryStore
 
@@ -89,14 +89,30 @@ def test_an_invalid_script_names_the_line(tmp_path: Path, written: str, problem:
     with pytest.raises(Misconfigured, match=problem) as raised:
         ScriptedLLM.from_file(path)
 
-    assert str(path) in str(raised.value)
+    assert raised.value.__notes__ == [f"The file is {str(path)!r}."]
+
+
+@pytest.mark.parametrize("prompt", [make_prompt(USER), make_prompt(USER, SEARCHED)])
+async def test_a_script_that_does_not_fit_tells_people_nothing_of_its_path(
+    prompt: Prompt, tmp_path: Path
+) -> None:
+    path = tmp_path / "story.jsonl"
+    path.write_text(json.dumps({"step": SEARCH, "expect": "salad"}), "utf-8")
+
+    with pytest.raises(ModelRefused) as raised:
+        await ScriptedLLM.from_file(path)(prompt, STEPS.schema)
+
+    shown = f"{raised.value} {raised.value.cause}"
+    assert not [part for part in path.parts if part in shown]
+    assert raised.value.__notes__ == [f"The file is {str(path)!r}."]
 
 
 def test_the_model_setting_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
-    with pytest.raises(Misconfigured, match=r"other\.jsonl"):
+    with pytest.raises(Misconfigured, match="a file cannot be read: No such file") as raised:
         ScriptedLLM.from_env("other.jsonl")
+    assert raised.value.__notes__ == ["The file is 'other.jsonl'."]
     with pytest.raises(Misconfigured, match="MODEL=scripted does not name a file"):
         ScriptedLLM.from_env("")
 

@@ -72,6 +72,20 @@ def test_a_broken_file_is_named(text: str, folder: Path) -> None:
         resolve_person("slack", "U1")
 
 
+def test_people_read_nothing_of_where_the_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request or a thread may fail with it."""
+    file = tmp_path / "who.toml"
+    monkeypatch.setenv("PEOPLE_FILE", str(file))
+    for text in ("[ana", 'ana = "U1"', "[anyone]\nslack = 'U1'"):
+        file.write_text(text)
+        with pytest.raises(Misconfigured) as raised:
+            resolve_person("slack", "U1")
+        assert not [part for part in file.parts if part in str(raised.value)]
+        assert raised.value.__notes__ == [f"The file is {str(file)!r}."]
+
+
 def test_the_local_user_is_who_logged_in_or_who_says_so(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,7 +26,7 @@ async def doctor(ctx: typer.Context) -> None:
     try:
         app = build(no_model)
     except AgentError as error:
-        _report(screen, "app.py", str(error))
+        _report(screen, "app.py", explain(error))
         raise typer.Exit(1) from None
     _report(screen, "app.py", "")
     wrong += await _check(screen, "store", lambda: app.ports.store.threads(limit=1))

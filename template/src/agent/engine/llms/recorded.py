@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..context.window import Prompt
+from ..files import add_path
 from ..log.errors import Misconfigured, NotRecorded
 from ..loop.ports import LLM, Reply
 from .recordings import list_models, read_replies
@@ -44,9 +45,8 @@ class RecordedLLM:
         known = list_models(Path(path))
         if len(known) > 1 and model not in known:
             names = ", ".join(known)
-            raise Misconfigured(
-                f"{path!r} has recordings of {names}. Write MODEL=recorded:{path}#<one of them>"
-            )
+            how = "Write MODEL=recorded:<file>#<one of them>"
+            raise add_path(Misconfigured(f"the file has recordings of {names}. {how}"), path)
         return cls(None, path, model or "".join(known))
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
@@ -59,11 +59,12 @@ class RecordedLLM:
 
     async def _record(self, key: str, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         if self._inner is None:
-            raise NotRecorded(
-                f"{str(self._path)!r} has {len(self._replies)} replies, but none to this prompt: "
+            error = NotRecorded(
+                f"the recording has {len(self._replies)} replies, but none to this prompt: "
                 f"the prompts, the tools or the thread changed. To record again, delete the file "
-                f"and run once with RecordedLLM(<a model>, {str(self._path)!r})."
+                f"and run once with RecordedLLM(<a model>, <the file>)."
             )
+            raise add_path(error, self._path)
         reply = await self._inner(prompt, schema)
         append_line(self._path, {"model": self._model, "key": key, "reply": asdict(reply)})
         return reply

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from ..files import add_path
 from ..log.errors import Misconfigured
 from ..loop.ports import Reply
 from .scripted import read_lines
@@ -18,7 +19,7 @@ def read_replies(path: Path) -> list[dict[str, Any]]:
             Reply(**line["reply"])
             line["key"]
     except (KeyError, TypeError):
-        raise Misconfigured(f"{str(path)!r} is not a recording of a model") from None
+        raise add_path(Misconfigured("a file is not a recording of a model"), path) from None
     return lines
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..context.window import Prompt
+from ..files import add_path
 from ..log.errors import Misconfigured, ModelRefused
 from ..log.events import CallJson
 from ..loop.ports import Reply
@@ -27,9 +28,9 @@ class Line:
 
 
 class ScriptedLLM:
-    def __init__(self, *lines: Line, name: str = "the script") -> None:
+    def __init__(self, *lines: Line, path: str | Path = "") -> None:
         self._lines = lines
-        self._name = name
+        self._path = path
 
     @classmethod
     def of(cls, *steps: CallJson | str) -> Self:
@@ -56,20 +57,25 @@ class ScriptedLLM:
                 case {"step": dict() | str() as step, **rest} if rest.keys() <= _KEYS:
                     lines.append(Line(step, str(rest.get("expect", ""))))
                 case _:
-                    raise Misconfigured(f'step {place} of {str(path)!r} is not a {{"step": …}}')
-        return cls(*lines, name=str(path))
+                    problem = f'step {place} of the script is not a {{"step": …}}'
+                    raise add_path(Misconfigured(problem), path)
+        return cls(*lines, path=path)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         place = prompt.decisions
         if place >= len(self._lines):
             steps = f"has {len(self._lines)} steps, and this thread needs another one"
-            raise ModelRefused(f"{self._name} {steps}. Set MODEL to a real model to continue.")
+            raise self._refuse(f"the script {steps}. Set MODEL to a real model to continue.")
         line = self._lines[place]
         if line.expect not in "\n".join(prompt.blocks):
             missing = f"step {place + 1} expects {line.expect!r} in the prompt"
-            raise ModelRefused(f"{self._name} does not fit this thread: {missing}")
+            raise self._refuse(f"the script does not fit this thread: {missing}")
         said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
         return Reply(said, tokens={}, model="scripted")
+
+    def _refuse(self, problem: str) -> ModelRefused:
+        error = ModelRefused(problem)
+        return add_path(error, self._path) if self._path else error
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -81,7 +87,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise add_path(Misconfigured(f"a file cannot be read: {why}"), path) from None
     return [_parse_object(path, place, line) for place, line in enumerate(lines, 1) if line.strip()]
 
 
@@ -101,7 +108,6 @@ def _parse_object(path: Path, place: int, line: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Misconfigured(
-            f"{str(path)!r}, line {place}, is not a JSON object. Correct or delete it."
-        )
+        problem = f"line {place} of a file is not a JSON object. Correct or delete it."
+        raise add_path(Misconfigured(problem), path)
     return value

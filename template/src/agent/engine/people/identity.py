@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..files import add_path
 from ..log.errors import Misconfigured
 from ..log.state import is_person
 from ..settings import optional
@@ -135,11 +136,12 @@ def _read_tables() -> _Tables:
         admins = frozenset(name for name, kinds in people.items() if _pop_admin(name, kinds))
         tables = _Tables(_read_kinds(people), _read_kinds(agents), _read_teams(teams), admins)
     except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{str(path)!r} is not valid TOML: {error}") from None
+        raise add_path(Misconfigured(f"people.toml is not valid TOML: {error}"), path) from None
     except (OSError, ValueError, AttributeError) as error:
-        raise Misconfigured(f"{str(path)!r} does not say who is who: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise add_path(Misconfigured(f"people.toml does not say who is who: {why}"), path) from None
     if wrong := next(_list_wrong_names(tables), ""):
-        raise Misconfigured(f"{str(path)!r}, {wrong}")
+        raise add_path(Misconfigured(f"people.toml, {wrong}"), path)
     return tables
 
 
