@@ -623,8 +623,8 @@ FAULTS = [
     Fault(
         "a release forgets what came in meanwhile",
         "stores/sqlite/statements.py",
-        "CASE WHEN version <> :version OR :wake_at <= :now THEN wake_at ELSE :wake_at END",
-        ":wake_at",
+        "CASE WHEN version <> :version OR wake_at > 0 OR",
+        "CASE WHEN",
         f"{SQLITE}::test_a_release_of_an_old_version_keeps_the_wake_up",
     ),
     Fault(
@@ -1806,8 +1806,8 @@ FAULTS = [
     Fault(
         "a release is in the name of who gave it",
         "loop/clock.py",
-        '"system", f"answer:{wait.seq}", **about)\n    elif wait and wait.exp',
-        'by, f"answer:{wait.seq}", **about)\n    elif wait and wait.exp',
+        '"system", f"answer:{wait.seq}", wait=wait.seq, **about)\n    elif wait and wait.exp',
+        'by, f"answer:{wait.seq}", wait=wait.seq, **about)\n    elif wait and wait.exp',
         "loop/test_problems.py"
         "::test_whoever_continues_the_threads_of_others_does_not_become_their_reader",
     ),
@@ -1821,8 +1821,8 @@ FAULTS = [
     Fault(
         "a release counts whoever gave it",
         "loop/clock.py",
-        " and wait.admits(release.by)",
-        "",
+        "    if wait and by and wait.admits(by):",
+        "    if wait and by:",
         "loop/test_problems.py"
         "::test_a_release_by_somebody_who_is_no_longer_responsible_does_not_count",
     ),

@@ -63,14 +63,6 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class Release:
-    """The decision of a person to continue all threads stopped by one cause."""
-
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class Session:
     """A sign-in on the pages."""
 

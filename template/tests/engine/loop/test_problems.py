@@ -8,6 +8,8 @@ import pytest
 
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import ModelRefused, Unavailable
+from agent.engine.log.events import Event
+from agent.engine.log.thread import Thread
 from agent.engine.loop.api import resume
 from agent.engine.loop.ports import Ports, Reply, Sent
 from agent.engine.people.waiting import list_waits
@@ -135,6 +137,68 @@ async def test_a_notice_that_did_not_arrive_is_sent_again(
     clock.tick(60)
     await run(ports)
     assert len(bell.rung) == 1
+
+
+async def stop_two(store: MemoryStore, world: World) -> tuple[Ports, Model]:
+    """Return an agent whose two threads `a` and `b` wait, and its model, which is mended."""
+    model = Model(ModelRefused(NO_KEY))
+    ports = build_ports(store, model, world)
+    for name in "ab":
+        await store_thread(store, make_message(), thread_id=name)
+    await run(ports)
+    model.failure = None
+    return ports, model
+
+
+async def test_all_threads_continue_though_nobody_learned_that_the_answer_was_stored(
+    store: MemoryStore, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ports, _ = await stop_two(store, world)
+    monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
+    append = store.append
+
+    async def lose_answer(thread: Thread, *events: Event) -> Thread:
+        await append(thread, *events)
+        raise Unavailable("the answer of the store is lost")
+
+    monkeypatch.setattr(store, "append", lose_answer)
+    with pytest.raises(Unavailable):
+        await resume(ports, "a", 2, "continue", actor="ana")
+    monkeypatch.setattr(store, "append", append)
+    await run(ports)
+    assert {row.status for row in await store.threads()} == {"finished"}
+
+
+async def test_all_threads_continue_though_the_clock_was_set_back_since_they_stopped(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    ports, _ = await stop_two(store, world)
+    clock.jump(-3600)
+    await resume(ports, "a", 2, "continue", actor="ana")
+    await run(ports)
+    assert {row.status for row in await store.threads()} == {"finished"}
+
+
+async def test_a_thread_continues_whose_people_are_still_notified_that_it_stopped(
+    store: MemoryStore, world: World
+) -> None:
+    """Its runner puts it to rest when that is done."""
+    shown = Shown()
+    model = Model(ModelRefused(NO_KEY))
+    ports = build_ports(store, model, world, channel=shown)
+    for name in "ab":
+        await store_thread(store, make_message(), thread_id=name)
+    await LocalRunner(ports).finish("a")
+
+    async def continue_other(event: Event) -> None:
+        if event.type == "paused" and model.failure:
+            model.failure = None
+            await resume(ports, "a", 2, "continue", actor="ana")
+
+    shown.meanwhile = continue_other
+    store._notices.clear()  # people are notified of this one, too
+    await run(ports)
+    assert {row.status for row in await store.threads()} == {"finished"}
 
 
 async def test_another_cause_is_another_notice_and_needs_another_word(

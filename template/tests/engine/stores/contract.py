@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -215,8 +216,8 @@ class StoreContract:
 
     # Leases
 
-    async def claim_any(self, store: Store, holder: str = "me") -> str | None:
-        claim = await store.claim(holder, 30)
+    async def claim_any(self, store: Store, holder: str = "") -> str | None:
+        claim = await store.claim(holder or uuid4().hex, 30)
         return claim.thread_id if claim else None
 
     async def test_every_fact_makes_its_thread_due(self, store: Store) -> None:
@@ -680,7 +681,7 @@ class StoreContract:
         assert not await store.claim_notice("no key", 3600, winner)
 
     async def test_one_word_releases_every_thread_that_stopped_for_a_cause(
-        self, store: Store, passes: Pass
+        self, store: Store, passes: Pass, jumps: Pass
     ) -> None:
         for name, cause in (("a", "no key"), ("b", "no key"), ("c", "no quota")):
             wait = make_pause("limit", cause=cause, problem=cause)
@@ -697,18 +698,46 @@ class StoreContract:
         assert {row.id: row.problem for row in await store.threads()} == {
             "a": "no key", "b": "no key", "c": "no quota",
         }  # fmt: skip
-        assert await store.claim("me", 30) is None
-        assert await store.find_release("no key") is None
+        assert await self.claim_any(store) is None
+        assert await store.find_release("b") == ""
+        await jumps(-3600)
+        await store.append(await store.load("a"), make_answer(2, "continue"))
+        assert [await store.find_release(name) for name in "abcx"] == ["", "ana", "", ""]
         await passes(1)
-        await store.release_cause("no key", "ana")
-        due = [await store.claim("me", 30) for _ in range(3)]
-        assert {claim.thread_id for claim in due if claim} == {"a", "b"}
-        released = await store.find_release("no key")
-        assert released
-        assert released.by == "ana"
-        opened = (await store.load("a")).event(2).at
-        assert opened
-        assert released.at > opened
+        due = {await self.claim_any(store) for _ in range(3)}
+        assert due == {"a", "b", None}
+        continued = make_answer(2, "continue", "system", released_by="ana")
+        await store.append(await store.load("b"), continued)
+        assert await store.find_release("b") == ""
+
+    async def test_a_thread_that_stops_for_the_cause_later_is_not_released(
+        self, store: Store
+    ) -> None:
+        wait = make_pause("limit", cause="no key", problem="no key")
+        first = await store_thread(store, make_message(), wait, thread_id="a")
+        await store.append(first, make_answer(2, "continue"))
+        await store_thread(store, make_message(), wait, thread_id="b")
+        assert await store.find_release("b") == ""
+
+    @pytest.mark.parametrize("verdict", ["stop", "expired"])
+    async def test_no_other_word_releases_a_thread(self, verdict: str, store: Store) -> None:
+        wait = make_pause("limit", cause="no key", problem="no key")
+        for name in "ab":
+            await store_thread(store, make_message(), wait, thread_id=name)
+        await store.append(await store.load("a"), make_answer(2, verdict))
+        assert await store.find_release("b") == ""
+
+    async def test_a_thread_that_is_released_while_somebody_runs_it_stays_due(
+        self, store: Store
+    ) -> None:
+        wait = make_pause("limit", cause="no key", problem="no key")
+        for name in "ab":
+            await store_thread(store, make_message(), wait, thread_id=name)
+        await store.claim("me", 30, "b")
+        await store.append(await store.load("a"), make_answer(2, "continue"))
+        await store.release("me", await store.load("b"), None, 0)
+        assert await store.claim("you", 30, "a")
+        assert await self.claim_any(store) == "b"
 
     # Forgetting
 

@@ -30,7 +30,7 @@ from agent.engine.stores.sqlite import schema as sqlite_schema
 from agent.engine.stores.sqlite.writer import Job
 
 from ..conftest import Clock
-from ..domain import list_types, make_message, make_pause, store_thread
+from ..domain import list_types, make_answer, make_message, make_pause, store_thread
 
 
 @pytest.fixture
@@ -558,7 +558,7 @@ async def test_a_cause_leaves_no_text_behind(path: Path) -> None:
     problem = "400: flagged: the patient has a cold"
     wait = make_pause("limit", cause=hash_cause("test", problem), problem=problem)
     thread = await store_thread(store, make_message(), wait)
-    await store.release_cause(hash_cause("test", problem), "ana")
+    thread = await store.append(thread, make_answer(2, "continue"))
     await store.forget(thread)
     await store.compact()
     await store.close()

@@ -111,11 +111,7 @@ async def resume(
         return make_event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await keep_time(ports, await ports.store.load(thread_id))
-    cause = thread.state.wait.data.get("cause", "") if thread.state.wait else ""
-    answered = await append_fact(ports.store, thread, answer)
-    if cause and verdict == "continue":
-        await ports.store.release_cause(cause, actor)
-    return answered
+    return await append_fact(ports.store, thread, answer)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
+from ..index import ALL, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.events import Event
 from ..log.thread import Thread
 
@@ -42,8 +42,9 @@ class Store(Protocol):
     async def append(self, thread: Thread, *events: Event) -> Thread:
         """Append all of `events` after `thread`'s last, or none; creates the thread at need.
 
-        A fact makes the thread due now. `Event.at` is kept where it is set, else the
-        store's clock.
+        A fact makes the thread due now. Whoever continues a wait with a cause also makes the
+        threads due that wait for the same cause, in the same transaction (see `find_release`).
+        `Event.at` is kept where it is set, else the store's clock.
 
         Raises:
             Conflict: the thread has grown since it was loaded, or a key is taken.
@@ -111,16 +112,16 @@ class Store(Protocol):
         """
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
+        A thread that another thread with its cause made due meanwhile stays due.
+
         """Return True if people should be notified of a cause now: once per `every_s` seconds.
 
         `by` identifies the notice, which may be claimed again to retry a failed delivery.
         """
 
-    async def release_cause(self, cause: str, by: str) -> None:
-        """Record that `by` continued the threads stopped by a cause, and make them due."""
-
-    async def find_release(self, cause: str) -> Release | None:
-        """Return the last release of a cause."""
+    async def find_release(self, thread_id: str) -> str:
+        """Return who continued another thread with the cause that this one waits for; "" for
+        nobody since it began to wait."""
 
     async def announce(self, worker: Worker, ttl_s: float) -> None:
         """Store that a process runs threads, for `ttl_s` seconds; 0 ends it."""

@@ -20,7 +20,7 @@ ID, UPDATED = 0, 7
 """Columns that identify and sort the rows."""
 
 CAUSES_S = 30 * 86_400.0
-"""How long a store remembers that people were notified of a cause, or continued for it."""
+"""How long a store remembers that people were notified of a cause."""
 
 KNOWN = 10_000
 """Number of threads whose readers a store caches, to write them only when they change."""
@@ -166,6 +166,16 @@ def find_cause(thread: Thread) -> str:
     """Return the id of a cause for which many threads may wait; "" for any other state."""
     wait = thread.state.wait
     return str(wait.data.get("cause", "")) if wait else ""
+
+
+def find_continued(thread: Thread, events: Sequence[Event]) -> tuple[str, str]:
+    """Return the cause that one of the new events of a thread continues for all threads, and the
+    name of whoever continues it; "" if none does."""
+    for event in events:
+        continues = event.type == "resumed" and event.data.get("verdict") == "continue"
+        if continues and "released_by" not in event.data:
+            return find_cause(thread), event.actor
+    return "", ""
 
 
 def find_problem(thread: Thread) -> str:

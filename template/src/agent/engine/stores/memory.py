@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
+from ..index import ALL, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.errors import Conflict, Forgotten, ThreadNotFound
 from ..log.events import FACTS, Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
+from . import lists
 from .changes import Changes
-from .lists import find_cause, find_problem, is_changed, list_deliveries, list_people, number_events
 
 
 @dataclass
@@ -26,6 +26,7 @@ class _Row:
     crashes: int = 0
     readers: frozenset[str] = frozenset()
     problem: str = ""
+    released_by: str = ""
 
 
 class MemoryStore:
@@ -40,11 +41,10 @@ class MemoryStore:
         self._uptime = uptime
         self._forgotten: dict[str, frozenset[str]] = {}
         self._notices: dict[str, tuple[float | None, str]] = {}
-        self._releases: dict[str, Release] = {}
         self._sessions: dict[str, Session] = {}
         self._workers: dict[str, tuple[Worker, float]] = {}
         self._changes = Changes()
-        self.list_readers: ListReaders = list_people
+        self.list_readers: ListReaders = lists.list_people
 
     async def load(self, thread_id: str) -> Thread:
         if thread_id in self._forgotten:
@@ -62,22 +62,28 @@ class MemoryStore:
         if thread.id in self._forgotten:
             raise Forgotten(f"the thread {thread.id!r} was deleted")
         now = await self.now()
-        stored = [replace(event, at=event.at or now) for event in number_events(thread, events)]
+        numbered = lists.number_events(thread, events)
+        stored = [replace(event, at=event.at or now) for event in numbered]
         readers = await self.list_readers(thread.plus(*stored))
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
-        taken = len(set(keys)) < len(keys) or any(row.thread.has(key) for key in keys)
+        taken = len(set(keys)) < len(keys) or any(map(row.thread.find, keys))
         if taken or version != thread.state.version:
             raise Conflict(f"thread {thread.id} is at event {version}")
         row.thread, before, row.crashes = thread.plus(*stored), row.thread, 0
-        row.readers, row.problem = readers, find_problem(row.thread)
-        row.updated = now if is_changed(before, row.thread) else row.updated
+        row.readers, row.problem = readers, lists.find_problem(row.thread)
+        if lists.is_changed(before, row.thread):
+            row.updated, row.released_by = now, ""
         self._rows[thread.id] = row
         if any(event.type in FACTS for event in stored):
             due_at = now.timestamp()
             row.wake_at = due_at if row.wake_at is None else min(row.wake_at, due_at)
             row.attempts = 0
+        cause, by = lists.find_continued(before, stored)
+        for other in self._rows.values() if cause else ():
+            if lists.find_cause(other.thread) == cause:
+                other.wake_at, other.released_by = now.timestamp(), by
         self._changes.report({thread.id: row.thread.state.version})
         return row.thread
 
@@ -86,7 +92,7 @@ class MemoryStore:
         if not row or row.thread.state.version != thread.state.version or self._is_held(row):
             raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
         del self._rows[thread.id]
-        self._forgotten[thread.id] = frozenset(list_deliveries(thread))
+        self._forgotten[thread.id] = frozenset(lists.list_deliveries(thread))
         self._changes.report({thread.id: 0})
 
     async def find_deliveries(self, thread_id: str) -> frozenset[str] | None:
@@ -137,7 +143,7 @@ class MemoryStore:
         asked = not which.asked or bool(state.wait and state.wait.admits(which.asked))
         seen = which.names is None or not row.readers.isdisjoint(which.names)
         said = which.text.lower() in first.lower() and row.thread.id.startswith(which.prefix)
-        shared = which.stopped is None or bool(find_cause(row.thread)) == which.stopped
+        shared = which.stopped is None or bool(lists.find_cause(row.thread)) == which.stopped
         old = which.before is None or row.updated < which.before
         return fits and asked and seen and said and shared and old
 
@@ -184,10 +190,11 @@ class MemoryStore:
             return
         row.holder, row.lease_until = None, 0.0
         if row.thread.state.version == thread.state.version:
-            if wake_at is None or wake_at > await self.now():
+            woken = row.wake_at  # since the claim, which sets it to 0
+            if not woken and (wake_at is None or wake_at > await self.now()):
                 row.wake_at = wake_at.timestamp() if wake_at else None
             row.attempts = attempts
-            row.problem = problem or find_problem(row.thread)
+            row.problem = problem or lists.find_problem(row.thread)
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
         (last, name), now = self._notices.get(cause, (None, "")), self._clock()
@@ -196,14 +203,8 @@ class MemoryStore:
         self._notices[cause] = (now, by)
         return True
 
-    async def release_cause(self, cause: str, by: str) -> None:
-        self._releases[cause] = Release(by, await self.now())
-        for row in self._rows.values():
-            if find_cause(row.thread) == cause:
-                row.wake_at = self._clock()
-
-    async def find_release(self, cause: str) -> Release | None:
-        return self._releases.get(cause)
+    async def find_release(self, thread_id: str) -> str:
+        return self._rows[thread_id].released_by if thread_id in self._rows else ""
 
     async def announce(self, worker: Worker, ttl_s: float) -> None:
         self._workers[worker.id] = (worker, self._uptime() + ttl_s)

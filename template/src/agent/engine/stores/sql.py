@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from ..index import ALL, Release, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
+from ..index import ALL, Session, Summary, ThreadCount, Usage, Waiting, Which, Worker
 from ..log.events import Event
 from ..log.thread import Thread
 from ..loop.store import Claim, ListReaders
@@ -146,9 +146,9 @@ class SqlStore(Follows):
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
         return bool(await self._write(self._sql.NOTICE, cause=cause, every_s=every_s, by=by))
 
-    async def find_release(self, cause: str) -> Release | None:
-        rows = await self._fetch(self._sql.FIND_RELEASE, cause=cause)
-        return next((Release(by, self._read_time(at)) for by, at in rows), None)
+    async def find_release(self, thread_id: str) -> str:
+        rows = await self._fetch(self._sql.FIND_RELEASE, id=thread_id)
+        return next((by for (by,) in rows), "")
 
     async def announce(self, worker: Worker, ttl_s: float) -> None:
         about = json.dumps({"models": worker.models, "counts": worker.counts})

@@ -19,7 +19,14 @@ from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event, make_safe
 from ...log.thread import Thread
 from ...settings import optional
-from ..lists import CAUSES_S, is_changed, list_deliveries, number_events, write_thread
+from ..lists import (
+    CAUSES_S,
+    find_continued,
+    is_changed,
+    list_deliveries,
+    number_events,
+    write_thread,
+)
 from ..sql import SqlStore
 from . import statements as sql
 from .borrowed import Borrowed
@@ -85,7 +92,11 @@ class PostgresStore(SqlStore):
         # Before the transaction: `readers` of an agent may take a while.
         numbered = number_events(thread, events)
         readers = await self.list_readers(thread.plus(*numbered))
+        cause, by = find_continued(thread, events)
+        released = {"cause": cause, "by": by, "kept_s": CAUSES_S}
         async with self.database.transact() as db:
+            if cause:
+                await db.execute(sql.LOCK_CAUSE, released)
             appended = await db.execute(sql.APPEND, write_events(thread, numbered))
             times = await appended.fetchall()
             if len(times) < len(events):
@@ -105,6 +116,8 @@ class PostgresStore(SqlStore):
                 await _write_readers(db, grown.id, readers)
             if is_changed(thread, grown):
                 await db.execute(sql.TOUCH, {"id": grown.id})
+            if cause:
+                await db.execute(sql.RELEASE_CAUSE, released)
             if due and self.when_due and await saved.fetchone() != (True,):
                 await self.when_due(db, grown.id)
         self._readers.keep(grown, readers)
@@ -135,9 +148,6 @@ class PostgresStore(SqlStore):
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         await self._write(sql.RENEW, ttl_s=ttl_s, holders=[*holders])
-
-    async def release_cause(self, cause: str, by: str) -> None:
-        await self._write(sql.RELEASE_CAUSE, cause=cause, by=by, kept_s=CAUSES_S)
 
     async def now(self) -> datetime:
         ((now,),) = await self.database.fetch_rows("SELECT clock_timestamp()")

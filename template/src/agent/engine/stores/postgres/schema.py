@@ -28,7 +28,7 @@ MIGRATIONS = (
     CREATE TABLE agent.threads (
         id text COLLATE "C" PRIMARY KEY, version integer NOT NULL, status text NOT NULL,
         agent text NOT NULL, owner text NOT NULL, title text NOT NULL, wait integer,
-        parent text COLLATE "C", problem text, cause text,
+        parent text COLLATE "C", problem text, cause text, released_by text,
         created timestamptz NOT NULL, updated timestamptz NOT NULL, wake_at timestamptz,
         holder text, lease_from timestamptz, lease_until timestamptz,
         attempts integer NOT NULL DEFAULT 0, crashes integer NOT NULL DEFAULT 0
@@ -47,8 +47,7 @@ MIGRATIONS = (
     CREATE INDEX read ON agent.participants (name, updated);
     CREATE INDEX readers_of ON agent.participants (thread_id);
     CREATE TABLE agent.causes (
-        cause text PRIMARY KEY, noticed timestamptz, noticed_by text, released timestamptz,
-        released_by text
+        cause text PRIMARY KEY, noticed timestamptz NOT NULL, noticed_by text NOT NULL
     );
     CREATE TABLE agent.sessions (
         id text PRIMARY KEY, proof text NOT NULL, expires_at timestamptz NOT NULL

@@ -31,6 +31,7 @@ SAVE = """
         cause = %(cause)s,
         updated = CASE WHEN (status, wait) IS DISTINCT FROM (%(status)s, %(wait)s::integer)
             THEN clock_timestamp() ELSE updated END,
+        released_by = CASE WHEN wait = %(wait)s::integer THEN released_by END,
         wake_at = CASE WHEN %(due)s THEN least(wake_at, clock_timestamp()) ELSE wake_at END,
         attempts = CASE WHEN %(due)s THEN 0 ELSE attempts END, crashes = 0
     WHERE id = %(id)s RETURNING lease_until > clock_timestamp()
@@ -135,8 +136,9 @@ RENEW = """
 RELEASE = """
     UPDATE agent.threads SET holder = NULL, lease_from = NULL, lease_until = NULL,
         attempts = CASE WHEN version = %(version)s THEN %(attempts)s ELSE attempts END,
-        wake_at = CASE WHEN version <> %(version)s OR %(wake_at)s <= clock_timestamp() THEN wake_at
-            ELSE %(wake_at)s END,
+        wake_at = CASE
+            WHEN version <> %(version)s OR wake_at > 'epoch' OR %(wake_at)s <= clock_timestamp()
+            THEN wake_at ELSE %(wake_at)s END,
         problem = CASE WHEN version = %(version)s AND wait IS NULL THEN %(problem)s::text
             ELSE problem END
     WHERE id = %(id)s AND holder = %(holder)s RETURNING id
@@ -145,23 +147,19 @@ NOTICE = """
     INSERT INTO agent.causes (cause, noticed, noticed_by)
     VALUES (%(cause)s, clock_timestamp(), %(by)s)
     ON CONFLICT (cause) DO UPDATE SET noticed = clock_timestamp(), noticed_by = %(by)s
-    WHERE causes.noticed IS NULL OR causes.noticed_by = %(by)s
+    WHERE causes.noticed_by = %(by)s
         OR causes.noticed <= clock_timestamp() - make_interval(secs => %(every_s)s)
     RETURNING cause
 """
+LOCK_CAUSE = "SELECT pg_advisory_xact_lock(hashtextextended(%(cause)s, 0))"
+"""Two people who continue two threads with one cause would each wait for the other's row."""
 RELEASE_CAUSE = """
-    WITH woken AS (UPDATE agent.threads SET wake_at = clock_timestamp() WHERE cause = %(cause)s),
-    gone AS (
-        DELETE FROM agent.causes WHERE cause <> %(cause)s AND greatest(noticed, released)
-            <= clock_timestamp() - make_interval(secs => %(kept_s)s))
-    INSERT INTO agent.causes (cause, released, released_by)
-    VALUES (%(cause)s, clock_timestamp(), %(by)s)
-    ON CONFLICT (cause) DO UPDATE SET released = clock_timestamp(), released_by = %(by)s
-    RETURNING cause
+    WITH gone AS (
+        DELETE FROM agent.causes WHERE noticed <= clock_timestamp() - make_interval(secs => %(kept_s)s))
+    UPDATE agent.threads SET wake_at = clock_timestamp(), released_by = %(by)s WHERE cause = %(cause)s
 """
-FIND_RELEASE = """
-    SELECT released_by, released FROM agent.causes WHERE cause = %(cause)s AND released IS NOT NULL
-"""
+"""A time after the epoch keeps the release of a lease from putting the thread to rest."""
+FIND_RELEASE = "SELECT released_by FROM agent.threads WHERE id = %(id)s AND released_by IS NOT NULL"
 ANNOUNCE = """
     WITH gone AS (
         DELETE FROM agent.workers

@@ -25,7 +25,7 @@ from ...log.errors import Conflict, Forgotten
 from ...log.events import FACTS, Event
 from ...log.thread import Thread
 from ...settings import optional
-from ..lists import CAUSES_S, list_deliveries, number_events
+from ..lists import CAUSES_S, find_continued, list_deliveries, number_events
 from ..sql import SqlStore
 from . import statements as sql
 from .database import Database
@@ -96,6 +96,8 @@ class SqliteStore(SqlStore):
         save, values = save_thread(thread, grown, now, any(event.type in FACTS for event in events))
         readers = await self.list_readers(grown)
         rows = [write_event(thread.id, event) for event in grown.events[len(thread.events) :]]
+        cause, by = find_continued(thread, events)
+        released = values | {"cause": cause, "by": by, "kept_s": CAUSES_S}
 
         def insert(db: sqlite3.Connection) -> None:
             try:
@@ -106,6 +108,9 @@ class SqliteStore(SqlStore):
                     _write_readers(db, grown.id, readers)
                 if save == sql.CHANGE:
                     db.execute(sql.TOUCH, values)
+                if cause:
+                    db.execute(sql.RELEASE_CAUSE, released)
+                    db.execute(sql.SWEEP_CAUSES, released)
             except sqlite3.IntegrityError as error:
                 if error.sqlite_errorcode not in TAKEN:
                     raise
@@ -155,16 +160,6 @@ class SqliteStore(SqlStore):
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         await self._write(sql.RENEW, ttl_s=ttl_s, holders=json.dumps(holders))
-
-    async def release_cause(self, cause: str, by: str) -> None:
-        values = {"cause": cause, "by": by, "now": self._clock(), "kept_s": CAUSES_S}
-
-        def release(db: sqlite3.Connection) -> None:
-            db.execute(sql.SWEEP_CAUSES, values)
-            db.execute(sql.RELEASE_CAUSE, values)
-            db.execute(sql.WAKE_STOPPED, values)
-
-        await self.database.write(release)
 
     async def now(self) -> datetime:
         return to_datetime(self._clock())

@@ -27,7 +27,8 @@ MIGRATIONS = (
     CREATE TABLE threads (
         id TEXT PRIMARY KEY, version INTEGER NOT NULL, status TEXT NOT NULL, agent TEXT NOT NULL,
         owner TEXT NOT NULL, title TEXT NOT NULL, wait INTEGER, parent TEXT, problem TEXT,
-        cause TEXT, created REAL NOT NULL, updated REAL NOT NULL, wake_at REAL, holder TEXT,
+        cause TEXT, released_by TEXT, created REAL NOT NULL, updated REAL NOT NULL,
+        wake_at REAL, holder TEXT,
         lease_from REAL, lease_until REAL, attempts INTEGER NOT NULL DEFAULT 0,
         crashes INTEGER NOT NULL DEFAULT 0
     );
@@ -44,7 +45,7 @@ MIGRATIONS = (
     CREATE INDEX read ON participants (name, updated);
     CREATE INDEX readers_of ON participants (thread_id);
     CREATE TABLE causes (
-        cause TEXT PRIMARY KEY, noticed REAL, noticed_by TEXT, released REAL, released_by TEXT
+        cause TEXT PRIMARY KEY, noticed REAL NOT NULL, noticed_by TEXT NOT NULL
     ) WITHOUT ROWID;
     CREATE TABLE sessions (
         id TEXT PRIMARY KEY, proof TEXT NOT NULL, expires_at REAL NOT NULL

@@ -33,7 +33,8 @@ WAKE = """
 CHANGE = """
     UPDATE threads SET version = :version, crashes = 0, status = :status, title = :title,
         agent = :agent, owner = :owner, wait = :wait, problem = :problem, cause = :cause,
-        updated = :now, wake_at = min(coalesce(wake_at, :wake_at), coalesce(:wake_at, wake_at)),
+        released_by = NULL, updated = :now,
+        wake_at = min(coalesce(wake_at, :wake_at), coalesce(:wake_at, wake_at)),
         attempts = CASE WHEN :wake_at IS NULL THEN attempts ELSE 0 END
     WHERE id = :id
 """
@@ -103,31 +104,23 @@ RENEW = """
 RELEASE = """
     UPDATE threads SET holder = NULL, lease_from = NULL, lease_until = NULL,
         attempts = CASE WHEN version = :version THEN :attempts ELSE attempts END,
-        wake_at = CASE WHEN version <> :version OR :wake_at <= :now THEN wake_at ELSE :wake_at END,
+        wake_at = CASE WHEN version <> :version OR wake_at > 0 OR :wake_at <= :now THEN wake_at
+            ELSE :wake_at END,
         problem = CASE WHEN version = :version AND wait IS NULL THEN :problem ELSE problem END
     WHERE id = :id AND holder = :holder
 """
 NOTICE = """
     INSERT INTO causes (cause, noticed, noticed_by) VALUES (:cause, :now, :by)
     ON CONFLICT DO UPDATE SET noticed = :now, noticed_by = :by
-    WHERE noticed IS NULL OR noticed <= :now - :every_s OR noticed_by = :by RETURNING cause
-"""
-SWEEP_CAUSES = """
-    DELETE FROM causes WHERE max(coalesce(noticed, 0), coalesce(released, 0)) <= :now - :kept_s
-"""
-RELEASE_CAUSE = """
-    INSERT INTO causes (cause, released, released_by) VALUES (:cause, :now, :by)
-    ON CONFLICT DO UPDATE SET released = :now, released_by = :by
-"""
-WAKE_STOPPED = """
-    UPDATE threads SET wake_at = :now WHERE cause = :cause
-"""
-FIND_RELEASE = """
-    SELECT released_by, released FROM causes WHERE cause = :cause AND released IS NOT NULL
+    WHERE noticed <= :now - :every_s OR noticed_by = :by RETURNING cause
 """
 SWEEP_WORKERS = "DELETE FROM workers WHERE since > :uptime OR until <= :uptime"
 ANNOUNCE = """
     INSERT INTO workers (id, about, since, until) VALUES (:id, :about, :uptime, :uptime + :ttl_s)
+SWEEP_CAUSES = "DELETE FROM causes WHERE noticed <= :now - :kept_s"
+RELEASE_CAUSE = "UPDATE threads SET wake_at = :now, released_by = :by WHERE cause = :cause"
+"""A time above 0 keeps the release of a lease from putting the thread to rest."""
+FIND_RELEASE = "SELECT released_by FROM threads WHERE id = :id AND released_by IS NOT NULL"
     ON CONFLICT DO UPDATE SET about = excluded.about, since = excluded.since, until = excluded.until
 """
 WORKERS = """
