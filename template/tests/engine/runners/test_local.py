@@ -493,6 +493,62 @@ async def test_finish_does_not_spin_while_the_process_stops(
     assert len(store.claims) < 5
 
 
+class Lossy(WatchedStore):
+    """Loses its answers to the first calls of one method, or fails in them."""
+
+    def __init__(self, clock: Clock, method: str, *, stored: bool = True, times: int = 8) -> None:
+        super().__init__(clock)
+        self.patience, self.left = 2000, times
+        known = getattr(self, method)
+
+        async def lose(*args: Any, **named: Any) -> Any:
+            failing = self.left > 0 and (method == "claim" or self.claims)
+            result = await known(*args, **named) if stored or not failing else None
+            if failing:
+                self.left -= 1
+                raise Unavailable("the answer is lost")
+            return result
+
+        setattr(self, method, lose)
+
+
+@pytest.mark.parametrize(
+    ("method", "stored"),
+    [("claim", True), ("load", False), ("find_release", False), ("release", False)],
+)
+async def test_a_store_that_fails_is_not_taken_for_a_process_that_died(
+    method: str, stored: bool, clock: Clock, world: World
+) -> None:
+    """The process lives, and claims again what it may have claimed. No lease expires here."""
+    store = Lossy(clock, method, stored=stored)
+    waits = [make_pause("limit", cause="no key")] if method == "find_release" else []
+    await store_thread(store, make_message(), *waits)
+    runner = LocalRunner(build_ports(store, Says(DONE), world), lease_s=0.03, poll_s=0.001)
+    async with start_working(runner):
+        await wait_until(lambda: store.left == 0 and store._rows["t"].holder is None)
+    assert status(store) == ("waiting:limit" if waits else "finished")
+    assert {claim.crashes for claim in store.claims} == {0}
+
+
+async def test_several_lost_claims_do_not_get_one_lease(clock: Clock, world: World) -> None:
+    store = Lossy(clock, "claim", times=3)
+    running, go = list[str](), asyncio.Event()
+
+    async def slow(prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        running.append(prompt.thread_id)
+        await go.wait()
+        return Reply(json.dumps({"next_step": DONE}), {})
+
+    for number in range(3):
+        await store_thread(store, make_message(), thread_id=str(number))
+    runner = LocalRunner(build_ports(store, slow, world), lease_s=600, poll_s=0.001)
+    async with start_working(runner):
+        await wait_until(lambda: len(running) == 3)
+        go.set()
+        await wait_until(lambda: all(status(store, str(n)) == "finished" for n in range(3)))
+    assert sorted(running) == ["0", "1", "2"]
+
+
 async def test_an_unavailable_store_does_not_end_the_work(
     clock: Clock, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -111,7 +111,7 @@ class Checker:
         if self.reliable and claim.crashes:
             self.fail(f"{thread_id} is taken over, and its runner lives")
         held, now = self._leases.get(thread_id), asyncio.get_running_loop().time()
-        if held and held.until > now + CLOCK_S:
+        if held and held.holder != holder and held.until > now + CLOCK_S:
             self.fail(f"{thread_id} is claimed while somebody holds its lease")
         self._leases[thread_id] = Lease(holder, now + ttl_s)
 

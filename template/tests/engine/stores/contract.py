@@ -246,7 +246,23 @@ class StoreContract:
         assert await store.claim("me", 30) == Claim("t", 0, 0)
         assert await store.claim("you", 30) is None
         assert await store.claim("you", 30, "t") is None
-        assert await store.claim("me", 30, "t") is None
+
+    @pytest.mark.parametrize("passed_s", [0, 31])
+    async def test_a_holder_that_claims_again_gets_its_lease_and_this_is_no_crash(
+        self, passed_s: float, store: Store, passes: Pass
+    ) -> None:
+        """The answer of the store to the first claim was lost."""
+        for name in "tu":
+            await store_thread(store, make_message(), thread_id=name)
+            await passes(1)
+        for _ in range(3):
+            assert await store.claim("me", 30) == Claim("t", 0, 0)
+            await passes(passed_s)
+        assert await store.claim("me", 30, "t") == Claim("t", 0, 0)
+        assert await store.claim("you", 30, "t") is None
+        assert await store.claim("you", 30) == Claim("u", 0, 0)
+        await passes(31)
+        assert await store.claim("he", 30, "t") == Claim("t", 0, 1)
 
     async def test_of_many_claims_at_once_one_succeeds(self, store: Store) -> None:
         await store_thread(store, make_message())
@@ -270,7 +286,7 @@ class StoreContract:
     async def test_an_expired_lease_counts_as_a_crash(self, store: Store, passes: Pass) -> None:
         await store_thread(store, make_message())
         for crashes in range(3):
-            claim = await store.claim("me", 30)
+            claim = await store.claim(f"worker {crashes}", 30)
             assert claim == Claim("t", 0, crashes)
             await passes(29)
             assert await store.claim("you", 30) is None
@@ -278,7 +294,7 @@ class StoreContract:
 
     async def test_a_release_resets_the_count_of_crashes(self, store: Store, passes: Pass) -> None:
         thread = await store_thread(store, make_message())
-        await store.claim("me", 30)
+        await store.claim("dead", 30)
         await passes(31)
         await store.claim("me", 30)
         await store.release("me", thread, await store.now(), 0)
@@ -287,12 +303,12 @@ class StoreContract:
     async def test_a_renewed_lease_lasts_longer(self, store: Store, passes: Pass) -> None:
         for name in ("a", "b"):
             await store_thread(store, make_message(), thread_id=name)
-            await store.claim("me", 30)
+            await store.claim(f"holder of {name}", 30)
         await store_thread(store, make_message(), thread_id="c")
         await store.claim("you", 30)
         for _ in range(3):
             await passes(20)
-            await store.renew(["nobody", "me"], 30)
+            await store.renew(["nobody", "holder of a", "holder of b"], 30)
         assert await self.claim_any(store) == "c"
         assert await self.claim_any(store) is None
 
@@ -313,7 +329,7 @@ class StoreContract:
         await store.release("me", thread, await store.now(), 7)
         assert await store.claim("me", 30) == Claim("t", 7, 0)
         await passes(31)
-        assert await store.claim("me", 30) == Claim("t", 7, 1)
+        assert await store.claim("you", 30) == Claim("t", 7, 1)
 
     async def test_a_fact_resets_the_attempts_and_ends_the_back_off(self, store: Store) -> None:
         thread = await store_thread(store, make_message())

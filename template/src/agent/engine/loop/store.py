@@ -93,7 +93,11 @@ class Store(Protocol):
         """Delete a session if it exists."""
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
-        """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had."""
+        """Lease the thread that is due longest, or `thread_id`, due or not. None: not to be had.
+
+        A holder has one lease at a time. One that claims again, because it does not know whether
+        its claim succeeded, gets the lease it has, and this counts as no crash.
+        """
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         """Extend every lease of `holders`, who may be thousands, at once."""
@@ -108,12 +112,12 @@ class Store(Protocol):
     ) -> None:
         """End the lease; the other values are stored only if the thread has no new events.
 
+        A thread that another thread with its cause made due meanwhile stays due.
+
         `problem` is the reason why the thread cannot continue. The next append clears it.
         """
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
-        A thread that another thread with its cause made due meanwhile stays due.
-
         """Return True if people should be notified of a cause now: once per `every_s` seconds.
 
         `by` identifies the notice, which may be claimed again to retry a failed delivery.

@@ -7,6 +7,7 @@ of a dead runner expires, another runner takes the thread over.
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -45,6 +46,8 @@ class LocalRunner:
         self._poll_s = poll_s
         # The holders of the leases to renew; the lease of a task that failed is left to expire.
         self._leases: set[str] = set()
+        # The holders to claim with next, by what they claimed before the store failed.
+        self._kept = defaultdict[str | None, list[str]](list)
         self._woken = asyncio.Event()
         self.reports = Reports(ports)
 
@@ -96,9 +99,19 @@ class LocalRunner:
     async def _claim(
         self, stopping: asyncio.Event, thread_id: str | None = None
     ) -> ThreadTask | None:
-        """Claim a thread and start to advance it; None if there is none to claim."""
-        holder = uuid4().hex
-        if not (claim := await self._ports.store.claim(holder, self._lease_s, thread_id)):
+        """Claim a thread and start to advance it; None if there is none to claim.
+
+        A holder that may have a lease, because the store failed, claims again: then the lease does
+        not have to expire, and is not taken for that of a process that died.
+        """
+        kept = self._kept[thread_id]
+        holder = kept.pop() if kept else uuid4().hex
+        try:
+            claim = await self._ports.store.claim(holder, self._lease_s, thread_id)
+        except Unavailable:
+            kept.append(holder)
+            raise
+        if not claim:
             return None
         if claim.crashes:
             self.reports.count_takeover()
@@ -106,7 +119,14 @@ class LocalRunner:
         work = self._advance_claim(claim, holder, stopping)
         task = asyncio.create_task(work, name=claim.thread_id)
         task.add_done_callback(lambda _: self._leases.discard(holder))
+        task.add_done_callback(lambda ended: self._keep_holder(ended, holder, thread_id))
         return task
+
+    def _keep_holder(self, ended: ThreadTask, holder: str, thread_id: str | None) -> None:
+        """Claim again with a holder whose lease may not have been released, but not at once."""
+        if not ended.cancelled() and isinstance(ended.exception(), Unavailable):
+            pause_s = self._lease_s / 3
+            asyncio.get_running_loop().call_later(pause_s, self._kept[thread_id].append, holder)
 
     def _log_end(self, task: ThreadTask) -> None:
         self._woken.set()

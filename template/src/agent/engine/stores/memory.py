@@ -68,7 +68,7 @@ class MemoryStore:
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
-        taken = len(set(keys)) < len(keys) or any(map(row.thread.find, keys))
+        taken = len(set(keys)) < len(keys) or any(row.thread.has(key) for key in keys)
         if taken or version != thread.state.version:
             raise Conflict(f"thread {thread.id} is at event {version}")
         row.thread, before, row.crashes = thread.plus(*stored), row.thread, 0
@@ -159,16 +159,14 @@ class MemoryStore:
 
     async def claim(self, holder: str, ttl_s: float, thread_id: str | None = None) -> Claim | None:
         now = self._clock()
-        due = [
-            row
-            for row in self._rows.values()
-            if not self._is_held(row)
-            and (row.thread.id == thread_id if thread_id else _is_due(row, now))
-        ]
-        if not due:
+        rows = [row for row in self._rows.values() if thread_id in (None, row.thread.id)]
+        own = [row for row in rows if row.holder == holder]
+        due = [row for row in rows if not self._is_held(row) and (thread_id or _is_due(row, now))]
+        if not (own or due):
             return None
-        row = min(due, key=lambda row: row.wake_at or 0)
-        row.crashes = row.crashes + 1 if row.holder else 0
+        row = min(own or due, key=lambda row: row.wake_at or 0)
+        if not own:
+            row.crashes = row.crashes + 1 if row.holder else 0
         row.holder, row.lease_until, row.wake_at = holder, self._uptime() + ttl_s, 0.0
         return Claim(row.thread.id, row.attempts, row.crashes)
 

@@ -114,20 +114,23 @@ _CLAIM = """
         UPDATE agent.threads SET lease_from = clock_timestamp(),
             lease_until = clock_timestamp() + (lease_until - lease_from)
         WHERE holder IS NOT NULL AND lease_from > clock_timestamp())
-    UPDATE agent.threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+    UPDATE agent.threads SET crashes = CASE WHEN holder IS NULL THEN 0
+            WHEN holder = %(holder)s THEN crashes ELSE crashes + 1 END,
         holder = %(holder)s, wake_at = 'epoch', lease_from = clock_timestamp(),
         lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)
-    WHERE id = (
-        SELECT id FROM agent.threads
-        WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {})
+    WHERE id = coalesce(
+        (SELECT id FROM agent.threads WHERE holder = %(holder)s AND {} LIMIT 1 FOR UPDATE),
+        (SELECT id FROM agent.threads
+        WHERE (lease_until IS NULL OR lease_until <= clock_timestamp()) AND {}))
     RETURNING id, attempts, crashes
 """
 """A lease that begins in the future is one of a clock that was set back since: it begins now. A
 claimed thread stays due, so that it is found again once its lease is over."""
 CLAIM_DUE = _CLAIM.format(
-    "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED"
+    "true",
+    "wake_at <= (SELECT clock_timestamp()) ORDER BY wake_at LIMIT 1 FOR UPDATE SKIP LOCKED",
 )
-CLAIM_ONE = _CLAIM.format("id = %(id)s FOR UPDATE")
+CLAIM_ONE = _CLAIM.format("id = %(id)s", "id = %(id)s FOR UPDATE")
 RENEW = """
     UPDATE agent.threads SET lease_from = clock_timestamp(),
         lease_until = clock_timestamp() + make_interval(secs => %(ttl_s)s)

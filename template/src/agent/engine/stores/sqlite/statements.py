@@ -89,14 +89,17 @@ OPEN_SESSION = "INSERT INTO sessions (id, proof, expires_at) VALUES (:id, :proof
 FIND_SESSION = "SELECT id, proof, expires_at FROM sessions WHERE id = :id AND expires_at > :now"
 CLOSE_SESSION = "DELETE FROM sessions WHERE id = :id"
 _CLAIM = f"""
-    UPDATE threads SET crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + 1 END,
+    UPDATE threads SET
+        crashes = CASE WHEN holder IS NULL THEN 0 ELSE crashes + (holder <> :holder) END,
         holder = :holder, lease_from = :uptime, lease_until = :uptime + :ttl_s, wake_at = 0
-    WHERE id = (SELECT id FROM threads WHERE NOT {HELD} AND %s LIMIT 1)
+    WHERE id = coalesce(
+        (SELECT id FROM threads WHERE holder = :holder AND %s LIMIT 1),
+        (SELECT id FROM threads WHERE NOT {HELD} AND %s LIMIT 1))
     RETURNING id, attempts, crashes
 """
 """A claimed thread stays due, so that it is found again once its lease is over."""
-CLAIM_DUE = _CLAIM % "wake_at <= :now ORDER BY wake_at"
-CLAIM_ONE = _CLAIM % "id = :id"
+CLAIM_DUE = _CLAIM % ("true", "wake_at <= :now ORDER BY wake_at")
+CLAIM_ONE = _CLAIM % ("id = :id", "id = :id")
 RENEW = """
     UPDATE threads SET lease_from = :uptime, lease_until = :uptime + :ttl_s
     WHERE holder IN (SELECT value FROM json_each(:holders))
@@ -114,13 +117,13 @@ NOTICE = """
     ON CONFLICT DO UPDATE SET noticed = :now, noticed_by = :by
     WHERE noticed <= :now - :every_s OR noticed_by = :by RETURNING cause
 """
-SWEEP_WORKERS = "DELETE FROM workers WHERE since > :uptime OR until <= :uptime"
-ANNOUNCE = """
-    INSERT INTO workers (id, about, since, until) VALUES (:id, :about, :uptime, :uptime + :ttl_s)
 SWEEP_CAUSES = "DELETE FROM causes WHERE noticed <= :now - :kept_s"
 RELEASE_CAUSE = "UPDATE threads SET wake_at = :now, released_by = :by WHERE cause = :cause"
 """A time above 0 keeps the release of a lease from putting the thread to rest."""
 FIND_RELEASE = "SELECT released_by FROM threads WHERE id = :id AND released_by IS NOT NULL"
+SWEEP_WORKERS = "DELETE FROM workers WHERE since > :uptime OR until <= :uptime"
+ANNOUNCE = """
+    INSERT INTO workers (id, about, since, until) VALUES (:id, :about, :uptime, :uptime + :ttl_s)
     ON CONFLICT DO UPDATE SET about = excluded.about, since = excluded.since, until = excluded.until
 """
 WORKERS = """
