@@ -385,8 +385,8 @@ FAULTS = [
     Fault(
         "a message is lost when somebody else was faster",
         "loop/record.py",
-        "return thread if stale and thread.has(tried.key) else",
-        "return thread if stale else",
+        "known = stale and thread.has(tried.key)",
+        "known = stale",
         SIMULATION,
     ),
     Fault(

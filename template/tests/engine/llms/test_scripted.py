@@ -134,7 +134,8 @@ async def test_another_process_and_a_fork_continue_at_the_right_place(
     other = build_ports(store, ScriptedLLM.of(*story), world)
     ended = await launch(other, "t", "that one", actor="ana", delivery="2", source="user")
     ended = await advance(other, ended)
-    branch = await advance(other, await fork(other, "t", len(thread.events), actor="ana"))
+    copy = await fork(other, "t", len(thread.events), actor="ana", delivery="1")
+    branch = await advance(other, copy)
 
     assert ended.state.status == "finished"
     assert branch.state.status == "waiting:question"

@@ -649,7 +649,7 @@ async def test_a_fork_is_cut_back_to_before_its_open_step(
 ) -> None:
     origin = await store_thread(store, *events)
     clock.tick(3600)
-    copy = await fork(ports, "t", at, actor="bob")
+    copy = await fork(ports, "t", at, actor="bob", delivery="1")
     assert copy.id != "t"
     assert copy.events[:-1] == origin.events[:kept]
     assert copy.events[-1].data == {"thread": "t", "seq": at}
@@ -661,7 +661,7 @@ async def test_a_fork_is_cut_back_to_before_its_open_step(
 async def test_a_fork_repeats_no_effect(ports: Ports, store: MemoryStore, world: World) -> None:
     ran = [make_message(), make_step(intent="charge", amount=5), make_start(2)]
     await store_thread(store, *ran)
-    thread = await advance(ports, await fork(ports, "t", 3, actor="bob"))
+    thread = await advance(ports, await fork(ports, "t", 3, actor="bob", delivery="1"))
     assert world.effects("charge") == []
     assert thread.state.status == "finished"
 
@@ -670,11 +670,22 @@ async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
     ports: Ports, store: MemoryStore
 ) -> None:
     await store_thread(store, make_message(), make_pause("limit"))
-    copy = await fork(ports, "t", 2, actor="bob")
+    copy = await fork(ports, "t", 2, actor="bob", delivery="1")
     said_on = await append_message(
         ports, copy.id, "go on", actor="bob", delivery="1", source="user"
     )
     assert said_on.state.status == "running"
+
+
+async def test_a_request_to_fork_is_one_copy_however_often_it_arrives(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message())
+    copies = [
+        await fork(ports, "t", 1, actor="ana", delivery=delivery) for delivery in ("1", "1", "2")
+    ]
+    assert copies[0] == copies[1] != copies[2]
+    assert len(await store.ids()) == 3
 
 
 @pytest.mark.parametrize("at", [0, -1, 5])
@@ -683,7 +694,7 @@ async def test_a_fork_begins_at_an_event_of_its_thread(
 ) -> None:
     await store_thread(store, *DONE_ONCE)
     with pytest.raises(Refused, match="not one of the events 1 to 4"):
-        await fork(ports, "t", at, actor="bob")
+        await fork(ports, "t", at, actor="bob", delivery="1")
 
 
 @pytest.mark.parametrize("way", ["resume", "cancel", "fork"])
@@ -691,7 +702,7 @@ async def test_what_is_asked_of_no_thread_is_said_to_be_so(way: str, ports: Port
     ways = {
         "resume": lambda: resume(ports, "nobody", 3, "approve", actor="ana"),
         "cancel": lambda: cancel(ports, "nobody", actor="ana"),
-        "fork": lambda: fork(ports, "nobody", 1, actor="ana"),
+        "fork": lambda: fork(ports, "nobody", 1, actor="ana", delivery="1"),
     }
     with pytest.raises(ThreadNotFound, match="nobody"):
         await ways[way]()

@@ -373,7 +373,7 @@ async def test_a_fork_has_none(store: MemoryStore, world: World) -> None:
     thread, _ = await stand(policy)
     assert policy.calls == [("x", "ana"), ("y", "ana")]
     done = [past.seq for past in thread.events if past.type == "tool_finished"]
-    copied = await fork(policy.ports, "t", done[0], actor="ana")
+    copied = await fork(policy.ports, "t", done[0], actor="ana", delivery="1")
     assert copied.state.standing == ()
 
 

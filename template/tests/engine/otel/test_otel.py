@@ -348,7 +348,7 @@ async def test_a_fork_emits_its_own_turns_and_is_linked_to_its_origin(
     exporter.clear()
     ports = build_ports(store, Says({"intent": "done", "message": ""}), world)
     version = (await store.load("t")).state.version
-    forked = await fork(ports, "t", version, actor="bob")
+    forked = await fork(ports, "t", version, actor="bob", delivery="1")
     assert exporter.get_finished_spans() == ()
     await advance(ports, await store.append(forked, make_message(actor="bob")))
     chat, root = exporter.get_finished_spans()

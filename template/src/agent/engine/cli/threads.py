@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
@@ -146,7 +147,7 @@ async def fork(
     """Copy a thread up to event N into a new one, and print its id."""
     ports, screen = ctx.obj(no_model).ports, Screen()
     origin = await find_thread(ports.store, name)
-    copied = await api.fork(ports, origin.id, at, actor=find_local_user())
+    copied = await api.fork(ports, origin.id, at, actor=find_local_user(), delivery=uuid4().hex)
     screen.write(copied.id)
     screen.say(f"Continue with: {format_command('run', '--thread', shorten_id(copied.id), 'TEXT')}")
 

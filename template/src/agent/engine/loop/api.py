@@ -7,7 +7,7 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 import json
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4, uuid5
+from uuid import uuid5
 
 from ..log.errors import Forgotten, Refused, Unavailable
 from ..log.events import CallJson, Event, compute_digest, make_event
@@ -209,8 +209,10 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
     return await append_fact(ports.store, await ports.store.load(thread_id), stop)
 
 
-async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:
+async def fork(ports: Ports, thread_id: str, at: int, *, actor: str, delivery: str) -> Thread:
     """Copy the first `at` events into a new thread that goes its own way.
+
+    `delivery` names this one request: the same one is one copy, however often it arrives.
 
     It is cut back to before an open step and talks only to whoever follows it, so it repeats
     no effect and answers nobody in the original's conversation.
@@ -227,5 +229,6 @@ async def fork(ports: Ports, thread_id: str, at: int, *, actor: str) -> Thread:
         if not events or step is None or step.seq == 1:
             raise Refused(f"nothing is left of the thread before event {at}")
         events = events[: step.seq - 1]
-    forked = make_event("forked", actor, thread=thread_id, seq=at)
-    return await ports.store.append(Thread(str(uuid4())), *events, forked)
+    forked = make_event("forked", actor, f"forked:{thread_id}", thread=thread_id, seq=at)
+    copy = Thread(name_thread("fork", thread_id, delivery))
+    return await append_fact(ports.store, copy, lambda _: forked, *events)

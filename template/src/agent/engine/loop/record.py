@@ -23,9 +23,10 @@ MAX_PAUSE_S = 10 * 365 * 86_400.0
 """The longest nap: a model may ask for one that no calendar holds."""
 
 
-async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
+async def append_fact(store: Store, thread: Thread, make: Make, *before: Event) -> Thread:
     """Append what `make` says of the newest version, whatever happens meanwhile.
 
+    `before` are appended together with it; they are for a thread that is new.
     An event whose key is in the thread already is not repeated: the store refuses it, and only
     then the log is searched. An event without a key gets one, so that it is recognized if it was
     stored though the store's answer was lost. `make` may raise to refuse.
@@ -44,7 +45,8 @@ async def append_fact(store: Store, thread: Thread, make: Make) -> Thread:
             made = make(thread)
             tried = made if isinstance(made, Event) else await made
             tried = replace(tried, key=tried.key or key)
-            return thread if stale and thread.has(tried.key) else await store.append(thread, tried)
+            known = stale and thread.has(tried.key)
+            return thread if known else await store.append(thread, *before, tried)
         except Conflict:
             stale = True
         except Unavailable:
