@@ -120,7 +120,7 @@ def test_a_question_asked_before_is_answered_after(old: House, new: House, world
         approve = {"actor": "ana", "digest": ASKED.event(3).data["digest"]}
         await resume(new.ports, "asked", 3, "approve", **approve)
         with pytest.raises(Refused, match="already closed"):
-            await resume(new.ports, "asked", 3, "approve", **approve)
+            await resume(new.ports, "asked", 3, "reject", **approve)
         return await LocalRunner(new.ports).finish("asked")
 
     assert list_types(new.now(answered))[-2:] == ["finished", "delivered"]

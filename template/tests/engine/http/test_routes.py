@@ -208,12 +208,14 @@ async def test_threads_are_listed_last_changed_first(
 async def test_cancel_ends_a_thread_once(bob: Caller, store: MemoryStore, runner: Asleep) -> None:
     await store_thread(store, make_message())
     first = await bob.post("/threads/t/cancel", json={"reason": "enough"})
+    again = await bob.post("/threads/t/cancel", json={"reason": "enough"})
     second = await bob.post("/threads/t/cancel")
     assert (first.status_code, first.json()) == (202, {"id": "t", "seq": 2})
+    assert (again.status_code, again.json()) == (202, first.json())
     assert (second.status_code, second.json()["detail"]) == (409, "the thread is cancelled already")
     last = (await store.load("t")).events[-1]
     assert (last.type, last.actor, last.data) == ("cancelled", "bob", {"reason": "enough"})
-    assert runner.woken == ["t"]
+    assert runner.woken == ["t", "t"]
 
 
 async def test_the_health_of_store_and_runner_needs_no_token(api: FastAPI) -> None:
@@ -280,11 +282,13 @@ async def test_two_people_approve_at_once_and_the_second_reads_who_was_first(
             *(who.post("/threads/t/waits/3", json=APPROVE) for who in (ana, bob, ana, bob))
         )
     won = (await store.load("t")).events[-1].actor
-    assert sorted(answer.status_code for answer in answers) == [202, 409, 409, 409]
+    assert sorted(answer.status_code for answer in answers) == [202, 202, 409, 409]
+    recorded = [answer.json() for answer in answers if answer.status_code == 202]
+    assert recorded == [{"id": "t", "seq": 4}] * 2
     refused = {answer.json()["detail"] for answer in answers if answer.status_code == 409}
     assert refused == {f"already closed: approve by {won}"}
     assert [past.type for past in (await store.load("t")).events].count("resumed") == 1
-    assert runner.woken == ["t"]
+    assert runner.woken == ["t", "t"]
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -367,8 +371,10 @@ async def test_an_approval_for_the_thread_is_shown_and_can_be_revoked(
     assert (await ana.post("/threads/t/waits/3", json=given)).status_code == 202
     standing = (await bob.get("/threads/t")).json()["standing"]
     assert standing == [{"approval": 4, "intent": "charge", "values": scope, "by": "ana"}]
-    statuses = [(await bob.post("/threads/t/approvals/4/revoke")).status_code for _ in range(2)]
-    assert statuses == [202, 409]
+    path = "/threads/t/approvals/4/revoke"
+    revoked = [await who.post(path) for who in (bob, bob, ana)]
+    assert [answer.status_code for answer in revoked] == [202, 202, 409]
+    assert revoked[0].json() == revoked[1].json() == {"id": "t", "seq": 5}
     assert (await ana.get("/threads/t")).json()["standing"] == []
 
 

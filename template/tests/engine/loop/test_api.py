@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,10 +21,13 @@ from agent.engine.loop.api import (
     name_thread,
     rate,
     resume,
+    revoke,
 )
 from agent.engine.loop.clock import keep_time
+from agent.engine.loop.deletion import forget
 from agent.engine.loop.ports import Ports
 from agent.engine.loop.record import MAX_PAUSE_S, append_fact, make_wait, resolve_audience
+from agent.engine.redaction import redact_store
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
@@ -97,6 +101,30 @@ async def test_a_request_is_recognized_though_the_store_s_answer_was_lost(
     done = await act(build_ports(store, Says(), world))
     assert done.state.version == before.state.version + 1
     assert await store.load("t") == done
+
+
+async def test_a_thread_that_ended_otherwise_cannot_be_cancelled_again(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message())
+    await cancel(ports, "t", actor="ana")
+    with pytest.raises(Refused, match="cancelled already"):
+        await cancel(ports, "t", actor="bob")
+    await say(ports, "2")
+    await advance(ports, await store.load("t"))
+    with pytest.raises(Refused, match="finished already"):
+        await cancel(ports, "t", actor="ana")
+
+
+async def test_a_request_to_fork_is_one_copy_however_often_it_arrives(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message())
+    copies = [
+        await fork(ports, "t", 1, actor="ana", delivery=delivery) for delivery in ("1", "1", "2")
+    ]
+    assert copies[0] == copies[1] != copies[2]
+    assert len(await store.ids()) == 3
 
 
 async def test_the_answer_of_another_is_not_taken_for_one_s_own() -> None:
@@ -516,8 +544,9 @@ async def test_of_two_people_the_first_one_wins_and_the_other_learns_who_was_fir
 async def test_one_button_pressed_twice_is_one_answer(ports: Ports, store: MemoryStore) -> None:
     wait = await asking(store)
     await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
-    with pytest.raises(Refused, match="already closed: approve by ana"):
-        await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
+    again = await resume(ports, "t", wait, "approve", actor="ana", digest=DIGEST)
+    assert list_types(again).count("resumed") == 1
+    assert again == await store.load("t")
 
 
 async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
@@ -536,6 +565,72 @@ async def test_an_edit_cannot_go_around_those_whose_leave_the_edited_call_needs(
         )
     await advance(ports, await store.load("t"))
     assert world.effects("charge") == []
+
+
+# Requests that are sent again.
+
+
+REQUESTS: dict[str, Callable[[Ports], Awaitable[Thread]]] = {
+    "message": lambda ports: append_message(
+        ports, "t", "hi", actor="ana", delivery="2", source="test"
+    ),
+    "answer": lambda ports: resume(ports, "t", 3, "approve", actor="ana", digest=DIGEST, text="ok"),
+    "edit": lambda ports: resume(
+        ports, "t", 3, "edit", actor="ana", digest=DIGEST, call={"amount": 400}
+    ),
+    "cancel": lambda ports: cancel(ports, "t", actor="ana", reason="enough"),
+    "revoke": lambda ports: revoke(ports, "u", 4, actor="ana"),
+    "fork": lambda ports: fork(ports, "t", 3, actor="ana", delivery="1"),
+    "deletion": lambda ports: _forget(ports),
+}
+
+
+async def _forget(ports: Ports) -> Thread:
+    await forget(ports, "t", actor="ana", cancelling=True)
+    return Thread("t")
+
+
+@pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
+async def test_a_request_whose_answer_was_lost_for_long_is_answered_when_it_is_sent_again(
+    request_: Callable[[Ports], Awaitable[Thread]], world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stored, and whoever sent it read that the store is away."""
+    monkeypatch.setattr("agent.engine.loop.record.PATIENCE_S", -1)
+    store = Shaky(append=["", "", "lost"])
+    ports = replace(build_ports(store, Says(), world), redact=lambda text: f"<{text}>")
+    redact_store(store, ports.redact)
+    await asking(store)
+    scope = {"intent": "charge", "values": {}}
+    given = make_answer(3, "approve", standing=scope)
+    before = [make_message(), make_step(**CALL), make_pause("approval", call=CALL), given]
+    await store_thread(store, *before, thread_id="u")
+    with pytest.raises(Unavailable):
+        await request_(ports)
+    stored = [await store.load(name) for name in await store.ids()]
+    again = await request_(ports)
+    assert again in [*stored, Thread("t")]
+    assert [await store.load(name) for name in await store.ids()] in (stored, stored[1:])
+
+
+@pytest.mark.parametrize(
+    ("again", "why"),
+    [
+        ({"actor": "bob"}, "already closed: approve by ana"),
+        ({"verdict": "reject"}, "already closed: approve by ana"),
+        ({"text": "not ok"}, "already closed: approve by ana"),
+        ({"digest": compute_digest({"intent": "charge"})}, "already closed: approve by ana"),
+        ({"standing": True}, "already closed: approve by ana"),
+    ],
+    ids=["person", "verdict", "text", "digest", "standing"],
+)
+async def test_another_answer_than_the_one_that_counts_is_refused(
+    again: dict[str, Any], why: str, ports: Ports, store: MemoryStore
+) -> None:
+    first: dict[str, Any] = {"verdict": "approve", "actor": "ana", "text": "ok", "digest": DIGEST}
+    wait = await asking(store, "approval", "ana", "bob")
+    await resume(ports, "t", wait, **first)
+    with pytest.raises(Refused, match=why):
+        await resume(ports, "t", wait, **first | again)
 
 
 # Expiry.
@@ -603,8 +698,9 @@ async def test_cancelling_ends_a_thread_once(ports: Ports, store: MemoryStore) -
     await asking(store)
     thread = await cancel(ports, "t", actor="ana", reason="enough")
     assert (thread.state.status, thread.state.wait, thread.state.outbox) == ("cancelled", None, ())
+    assert await cancel(ports, "t", actor="ana", reason="enough") == thread
     with pytest.raises(Refused, match="cancelled already"):
-        await cancel(ports, "t", actor="ana")
+        await cancel(ports, "t", actor="ana", reason="too late")
 
 
 async def test_a_thread_that_was_reopened_can_be_cancelled_again(
@@ -675,17 +771,6 @@ async def test_a_fork_of_a_waiting_thread_can_be_answered_by_whoever_made_it(
         ports, copy.id, "go on", actor="bob", delivery="1", source="user"
     )
     assert said_on.state.status == "running"
-
-
-async def test_a_request_to_fork_is_one_copy_however_often_it_arrives(
-    ports: Ports, store: MemoryStore
-) -> None:
-    await store_thread(store, make_message())
-    copies = [
-        await fork(ports, "t", 1, actor="ana", delivery=delivery) for delivery in ("1", "1", "2")
-    ]
-    assert copies[0] == copies[1] != copies[2]
-    assert len(await store.ids()) == 3
 
 
 @pytest.mark.parametrize("at", [0, -1, 5])

@@ -197,9 +197,10 @@ async def test_the_result_of_a_job_is_an_outcome_the_same_call_is_a_new_effect_t
 
 async def test_a_job_reports_once(store: MemoryStore, world: World) -> None:
     ports, key = await waiting_for_a_job(store, world)
-    await report(ports, key, "all green", actor="hook:ci")
+    done = await report(ports, key, "all green", actor="hook:ci")
+    assert await report(ports, key, "all green", actor="hook:ci") == done
     with pytest.raises(Refused, match="already closed: done by hook:ci"):
-        await report(ports, key, "all green", actor="hook:ci")
+        await report(ports, key, "all red", actor="hook:ci")
 
 
 @pytest.mark.parametrize(

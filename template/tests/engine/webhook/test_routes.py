@@ -499,7 +499,9 @@ async def test_a_report_becomes_the_result_of_the_waiting_tool(
         assert (answer.status_code, answer.json()) == (202, {"id": "t", "seq": 6})
         assert runner.woken == ["t"]
         again = await send(there, "builds", build.report())
-        assert again.json() == {"ignored": "already closed: done by hook:builds"}
+        assert (again.status_code, again.json()) == (202, {"id": "t", "seq": 6})
+        other = await send(there, "builds", build.report("msg_2", "red"))
+        assert other.json() == {"ignored": "already closed: done by hook:builds"}
     ended = await advance(build.ports, await store.load("t"))
     assert list_types(ended)[3:] == [
         "paused",

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from ..log.errors import Refused
-from ..log.events import cap_event, make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
 from ..loop.ports import Ports
-from ..loop.verdicts import find_open_wait
 from ..people.cards import format_scope
-from ..redaction import redact_event
 from . import edits
 from .previews import Preview, find_schema, make_preview, read_preview
 from .wire import MAX_TEXT
@@ -83,7 +80,7 @@ async def take_form(
         Refused: nothing was recorded, for the reason it gives.
     """
     verdict, seq = fields.get("do", ""), fields.get("wait", "")
-    wait = find_open_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
+    wait = _find_wait(thread, int(seq) if seq.isdecimal() and len(seq) < 10 else 0)
     if fields.get("digest", "") != (wait.data.get("digest") or ""):
         raise Refused("this is not the call you were shown; look again")
     text = _join_answer(wait, fields)
@@ -102,21 +99,11 @@ async def take_form(
     return None
 
 
-def is_given(ports: Ports, thread: Thread, name: str, fields: dict[str, str]) -> bool:
-    """Say whether this person gave this very answer before: a button was pressed twice."""
-    verdict, seq = fields.get("do", ""), fields.get("wait", "")
-    for past in thread.events:
-        if past.type == "resumed" and str(past.data["wait"]) == seq and past.actor == name:
-            wait = OpenWait.of(thread.event(past.data["wait"]))
-            try:
-                call = read_preview(fields) if verdict == "edit" else None
-            except Refused:
-                return False
-            answer = make_event("resumed", text=_join_answer(wait, fields), call=call)
-            meant = cap_event(redact_event(answer, ports.redact)).data
-            recorded = {"text": past.data.get("text", ""), "call": past.data.get("call")}
-            return past.data["verdict"] == verdict and recorded == meant
-    return False
+def _find_wait(thread: Thread, seq: int) -> OpenWait:
+    """Return a wait, which may be closed: `resume` knows whether by this very answer."""
+    if 1 <= seq <= len(thread.events) and (past := thread.event(seq)).type == "paused":
+        return OpenWait.of(past)
+    raise Refused(f"{seq} is not waiting for an answer (any more)")
 
 
 def _list_choices(wait: OpenWait) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..log.events import cap_event, make_event
+from ..log.events import Event, cap_event, make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.deletion import forget
+from ..loop.deletion import find_end, forget
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
 from ..redaction import redact_event
@@ -129,10 +129,13 @@ async def list_waits(
 async def answer(
     thread: Loaded, wait: Wait, body: wire.Answer, service: Running, name: Actor
 ) -> views.Recorded:
-    """Close a wait with a verdict. The first one counts; 409 says why yours did not."""
+    """Close a wait with a verdict. The first one counts; 409 says why yours did not.
+
+    The same answer sent again is answered as the first one was.
+    """
     given = body.model_dump()
     thread = await api.resume(service.app.ports, thread.id, wait, actor=name, **given)
-    return _report_recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread, thread.find(f"answer:{wait}"))
 
 
 @router.post(
@@ -159,7 +162,7 @@ async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -
     ports = service.app.ports
     await check_act(ports, thread, name, "write")
     thread = await api.revoke(ports, thread.id, approval, actor=name)
-    return _report_recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread, thread.find(f"revoked:{approval}"))
 
 
 @router.post(
@@ -174,7 +177,7 @@ async def rate(
     given = body.model_dump()
     await check_act(service.app.ports, thread, name, "write")
     thread = await api.rate(service.app.ports, thread.id, step, actor=name, **given)
-    return _report_recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread)
 
 
 @router.post(
@@ -187,7 +190,7 @@ async def cancel(
     ports, reason = service.app.ports, body.reason if body else ""
     await check_act(ports, thread, name, "cancel")
     thread = await api.cancel(ports, thread.id, actor=name, reason=reason)
-    return _report_recorded(service, thread, thread.state.version)
+    return _report_recorded(service, thread, find_end(thread))
 
 
 @router.delete(
@@ -235,13 +238,16 @@ async def follow(
 
 def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> views.Recorded:
     """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
-    said = next(past for past in thread.events if past.key == f"in:{delivery}")
+    said = thread.find(f"in:{delivery}")
     meant = redact_event(make_event("message", text=text), service.app.ports.redact)
-    if said.data["text"] != cap_event(meant).data["text"]:
+    if said and said.data["text"] != cap_event(meant).data["text"]:
         raise HTTPException(422, "this Idempotency-Key came with another text before")
-    return _report_recorded(service, thread, said.seq)
+    return _report_recorded(service, thread, said)
 
 
-def _report_recorded(service: Service, thread: Thread, seq: int) -> views.Recorded:
+def _report_recorded(
+    service: Service, thread: Thread, recorded: Event | None = None
+) -> views.Recorded:
+    """Name the event of a request, which may have been sent before; else the last one."""
     service.app.runner.wake(thread.id)
-    return views.Recorded(id=thread.id, seq=seq)
+    return views.Recorded(id=thread.id, seq=(recorded or thread.events[-1]).seq)

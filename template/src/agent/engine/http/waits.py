@@ -92,9 +92,7 @@ async def answer(
         preview = await answers.take_form(ports, thread, name, given)
     except Refused as refused:
         thread = await ports.store.load(thread.id)
-        if not answers.is_given(ports, thread, name, given):
-            return render_wait(request, service, thread, wait, name, given, str(refused))
-        preview = None
+        return render_wait(request, service, thread, wait, name, given, str(refused))
     if preview:
         return render_wait(request, service, thread, wait, name, given, preview=preview)
     service.app.runner.wake(thread.id)

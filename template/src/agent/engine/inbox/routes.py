@@ -91,15 +91,13 @@ async def act(
     request: Request, thread: Opened, service: Running, name: Person, fields: Sent
 ) -> Response:
     """Do what a form of the page says; what is refused comes back with what was typed."""
-    store, preview = service.app.ports.store, None
     try:
         preview = await _take_form(service.app.ports, thread, name, fields)
     except Refused as refused:
-        thread = await store.load(thread.id)
-        if not answers.is_given(service.app.ports, thread, name, fields):
-            return await _render_page(
-                request, service, thread, name, refused=str(refused), typed=fields
-            )
+        thread = await service.app.ports.store.load(thread.id)
+        return await _render_page(
+            request, service, thread, name, refused=str(refused), typed=fields
+        )
     if preview:
         return await _render_page(request, service, thread, name, typed=fields, preview=preview)
     service.app.runner.wake(thread.id)
@@ -185,7 +183,7 @@ async def _take_form(
             await check_act(ports, thread, name, "write")
             text, delivery = read_message(name, fields)
             shown = str(thread.state.wait.seq) if thread.state.wait else ""
-            if fields.get("seen", "") != shown and not thread.has(f"in:{delivery}"):
+            if fields.get("seen", "") != shown and not thread.find(f"in:{delivery}"):
                 raise Refused("the agent asks for something else now; look, and send it again")
             who: dict[str, Any] = {"actor": name, "delivery": delivery, "source": SOURCE}
             await api.append_message(ports, thread.id, text, **who)

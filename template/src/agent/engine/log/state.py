@@ -181,5 +181,4 @@ def plan(state: State, limits: Limits, postponed: frozenset[int] = frozenset()) 
 def find_limit(state: State, limits: Limits) -> str:
     """Return the name of a limit that a request has reached, "" for none."""
     names = ("errors", "steps", "tokens", "cost")
-    reached = (name for name in names if getattr(state, name) >= getattr(limits, name))
-    return next(reached, "")
+    return next((name for name in names if getattr(state, name) >= getattr(limits, name)), "")

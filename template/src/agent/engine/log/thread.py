@@ -73,8 +73,8 @@ class Thread:
         """
         return list_results(self.events, shape)
 
-    def has(self, key: str | None) -> bool:
-        return key is not None and any(event.key == key for event in self.events)
+    def find(self, key: str) -> Event | None:
+        return next((event for event in self.events if event.key == key), None)
 
 
 def reduce(state: State, event: Event) -> State:

@@ -77,8 +77,6 @@ async def advance(
                         break
             except Conflict:
                 thread = await ports.store.load(thread.id)
-            except ModelRefused as error:
-                thread = await _stop_for(ports, thread, error)
     except AgentError as error:
         return Advanced(thread, error)
     return Advanced(thread, next(iter(postponed.values()), None))
@@ -102,11 +100,8 @@ async def _stop_for(ports: Ports, thread: Thread, error: ModelRefused) -> Thread
     agent, problem = ports.get_agent(thread), str(error)
     text, cause = f"Go on? {format_reason(problem)}", hash_cause(agent.name, error.cause)
     about: dict[str, Any] = {"limit": "model", "cause": cause, "problem": problem}
-    try:
-        asked = await make_wait(ports, thread, "limit", text, agent.responsible, **about)
-        return await ports.store.append(thread, asked)
-    except Conflict:
-        return await ports.store.load(thread.id)
+    asked = await make_wait(ports, thread, "limit", text, agent.responsible, **about)
+    return await ports.store.append(thread, asked)
 
 
 _LIMITS = {
@@ -131,8 +126,11 @@ def _describe_limit(ports: Ports, thread: Thread) -> tuple[str, dict[str, Any]]:
 async def _think(ports: Ports, agent: BoundAgent, thread: Thread, window: Window) -> Thread:
     if prepared := await _prefetch(ports, agent, thread) or await _fill(ports, agent, thread):
         return prepared
-    agent, prompt = agent.for_thread(thread), window.prompt(thread, agent.prompts)
-    decision = await _decide(agent, thread, prompt)
+    try:
+        agent, prompt = agent.for_thread(thread), window.prompt(thread, agent.prompts)
+        decision = await _decide(agent, thread, prompt)
+    except ModelRefused as error:
+        return await _stop_for(ports, thread, error)
     planned = await _plan_ahead(ports, agent, thread, decision)
     try:
         events = [decision, planned.event] if planned else [decision]

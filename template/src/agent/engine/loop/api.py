@@ -14,9 +14,9 @@ from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .clock import keep_time
-from .deletion import NAMESPACE, find_conversation
+from .deletion import NAMESPACE, find_conversation, find_end
 from .ports import Ports
-from .record import append_fact
+from .record import append_fact, append_once
 from .verdicts import check_answer, check_edit, find_open_wait
 
 
@@ -87,6 +87,7 @@ async def resume(
     standing: bool = False,
 ) -> Thread:
     """Factor 7: close a wait with a person's verdict (`VERDICTS`), checked on the newest version.
+    The same answer of the same person, given again, changes nothing and is not refused.
 
     `digest` is that of the call the person was shown. `call` is what an `edit` puts in its place,
     and then the digest is that of `preview_edit`, or of the call before it. `standing` approves
@@ -111,7 +112,7 @@ async def resume(
         return make_event("resumed", actor, f"answer:{wait}", **data)
 
     thread = await keep_time(ports, await ports.store.load(thread_id))
-    return await append_fact(ports.store, thread, answer)
+    return await append_once(ports, thread, answer, lambda newest: newest.find(f"answer:{wait}"))
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ async def revoke(ports: Ports, thread_id: str, approval: int, *, actor: str) -> 
             raise Refused(f"{approval} is not a standing approval (any more)")
         return make_event("revoked", actor, f"revoked:{approval}", approval=approval)
 
-    return await append_fact(ports.store, await ports.store.load(thread_id), withdraw)
+    thread, key = await ports.store.load(thread_id), f"revoked:{approval}"
+    return await append_once(ports, thread, withdraw, lambda newest: newest.find(key))
 
 
 async def rate(
@@ -206,7 +208,7 @@ async def cancel(ports: Ports, thread_id: str, *, actor: str, reason: str = "") 
             raise Refused(f"the thread is {thread.state.status} already")
         return make_event("cancelled", actor, reason=reason)
 
-    return await append_fact(ports.store, await ports.store.load(thread_id), stop)
+    return await append_once(ports, await ports.store.load(thread_id), stop, find_end)
 
 
 async def fork(ports: Ports, thread_id: str, at: int, *, actor: str, delivery: str) -> Thread:

@@ -8,7 +8,7 @@ from ..log.errors import Conflict, Forgotten, Refused
 from ..log.events import Event, make_event
 from ..log.thread import Thread
 from .ports import Ports
-from .record import append_fact
+from .record import append_once
 from .store import Store
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
@@ -31,6 +31,12 @@ async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
     return thread_id
 
 
+def find_end(thread: Thread) -> Event | None:
+    """Return the last event that began or ended a request."""
+    ends = ("message", "finished", "cancelled")
+    return next((past for past in reversed(thread.events) if past.type in ends), None)
+
+
 async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
     """Delete a thread that has ended. `cancelling` first cancels a thread that waits.
 
@@ -50,7 +56,7 @@ async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool =
                 raise Refused("the thread no longer waits; nothing was changed")
             return make_event("cancelled", actor, reason="deleted")
 
-        thread = await append_fact(ports.store, thread, end)
+        thread = await append_once(ports, thread, end, find_end)
     try:
         await ports.store.forget(thread)
     except Conflict as error:

@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from ..index import hash_cause
-from ..log.errors import Conflict, NobodyKnown, Unavailable
-from ..log.events import Event, cut, make_event
+from ..log.errors import Conflict, NobodyKnown, Refused, Unavailable
+from ..log.events import Event, cap_event, cut, make_event
 from ..log.state import is_person
 from ..log.thread import Thread
 from .actions import Run
@@ -17,6 +18,10 @@ from .ports import Ports
 from .store import Store
 
 Make = Callable[[Thread], Event | Awaitable[Event]]
+_SAID = frozenset({"text", "reason"})
+"""Fields of requests that are redacted before they are stored."""
+Find = Callable[[Thread], Event | None]
+"""Returns the event that a request was stored as, perhaps by somebody else."""
 PATIENCE_S = 10.0
 """How long a fact waits for a store that is away; shorter than a lease."""
 MAX_PAUSE_S = 10 * 365 * 86_400.0
@@ -35,31 +40,45 @@ async def append_fact(store: Store, thread: Thread, make: Make, *before: Event) 
         Unavailable: the store stayed away; whether the fact got in is unknown.
     """
     clock, stale, key = asyncio.get_running_loop(), False, uuid4().hex
-    tried = lost = None
     deadline = clock.time() + PATIENCE_S
     while True:
         try:
             thread = await store.load(thread.id) if stale else thread
-            if lost and _identify(lost) in map(_identify, thread.events):
-                return thread
             made = make(thread)
-            tried = made if isinstance(made, Event) else await made
-            tried = replace(tried, key=tried.key or key)
-            known = stale and thread.has(tried.key)
-            return thread if known else await store.append(thread, *before, tried)
+            event = made if isinstance(made, Event) else await made
+            event = replace(event, key=event.key or key)
+            known = stale and thread.find(event.key or key)
+            return thread if known else await store.append(thread, *before, event)
         except Conflict:
             stale = True
         except Unavailable:
             if clock.time() > deadline:
                 raise
-            lost = tried
             await asyncio.sleep(0.1)
 
 
-def _identify(event: Event) -> tuple[Any, ...]:
-    """Return what is the same in the log: texts may be redacted, and another may use the key."""
-    data = {name: event.data[name] for name in event.data if name not in ("text", "reason")}
-    return (event.type, event.key, event.actor, data)
+async def append_once(
+    ports: Ports, thread: Thread, make: Callable[[Thread], Event], find: Find
+) -> Thread:
+    """Append a fact that `make` refuses once it is stored, and accept the same request again.
+
+    Whoever did not learn that their request was stored repeats it, and gets the answer to it.
+    """
+    try:
+        return await append_fact(ports.store, thread, make)
+    except Refused:
+        newest = await ports.store.load(thread.id)
+        known = find(newest)
+        with suppress(Refused):
+            if known and _is_stored_as(ports, make(newest.before(known.seq)), known):
+                return newest
+        raise
+
+
+def _is_stored_as(ports: Ports, made: Event, known: Event) -> bool:
+    said = {name: ports.redact(made.data[name]) for name in _SAID.intersection(made.data)}
+    stored = cap_event(replace(made, data=made.data | said))
+    return (stored.type, stored.actor, stored.data) == (known.type, known.actor, known.data)
 
 
 async def make_wait(

@@ -198,7 +198,7 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
     key, wait = f"result:{step}", outcome.output if isinstance(outcome.output, Wait) else None
 
     async def result(newest: Thread) -> Event:
-        first = next((past for past in newest.events[step:] if past.key == key), None)
+        first = newest.find(key)
         late = first is not None and first.data["start"] != start
         kind, data = "tool_finished", {"output": wait.text if wait else outcome.output}
         if outcome.error is not None:

@@ -13,9 +13,8 @@ def find_open_wait(thread: Thread, wait: int) -> OpenWait:
     """Return the wait `wait` if it is the open one."""
     if thread.state.wait and thread.state.wait.seq == wait:
         return thread.state.wait
-    for past in reversed(thread.events):
-        if past.type == "resumed" and past.data["wait"] == wait:
-            raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
+    if past := thread.find(f"answer:{wait}"):
+        raise Refused(f"already closed: {past.data['verdict']} by {past.actor}")
     raise Refused(f"{wait} is not waiting for an answer (any more)")
 
 

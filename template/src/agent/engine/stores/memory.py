@@ -68,7 +68,7 @@ class MemoryStore:
         row = self._rows.get(thread.id) or _Row(Thread(thread.id), now, now)
         version = row.thread.state.version
         keys = [event.key for event in events if event.key]
-        taken = len(set(keys)) < len(keys) or any(row.thread.has(key) for key in keys)
+        taken = len(set(keys)) < len(keys) or any(map(row.thread.find, keys))
         if taken or version != thread.state.version:
             raise Conflict(f"thread {thread.id} is at event {version}")
         row.thread, before, row.crashes = thread.plus(*stored), row.thread, 0

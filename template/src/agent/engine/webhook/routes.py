@@ -90,7 +90,9 @@ class Webhooks:
         except Refused as refused:
             # It would be refused again: a sender that gets an error keeps trying for days.
             return {"ignored": str(refused)}
-        return self._acknowledge(thread, thread.state.version)
+        wait = next(past.seq for past in reversed(thread.events) if past.data.get("job") == key)
+        recorded = thread.find(f"answer:{wait}")
+        return self._acknowledge(thread, recorded.seq if recorded else thread.state.version)
 
     def _acknowledge(self, thread: Thread, seq: int) -> dict[str, Any]:
         self._app.runner.wake(thread.id)
