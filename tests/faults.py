@@ -2479,6 +2479,149 @@ FAULTS = [
         "loop/test_api.py::test_a_request_is_recognized_though_the_store_s_answer_was_lost[cancel]",
     ),
     Fault(
+        "a person's own answer is refused when they send it again",
+        "loop/api.py",
+        '    return await append_once(ports, thread, answer, lambda newest: newest.find(f"answer:{wait}"))',
+        "    return await append_fact(ports.store, thread, answer)",
+        "loop/test_api.py::test_a_request_whose_answer_was_lost_for_long_is_answered_when_it_is_"
+        "sent_again[answer]",
+    ),
+    Fault(
+        "another answer is taken for the one that counts",
+        "loop/record.py",
+        "    return (stored.type, stored.actor, stored.data) == (known.type, known.actor, known.data)",
+        "    return stored.actor == known.actor",
+        "loop/test_api.py::test_another_answer_than_the_one_that_counts_is_refused[text]",
+    ),
+    Fault(
+        "an answer that was redacted is another one when it is sent again",
+        "loop/record.py",
+        "    said = {name: ports.redact(made.data[name]) for",
+        "    said = {name: made.data[name] for",
+        "loop/test_api.py::test_a_request_whose_answer_was_lost_for_long_is_answered_when_it_is_"
+        "sent_again[answer]",
+    ),
+    Fault(
+        "a request to fork makes a second copy when its answer was lost",
+        "loop/api.py",
+        "    return await append_fact(ports.store, copy, lambda _: forked, *events)",
+        "    return await ports.store.append(copy, *events, forked)",
+        "loop/test_api.py::test_a_request_whose_answer_was_lost_for_long_is_answered_when_it_is_"
+        "sent_again[fork]",
+    ),
+    Fault(
+        "every request to fork a thread is the same one",
+        "loop/api.py",
+        'name_thread("fork", thread_id, delivery)',
+        'name_thread("fork", thread_id, str(make_event))',
+        "loop/test_api.py::test_a_request_to_fork_is_one_copy_however_often_it_arrives",
+    ),
+    Fault(
+        "a thread that is released while it runs is put to rest",
+        "stores/sqlite/statements.py",
+        " OR wake_at > 0",
+        "",
+        f"{SQLITE}::test_a_thread_that_is_released_while_somebody_runs_it_stays_due",
+    ),
+    Fault(
+        "one word continues one thread",
+        "stores/sqlite/__init__.py",
+        "        cause, by = find_continued(thread, events)",
+        '        cause, by = "", ""',
+        f"{SQLITE}::test_one_word_releases_every_thread_that_stopped_for_a_cause",
+    ),
+    Fault(
+        "a thread that stops again goes on by an old word",
+        "stores/sqlite/statements.py",
+        "        released_by = NULL, updated = :now,",
+        "        updated = :now,",
+        f"{SQLITE}::test_one_word_releases_every_thread_that_stopped_for_a_cause",
+    ),
+    Fault(
+        "whoever stops a thread continues the others",
+        "stores/lists.py",
+        'event.type == "resumed" and event.data.get("verdict") == "continue"',
+        'event.type == "resumed"',
+        f"{SQLITE}::test_no_other_word_releases_a_thread[stop]",
+    ),
+    Fault(
+        "a claim whose answer was lost is made by somebody else",
+        "runners/local.py",
+        "            kept.append(holder)\n            raise",
+        "            raise",
+        "runners/test_local.py::test_a_store_that_fails_is_not_taken_for_a_process_that_died"
+        "[claim-True]",
+    ),
+    Fault(
+        "a process that lost the store in a run leaves its lease to expire",
+        "runners/local.py",
+        "        if not ended.cancelled() and isinstance(ended.exception(), Unavailable):",
+        "        if False:",
+        "runners/test_local.py::test_a_store_that_fails_is_not_taken_for_a_process_that_died"
+        "[load-False]",
+    ),
+    Fault(
+        "all claims that were lost get one lease",
+        "runners/local.py",
+        "        holder = kept.pop() if kept else uuid4().hex",
+        "        holder = kept[0] if kept else uuid4().hex",
+        "runners/test_local.py::test_several_lost_claims_do_not_get_one_lease",
+    ),
+    Fault(
+        "a holder that claims again died",
+        "stores/sqlite/statements.py",
+        "crashes + (holder <> :holder)",
+        "crashes + 1",
+        f"{SQLITE}::test_a_holder_that_claims_again_gets_its_lease_and_this_is_no_crash[0]",
+    ),
+    Fault(
+        "each automatic mail starts a thread",
+        "email/intake.py",
+        "        if thread is None:\n            begun",
+        "        if False:\n            begun",
+        "email/test_quota.py::"
+        "test_automatic_mails_without_marks_start_few_threads_and_none_is_lost[one sender]",
+    ),
+    Fault(
+        "each address of a domain starts as many threads as the domain may",
+        "email/senders.py",
+        'return allowed if person == f"email:{sender}" else person',
+        'return allowed and sender if person == f"email:{sender}" else person',
+        "email/test_quota.py::"
+        "test_automatic_mails_without_marks_start_few_threads_and_none_is_lost[many senders]",
+    ),
+    Fault(
+        "a mail that waits is marked as seen",
+        "email/imap.py",
+        '            return ""\n        except BrokenMail',
+        '            return r"\\Seen"\n        except BrokenMail',
+        "email/test_imap.py::"
+        "test_mails_of_a_sender_who_started_too_many_threads_stay_unseen_for_a_while[pymap]",
+    ),
+    Fault(
+        "people read where a script is",
+        "llms/scripted.py",
+        'f"the script {steps}. Set',
+        'f"{self._path} {steps}. Set',
+        "llms/test_scripted.py::"
+        "test_a_script_that_does_not_fit_tells_people_nothing_of_its_path[prompt1]",
+    ),
+    Fault(
+        "people read where a recording is",
+        "llms/recorded.py",
+        'f"the recording has {',
+        'f"{self._path} has {',
+        "llms/test_recorded.py::test_a_changed_prompt_is_an_error_that_says_how_to_record_it"
+        "[changed0]",
+    ),
+    Fault(
+        "people read where people.toml is",
+        "people/identity.py",
+        'f"people.toml is not valid TOML: {error}"',
+        'f"{path} is not valid TOML: {error}"',
+        "people/test_identity.py::test_people_read_nothing_of_where_the_file_is",
+    ),
+    Fault(
         "an event that is like another is not stored",
         "loop/record.py",
         "event = replace(event, key=event.key or key)",
