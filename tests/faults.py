@@ -410,6 +410,14 @@ FAULTS = [
         "        row = self._rows[thread.id]\n        if row.holder != holder:",
         f"{MEMORY}::test_the_lease_of_a_deleted_thread_can_be_released",
     ),
+    Fault(
+        "an event that the clock brings is given up for the tries of another one",
+        "runners/local.py",
+        "        if current.state.version > loaded.state.version:",
+        "        if False:",
+        "runners/test_local.py::"
+        "test_an_event_that_the_clock_brings_is_tried_as_often_as_any_other",
+    ),
     # -- facts, and what is told --
     Fault(
         "a fact is not made anew for the version that won",

@@ -17,6 +17,7 @@ from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import CallJson, Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
+from agent.engine.loop.advance import MAX_DELIVERIES
 from agent.engine.loop.api import cancel, launch, resume
 from agent.engine.loop.ports import Ports, Reply, Sent
 from agent.engine.loop.store import Claim
@@ -31,6 +32,7 @@ from ..domain import (
     World,
     build_ports,
     list_types,
+    make_delivery,
     make_message,
     make_pause,
     make_step,
@@ -252,6 +254,25 @@ async def test_a_model_that_was_unavailable_for_long_is_asked_again(
             runner.wake("t")
         await wait_until(lambda: status(store) == "finished")
     assert list_types(await store.load("t")) == ["message", "step", "finished", "delivered"]
+
+
+async def test_an_event_that_the_clock_brings_is_tried_as_often_as_any_other(
+    store: WatchedStore, world: World, clock: Clock
+) -> None:
+    """The tries before were those of a reminder."""
+    soon = (await store.now() + timedelta(seconds=10)).isoformat()
+    asked = make_pause("question", expires_at=soon)
+    shown = make_delivery(2, receipt={"shown": 2})
+    thread = await store_thread(store, make_message(), asked, shown)
+    await store.claim("before", 30, "t")
+    await store.release("before", thread, await store.now(), MAX_DELIVERIES - 1)
+    clock.tick(10)
+    channel = Shown(fails=lambda event: event.type == "resumed")
+    with pytest.raises(Unavailable):
+        await LocalRunner(build_ports(store, Says(DONE), world, channel=channel)).finish("t")
+    events = (await store.load("t")).events
+    assert [event.type for event in events if event.data.get("verdict") == "expired"] == ["resumed"]
+    assert [event for event in events if event.data.get("ref") == 4] == []
 
 
 async def test_an_answer_is_acted_on_at_once_even_if_showing_the_question_failed(

@@ -146,6 +146,8 @@ class LocalRunner:
         ports, store = self._ports, self._ports.store
         loaded = await store.load(claim.thread_id)
         current = await keep_time(ports, loaded)
+        if current.state.version > loaded.state.version:
+            claim = Claim(claim.thread_id, 0, 0)  # what was tried before is another event
         done = await advance_claimed(ports, current, claim, stopping)
         thread = done.thread
         if done.problem:
