@@ -16,15 +16,16 @@ from agent.engine.loop.ports import Ports
 from agent.engine.runners.local import LocalRunner
 
 from .checker import Checker
-from .policy import LARGE, MEDIUM, SMALL
+from .policy import LARGE, MEDIUM, SMALL, VERDICTS
 from .process import Faults, Killed, Process
-from .reading import VERDICTS
 
 T = TypeVar("T")
 
 THINKS_S = 12.0
 RUN_S, POLL_S = 60.0, 5.0
 TRIES = 3
+LONGEST = 25
+"""Events of a thread that is copied; longer ones would only take longer."""
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Person:
     async def live(self, until_s: float) -> None:
         """Do something now and then."""
         clock, chance = asyncio.get_running_loop(), self.web.chance
-        rare = [self.cancel, self.revoke, self.rate, self.run, self.forget]
+        rare = [self.cancel, self.revoke, self.rate, self.run, self.forget, self.fork]
         acts = [*rare, *[self.say] * 2, *[self.look_and_answer] * 10]
         while clock.time() < until_s:
             await asyncio.sleep(chance.uniform(0, 2 * THINKS_S))
@@ -105,6 +106,28 @@ class Person:
     async def cancel(self, thread_id: str) -> None:
         if self.web.chance.random() < 0.5:
             await self._ask(lambda ports: api.cancel(ports, thread_id, actor=self.name))
+
+    async def disturb(self, thread_id: str) -> None:
+        """Do something to a thread whose tool runs."""
+        act = self.web.chance.choice((self.say, self.end, self.fork))
+        with suppress(AgentError, Killed):
+            await act(thread_id)
+
+    async def end(self, thread_id: str) -> None:
+        await self._ask(lambda ports: api.cancel(ports, thread_id, actor=self.name))
+        await self.forget(thread_id)
+
+    async def fork(self, thread_id: str) -> None:
+        """Copy a thread up to some event, and let the copy run."""
+        thread = await self._ask(lambda ports: ports.store.load(thread_id))
+        if thread.state.version > LONGEST:
+            return
+        self._said += 1
+        about = {"actor": self.name, "delivery": f"{self.name}:{self._said}"}
+        at = self.web.chance.randint(1, thread.state.version)
+        self.web.checker.forks += 1
+        copy = await self._insist(lambda ports: api.fork(ports, thread_id, at, **about))
+        self.web.wake(copy.id)
 
     async def forget(self, thread_id: str) -> None:
         await self._ask(lambda ports: forget(ports, thread_id, actor=self.name))
@@ -151,9 +174,23 @@ class Person:
             answer["call"] = {"intent": "charge", "amount": amount}
         elif verdict == "approve" and "standing" in wait.data and chance.random() < 0.5:
             answer["standing"] = True
-        answered = await self._ask(lambda ports: api.resume(ports, thread.id, wait.seq, **answer))
+        try:
+            answered = await self._insist(
+                lambda ports: api.resume(ports, thread.id, wait.seq, **answer)
+            )
+        except Refused:
+            self.web.checker.see_refused(thread.id, wait.seq, **answer)
+            raise
         self.web.checker.see_answered(answered, wait.seq, **answer)
         self.web.wake(thread.id)
+
+    async def _insist(self, request: Callable[[Ports], Coroutine[Any, Any, T]]) -> T:
+        """Send a request again if no answer comes."""
+        for _ in range(TRIES):
+            with suppress(Killed, Unavailable):
+                return await self._ask(request)
+            await asyncio.sleep(self.web.chance.uniform(0, THINKS_S))
+        raise Killed(self.name)
 
     async def _ask(self, request: Callable[[Ports], Coroutine[Any, Any, T]]) -> T:
         return await self.web.ask(self.name, request)

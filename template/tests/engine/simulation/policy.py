@@ -13,9 +13,20 @@ from agent.engine.people.identity import AnyName
 
 from ..domain import AskPerson, Charge, Done, Look, Put, Sleep
 
-LIMITS = Limits(steps=4, errors=2, tokens=75)
+CONTEXT = 250
+"""Tokens of a prompt that is short enough; a few events have more."""
+LIMITS = Limits(steps=4, errors=2, tokens=75, context=CONTEXT)
+VERDICTS = {
+    "question": {"answer"},
+    "approval": {"approve", "reject", "edit"},
+    "job": {"done"},
+    "timer": {"done"},
+    "limit": {"continue", "stop"},
+    "in_doubt": {"happened", "retry", "abort"},
+}
 TEAMS = {"heads": ("bob", "cy"), "board": ("dana",)}
 PEOPLE = ("ana", "bob", "cy", "dana", "eve")
+TOOLS = ("look", "put", "charge")
 JOBS = "hook:jobs"
 """Who reports on jobs."""
 SMALL, MEDIUM, LARGE = 50, 300, 900

@@ -1,12 +1,13 @@
 """What a process of the simulated world is plugged into: a model, tools and a channel that fail."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from agent.engine.context.window import Prompt
-from agent.engine.log.errors import ModelRefused, ModelUnavailable, ToolError
+from agent.engine.log.errors import ModelRefused, ModelUnavailable, PromptTooLong, ToolError
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Call, Tool, Wait
@@ -35,10 +36,13 @@ REPLIES: list[Any] = [
     {"intent": "sleep", "seconds": 10},
     DONE,
 ]
+IN_SHORT = "In short?"
+"""The question for a summary."""
 WRONG: list[Any] = [
+    PromptTooLong("the prompt is too long", cause="length"),
     ModelUnavailable("the model is busy"),
     ModelUnavailable("too many requests", 3.0),
-    ModelRefused("the key is wrong", cause="key"),
+    *[ModelRefused("the key is wrong", cause="key")] * 3,
     {"intent": "unhandled"},
     {"intent": "no such step"},
 ]
@@ -56,15 +60,18 @@ class Model:
         await process.pause("to ask the model")
         await process.take(THINKS_S)
         wrong = process.happens("model")
-        reply = process.chance.choice(WRONG if wrong else REPLIES)
+        said = [{"intent": "summarize", "summary": "It was so."}]
+        right = said if prompt.ask == IN_SHORT else [DONE] if self.calm else REPLIES
+        reply = process.chance.choice(WRONG if wrong else right)
         if isinstance(reply, Exception):
             raise reply
         await process.pause("after the model answered", RISK)
         self.replies += 1
         name = f"reply {self.replies}"
         self.checker.see_reply(prompt, name)
-        text = json.dumps({"next_step": DONE if self.calm else reply})
-        return Reply(text, {"input": 10, "output": 5}, model=name)
+        other = "first" if process.happens("model") else ""
+        text, tokens = json.dumps({"next_step": reply}), {"input": 10, "output": 5}
+        return Reply(text, tokens, model=name, instead_of=other)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,10 @@ class Tools:
     process: Process
     start_job: Callable[[str], None]
     """Called with the key of the call, which the job reports under."""
+    disturb: Callable[[str], None]
+    """Called with a thread while its tool runs."""
+    blocking: frozenset[str]
+    """Those that are not async."""
 
     def find(self, name: str) -> Tool:
         async def run(step: Any, call: Call) -> Any:
@@ -81,6 +92,8 @@ class Tools:
             if process.happens("tool"):
                 raise ToolError("not today")
             self.checker.see_effect(step, call)
+            if process.happens("disturb"):
+                self.disturb(call.thread.id)
             await process.take(RUNS_S)
             await process.pause(f"after {name} ran", RISK)
             if process.happens("tool"):
@@ -90,7 +103,31 @@ class Tools:
                 return Wait("a job", JOB_S, "job", (JOBS, "owner"))
             return f"{name} {process.chance.randrange(100)}"
 
-        return run
+        return Blocking(run) if name in self.blocking else run
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """A tool that is not async. Nobody can stop it: it goes on though nobody waits for it."""
+
+    run: Callable[[Any, Call], Awaitable[Any]]
+
+    def __call__(self, step: Any, call: Call) -> Any:
+        raise AssertionError("it runs in a thread")
+
+
+async def run_in_thread(tool: Blocking, *args: Any) -> Any:
+    """Take the place of `blocking.run_in_thread`, in virtual time."""
+
+    async def run() -> Any:
+        try:
+            return await tool.run(*args)
+        except SystemExit as error:
+            raise RuntimeError(f"SystemExit: {error}") from None
+
+    work = asyncio.create_task(run())
+    work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return await asyncio.shield(work)
 
 
 @dataclass(frozen=True)
@@ -104,7 +141,7 @@ class Home:
         await self.process.pause(f"to send {event.type}", RISK)
         self.checker.tried[thread.id, event.seq] += 1
         self.process.may_fail("channel", "the channel")
-        self.checker.sent.add((thread.id, event.seq))
+        self.checker.see_sent(thread.id, event)
         await self.process.pause(f"after {event.type} was sent", RISK)
         self.process.may_fail("channel", "the channel")
         return Sent(receipt={"sent": event.seq} if event.type == "paused" else {})

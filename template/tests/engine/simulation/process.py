@@ -39,6 +39,10 @@ class Faults:
     tool: float = 0.0
     """A tool fails; at one run."""
     channel: float = 0.0
+    jump: float = 0.0
+    """Somebody sets the clock, within some seconds."""
+    disturb: float = 0.0
+    """Somebody does something to a thread while its tool runs; at one run."""
     hints: float = 0.0
     """A runner is not woken."""
     twice: float = 0.0
@@ -111,10 +115,11 @@ class Process:
             raise
         finally:
             death.cancel()
-            if self.dead.is_set():
+            if died := self.dead.is_set():
                 task.cancel()
                 task.add_done_callback(lambda gone: gone.cancelled() or gone.exception())
-        if self.dead.is_set():
+            self.dead.set()  # its threads end with it
+        if died:
             raise Killed(self.name)
         return task.result()
 

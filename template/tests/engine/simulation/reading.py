@@ -5,21 +5,14 @@ the two is a difference between them.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from agent.engine.log.events import Event
 
-from .policy import LIMITS, PEOPLE, find_approvers, find_audience
+from .policy import LIMITS, PEOPLE, VERDICTS, find_approvers, find_audience
 
 DECISIONS = {"step", "invalid_step", "tool_started", "paused", "finished", "compacted"}
-VERDICTS = {
-    "question": {"answer"},
-    "approval": {"approve", "reject", "edit"},
-    "job": {"done"},
-    "timer": {"done"},
-    "limit": {"continue", "stop"},
-    "in_doubt": {"happened", "retry", "abort"},
-}
 STARTS = 3
 """Of a call that may be repeated, without a person's word."""
 Broken = Iterator[str]
@@ -30,6 +23,8 @@ class Reading:
 
     def __init__(self) -> None:
         self.log: list[Event] = []
+        self.forked = 0
+        """The event with which a copy begins to go its own way; 0 for an original."""
         self.owner = ""
         self.ended = True
         self.wait: Event | None = None
@@ -51,8 +46,9 @@ class Reading:
         self._standing: dict[int, tuple[dict[str, Any], str]] = {}
         self._steps = self._errors = self._tokens = 0
 
-    def read(self, event: Event) -> Broken:
-        """Read the next event."""
+    def read(self, event: Event, latest: datetime) -> Broken:
+        """Read the next event; `latest` is the latest time that the clock has shown."""
+        self._latest = latest.isoformat()
         if event.seq != len(self.log) + 1:
             yield f"event {event.seq} follows event {len(self.log)}"
         if event.key and event.key in self._keys:
@@ -156,7 +152,7 @@ class Reading:
     def _read_reminded(self, event: Event, data: dict[str, Any]) -> Broken:
         if not self.wait or self.wait.seq != data["wait"]:
             yield f"a reminder of {data['wait']}, which is not open"
-        elif not _is_due(self.wait, "remind_at", event):
+        elif not self._is_due(self.wait, "remind_at"):
             yield "a reminder before its time"
 
     def _read_resumed(self, event: Event, data: dict[str, Any]) -> Broken:
@@ -177,7 +173,7 @@ class Reading:
         if by := event.data.get("released_by"):
             if by not in wait.data["audience"] or event.data["verdict"] != "continue":
                 yield f"{by} continued another thread, and may not continue this one"
-        elif not _is_due(wait, "expires_at", event):
+        elif not self._is_due(wait, "expires_at"):
             yield "a wait ends before its time"
 
     def _apply(self, event: Event, wait: dict[str, Any], verdict: str) -> None:
@@ -207,6 +203,20 @@ class Reading:
     def _read_delivered(self, event: Event, data: dict[str, Any]) -> Broken:
         if data["ref"] >= event.seq:
             yield f"event {data['ref']} was delivered before it happened"
+
+    def _read_compacted(self, event: Event, data: dict[str, Any]) -> Broken:
+        if self.step:
+            yield f"a summary while the step {self.step} is open"
+        upto = data["upto"]
+        if not 0 < upto < event.seq or not data["text"]:
+            yield f"a summary of the events up to {upto}"
+        elif self.log[upto].type not in ("step", "invalid_step", "compacted"):
+            yield f"a summary that splits a step at event {upto}"
+
+    def _read_forked(self, event: Event, data: dict[str, Any]) -> Broken:
+        if self.step:
+            yield f"a copy with the open step {self.step}"
+        self.forked, self.owner, self._standing = event.seq, event.actor, {}
 
     def _read_cancelled(self, event: Event, data: dict[str, Any]) -> Broken:
         yield from ()
@@ -242,7 +252,6 @@ class Reading:
         if event.actor in PEOPLE:
             self._steps = self._errors = self._tokens = 0
 
-
-def _is_due(wait: Event, name: str, event: Event) -> bool:
-    at = wait.data.get(name)
-    return at is not None and event.at is not None and at <= event.at.isoformat()
+    def _is_due(self, wait: Event, name: str) -> bool:
+        at = wait.data.get(name)
+        return at is not None and at <= self._latest

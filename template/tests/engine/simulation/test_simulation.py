@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from .world import simulate
+from .simulate import simulate
 
-SUITE = "1-250"
+SUITE = "1-180"
 FIRST, _, LAST = os.environ.get("SIMULATION_SEEDS", SUITE).partition("-")
 SEEDS = range(int(FIRST), int(LAST or FIRST) + 1)
 
 KEPT: dict[int, str] = {
     187: "a discarded reply was charged twice when the store lost its answer",
     712: "a runner failed when it released a thread that had been deleted meanwhile",
+    3413: "an event that the clock brought was given up after the tries of another one",
     4052226012: "a read that was given up named an event as its start that is none",
 }
 """Seeds that once found a mistake, and which. They are played for ever. A change of the simulation
@@ -42,7 +43,7 @@ def test_a_seed_is_the_same_log_each_time_and_in_each_process() -> None:
     logs = [simulate(REPLAYED) for _ in range(2)]
     for number in ("1", "2"):
         ran = subprocess.run(
-            [sys.executable, "-m", "tests.engine.simulation.world", str(REPLAYED)],
+            [sys.executable, "-m", "tests.engine.simulation.simulate", str(REPLAYED)],
             cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": number},
             capture_output=True,

@@ -1,21 +1,15 @@
 """A whole world on one virtual event loop: runners, people, a model, tools, a store and time.
 
-A seed says everything that happens. The same seed is the same log, byte for byte, in each process:
-`python -m tests.engine.simulation.world SEED` tells the story of one.
+A seed says everything that happens. The same seed is the same log, byte for byte, in each process.
 """
 
 import asyncio
 import json
-import logging
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
 from agent.engine.context.window import Prompts
 from agent.engine.log.errors import AgentError
@@ -27,12 +21,12 @@ from agent.engine.stores.memory import MemoryStore
 
 from ..domain import STEPS, SUMMARIES, Direct
 from .checker import Checker
+from .ending import check_end
 from .people import POLL_S, Person, Web
-from .policy import JOBS, LIMITS, PEOPLE, Directory, make_decide
-from .ports import Home, Model, Tools
+from .policy import JOBS, LIMITS, PEOPLE, TOOLS, Directory, make_decide
+from .ports import IN_SHORT, Home, Model, Tools
 from .process import Faults, Killed, Process
 from .store import connect
-from .virtual import run_virtually
 
 EPOCH = 1_800_000_000.0
 CHAOS_S = 90.0
@@ -42,6 +36,8 @@ CALM_S = 900.0
 LIFE_S = 60.0
 """About how long a runner lives until it is told to stop."""
 OUTAGE_S = 25.0
+SETS_S, JUMP_S = 30.0, 7200.0
+"""How often somebody may set the clock, and how far at most."""
 RUNNERS = ("one", "two")
 THREADS = (("ana", "home:1"), ("bob", "poll:"), ("hook:github", "home:2"))
 """Who starts each thread, and where its people are notified."""
@@ -52,9 +48,12 @@ class World:
         self.seed = seed
         self.chance = Random(seed)
         self.faults = Faults.draw(self.chance)
-        self.checker = Checker(reliable=self.faults.is_none())
+        self.checker = Checker(reliable=self.faults.is_none(), clock=self._read_clock)
         self.model = Model(self.checker)
-        self.store = MemoryStore(lambda: EPOCH + _find_uptime(), _find_uptime)
+        self.store = MemoryStore(self._read_clock, _find_uptime)
+        self.blocking = frozenset(name for name in TOOLS if self.chance.random() < 0.5)
+        self.set_by = [0.0]
+        """By how much the clock was wrong, the newest last."""
         some = THREADS[: self.chance.randrange(1, len(THREADS) + 1)]
         self.threads = [name_thread("test", "", str(number)) for number in range(len(some))]
         to_store = (self.plug, self.wake, self.threads)
@@ -72,7 +71,7 @@ class World:
         """Return the ports of one process."""
         self._processes.append(process)
         store = connect(self.store, process, self.checker.see_call, self._is_away)
-        tools = Tools(self.checker, process, self._start_job)
+        tools = Tools(self.checker, process, self._start_job, self._disturb, self.blocking)
 
         async def prefetch(thread: Thread) -> dict[str, str]:
             await process.pause("to prefetch")
@@ -85,7 +84,7 @@ class World:
             steps=STEPS,
             summaries=SUMMARIES,
             decide=make_decide(tools.find),
-            prompts=Prompts("You are a test.", "What next?"),
+            prompts=Prompts("You are a test.", "What next?", IN_SHORT),
             prefetch=prefetch,
             limits=LIMITS,
             responsible=("heads",),
@@ -96,6 +95,20 @@ class World:
         for runner in self._runners.values():
             if self.chance.random() >= self.faults.hints:
                 runner.wake(thread_id)
+
+    def _read_clock(self) -> float:
+        return EPOCH + _find_uptime() + self.set_by[-1]
+
+    async def _set_clock(self) -> None:
+        while not self.calm.is_set():
+            await asyncio.sleep(self.chance.uniform(0, SETS_S))
+            if self.chance.random() < self.faults.jump:
+                self.checker.see_time()
+                self.set_by.append(self.chance.uniform(-JUMP_S, JUMP_S))
+                self.checker.note(f"the clock is set: it is wrong by {self.set_by[-1]:.0f} s")
+
+    def _disturb(self, thread_id: str) -> None:
+        self._start(self.chance.choice(self.people).disturb(thread_id))
 
     def _is_away(self) -> bool:
         now = asyncio.get_running_loop().time()
@@ -129,12 +142,13 @@ class World:
             self._start(self.web.send(who, thread_id, text, "first", reply_to=reply_to))
         for person in self.people:
             self._start(person.live(CHAOS_S))
+        self._start(self._set_clock())
         story = asyncio.create_task(self._go_through())
         broken = asyncio.create_task(self.checker.broken.wait())
         await asyncio.wait({story, broken}, return_when=asyncio.FIRST_COMPLETED)
         if not self.checker.broken.is_set():
             story.result()
-            self.checker.see_end()
+            check_end(self.checker)
         return self._write_logs()
 
     async def _go_through(self) -> None:
@@ -142,6 +156,7 @@ class World:
         self.checker.note("from now on nothing fails")
         self.faults.end()
         self._away_until, self.model.calm = 0.0, True
+        self.set_by.append(max(self.set_by))  # nothing waits for a time that was shown before
         self.calm.set()
         with suppress(TimeoutError):
             async with asyncio.timeout(CALM_S):
@@ -160,6 +175,8 @@ class World:
         with suppress(AgentError):
             thread = await self.store.load(thread_id)
             wait = thread.state.wait
+            if wait and (thread_id, wait.seq) in self.checker.released:
+                return
             for person in self.people if wait else ():
                 if wait and wait.admits(person.name):
                     person.seen.append((thread, wait))
@@ -186,48 +203,6 @@ class World:
         return "".join(f"{json.dumps(asdict(event), default=str)}\n" for event in events)
 
 
-class _Errors(logging.Handler):
-    """Takes what a runner logs as an error for a broken promise: nothing here is one."""
-
-    def __init__(self, checker: Checker) -> None:
-        super().__init__(logging.ERROR)
-        self._checker = checker
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._checker.fail(self.format(record))
-
-
-@contextmanager
-def _seeded(world: World) -> Iterator[None]:
-    """Draw every random id from the seed, and take the runners' errors as problems."""
-    handler, runners = _Errors(world.checker), logging.getLogger(local.__name__)
-    runners.addHandler(handler)
-    try:
-        with patch.object(os, "urandom", Random(world.seed).randbytes):
-            yield
-    finally:
-        runners.removeHandler(handler)
-
-
-def simulate(seed: int) -> str:
-    """Live through the world of a seed, and return its log. Fails if a promise is broken."""
-    world = World(seed)
-    with _seeded(world):
-        try:
-            log = run_virtually(world.live())
-        except RuntimeError as error:
-            world.checker.problems.append(str(error))
-    if world.checker.problems:
-        story = "\n".join(world.checker.story[-80:])
-        how = f"SIMULATION_SEEDS={seed} uv run pytest tests/engine/simulation"
-        raise AssertionError(f"{world.checker.problems[0]}\n\n{story}\n\nTo replay it: {how}")
-    return log
-
-
 def _find_uptime() -> float:
     """Return the seconds since the world began, by its own clock."""
     return asyncio.get_running_loop().time()
-
-
-if __name__ == "__main__":
-    sys.stdout.write(simulate(int(sys.argv[1])))
