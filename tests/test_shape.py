@@ -34,11 +34,7 @@ LONG: dict[str, str] = {}
 ADAPTER_LINES = 92
 """Of code in an adapter of a model; what they share stands beside them."""
 
-<<<<<<< HEAD
-FILES, FEWEST_FILES, FEWEST_LINES = 225, 173, 8705
-=======
-FILES, FEWEST_FILES, FEWEST_LINES = 221, 173, 8729
->>>>>>> 0cf4283 (Allow the smallest agent the lines that recover lost answers)
+FILES, FEWEST_FILES, FEWEST_LINES = 240, 190, 9100
 """Files of the default agent; files, and lines of code, of the smallest. Without docs; see
 docs/decisions.md for what decides them."""
 
