@@ -158,8 +158,10 @@ LOCK_CAUSE = "SELECT pg_advisory_xact_lock(hashtextextended(%(cause)s, 0))"
 """Two people who continue two threads with one cause would each wait for the other's row."""
 RELEASE_CAUSE = """
     WITH gone AS (
-        DELETE FROM agent.causes WHERE noticed <= clock_timestamp() - make_interval(secs => %(kept_s)s))
-    UPDATE agent.threads SET wake_at = clock_timestamp(), released_by = %(by)s WHERE cause = %(cause)s
+        DELETE FROM agent.causes
+        WHERE noticed <= clock_timestamp() - make_interval(secs => %(kept_s)s))
+    UPDATE agent.threads SET wake_at = clock_timestamp(), released_by = %(by)s
+    WHERE cause = %(cause)s
 """
 """A time after the epoch keeps the release of a lease from putting the thread to rest."""
 FIND_RELEASE = "SELECT released_by FROM agent.threads WHERE id = %(id)s AND released_by IS NOT NULL"
