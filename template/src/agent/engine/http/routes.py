@@ -46,7 +46,9 @@ _RECORDED: dict[str, Any] = {
 _LOCATION: dict[int | str, dict[str, Any]] = {202: {"headers": {"Location": describe_header()}}}
 
 
-@router.post("/threads", **_RECORDED, responses=_LOCATION | document_errors(400, 404, 409, 413))
+@router.post(
+    "/threads", **_RECORDED, responses=_LOCATION | document_errors(400, 404, 409, 410, 413)
+)
 async def launch(
     body: wire.NewThread,
     service: Running,
@@ -78,7 +80,7 @@ async def launch(
 
 
 @router.post(
-    "/threads/{thread_id}/messages", **_RECORDED, responses=document_errors(400, 404, 409, 413)
+    "/threads/{thread_id}/messages", **_RECORDED, responses=document_errors(400, 404, 409, 410, 413)
 )
 async def add_message(
     thread: Loaded, body: wire.NewMessage, service: Running, name: Actor, delivery: Delivery
@@ -103,7 +105,7 @@ async def list_threads(
 
 
 @router.get(
-    "/threads/{thread_id}", response_description="The thread.", responses=document_errors(404)
+    "/threads/{thread_id}", response_description="The thread.", responses=document_errors(404, 410)
 )
 async def read(
     thread: Loaded, service: Running, query: Annotated[wire.After, Query()]
@@ -124,7 +126,9 @@ async def list_waits(
 
 
 @router.post(
-    "/threads/{thread_id}/waits/{wait}", **_RECORDED, responses=document_errors(400, 404, 409, 413)
+    "/threads/{thread_id}/waits/{wait}",
+    **_RECORDED,
+    responses=document_errors(400, 404, 409, 410, 413),
 )
 async def answer(
     thread: Loaded, wait: Wait, body: wire.Answer, service: Running, name: Actor
@@ -141,7 +145,7 @@ async def answer(
 @router.post(
     "/threads/{thread_id}/waits/{wait}/preview",
     response_description="The call in its final form.",
-    responses=document_errors(400, 404, 409, 413),
+    responses=document_errors(400, 404, 409, 410, 413),
 )
 async def preview_edit(
     thread: Loaded, wait: Wait, body: wire.Edit, service: Running, name: Actor
@@ -155,7 +159,7 @@ async def preview_edit(
 @router.post(
     "/threads/{thread_id}/approvals/{approval}/revoke",
     **_RECORDED,
-    responses=document_errors(404, 409),
+    responses=document_errors(404, 409, 410),
 )
 async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -> views.Recorded:
     """Revoke an approval for the whole thread, one of its `standing`."""
@@ -168,7 +172,7 @@ async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -
 @router.post(
     "/threads/{thread_id}/steps/{step}/rating",
     **_RECORDED,
-    responses=document_errors(400, 404, 409, 413),
+    responses=document_errors(400, 404, 409, 410, 413),
 )
 async def rate(
     thread: Loaded, step: Seq, body: wire.Rating, service: Running, name: Actor
@@ -181,7 +185,7 @@ async def rate(
 
 
 @router.post(
-    "/threads/{thread_id}/cancel", **_RECORDED, responses=document_errors(400, 404, 409, 413)
+    "/threads/{thread_id}/cancel", **_RECORDED, responses=document_errors(400, 404, 409, 410, 413)
 )
 async def cancel(
     thread: Loaded, service: Running, name: Actor, body: wire.Cancellation | None = None
@@ -215,7 +219,7 @@ async def delete(thread: Loaded, service: Running, name: Actor) -> None:
     "/threads/{thread_id}/events",
     response_class=EventSourceResponse,
     response_description="The events so far, then each new one, until you leave.",
-    responses=document_errors(400, 404),
+    responses=document_errors(400, 404, 410),
 )
 async def follow(
     request: Request,
