@@ -633,12 +633,14 @@ class StoreContract:
             ("the end", {"a"}),
             ("later", set()),
             ("naïve 日本", {"b"}),
+            pytest.param("X" * 60_000, {"c"}, id="long"),
         ],
     )
     async def test_threads_are_found_by_their_first_message(
         self, text: str, found: set[str], store: Store
     ) -> None:
         long = f"deploy to staging {'x' * 500} the end"
+        await store_thread(store, make_message("x" * 70_000), thread_id="c")
         odd = '100% of _ \\ and "quoted"\nnaïve 日本'
         await store_thread(store, make_message(long), make_message("later"), thread_id="a")
         await store_thread(store, make_message(odd), thread_id="b")
@@ -674,6 +676,38 @@ class StoreContract:
         thread = await store.append(thread, make_step("look", at="x"))
         (row,) = await store.threads()
         assert (row.problem, row.next_try) == ("", None)
+
+    async def test_a_problem_that_is_retried_at_once_has_no_time_of_its_next_try(
+        self, store: Store
+    ) -> None:
+        thread = await store_thread(store, make_message())
+        await store.claim("me", 30, "t")
+        await store.release("me", thread, await store.now(), 1, "the model is away")
+        (row,) = await store.threads()
+        assert (row.problem, row.next_try) == ("the model is away", None)
+
+    async def test_a_problem_of_a_thread_that_waits_is_that_of_its_wait(self, store: Store) -> None:
+        wait = make_pause("limit", cause="key", problem="the key is wrong")
+        thread = await store_thread(store, make_message(), wait)
+        await store.claim("me", 30, "t")
+        await store.release("me", thread, None, 1, "the channel is away")
+        (row,) = await store.threads()
+        assert row.problem == "the key is wrong"
+
+    async def test_readers_that_a_change_of_policy_added_go_with_it(self, store: Store) -> None:
+        readers = {"ana"}
+
+        async def list_readers(_: Thread) -> frozenset[str]:
+            return frozenset(readers)
+
+        store.list_readers = list_readers
+        thread = await store_thread(store, make_message())
+        readers.add("bob")
+        await store.reindex(thread)
+        assert await store.threads(Which(("bob",)))
+        readers.remove("bob")
+        await store.append(thread, make_step("look"))
+        assert await store.threads(Which(("bob",))) == []
 
     async def test_a_problem_of_an_old_version_is_not_kept(self, store: Store) -> None:
         thread = await store_thread(store, make_message())

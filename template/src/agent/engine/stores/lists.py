@@ -11,7 +11,8 @@ from ..log.thread import Thread
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
     "{running}, coalesce(problem, ''), "
-    "CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL THEN wake_at END"
+    "CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL AND wake_at > {claimed} "
+    "THEN wake_at END"
 )
 EVENT = "type, data, actor, key, seq, at"
 WIDTH = 11
@@ -68,8 +69,11 @@ class Dialect:
     """Where the tables are, with a dot."""
     running: str
     """Condition: somebody holds the lease of the thread."""
+    claimed: str
+    """What `wake_at` is while a thread is claimed, and after that if it is due at once."""
     says: str
-    """Condition: the first message of the thread contains the parameter `text`."""
+    """Condition: the first message of the thread contains the parameter `text`, or matches the
+    `pattern` made of it."""
     asks: str
     """Condition: the audience of the open wait contains the parameter `asked`, or `anyone`."""
 
@@ -102,9 +106,9 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
         f"ORDER BY {by}.updated DESC LIMIT {{limit}}) AS part{number}"
         for number, each in enumerate(chosen)
     ]
-    names = ("first", "after", "limit", "text", "asked", "before", *_list_values(which))
+    names = ("first", "after", "limit", "text", "pattern", "asked", "before", *_list_values(which))
     marks = {name: dialect.value.format(name) for name in names}
-    marks |= {"running": dialect.running, "schema": dialect.schema}
+    marks |= {"running": dialect.running, "claimed": dialect.claimed, "schema": dialect.schema}
     return " UNION ALL ".join(queries).format(**marks)
 
 
@@ -114,14 +118,15 @@ def _list_values(which: Which) -> dict[str, str]:
 
 def make_values(which: Which, limit: int) -> dict[str, Any]:
     """Return the parameters of a query that `write_list` built."""
-    text = which.text
+    pattern = which.text
     for sign in "\\%_":
-        text = text.replace(sign, f"\\{sign}")
+        pattern = pattern.replace(sign, f"\\{sign}")
     return {
         "first": which.prefix,
         "after": f"{which.prefix}\U0010ffff",
         "limit": limit,
-        "text": f"%{text}%",
+        "text": which.text,
+        "pattern": f"%{pattern}%",
         "asked": which.asked,
         "before": which.before,
         **_list_values(which),

@@ -192,7 +192,7 @@ class MemoryStore:
             if not woken and (wake_at is None or wake_at > await self.now()):
                 row.wake_at = wake_at.timestamp() if wake_at else None
             row.attempts = attempts
-            row.problem = problem or lists.find_problem(row.thread)
+            row.problem = row.problem if row.thread.state.wait else problem
 
     async def claim_notice(self, cause: str, every_s: float, by: str) -> bool:
         (last, name), now = self._notices.get(cause, (None, "")), self._clock()

@@ -145,6 +145,7 @@ class PostgresStore(SqlStore):
             if found != (thread.state.version,):
                 raise Conflict(f"thread {thread.id} is no longer at event {thread.state.version}")
             await _write_readers(db, thread.id, readers)
+        self._readers.drop(thread.id)
 
     async def renew(self, holders: Sequence[str], ttl_s: float) -> None:
         await self._write(sql.RENEW, ttl_s=ttl_s, holders=[*holders])

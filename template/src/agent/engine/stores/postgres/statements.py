@@ -80,9 +80,10 @@ LISTS = Dialect(
     value="%({})s",
     schema="agent.",
     running="coalesce(lease_until > clock_timestamp(), false)",
+    claimed="'epoch'",
     says="""EXISTS (SELECT FROM agent.events first
         WHERE first.thread_id = threads.id AND first.seq = 1
-        AND first.data->>'text' ILIKE {text})""",
+        AND first.data->>'text' ILIKE {pattern})""",
     asks="""EXISTS (SELECT FROM agent.events asked WHERE asked.thread_id = threads.id
         AND asked.seq = wait
         AND CAST(asked.data->'audience' AS jsonb) ?| ARRAY[{asked}, 'anyone'])""",

@@ -149,6 +149,7 @@ class SqliteStore(SqlStore):
             _write_readers(db, thread.id, readers)
 
         await self.database.write(replace_readers)
+        self._readers.drop(thread.id)
 
     async def open_session(self, session: Session) -> None:
         await self._write(sql.SWEEP_SESSIONS)
