@@ -123,6 +123,26 @@ async def test_a_request_that_is_not_slacks_is_refused(
     assert answer.status_code == status
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"event": None},
+        {"event": {"type": "app_mention", "user": {"id": "U1"}, "channel": "C1", "ts": "1.0"}},
+        {"event": {"type": "message", "user": "U1", "files": [7], "channel": "C1", "ts": "1.0"}},
+        {"authorizations": {}, "type": "block_actions", "actions": [{}]},
+        {"team_id": [], "event": {"type": "message"}},
+    ],
+    ids=range(5),
+)
+async def test_a_payload_that_slack_does_not_describe_is_refused(
+    changed: dict[str, Any], open_office: Open
+) -> None:
+    office = open_office()
+    body = build_event(office.slack.says("C1", "<@UBOT> hello"), "C1", "app_mention", **changed)
+    assert (await office.post(body)).status_code == 400
+    assert await office.ports.store.threads() == []
+
+
 async def test_slack_can_verify_the_url(open_office: Open) -> None:
     answer = await open_office().post(VERIFICATION)
     assert (answer.status_code, answer.text) == (200, '{"challenge": "c7"}')

@@ -168,6 +168,19 @@ async def test_a_reply_is_a_message_and_never_approves(
     assert world.effects("charge") == []
 
 
+async def test_a_reply_to_a_message_that_is_gone_starts_a_thread(open_office: Open) -> None:
+    office = open_office()
+    message = office.slack.says("D1", "to staging", thread_ts="1700000000.000100")
+    assert await office.hear(message, "D1") == 200
+    assert len(await office.ports.store.threads()) == 1
+
+
+async def test_a_link_without_an_address_is_read(open_office: Open) -> None:
+    office = open_office()
+    assert await office.hear(office.slack.says("D1", "see <|this>"), "D1") == 200
+    assert len(await office.ports.store.threads()) == 1
+
+
 async def test_a_reply_to_a_direct_question_goes_to_the_thread_that_asked(
     open_office: Open,
 ) -> None:

@@ -23,14 +23,15 @@ from .channel import close_wait
 from .client import Slack
 from .forms import (
     TEXT,
+    VERDICTS,
     build_form,
     build_notice,
     build_preview,
     place_problem,
     read_call,
-    read_field,
 )
 from .links import link_page
+from .payloads import Interaction, Malformed, View, read
 from .press import Press
 from .text import escape
 
@@ -56,14 +57,18 @@ class Answers:
         """Open the form that a button asks for."""
         if await self._is_from_here(body):
             press = Press.from_action(body, action)
-            self._background.start(self._open_form(press, body["trigger_id"]))
+            if press.verdict not in VERDICTS:
+                raise Malformed(f"there is no form for {press.verdict!r}")
+            trigger_id = read(Interaction, body).trigger_id
+            self._background.start(self._open_form(press, trigger_id))
         await ack()
 
     async def on_submit(self, ack: AsyncAck, body: dict[str, Any], view: dict[str, Any]) -> None:
         """Record what was filled in, or show what is wrong with it. An edit is only shown."""
         answer: dict[str, Any] = {}
         if await self._is_from_here(body):
-            press, values = Press.from_form(body, view), view["state"]["values"]
+            form = read(View, view)
+            press, values = Press.from_form(body, form), form.values
             edits = press.verdict == "edit"
             work = self._preview(press, values) if edits else self._record_form(press, values)
             answer = await self._background.wait_in_time(work)
@@ -73,37 +78,43 @@ class Answers:
         """Record an edit whose final form was shown; say so if it came too late."""
         answer: dict[str, Any] = {}
         if await self._is_from_here(body):
-            press = Press.from_form(body, view)
+            press = Press.from_form(body, read(View, view))
             answer = await self._background.wait_in_time(self._confirm(press))
         await ack(**answer)
 
     async def _is_from_here(self, body: dict[str, Any]) -> bool:
         """Say whether it was somebody of this workspace: others may share a channel with it."""
-        teams = {(body.get("team") or {}).get("id"), body["user"].get("team_id")}
+        done = read(Interaction, body)
+        teams = {done.team and done.team.id, done.user.team_id}
         return teams == {(await self._slack.get_bot()).team}
 
     async def _record_press(self, press: Press) -> None:
         text = press.text
         if press.choice is not None:
             thread = await self._app.ports.store.load(press.thread)
-            text = thread.event(press.wait).data["options"]["choices"][press.choice]
+            options = find_open_wait(thread, press.wait).data.get("options") or {}
+            choices = options.get("choices") or []
+            if not 0 <= press.choice < len(choices):
+                raise Refused("this is not one of the choices")
+            text = choices[press.choice]
         await self._record(press, text)
 
-    async def _record_form(self, press: Press, values: dict[str, Any]) -> dict[str, Any]:
+    async def _record_form(self, press: Press, values: dict[str, str]) -> dict[str, Any]:
         try:
-            await self._record(press, read_field(values, TEXT) or "")
+            await self._record(press, values.get(TEXT, ""))
         except (Refused, ThreadNotFound) as why:
             self._background.start(self._refresh(press))
             return _show_errors(place_problem(str(why), {}, values))
         self._background.start(self._refresh(press))
         return {}
 
-    async def _preview(self, press: Press, values: dict[str, Any]) -> dict[str, Any]:
+    async def _preview(self, press: Press, values: dict[str, str]) -> dict[str, Any]:
         """Return the view that shows an edited call in its final form, or what is wrong with it."""
-        ports, origin, before = self._app.ports, asdict(press), {}
+        ports, origin, before = self._app.ports, asdict(press), dict[str, Any]()
         try:
-            wait = (await ports.store.load(press.thread)).event(press.wait)
-            before = wait.data["call"]
+            thread = await ports.store.load(press.thread)
+            wait = thread.event(find_open_wait(thread, press.wait).seq)
+            before = wait.data.get("call") or {}
             call, problems = read_call(before, values)
             if problems:
                 return _show_errors(problems)

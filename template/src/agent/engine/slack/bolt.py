@@ -12,8 +12,11 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from slack_bolt import BoltResponse
-from slack_bolt.adapter.fastapi.async_handler import AsyncSlackRequestHandler
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.starlette.async_handler import (
+    to_async_bolt_request,
+    to_starlette_response,
+)
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.signature import SignatureVerifier
@@ -27,6 +30,10 @@ from .buttons import FORM, PRESS
 from .client import Slack
 from .forms import PREVIEW
 from .messages import Messages
+from .payloads import Envelope, Malformed, read
+
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What Bolt raises for a body that it cannot read; our own failures go to `_answer_error`."""
 
 log = logging.getLogger(__name__)
 
@@ -56,17 +63,20 @@ class Bolt:
 
     def build_router(self, signing_secret: str) -> APIRouter:
         """Return the route that Slack posts to."""
-        router, handler = APIRouter(), AsyncSlackRequestHandler(self._bolt)
-        verifier = SignatureVerifier(signing_secret)
+        router, verifier = APIRouter(), SignatureVerifier(signing_secret)
 
         @router.post("/slack/events", include_in_schema=False)
         async def receive(request: Request) -> Response:
-            if not _is_signed(verifier, await request.body(), request):
+            body = await request.body()
+            if not _is_signed(verifier, body, request):
                 why = "The signature is not Slack's, or it is older than five minutes."
                 raise HTTPException(401, why)
             try:
-                return await handler.handle(request)
-            except ValueError:
+                asked = to_async_bolt_request(request, body)
+                read(Envelope, asked.body)
+                return to_starlette_response(await self._bolt.async_dispatch(asked))
+            except UNREADABLE as error:
+                log.warning("a request from Slack cannot be read, answered 400: %r", error)
                 raise HTTPException(400, "This is not a request from Slack.") from None
 
         return router
@@ -112,6 +122,9 @@ def _is_signed(verifier: SignatureVerifier, body: bytes, request: Request) -> bo
 
 
 async def _answer_error(error: Exception) -> BoltResponse:
+    if isinstance(error, Malformed):
+        log.warning("a request from Slack was not taken, answered 400: %s", error)
+        return BoltResponse(status=400)
     trace = None if isinstance(error, AgentError) else error
     log.error("a request from Slack was not recorded, answered 503: %s", error, exc_info=trace)
     return BoltResponse(status=503)

@@ -31,6 +31,8 @@ _QUESTIONS = {
     "answer": "Your answer",
     "done": "What is the result? The agent reads it.",
 }
+VERDICTS = (*_QUESTIONS, "edit")
+"""What is answered in a form."""
 _SUBMITS = {"edit": "Show the edited call", "done": "Report"}
 
 
@@ -39,7 +41,7 @@ def build_form(
     verdict: str,
     origin: dict[str, Any],
     note: str = "",
-    typed: dict[str, Any] | None = None,
+    typed: dict[str, str] | None = None,
 ) -> Block:
     """Return the form for a verdict on a `paused` event; `origin` comes back with its answer.
 
@@ -76,17 +78,11 @@ def build_notice(text: str) -> Block:
     return _build_view("agent_notice", "Nothing changed", [build_section(text)], {})
 
 
-def read_field(values: dict[str, Any], field: str) -> str | None:
-    """Return what was typed into a field; None if the form has no such field."""
-    block = values.get(field)
-    return None if block is None else str(next(iter(block.values())).get("value") or "")
-
-
-def read_call(call: CallJson, values: dict[str, Any]) -> tuple[CallJson, dict[str, str]]:
+def read_call(call: CallJson, values: dict[str, str]) -> tuple[CallJson, dict[str, str]]:
     """Return the edited call, and by field what is wrong with its text."""
     changed, problems = dict(call), dict[str, str]()
     for place, (name, old) in enumerate(call.items()):
-        text = read_field(values, f"argument_{place}")
+        text = values.get(f"argument_{place}")
         if name == "intent" or text is None:
             continue
         try:
@@ -96,7 +92,7 @@ def read_call(call: CallJson, values: dict[str, Any]) -> tuple[CallJson, dict[st
     return changed, problems
 
 
-def place_problem(reason: str, call: CallJson, values: dict[str, Any]) -> dict[str, str]:
+def place_problem(reason: str, call: CallJson, values: dict[str, str]) -> dict[str, str]:
     """Return `reason` by the field that it is about, else by the first one; {} without fields."""
     words = set(re.findall(r"[\w-]+(?=[:.])", reason))
     about = [f"argument_{place}" for place, name in enumerate(call) if name in words]
@@ -104,14 +100,13 @@ def place_problem(reason: str, call: CallJson, values: dict[str, Any]) -> dict[s
     return {field: shorten(reason, MAX_PROBLEM) for field in fields[:1]}
 
 
-def _build_fields(call: CallJson, typed: dict[str, Any]) -> list[Block]:
+def _build_fields(call: CallJson, typed: dict[str, str]) -> list[Block]:
     blocks: list[Block] = []
     for place, (name, value) in enumerate(call.items()):
         if name == "intent":
             continue
         field, label = f"argument_{place}", shorten(write_name(name))
-        before = read_field(typed, field)
-        text = _write_value(value) if before is None else before
+        text = typed.get(field, _write_value(value))
         if len(blocks) >= MAX_FIELDS:
             kept = f"{escape_line(label, 400)} cannot be edited here and stays as it is."
             blocks.append(build_section(kept))

@@ -19,6 +19,7 @@ from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
 from .background import Background
 from .client import Slack
+from .payloads import Message, Sender, read
 from .posts import Place, find_first_mark, post_once
 from .text import escape, read_message
 
@@ -40,36 +41,35 @@ class Messages:
         self._background = background
 
     async def on_message(self, body: dict[str, Any], event: dict[str, Any]) -> None:
-        """Record a message event if it is for the agent. Raises Unavailable."""
-        if not await self._is_for_us(body, event):
+        """Record a message event if it is for the agent. Raises Unavailable or Malformed."""
+        team, written = read(Sender, body).team_id, read(Message, event)
+        channel, ts, user = written.channel, written.ts, written.user
+        if not (channel and ts and user and await self._is_for_us(team, written)):
             return
-        channel, ts = event["channel"], event["ts"]
-        place = Place(channel, event.get("thread_ts") or ts)
+        place = Place(channel, written.thread_ts or ts)
         message: dict[str, Any] = {
-            "text": await self._read_text(event),
-            "actor": resolve_person("slack", event["user"]),
+            "text": await self._read_text(written),
+            "actor": resolve_person("slack", user),
             "delivery": f"slack:{channel}:{ts}",
             "source": "slack",
         }
         try:
-            thread = await self._background.wait_in_time(self._record(event, place, message))
+            thread = await self._background.wait_in_time(self._record(written, place, message))
         except Refused as why:
-            return self._background.start(self._say_refused(place, event["user"], why))
+            return self._background.start(self._say_refused(place, user, why))
         if thread:
             self._app.runner.wake(thread.id)
             self._background.start(self._explain(thread, place, message["delivery"]))
 
-    async def _record(
-        self, event: dict[str, Any], place: Place, given: dict[str, Any]
-    ) -> Thread | None:
-        ports, direct = self._app.ports, event.get("channel_type") == "im"
+    async def _record(self, written: Message, place: Place, given: dict[str, Any]) -> Thread | None:
+        ports, direct = self._app.ports, written.channel_type == "im"
         team = (await self._slack.get_bot()).team
         named = name_thread("slack", team, f"{place.channel}:{place.ts}")
         try:
             ours = await find_conversation(ports.store, named, f"in:{given['delivery']}")
         except Forgotten:  # it was for a thread that was deleted since
             return None
-        reply = event["type"] == "message" and place.ts != event["ts"]
+        reply = written.type == "message" and place.ts != written.ts
         await check_sender(ports, ours, given["actor"])
         with suppress(ThreadNotFound):
             if reply:
@@ -81,7 +81,7 @@ class Messages:
                 await check_reader(ports, thread, given["actor"])
                 await check_act(ports, thread, given["actor"], "write")
                 return await append_message(ports, thread.id, **given)
-        starts = direct or event["type"] == "app_mention"
+        starts = direct or written.type == "app_mention"
         if not starts:
             return None
         agent = choose_agent("slack", [place.channel])
@@ -89,18 +89,17 @@ class Messages:
             return await launch(ports, named, **given, reply_to=place.address, agent=agent)
         return None
 
-    async def _is_for_us(self, body: dict[str, Any], event: dict[str, Any]) -> bool:
+    async def _is_for_us(self, team: str | None, written: Message) -> bool:
         bot = await self._slack.get_bot()
-        teams = {body.get("team_id"), *map(event.get, ("team", "user_team", "source_team"))}
-        own = teams <= {bot.team, None} and body.get("team_id")  # others come by Slack Connect
-        person = event.get("user") and not event.get("bot_id") and event["user"] != bot.user
-        words = event.get("subtype") in SUBTYPES and "edited" not in event
-        return bool(own and person and words and event.get("ts") and event.get("channel"))
+        teams = {team, written.team, written.user_team, written.source_team}
+        own = teams <= {bot.team, None} and team  # others come by Slack Connect
+        person = not written.bot_id and written.user != bot.user
+        return bool(own and person and written.subtype in SUBTYPES and written.edited is None)
 
-    async def _read_text(self, event: dict[str, Any]) -> str:
+    async def _read_text(self, written: Message) -> str:
         user = (await self._slack.get_bot()).user
-        text = str(event.get("text") or "").replace(f"<@{user}>", "", 1)
-        files = [f"[attached, not read: {file.get('name')}]" for file in event.get("files") or ()]
+        text = (written.text or "").replace(f"<@{user}>", "", 1)
+        files = [f"[attached, not read: {file.name}]" for file in written.files or ()]
         return "\n".join(filter(None, [read_message(text), *files]))
 
     async def _say_refused(self, place: Place, user: str, why: Refused) -> None:

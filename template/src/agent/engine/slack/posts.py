@@ -81,13 +81,18 @@ async def read_mark(slack: Slack, message: dict[str, Any]) -> Mark | None:
 
 async def find_first_mark(slack: Slack, place: Place) -> Mark | None:
     """Return the mark of the first message in a Slack thread, if that message is ours."""
-    page = await slack.call(
-        "conversations.replies",
-        channel=place.channel,
-        ts=place.ts,
-        limit=1,
-        include_all_metadata=True,
-    )
+    try:
+        page = await slack.call(
+            "conversations.replies",
+            channel=place.channel,
+            ts=place.ts,
+            limit=1,
+            include_all_metadata=True,
+        )
+    except SlackRefused as error:
+        if error.code != "thread_not_found":
+            raise
+        return None
     first: dict[str, Any] = next(iter(page["messages"]), {})
     return await read_mark(slack, first) if first.get("ts") == place.ts else None
 

@@ -1,11 +1,11 @@
 """What somebody in Slack pressed or submitted, as the payload has it."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Self
 
 from ..log.events import CallJson
 from ..people.identity import resolve_person
+from .payloads import Action, Interaction, Malformed, Pressed, View, read, read_carried
 from .posts import Place
 
 
@@ -34,16 +34,26 @@ class Press:
         return resolve_person("slack", self.user)
 
     @classmethod
-    def from_action(cls, body: dict[str, Any], action: dict[str, Any]) -> Self:
-        """Read a `block_actions` payload."""
-        value = json.loads(action.get("value") or action["selected_option"]["value"])
-        shown = Place(body["channel"]["id"], body["message"]["ts"])
-        below = body["message"].get("thread_ts", "")
-        return cls(**value, user=body["user"]["id"], shown=shown, below=below)
+    def from_action(cls, body: dict[str, Any], given: dict[str, Any]) -> Self:
+        """Read a `block_actions` payload. Raises Malformed."""
+        action, place = read(Action, given), read(Pressed, body)
+        value = action.value or (action.selected_option and action.selected_option.value)
+        shown = {"channel": place.channel.id, "ts": place.message.ts}
+        below = place.message.thread_ts or ""
+        return cls._read(value or "", body, {"shown": shown, "below": below})
 
     @classmethod
-    def from_form(cls, body: dict[str, Any], view: dict[str, Any]) -> Self:
-        """Read a `view_submission` payload, which carries the press that opened the form."""
-        origin = json.loads(view["private_metadata"])
-        shown = Place(**origin.pop("shown"))
-        return cls(**origin | {"user": body["user"]["id"]}, shown=shown)
+    def from_form(cls, body: dict[str, Any], view: View) -> Self:
+        """Read a `view_submission` payload, which carries the press that opened the form.
+
+        Raises Malformed.
+        """
+        return cls._read(view.private_metadata, body, {})
+
+    @classmethod
+    def _read(cls, carried: str, body: dict[str, Any], where: dict[str, Any]) -> Self:
+        who = {"user": read(Interaction, body).user.id}
+        press = read(cls, read_carried(carried) | where | who)
+        if press.wait < 1:
+            raise Malformed(f"{press.wait} is not a wait")
+        return press

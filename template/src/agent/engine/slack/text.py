@@ -79,7 +79,7 @@ def mention(actor: str) -> str:
 
 def _spell_out(found: re.Match[str]) -> str:
     target, _, text = found[1].partition("|")
-    match target[0]:
+    match target[:1]:
         case "@":
             return "@" + resolve_person("slack", target[1:]).removeprefix("slack:")
         case "#":
@@ -87,4 +87,4 @@ def _spell_out(found: re.Match[str]) -> str:
         case "!":
             return text or "@" + target[1:].partition("^")[0]
     address = target.removeprefix("mailto:").removeprefix("tel:")
-    return f"{text} ({address})" if text and text not in address else address
+    return f"{text} ({address})" if address and text not in address else address or text
