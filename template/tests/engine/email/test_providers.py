@@ -33,6 +33,8 @@ from .imap_servers import run_pymap
 
 KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
 PASSWORD = "1b4d1fcff2ab3c4d5e6f"
+ODD_FORM = "multipart/form-data; boundary*=a; boundary*0=b"
+"""Its parameter is given in two ways that exclude each other."""
 
 
 @pytest.fixture
@@ -141,6 +143,7 @@ async def test_a_mail_over_imap_and_from_both_providers_is_one_message(
         (MAILGUN, build_form({str(n): b"" for n in range(200)}), 400),
         (MAILGUN, {"content": b"{}", "headers": {"Content-Type": "application/json"}}, 401),
         (MAILGUN, {"content": b"--", "headers": {"Content-Type": "multipart/form-data"}}, 401),
+        (MAILGUN, {"content": b"--", "headers": {"Content-Type": ODD_FORM}}, 401),
         (POSTMARK, {"content": b"{}"}, 401),
         (POSTMARK, build_postmark(write_mail(), password="other"), 401),
         (POSTMARK, {"content": b"{}", "headers": {"Authorization": b"Basic \xe4"}}, 401),
@@ -159,6 +162,14 @@ async def test_unauthenticated_and_malformed_requests_are_refused(
     assert KEY not in answer.text
     assert PASSWORD not in answer.text
     assert await read_logs(ports) == []
+
+
+async def test_characters_that_are_not_text_do_not_fail_a_mail(
+    provider: Caller, ports: Ports
+) -> None:
+    odd = build_postmark(b"", RawEmail="From: ana@example.org\n\na \ud800 \udcff b")
+    assert (await provider.post(POSTMARK, **odd)).json() == {"status": "recorded"}
+    assert await read_logs(ports) == [["ana: a \ufffd \u00ff b"]]
 
 
 @pytest.mark.parametrize("raw", [write_mail(sender="eve@evil.example"), b"", b"Subject: x\r\n\r\n"])

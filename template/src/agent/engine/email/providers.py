@@ -15,7 +15,6 @@ import time
 from base64 import b64decode
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
-from email.message import Message
 from typing import Annotated
 from urllib.parse import unquote_to_bytes
 
@@ -42,6 +41,9 @@ MAX_FIELDS = 100
 MAX_SHORT = 1_000
 """Bytes of a field that is read before the signature is checked."""
 PIECE = 65_536
+_MULTIPART = re.compile(r'\s*multipart/form-data\b(?:.*?;\s*boundary="?([^";]+))?', re.IGNORECASE)
+_LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Lone surrogates, without those that stand for bytes that are not UTF-8."""
 _NAME = re.compile(rb'\bname="?([^";\r\n]+)')
 
 log = logging.getLogger(__name__)
@@ -150,10 +152,8 @@ class _Form:
 
 
 def _split_form(body: bytes, kind: str) -> _Form:
-    described = Message()
-    described["Content-Type"] = kind
-    if described.get_content_type() == "multipart/form-data":
-        boundary = (described.get_boundary() or "-").encode("latin-1", "replace")
+    if multipart := _MULTIPART.match(kind):
+        boundary = (multipart[1] or "-").strip().encode("latin-1", "replace")
         parts = (b"\r\n" + body).split(b"\r\n--" + boundary, MAX_FIELDS)
         return _Form(_split_parts(parts), is_escaped=False)
     if body.count(b"&") >= MAX_FIELDS:
@@ -192,4 +192,4 @@ def _extract_mail(body: bytes) -> bytes:
     if not isinstance(raw, str):
         how = "Let Postmark include the raw email content."
         raise HTTPException(422, f"RawEmail is missing. {how}")
-    return raw.encode("utf-8", "surrogateescape")
+    return _LONE.sub("\ufffd", raw).encode("utf-8", "surrogateescape")
