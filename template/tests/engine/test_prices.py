@@ -79,6 +79,8 @@ def test_without_a_file_no_model_has_a_price(
         (FILE + "outptu = 3", "'outptu' is not one of"),
         (FILE.replace("10.0", "-1"), "output = -1 is not a price"),
         (FILE.replace("10.0", "nan"), "output = nan is not a price"),
+        pytest.param(FILE.replace("10.0", "9" * 400), "9 is not a price", id="huge"),
+        ("x = " + "[" * 2_000, "cannot be read"),
         (FILE.replace("10.0", "true"), "output = True is not a price"),
         (FILE.replace("10.0", '"10"'), "output = '10' is not a price"),
         (FILE.replace("output = 10.0", ""), "needs input, output and currency"),

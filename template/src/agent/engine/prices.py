@@ -9,7 +9,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +22,8 @@ Price = dict[str, Any]
 """`input`, `output`, maybe `cached` and `cache_write`: per million tokens in `currency`."""
 
 NUMBERS = {"input", "output", "cached", "cache_write"}
+MOST = 1e9
+"""Above it nothing is a price, and adding up whole numbers that no float holds would fail."""
 _DATE = re.compile(r"-(\d{8}|\d{4}-\d\d-\d\d)$")
 """What providers add to the name of a model in their replies."""
 
@@ -40,7 +41,7 @@ class Prices:
             tables = tomllib.loads(path.read_text("utf-8"))
         except FileNotFoundError:
             return cls()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Misconfigured(f"{str(path)!r} cannot be read: {error}") from None
         return cls({name: _read_price(path, name, table) for name, table in tables.items()})
 
@@ -122,7 +123,7 @@ def _read_price(path: Path, name: str, table: object) -> Price:
         raise Misconfigured(f"{where}: {sorted(unknown)[0]!r} is not one of {known}, currency")
     for number, value in table.items():
         right = isinstance(value, int | float) and not isinstance(value, bool)
-        if number != "currency" and not (right and isfinite(value) and value >= 0):
+        if number != "currency" and not (right and 0 <= value < MOST):
             raise Misconfigured(f"{where}: {number} = {value!r} is not a price per million tokens")
     currency = table.get("currency")
     if not {"input", "output"} <= table.keys() or not isinstance(currency, str) or not currency:

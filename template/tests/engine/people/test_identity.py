@@ -65,7 +65,9 @@ def test_the_file_may_be_elsewhere(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert resolve_person("slack", "U1") == "ana"
 
 
-@pytest.mark.parametrize("text", ["[ana", 'ana = "U1"', "\udcff"])
+@pytest.mark.parametrize(
+    "text", ["[ana", 'ana = "U1"', 'ana = ["U1"]', "\udcff", "x = " + "[" * 2_000], ids=range(5)
+)
 def test_a_broken_file_is_named(text: str, folder: Path) -> None:
     (folder / "people.toml").write_text(text, errors="surrogateescape")
     with pytest.raises(Misconfigured, match=r"people\.toml"):

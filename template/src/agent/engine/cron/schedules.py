@@ -93,7 +93,7 @@ def read_schedules(ports: Ports) -> list[Schedule]:
         return [_parse_schedule(name, table, ports) for name, table in tables.items()]
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(f"{str(source)!r} is not valid TOML: {error}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Misconfigured(f"{str(source)!r}: {error}") from None
 
 

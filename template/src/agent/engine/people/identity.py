@@ -137,7 +137,7 @@ def _read_tables() -> _Tables:
         tables = _Tables(_read_kinds(people), _read_kinds(agents), _read_teams(teams), admins)
     except tomllib.TOMLDecodeError as error:
         raise add_path(Misconfigured(f"people.toml is not valid TOML: {error}"), path) from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise add_path(Misconfigured(f"people.toml does not say who is who: {why}"), path) from None
     if wrong := next(_list_wrong_names(tables), ""):

@@ -97,5 +97,5 @@ def read_sources() -> dict[str, Source]:
         where = ".".join(str(name) for name in wrong["loc"])
         why = wrong["msg"].removeprefix("Value error, ")
         raise Misconfigured(f"{str(source)!r}, {where}: {why}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise Misconfigured(f"{str(source)!r} cannot be read: {error}") from None
