@@ -6,7 +6,7 @@ from datetime import date, datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-from .log.events import Event
+from .log.events import Event, make_safe
 
 
 @dataclass(frozen=True)
@@ -126,5 +126,8 @@ def hash_cause(agent: str, problem: str) -> str:
 
 
 def hash_delivery(key: str) -> str:
-    """Return the hash of a delivery key that is kept after its thread is deleted."""
-    return sha256(key.encode()).hexdigest()[:16]
+    """Return the hash of a delivery key that is kept after its thread is deleted.
+
+    The same for a key as it arrived and as events have it.
+    """
+    return sha256(make_safe(key).encode()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent.engine.log.errors import Conflict, Refused, ThreadNotFound, Unavailable
+from agent.engine.log.errors import Conflict, Forgotten, Refused, ThreadNotFound, Unavailable
 from agent.engine.log.events import CallJson, Event, compute_digest, make_event
 from agent.engine.log.state import VERDICTS
 from agent.engine.log.thread import Thread
@@ -791,3 +791,12 @@ async def test_what_is_asked_of_no_thread_is_said_to_be_so(way: str, ports: Port
     }
     with pytest.raises(ThreadNotFound, match="nobody"):
         await ways[way]()
+
+
+async def test_a_late_delivery_is_known_whatever_its_key_holds(ports: Ports) -> None:
+    said: dict[str, Any] = {"actor": "ana", "delivery": "\0\ud800", "source": "test"}
+    await launch(ports, "t", "hello", **said)
+    await cancel(ports, "t", actor="ana")
+    await forget(ports, "t", actor="ana")
+    with pytest.raises(Forgotten):
+        await launch(ports, "t", "hello", **said)
