@@ -1,28 +1,31 @@
 """What holds for every log, reply and order of events, tried more often than an owner would."""
 
-from pathlib import Path
-
 import pytest
 
 from .conftest import Agent
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
-FEW = "max_examples=30, deadline=None, derandomize=True"
-MANY = "max_examples=500, deadline=None, derandomize=False, print_blob=True"
 PATIENCE_S = 3600
 SEEDS = 5000
 
 
-def test_what_the_engine_promises_holds_for_many_examples(full: Agent, tmp_path: Path) -> None:
-    agent = full.copy(tmp_path / "my-agent")
-    profile = agent.path / "tests/engine/examples.py"
-    text = profile.read_text("utf-8")
-    assert FEW in text
-    profile.write_text(text.replace(FEW, MANY), "utf-8")
-    assert " passed" in agent.run(
-        "uv run pytest -q -m hypothesis tests/engine", timeout_s=PATIENCE_S
-    )
+@pytest.mark.parametrize(
+    ("variant", "examples", "tests"),
+    [
+        ("full", 500, "-m hypothesis tests/engine"),
+        ("full", 5000, "-k fuzz tests/engine"),
+        ("full", 500, "tests/engine/fuzz/test_agreement.py tests/engine/http/test_machine.py"),
+        ("distributed", 500, "tests/engine/stores/postgres/test_agreement.py"),
+    ],
+)
+def test_what_the_engine_promises_holds_for_many_examples(
+    variant: str, examples: int, tests: str, request: pytest.FixtureRequest
+) -> None:
+    full: Agent = request.getfixturevalue(variant)
+    agent = Agent(full.path, full.environment | {"EXAMPLES": str(examples)})
+    command = f"uv run pytest -q -p no:cacheprovider {tests}"
+    assert " passed" in agent.run(command, timeout_s=PATIENCE_S)
 
 
 def test_the_engine_keeps_its_promises_in_thousands_of_simulated_worlds(
