@@ -2532,6 +2532,14 @@ FAULTS = [
         f"{SQLITE}::test_a_thread_that_is_released_while_somebody_runs_it_stays_due",
     ),
     Fault(
+        "people who continue two threads with one cause wait for each other",
+        "stores/postgres/__init__.py",
+        "            if cause:\n                await db.execute(sql.LOCK_CAUSE, released)\n",
+        "",
+        f"{POSTGRES}::"
+        "test_people_who_continue_two_threads_with_one_cause_do_not_wait_for_each_other",
+    ),
+    Fault(
         "one word continues one thread",
         "stores/sqlite/__init__.py",
         "        cause, by = find_continued(thread, events)",

@@ -28,7 +28,14 @@ from agent.engine.stores.postgres import PostgresStore
 from agent.engine.stores.postgres.schema import MIGRATIONS, Schema
 from agent.engine.stores.postgres.statements import CLAIM_DUE
 
-from ...domain import list_types, make_message, make_pause, make_step, store_thread
+from ...domain import (
+    list_types,
+    make_answer,
+    make_message,
+    make_pause,
+    make_step,
+    store_thread,
+)
 from ..contract import Pass, StoreContract
 from .server import create_database, pass_time, query
 
@@ -179,6 +186,19 @@ async def test_when_due_is_called_for_facts_unless_the_thread_is_running(
     await store.release("me", thread, None, 0)
     await store.append(thread, make_message())
     assert due == ["t", "t"]
+
+
+async def test_people_who_continue_two_threads_with_one_cause_do_not_wait_for_each_other(
+    stores: Stores,
+) -> None:
+    """Each append changes its own thread and then the other one."""
+    one, other = stores(), stores()
+    wait = make_pause("limit", cause="no key", problem="no key")
+    for number in range(5):
+        names = [f"{number} a", f"{number} b"]
+        threads = [await store_thread(one, make_message(), wait, thread_id=name) for name in names]
+        answers = zip((one, other), threads, strict=True)
+        await asyncio.gather(*(to.append(old, make_answer(2, "continue")) for to, old in answers))
 
 
 async def test_an_append_is_not_stored_if_when_due_fails(stores: Stores) -> None:
