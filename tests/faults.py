@@ -1121,6 +1121,14 @@ FAULTS = [
         "http/test_connections.py::test_a_request_that_takes_too_long_is_closed",
     ),
     Fault(
+        "a client that wants the connection closed gets a reset instead of a refusal",
+        "http/connections.py",
+        "        if not self._connection.is_refused():\n",
+        "        if True:\n",
+        "http/test_connections.py::test_a_client_that_still_sends_can_read_why_it_was_refused"
+        "[to be closed]",
+    ),
+    Fault(
         "any number of large bodies is read at once",
         "http/bodies.py",
         "            if before <= passed < size:\n",

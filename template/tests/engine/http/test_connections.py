@@ -30,11 +30,11 @@ Connect = Callable[[bytes], Awaitable[Connection]]
 
 
 @asynccontextmanager
-async def serving(most: int, answer: asyncio.Event) -> AsyncIterator[Connect]:
+async def serving(most: int, answer: asyncio.Event, is_read: bool = True) -> AsyncIterator[Connect]:
     """Serve an application that reads a request, waits for `answer` and says `ok`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        while (await receive()).get("more_body"):
+        while is_read and (await receive()).get("more_body"):
             pass
         await answer.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -116,6 +116,21 @@ async def test_a_request_that_takes_too_long_is_closed(
                 assert await connection[0].read() == b""
         except ConnectionResetError:
             pass
+
+
+@pytest.mark.parametrize("wish", [b"", b"Connection: close\r\n"], ids=["kept", "to be closed"])
+async def test_a_client_that_still_sends_can_read_why_it_was_refused(
+    answer: asyncio.Event, wish: bytes
+) -> None:
+    async with serving(5, answer, is_read=False) as connect:
+        head = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 90000\r\n"
+        reader, writer = await connect(head + wish + b"\r\n")
+        assert b"200 OK" in await reader.readline()
+        for _ in range(10):
+            writer.write(b"x" * 1_000)
+            await writer.drain()
+            await asyncio.sleep(0)
+        assert b"ok" in await read((reader, writer))
 
 
 def test_the_log_gets_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -74,7 +74,7 @@ class _Connection(H11Protocol):
     _is_in_body = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, _Lingering(transport, self)))
         self._wait()
         if len(self.connections) > self.all.most:
             next(iter(self.all.line))._close()
@@ -83,8 +83,12 @@ class _Connection(H11Protocol):
         super().data_received(data)
         self._follow()
 
+    def is_refused(self) -> bool:
+        """Say whether there is a response, but not yet all of its request."""
+        return bool(self.cycle and self.cycle.response_complete and self.cycle.more_body)
+
     def on_response_complete(self) -> None:
-        is_refused = self.cycle.more_body
+        is_refused = self.is_refused()
         self._wait()
         super().on_response_complete()
         if is_refused and not self.transport.is_closing():
@@ -128,6 +132,25 @@ class _Connection(H11Protocol):
         self._rest()
         self.transport.abort()
         self.all.closed.count()
+
+
+class _Lingering:
+    """A transport that stays open after a refusal, though the client wanted it to be closed.
+
+    Otherwise the client gets a reset while it still sends, and does not read the response.
+    """
+
+    def __init__(self, transport: asyncio.Transport, connection: _Connection) -> None:
+        self._transport = transport
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def close(self) -> None:
+        """Close it, unless its timer does so."""
+        if not self._connection.is_refused():
+            self._transport.close()
 
 
 class Seldom:
