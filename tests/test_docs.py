@@ -89,6 +89,18 @@ def test_the_continuous_integration_runs_what_the_readme_says() -> None:
     assert os.access(ROOT / ".ci/run", os.X_OK)
 
 
+def test_the_scripts_install_what_a_skipped_test_asks_for() -> None:
+    """`.ci/run` what tests of ours need, and `.ci/nightly` what those of an agent do."""
+    asks = re.compile(r"\bapt(?:-get)? install ([\w-]+)")
+    for script, folder in (("run", "tests/"), ("nightly", "template/tests/")):
+        files = [name for name in checked_in() if name.startswith(folder) and name.endswith(".py")]
+        asked = {one for name in files for one in asks.findall((ROOT / name).read_text("utf-8"))}
+        text = (ROOT / f".ci/{script}").read_text()
+        (installed,) = re.findall(r"\n\.ci/programs (.*)", text)
+        assert asked
+        assert asked - {*installed.split()} == set(), script
+
+
 def test_the_workflows_run_the_scripts_with_actions_of_fixed_commits() -> None:
     flows = {path.stem: path.read_text() for path in (ROOT / ".github/workflows").glob("*.yml")}
     scripts = {"check": ".ci/run", "nightly": ".ci/nightly", "release": ".ci/run"}
