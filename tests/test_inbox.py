@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -25,13 +23,13 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from .conftest import Agent, make
+from .conftest import make
+from .serving import TOKENS, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 NEEDS_CHROMIUM = "needs a browser: apt-get install chromium"
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason=NEEDS_CHROMIUM)]
 
-TOKENS = {"ana": "a0b1c2d3e4f5a6b7c8d90e1f2a3b4c5d", "bob": "b0c1d2e3f4a5b6c7d8e90f1a2b3c4d5e"}
 SCRIPT = (
     {"intent": "deploy_backend", "tag": "v1.2.3", "environment": "production"},
     {"intent": "done_for_now", "message": "That is all."},
@@ -105,31 +103,6 @@ def deployment(**arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
     digest = sha256(canonical.encode()).hexdigest()[:32]
     step = past("step", call=call, tokens={"input": 1})
     return step, asks("approval", "ana", "bob", call=call, digest=digest)
-
-
-@contextmanager
-def served(agent: Agent) -> Iterator[str]:
-    """Serve an agent, and return where."""
-    program = str(agent.path / ".venv/bin/agent")
-    given = {
-        "API_TOKENS": ",".join(f"{name}:{token}" for name, token in TOKENS.items()),
-        "MODEL": "scripted:script.jsonl",
-    }
-    with subprocess.Popen(
-        [program, "serve", "--port", "0"], cwd=agent.path, env=agent.environment | given,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    ) as server:  # fmt: skip
-        assert server.stderr
-        said = ""
-        try:
-            while not (found := re.search(r"running on (http://\S+)", said)):
-                line = server.stderr.readline()
-                assert line, said
-                said += line
-            Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop it
-            yield found[1]
-        finally:
-            server.kill()
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners"}
 """Where the parts of a question are side by side; another part has a folder of its own."""
 
 BESIDE = {
+    "http": ["nginx.conf"],
     "cron": ["schedules.toml"],
     "webhook": ["webhooks.toml"],
     "docker": ["Dockerfile", ".dockerignore", "compose.yaml"],
@@ -168,8 +169,10 @@ def test_part_names_are_unique() -> None:
         ({}, "*postgres*", "stores/sqlite"),
         ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
         ({"web": "none"}, "engine/http", "engine/cli"),
+        ({"web": "none"}, "nginx.conf", "engine/cli"),
         ({"web": "none"}, "*inbox*", "engine/cli"),
         ({"web": "http"}, "*inbox*", "engine/http"),
+        ({"web": "http"}, "*inbox*", "nginx.conf"),
     ],
 )
 def test_copier_leaves_out_what_was_not_chosen(
