@@ -2379,6 +2379,28 @@ FAULTS = [
         "stores/test_sqlite.py::test_a_lease_is_kept_though_the_clock_jumps_ahead",
     ),
     Fault(
+        "a claim that waited for the file takes a thread that somebody claimed meanwhile",
+        "stores/sqlite/__init__.py",
+        "        return await self.database.write(\n"
+        "            lambda db: db.execute(statement, values | self._read_clocks())",
+        "        values |= self._read_clocks()\n"
+        "        return await self.database.write(\n"
+        "            lambda db: db.execute(statement, values)",
+        "stores/test_sqlite.py::"
+        "test_a_write_that_had_to_wait_keeps_to_a_lease_that_began_meanwhile[claim]",
+    ),
+    Fault(
+        "a thread that somebody claimed while its deletion waited is deleted",
+        "stores/sqlite/__init__.py",
+        "        def delete(db: sqlite3.Connection) -> None:\n"
+        "            if db.execute(sql.FORGET, values | self._read_clocks())",
+        "        values |= self._read_clocks()\n\n"
+        "        def delete(db: sqlite3.Connection) -> None:\n"
+        "            if db.execute(sql.FORGET, values)",
+        "stores/test_sqlite.py::"
+        "test_a_write_that_had_to_wait_keeps_to_a_lease_that_began_meanwhile[forget]",
+    ),
+    Fault(
         "a lease outlives a restart of the machine",
         "stores/sqlite/statements.py",
         "coalesce(lease_from <= :uptime AND lease_until > :uptime, false)",

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,30 @@ async def test_no_lease_outlives_a_restart_of_the_machine(path: Path) -> None:
     assert await after.claim("me", 30)
     await before.close()
     await after.close()
+
+
+@pytest.mark.parametrize("act", ["claim", "forget"])
+async def test_a_write_that_had_to_wait_keeps_to_a_lease_that_began_meanwhile(
+    path: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    clock = Clock()
+    one, other = (SqliteStore(path, clock, clock.uptime) for _ in range(2))
+    thread = await store_thread(one, make_message())
+    write = one.database.write
+
+    async def wait_and_write(work: Callable[[sqlite3.Connection], Any]) -> Any:
+        clock.tick(1)
+        assert await other.claim("other", 30)
+        return await write(work)
+
+    monkeypatch.setattr(one.database, "write", wait_and_write)
+    if act == "claim":
+        assert await one.claim("one", 30) is None
+    else:
+        with pytest.raises(Conflict, match="or runs"):
+            await one.forget(thread)
+    await one.close()
+    await other.close()
 
 
 def test_processes_share_the_clock_of_leases() -> None:

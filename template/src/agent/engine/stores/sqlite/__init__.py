@@ -64,10 +64,15 @@ class SqliteStore(SqlStore):
         return await self.database.fetch_rows(query, values, slow=slow)
 
     async def _write(self, statement: str, **values: Any) -> list[Any]:
-        values |= self._read_clocks()
-        return await self.database.write(lambda db: db.execute(statement, values).fetchall())
+        return await self.database.write(
+            lambda db: db.execute(statement, values | self._read_clocks()).fetchall()
+        )
 
     def _read_clocks(self) -> dict[str, float]:
+        """Return the clocks; for a write, call it once the database is locked.
+
+        By an older clock, a lease that began in the meantime is one of before a restart.
+        """
         return {"now": self._clock(), "uptime": self._uptime()}
 
     def _read_event(self, row: Sequence[Any]) -> Event:
@@ -124,10 +129,10 @@ class SqliteStore(SqlStore):
 
     async def forget(self, thread: Thread) -> None:
         values: dict[str, Any] = {"id": thread.id, "version": thread.state.version}
-        values |= self._read_clocks() | {"deliveries": json.dumps(list_deliveries(thread))}
+        values |= {"deliveries": json.dumps(list_deliveries(thread))}
 
         def delete(db: sqlite3.Connection) -> None:
-            if db.execute(sql.FORGET, values).rowcount == 0:
+            if db.execute(sql.FORGET, values | self._read_clocks()).rowcount == 0:
                 at = thread.state.version
                 raise Conflict(f"thread {thread.id} is no longer at event {at}, or runs")
             for statement in sql.FORGET_REST:
