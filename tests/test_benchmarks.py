@@ -18,6 +18,9 @@ OURS = {
     "-m tests.benchmarks.capacity memory": "A thread that waits takes",
     "-m tests.benchmarks.capacity growth": "| LangGraph, delta |",
     "-m tests.benchmarks.capacity lists": "| PostgreSQL | 1,000 followers",
+    "-m tests.benchmarks.soak --minutes 0.5 --kill-every 5": "lost: 0, doubled: 0",
+    "-m tests.benchmarks.soak --minutes 0.5 --kill-every 5 --store postgres":
+        "lost: 0, doubled: 0",
     "-m tests.benchmarks.steps --quick --rounds 1": "| **ours** |",
 }  # fmt: skip
 """Arguments of Python in this repository, and what is printed near the end."""
