@@ -415,8 +415,7 @@ FAULTS = [
         "runners/local.py",
         "        if current.state.version > loaded.state.version:",
         "        if False:",
-        "runners/test_local.py::"
-        "test_an_event_that_the_clock_brings_is_tried_as_often_as_any_other",
+        "runners/test_local.py::test_an_event_that_the_clock_brings_is_tried_as_often_as_any_other",
     ),
     # -- facts, and what is told --
     Fault(
@@ -2794,8 +2793,7 @@ FAULTS = [
         "stores/postgres/__init__.py",
         "        self._readers.drop(thread.id)\n",
         "",
-        f"{POSTGRES}::TestPostgresStore"
-        "::test_readers_that_a_change_of_policy_added_go_with_it",
+        f"{POSTGRES}::TestPostgresStore::test_readers_that_a_change_of_policy_added_go_with_it",
     ),
     Fault(
         "a retry that is due at once is shown as one of 1970",

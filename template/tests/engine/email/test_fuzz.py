@@ -12,7 +12,7 @@ from agent.engine.email.head import BrokenMail
 from agent.engine.email.intake import Intake
 from agent.engine.email.providers import MAILGUN, POSTMARK
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Tokens
+from agent.engine.http.tokens import Tokens
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 

@@ -25,7 +25,7 @@ def check_file(variable: str, read: Callable[[], object], content: bytes) -> Non
             try:
                 read()
             except Misconfigured as error:
-                refused = str(error)
+                refused = "\n".join((str(error), *getattr(error, "__notes__", ())))
             assert not refused or str(path) in refused
 
 

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 
 from agent.engine.context.window import Prompt
 from agent.engine.http.server import create_app
-from agent.engine.http.service import Service, Tokens
+from agent.engine.http.service import Service
+from agent.engine.http.tokens import Tokens
 from agent.engine.log.errors import AgentError
 from agent.engine.log.state import OpenWait
 from agent.engine.loop.actions import Tool, Wait
@@ -37,9 +38,9 @@ from ..conftest import Clock
 from ..domain import Asleep, Says, World, advance, build_ports
 from ..examples import scale, st
 from ..fuzz.checking import check_stored
-from ..simulation.policy import JOBS, LIMITS, PEOPLE, Directory, make_decide
+from ..simulation.policy import JOBS, LIMITS, PEOPLE, VERDICTS, Directory, make_decide
 from ..simulation.ports import DONE, JOB_S, REPLIES, WRONG
-from ..simulation.reading import VERDICTS, Reading
+from ..simulation.reading import Reading
 
 ADMIN, NOBODY = "dana", "mallory"
 """Who may read and delete everything, and who has a token that nobody has."""
@@ -89,7 +90,7 @@ class Api(RuleBasedStateMachine):
         )  # fmt: skip
         self.api = build_api()
         service: Service = self.api.state.service
-        self.api.state.service = Service(App(self.ports, Asleep()), service.tokens)
+        self.api.state.service = Service(App(self.ports, Asleep()), service.sign_in)
         self.api.state.service.closing.set()  # streams end where they would wait for more
         self.readings = defaultdict[str, Reading](Reading)
         self.gone = set[str]()
@@ -163,13 +164,14 @@ class Api(RuleBasedStateMachine):
 
     @invariant()
     def every_log_keeps_its_promises(self) -> None:
+        now = self.loop.run(self.store.now())
         for thread_id in self.loop.run(self.store.ids()):
             assert thread_id not in self.gone
             thread = self.loop.run(self.store.load(thread_id))
             reading = self.readings[thread_id]
             assert thread.events[: len(reading.log)] == tuple(reading.log)
             for event in thread.events[len(reading.log) :]:
-                assert [*reading.read(event)] == []
+                assert [*reading.read(event, now)] == []
             check_stored(thread)
 
     # What people do

@@ -9,19 +9,19 @@ from agent.engine.stores.postgres import PostgresStore
 
 from ...examples import scale
 from ...fuzz.agreement import Agreement
-from .server import create_schema, pass_time
+from .server import create_database, pass_time
 
 
 class PostgresAgreement(Agreement):
     async def open(self) -> Store:
-        self.schema = ExitStack()
-        self.url = self.schema.enter_context(create_schema())
+        self.database = ExitStack()
+        self.url = self.database.enter_context(create_database())
         self.postgres = PostgresStore(self.url)
         return self.postgres
 
     async def close(self) -> None:
         await self.postgres.close()
-        self.schema.close()
+        self.database.close()
 
     def pass_time(self, seconds: float) -> None:
         super().pass_time(seconds)
