@@ -1128,6 +1128,21 @@ FAULTS = [
         "[to be closed]",
     ),
     Fault(
+        "a connection is read faster than the application asks for its body",
+        "http/connections.py",
+        "            self.flow.pause_reading()  # until the application asks for more\n",
+        "            pass\n",
+        "http/test_connections.py::"
+        "test_a_body_is_read_no_faster_than_the_application_asks_for_it[0]",
+    ),
+    Fault(
+        "a whole body becomes the name of a field",
+        "email/providers.py",
+        " for name, _, held in pairs if len(name) < MAX_SHORT}",
+        " for name, _, held in pairs}",
+        "email/test_providers.py::test_a_body_without_fields_is_not_copied",
+    ),
+    Fault(
         "any number of large bodies is read at once",
         "http/bodies.py",
         "            if before <= passed < size:\n",

@@ -300,6 +300,16 @@ async def test_a_stranger_s_mail_is_not_decoded(
     assert max(decoded) < providers.MAX_SHORT
 
 
+def test_a_body_without_fields_is_not_copied() -> None:
+    body = b"%41" * 1_000_000
+    tracemalloc.start()
+    form = providers._split_form(body, "application/x-www-form-urlencoded")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert form.fields == {}
+    assert peak < 100_000
+
+
 def test_decoding_takes_no_more_memory_than_the_mail() -> None:
     held = b"%41" * 1_000_000
     tracemalloc.start()

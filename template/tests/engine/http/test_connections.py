@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from agent.engine.http import bodies, connections
 from agent.engine.http.bodies import BodyLimit
 from agent.engine.http.connections import (
+    PIECE,
     Seldom,
     drop_repeated,
     find_most_connections,
@@ -30,13 +31,21 @@ Connect = Callable[[bytes], Awaitable[Connection]]
 
 
 @asynccontextmanager
-async def serving(most: int, answer: asyncio.Event, is_read: bool = True) -> AsyncIterator[Connect]:
-    """Serve an application that reads a request, waits for `answer` and says `ok`."""
+async def serving(
+    most: int, answer: asyncio.Event, pieces: int | None = None, got: list[int] | None = None
+) -> AsyncIterator[Connect]:
+    """Serve an application that reads a request, waits for `answer` and says `ok`.
+
+    It reads so many `pieces` before it waits, or all; `got` gets the size of another one then.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        while is_read and (await receive()).get("more_body"):
-            pass
+        read = 0
+        while read != pieces and (await receive()).get("more_body"):
+            read += 1
         await answer.wait()
+        if got is not None:
+            got.append(len((await receive())["body"]))
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
@@ -122,7 +131,7 @@ async def test_a_request_that_takes_too_long_is_closed(
 async def test_a_client_that_still_sends_can_read_why_it_was_refused(
     answer: asyncio.Event, wish: bytes
 ) -> None:
-    async with serving(5, answer, is_read=False) as connect:
+    async with serving(5, answer, pieces=0) as connect:
         head = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 90000\r\n"
         reader, writer = await connect(head + wish + b"\r\n")
         assert b"200 OK" in await reader.readline()
@@ -131,6 +140,27 @@ async def test_a_client_that_still_sends_can_read_why_it_was_refused(
             await writer.drain()
             await asyncio.sleep(0)
         assert b"ok" in await read((reader, writer))
+
+
+@pytest.mark.parametrize("pieces", [0, 1])
+async def test_a_body_is_read_no_faster_than_the_application_asks_for_it(
+    answer: asyncio.Event, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    protocol = limit_connections(5)
+    monkeypatch.setitem(globals(), "limit_connections", lambda most: protocol)
+    answer.clear()
+    got: list[int] = []
+    async with serving(5, answer, pieces, got) as connect:
+        head = b"POST / HTTP/1.1\r\nHost: agent\r\nContent-Length: 900000\r\n\r\n"
+        reader, writer = await connect(head)
+        await asyncio.sleep(0.05)
+        writer.write(b"x" * 900_000)
+        await asyncio.sleep(0.1)
+        (held,) = (len(one.cycle.body) for one in protocol.all.line)  # type: ignore[attr-defined]
+        assert held <= pieces * PIECE
+        answer.set()
+        assert b"ok" in await read((reader, writer))
+        assert 0 < got[0] <= PIECE
 
 
 def test_the_log_gets_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

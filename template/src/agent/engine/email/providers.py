@@ -39,7 +39,7 @@ BODY_S = 60.0
 """How long a body may take to arrive."""
 MAX_FIELDS = 100
 MAX_SHORT = 1_000
-"""Bytes of a field that is read before the signature is checked."""
+"""Bytes of a field, and of its name, that are read before the signature is checked."""
 PIECE = 65_536
 _MULTIPART = re.compile(r'\s*multipart/form-data\b(?:.*?;\s*boundary="?([^";]+))?', re.IGNORECASE)
 _LONE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -159,7 +159,8 @@ def _split_form(body: bytes, kind: str) -> _Form:
     if body.count(b"&") >= MAX_FIELDS:
         raise HTTPException(400, f"A form may have at most {MAX_FIELDS} fields.")
     pairs = (field.partition(b"=") for field in body.split(b"&"))
-    return _Form({name.decode("latin-1"): held for name, _, held in pairs}, is_escaped=True)
+    fields = {name.decode("latin-1"): held for name, _, held in pairs if len(name) < MAX_SHORT}
+    return _Form(fields, is_escaped=True)
 
 
 def _split_parts(parts: list[bytes]) -> dict[str, bytes]:

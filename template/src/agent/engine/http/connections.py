@@ -26,6 +26,8 @@ HEAD_S = 10.0
 """How long the head of a request may take to arrive."""
 BODY_S = 60.0
 """How long the whole request may take."""
+PIECE = 65_536
+"""Bytes of a body that are read at a time, and only when the application asks for them."""
 LINGER_S = 1.0
 """How long a client has to read why its request was refused before all of it arrived."""
 SILENCE_S = 60.0
@@ -75,6 +77,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(cast(asyncio.Transport, _Lingering(transport, self)))
+        cast(Any, transport).max_size = PIECE  # of asyncio; it would be 256 KiB
         self._wait()
         if len(self.connections) > self.all.most:
             next(iter(self.all.line))._close()
@@ -108,9 +111,12 @@ class _Connection(H11Protocol):
             return
         if not self.cycle.more_body:
             self._rest()
-        elif not self._is_in_body:
-            self._is_in_body = True
+            return
+        if not self._is_in_body:
             self._set_timer(BODY_S)
+        if self.cycle.body or not self._is_in_body:
+            self.flow.pause_reading()  # until the application asks for more
+        self._is_in_body = True
 
     def _wait(self) -> None:
         self.all.line.pop(self, None)
