@@ -110,8 +110,13 @@ def questions(text: str = "") -> tuple[Question, ...]:
     return tuple(
         _question(name, entry)
         for name, entry in _entries(text).items()
-        if not name.startswith("_") and entry.get("when", True)
+        if not name.startswith("_") and entry.get("when", True) and entry.get("ask", True)
     )
+
+
+def unasked() -> frozenset[str]:
+    """Return what an answers file may hold that nobody is asked for."""
+    return frozenset(name for name, entry in _entries("").items() if _is_unasked(entry))
 
 
 def seeds(text: str) -> tuple[str, ...]:
@@ -143,6 +148,10 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
         parameters=[path, *flags, *fixed]
     )
     return command
+
+
+def _is_unasked(entry: object) -> bool:
+    return isinstance(entry, dict) and entry.get("ask") is False
 
 
 def _question(name: str, entry: dict[str, Any]) -> Question:

@@ -1,15 +1,44 @@
-"""Fixtures for every test: a clock that moves when told, a world, a store."""
+"""Fixtures for every test: a clock that moves when told, a world, a store.
+
+The agent is imported where it is used: a run that leaves these tests out loads this module too.
+"""
 
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from agent.engine.loop.ports import Ports
-from agent.engine.stores.memory import MemoryStore
+if TYPE_CHECKING:
+    from agent.engine.loop.ports import Ports
+    from agent.engine.stores.memory import MemoryStore
 
-from .domain import Asleep, Says, World, build_ports
+    from .domain import Asleep, World
+
+SETTINGS = Path(__file__).parents[2] / "pytest-agent.toml"
+"""The settings of these tests in a project that has tests of its own."""
+
+
+def has_other_settings(config: pytest.Config) -> bool:
+    return SETTINGS.exists() and (config.inipath is None or config.inipath.name != SETTINGS.name)
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave the folder out of such a project's own run."""
+    return True if has_other_settings(config) else None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say how it is run there, if somebody named the folder."""
+    command = f"pytest -c {SETTINGS.name}"
+    return f"the agent's tests need: {command}" if has_other_settings(config) else None
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the agent does."""
+    return "asyncio"
 
 
 class Clock:
@@ -53,20 +82,28 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(clock: Clock) -> MemoryStore:
+def store(clock: Clock) -> "MemoryStore":
+    from agent.engine.stores.memory import MemoryStore
+
     return MemoryStore(clock, clock.uptime)
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
+def world(tmp_path: Path) -> "World":
+    from .domain import World
+
     return World(tmp_path / "world.db")
 
 
 @pytest.fixture
-def runner() -> Asleep:
+def runner() -> "Asleep":
+    from .domain import Asleep
+
     return Asleep()
 
 
 @pytest.fixture
-def ports(store: MemoryStore, world: World) -> Ports:
+def ports(store: "MemoryStore", world: "World") -> "Ports":
+    from .domain import Says, build_ports
+
     return build_ports(store, Says(), world)

@@ -1,0 +1,19 @@
+"""What the evals need beside the tests of the project: to be left out of its own run."""
+
+import pytest
+
+SETTINGS = "pytest-agent.toml"
+
+
+def has_other_settings(config: pytest.Config) -> bool:
+    return config.inipath is None or config.inipath.name != SETTINGS
+
+
+def pytest_ignore_collect(config: pytest.Config) -> bool | None:
+    """Leave the folder out of every run that has other settings."""
+    return True if has_other_settings(config) else None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say how it is run, if somebody named the folder."""
+    return f"the agent's tests need: pytest -c {SETTINGS}" if has_other_settings(config) else None

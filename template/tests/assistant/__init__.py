@@ -1,0 +1,1 @@
+"""A package, so that no module in it is taken for one of the project's tests."""
