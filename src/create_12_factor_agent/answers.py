@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import source
+from . import catalog, source
 from .catalog import Answer, questions
 from .errors import UsageError
 
@@ -42,4 +42,9 @@ def read(place: str) -> dict[str, object]:
         raise UsageError(f"{place} holds no answers.", 'Write, for example: {"llm": ["openai"]}')
     if "_src_path" in answers and "project_name" not in answers:
         raise UsageError(f"{place} is for another template.", f"This one is {source.url()}")
-    return {name: answer for name, answer in answers.items() if not str(name).startswith("_")}
+    apart = catalog.unasked()
+    return {
+        name: answer
+        for name, answer in answers.items()
+        if not str(name).startswith("_") and name not in apart
+    }

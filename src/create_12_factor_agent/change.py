@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from typing import Any, TypeVar
 
-from . import changelog, git, project, temporary
+from . import changelog, git, handing, project, temporary
 from .changelog import News
+from .handing import Handover
 from .history import History
 from .merge import Merged, merge
 from .project import ANSWERS, Project
@@ -50,6 +51,8 @@ class Change:
     """The lines that `.env.example` got."""
     diff: str
     """What changed in the template, without the owner's files and edits."""
+    handover: Handover | None = None
+    """What is left to the owner of a project that the agent was brought into."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def drafted(owned: Project, history: History, answers: Mapping[str, Any]) -> Ite
     """
     wanted = {**owned.answers, **answers}
     old = render(history.old, owned.answers)
-    new = render(history.new, wanted, (owned.src_path, history.after))
+    new, handover = _rendered(owned, history, wanted, old)
     apart = {ANSWERS} | seeds(history.new, {**old, **new})
     with temporary.folder() as folder:
         store = Store.beside(folder / "store.git", owned.path)
@@ -95,8 +98,24 @@ def drafted(owned: Project, history: History, answers: Mapping[str, Any]) -> Ite
             news=news(history, wanted),
             needs=_needs(store, mine, merged),
             diff=_diffs(*sides),
+            handover=handover,
         )
         yield Draft(change, store, mine, merged, old, new)
+
+
+def _rendered(
+    owned: Project, history: History, wanted: Mapping[str, Any], old: Files
+) -> tuple[Files, Handover | None]:
+    """Return the new state, without what the project that it is a part of has in its place."""
+    stamp = (owned.src_path, history.after)
+    new = render(history.new, wanted, stamp)
+    if not handing.is_adopted(wanted):
+        return new, None
+    left_out = handing.left_out(owned.path, {*new} - {*old})
+    if left_out:
+        answers = {**wanted, "host_files": sorted({*wanted["host_files"], *left_out})}
+        new = render(history.new, answers, stamp)
+    return new, handing.over(owned, history, wanted, left_out)
 
 
 def news(history: History, answers: Mapping[str, Any]) -> News:

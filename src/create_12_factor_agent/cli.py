@@ -14,7 +14,7 @@ from . import answers as answering
 from . import catalog, finish, generate, report, source, target, terminal
 from .errors import STOPPED, UsageError, UserError
 
-OTHERS = ("add", "remove", "update", "diff", "status", "parts", "doctor")
+OTHERS = ("adopt", "add", "remove", "update", "diff", "status", "parts", "doctor")
 """The commands of `commands`: what is not a folder to make; `./add` is."""
 
 app = typer.Typer(
@@ -30,7 +30,9 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.command(epilog=f"In a repository that was made before: {', '.join(OTHERS)}.")
+@app.command(
+    epilog=f"In a project that you have: adopt. In an agent's repository: {', '.join(OTHERS[1:])}."
+)
 @catalog.with_flags
 def create(
     path: Annotated[

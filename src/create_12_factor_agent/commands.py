@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from . import (
+    adoption,
     catalog,
     change,
     doctor,
@@ -19,6 +20,8 @@ from . import (
     summary,
     upkeep,
 )
+from . import answers as answering
+from .adoption import Adoption
 from .catalog import Answer, Question
 from .errors import UsageError
 from .upkeep import Wanted, carry_out
@@ -63,6 +66,34 @@ Resume = Annotated[
 Abort = Annotated[
     bool, typer.Option("--abort", help="Undo the last change, if it is not committed yet.")
 ]
+
+
+@app.command()
+@catalog.with_flags
+def adopt(
+    path: Annotated[
+        Path, typer.Argument(help="The folder of its pyproject.toml.", show_default="where you are")
+    ] = Path(),
+    *,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Add the dependencies, by uv or Poetry.")
+    ] = False,
+    answers: Annotated[
+        str | None, typer.Option(metavar="FILE|-", help="Read answers from JSON or YAML.")
+    ] = None,
+    yes: Yes = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the files.")] = False,
+    as_json: Json = False,
+    **flags: str | list[str] | None,
+) -> None:
+    """Bring an agent into a Python project that you have; none of its files is changed.
+
+    What no flag answers is as small as can be: one model, SQLite, terminal only.
+    """
+    stored = answering.read(answers) if answers else {}
+    flagged = {name: answer for name, answer in flags.items() if answer is not None}
+    given = answering.check(stored | flagged)
+    adoption.carry_out(path, given, Adoption(apply, yes, dry_run, as_json))
 
 
 def _command_for(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import git, history, looking, project, publish, source
+from . import git, handing, history, looking, project, publish, source
 from .errors import UsageError, UserError
+from .host import facts, needs
 
 
 @dataclass(frozen=True)
@@ -25,15 +26,18 @@ class Finding:
 def examine(folder: Path) -> list[Finding]:
     """Look at the tools, then at the repository that `folder` is in."""
     found = [_tool("git", "Install it: add, remove and update need it.")]
-    found += [_tool("uv", "Install it: pip install uv")]
+    uv = _tool("uv", "Install it: pip install uv")
     try:
         owned = project.find(folder)
     except UserError as error:
-        return [*found, Finding("repository", "bad", error.problem, error.hint)]
+        return [*found, uv, Finding("repository", "bad", error.problem, error.hint)]
+    is_adopted = handing.is_adopted(owned.answers)
+    found += [] if is_adopted else [uv]  # such a project has a tool of its own
     found.append(Finding("repository", "good", f"{owned.path}, made from {owned.commit}"))
     if git.installed():
         looks = (_whole, _clean, _merged, _fitting, _current)
         found += [look(owned) for look in looks]
+        found += [_handed_over(owned)] if is_adopted else []
     return [*found, *_unset(owned.path)]
 
 
@@ -84,6 +88,23 @@ def _current(owned: project.Project) -> Finding:
             return Finding("version", "note", f"{past.after} is newer.", f"{source.NAME} update")
     except UserError as error:
         return Finding("version", "note", error.problem, error.hint)
+
+
+def _handed_over(owned: project.Project) -> Finding:
+    """Tell which lines of the agent its project lacks, in what installs and starts it."""
+    try:
+        host = facts.read(owned.path)
+        with history.since(owned.src_path, owned.commit, newest=False) as past:
+            alone = handing.at_first(past, owned.answers)
+    except UserError as error:
+        return Finding("project", "bad", error.problem, error.hint)
+    left = needs.missing(host, alone)
+    if not left:
+        return Finding("project", "good", "it has every line of the agent")
+    files = ", ".join(sorted({one.file for one in left}))
+    told = [f"{one.file}, {one.place}:\n{one.why or ''}\n{one.text}" for one in left]
+    return Finding("project", "note", f"Lines of the agent are missing in {files}.",
+                   "\n".join(told).replace("\n\n", "\n"))  # fmt: skip
 
 
 def _unset(path: Path) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ Conveniences: a tool that is missing or fails leaves a note saying what to do, n
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -20,8 +21,28 @@ def install(path: Path) -> str | None:
     uv = shutil.which("uv") or os.environ.get("UV")
     if uv is None:
         return "uv is not installed: install it (pip install uv), then run: uv sync"
-    done = subprocess.run(
-        [uv, "sync", "--quiet"],
+    done = _run(path, uv, "sync", "--quiet")
+    if done.returncode:
+        return f"uv sync failed; run it again. It said:\n{done.stderr.strip()}"
+    return None
+
+
+def add(path: Path, tool: str, *arguments: str) -> str | None:
+    """Let the project's own tool add requirements; return a note if that did not work."""
+    place = shutil.which(tool) or (os.environ.get("UV") if tool == "uv" else None)
+    shown = shlex.join([tool, *arguments])
+    if place is None:
+        return f"{tool} is not installed: install it, then run: {shown}"
+    done = _run(path, place, *arguments)
+    if done.returncode:
+        said = "\n".join(filter(None, (done.stdout.strip(), done.stderr.strip())))
+        return f"This failed: {shown}\n{said}"
+    return None
+
+
+def _run(path: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
         cwd=path,
         env={name: value for name, value in os.environ.items() if name not in _STRAY},
         stdin=subprocess.DEVNULL,
@@ -30,9 +51,6 @@ def install(path: Path) -> str | None:
         errors="replace",
         check=False,
     )
-    if done.returncode:
-        return f"uv sync failed; run it again. It said:\n{done.stderr.strip()}"
-    return None
 
 
 def ignored(path: Path, names: Iterable[str]) -> str | None:

@@ -32,7 +32,8 @@ class Journal:
     """The commit that it was made from."""
     before: str
     after: str
-    """What the template's state was called, and what it is called afterwards."""
+    """What the template's state was called, and what it is called afterwards. Nothing was before an
+    agent was brought in."""
     was: Tree
     """Every file that changes or is in conflict, as it was; one that is new is not in it."""
     becomes: Tree
@@ -52,6 +53,11 @@ class Journal:
     def is_merged(self) -> bool:
         """Return whether nothing is left to the owner."""
         return not (self.conflicts or self.lost or self.missed)
+
+    @property
+    def way(self) -> str:
+        """Return from where to where it goes, in words."""
+        return f"{self.before} to {self.after}" if self.before else f"adopt {self.after}"
 
     @property
     def in_conflict(self) -> frozenset[str]:

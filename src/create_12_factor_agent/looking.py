@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import source
+from . import handing, source
 from .change import drafted
 from .errors import UsageError
 from .history import History
@@ -53,6 +53,9 @@ def compare(owned: Project, history: History, file: Path) -> Comparison:
     names = {place: name for name, place in followed.items()}
     found = (names.get(place, place) for place in _places(owned, file))
     name = next((name for name in found if name in {*old, *new}), None)
+    if name is None and handing.is_adopted(owned.answers):
+        # The project has its own in the place of some.
+        return compare(replace(owned, answers=handing.alone(owned.answers)), history, file)
     if name is None:
         problem = f"{file} is not a file of the template."
         raise UsageError(problem, f"The files it has: {source.NAME} status --json")

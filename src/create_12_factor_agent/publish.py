@@ -47,8 +47,22 @@ def check_whole(project: Path) -> None:
     """Refuse a repository in which a change was stopped halfway. Raises: UsageError."""
     change = journal.read(project)
     if change and not change.is_done:
-        problem = f"A change ({change.before} to {change.after}) was stopped halfway."
+        problem = f"A change ({change.way}) was stopped halfway."
         raise UsageError(problem, f"Finish it: {FINISH}\nUndo it: {UNDO}")
+
+
+def changed(start: Path) -> Path | None:
+    """Return the folder at `start` or above with a change to be finished or undone, if any.
+
+    An agent that is half brought in has no answers file yet.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if not folder.is_dir() or git.run(folder, "rev-parse", "--show-toplevel").returncode:
+            return None
+        if journal.read(folder):
+            return folder
+    return None
 
 
 def resume(project: Path) -> Journal:

@@ -27,8 +27,13 @@ def render(
             raise UsageError(error.problem, f"Put one right: {source.NAME} add PART...") from error
         if stamp:
             engine.stamp(folder, *stamp)
-        paths = [path for path in folder.rglob("*") if path.is_file()]
-        return {path.relative_to(folder).as_posix(): _file(path) for path in paths}
+        return files(folder)
+
+
+def files(folder: Path) -> dict[str, File]:
+    """Return the files in a folder by name."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): _file(path) for path in paths}
 
 
 def seeds(state: State, names: Mapping[str, object]) -> set[str]:

@@ -76,6 +76,11 @@ def say(text: str, style: str = "") -> None:
     _talk().print(text, style=style)
 
 
+def verbatim(text: str) -> None:
+    """Show a person what can be copied: nothing of it is changed, tabs included."""
+    sys.stderr.write(text.encode(errors="backslashreplace").decode() + "\n")
+
+
 def listed(heading: str, lines: Iterable[str], style: str = "") -> None:
     """Show lines under a heading; neither where there are no lines."""
     lines = [*lines]

@@ -4,12 +4,13 @@ Work is done in a hidden folder near the target and moved when it is complete; w
 before that leaves no trace. `program` turns signals into exceptions: this holds for them too.
 """
 
+import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from . import temporary
+from . import source, temporary
 from .errors import UserError
 
 SIGNALS = [
@@ -34,7 +35,10 @@ def available(target: Path) -> Path:
     except OSError as error:
         raise UserError(f"Cannot use {target}: {error.strerror}.", ELSEWHERE) from error
     if taken:
-        raise UserError(f"Already there and not empty: {target}", ELSEWHERE)
+        adopt = f"{source.NAME} adopt {shlex.quote(str(target))}"
+        into = f" To bring an agent into the project there: {adopt}"
+        is_project = (target / "pyproject.toml").is_file()
+        raise UserError(f"Already there and not empty: {target}", ELSEWHERE + into * is_project)
     return target
 
 

@@ -67,7 +67,7 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: st
         raise UserError("Stopped.", "Nothing was changed.", code=STOPPED) from None
     notes = [] if wanted.dry_run else _finish(owned.path, done, wanted)
     outcome.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
-    left = done.conflicts or done.missed or (done.lost and choose is None)
+    left = done.conflicts or done.missed or (done.lost and choose is None) or _has_lines(done)
     if left and not wanted.dry_run:
         raise typer.Exit(LEFT_TO_MERGE)
 
@@ -77,7 +77,7 @@ def resume(folder: Path, *, as_json: bool) -> None:
 
     Raises: UserError
     """
-    change = publish.resume(_found(folder).path)
+    change = publish.resume(_changed(folder))
     outcome.resumed(change, as_json=as_json)
     if not change.is_merged:
         raise typer.Exit(LEFT_TO_MERGE)
@@ -88,7 +88,13 @@ def abort(folder: Path, *, discard: bool, as_json: bool) -> None:
 
     Raises: UserError
     """
-    outcome.aborted(publish.abort(_found(folder).path, discard=discard), as_json=as_json)
+    outcome.aborted(publish.abort(_changed(folder), discard=discard), as_json=as_json)
+
+
+def _changed(folder: Path) -> Path:
+    """Find the repository with a change to be finished or undone; else the one that is meant."""
+    git.check_installed()
+    return publish.changed(folder) or _found(folder).path
 
 
 def _found(folder: Path) -> project.Project:
@@ -116,6 +122,11 @@ def _drafted(
         yield draft
 
 
+def _has_lines(done: change.Change) -> bool:
+    """Return whether files of the project that the agent is a part of have to be changed."""
+    return done.handover is not None and bool(done.handover.came or done.handover.went)
+
+
 def _list_risks(owned: project.Project, done: change.Change) -> list[tuple[str, str]]:
     """Return what would be out of reach after a change of parts, each with what to do first."""
     risks = []
@@ -140,9 +151,10 @@ def _confirm(risks: list[tuple[str, str]], wanted: Wanted) -> None:
 def _finish(path: Path, done: change.Change, wanted: Wanted) -> list[str]:
     """Install what is needed; return what did not work, and what is easily overlooked."""
     notes = [finish.ignored(path, done.files)]
-    if wanted.install and "pyproject.toml" in done.conflicts:
+    install = wanted.install and not done.handover  # whose project has a tool of its own
+    if install and "pyproject.toml" in done.conflicts:
         notes.append("Merge pyproject.toml, then run: uv sync")
-    elif wanted.install:
+    elif install:
         try:
             with report.busy("Installing what it needs (uv sync)"):
                 notes.append(finish.install(path))
