@@ -27,7 +27,7 @@ def commands(document: Path) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Return the environment of somebody who has Python with pip, and git."""
+    """Return the environment of somebody who has Python with pip, and git that knows a name."""
     place = tmp_path_factory.mktemp("machine")
     subprocess.run(
         ["uv", "venv", "--quiet", "--seed", "--python", sys.executable, place / "python"],
@@ -37,7 +37,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"} | {
         "PATH": tools,
         "COLUMNS": "100",
-    }
+        **{f"GIT_{role}_{what}": "ana@localhost"
+           for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +139,7 @@ def test_the_flags_and_files_it_names_exist(document: Path, help_: str) -> None:
         "--for-thread",
     }
     others |= {"--rated", "--model", "--prompt"}  # of an agent
+    others |= {"--quiet", "--package", "--message"}  # of uv and git
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in help_, flag
     for path in re.findall(r"`((?:src|template|tests|docs)/[\w./-]+)`", text):
