@@ -51,7 +51,7 @@ async def test_the_samples_are_recorded(raw: bytes, intake: Intake) -> None:
     assert await intake.take_mail(raw) == ""
 
 
-@scale(100)
+@scale(40)
 @given(raw=mutate(MAILS) | mutate([raw.replace(b"\n", b"\r\n") for raw in MAILS]))
 async def test_any_mail_is_recorded_or_ignored(
     raw: bytes, intake: Intake, store: ReusedStore

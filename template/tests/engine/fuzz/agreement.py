@@ -178,7 +178,7 @@ class Agreement(RuleBasedStateMachine):
         pair=threads,
         holder=HOLDERS,
         held=st.booleans(),
-        wake_in_s=st.sampled_from((None, 0.0, LATER_S)),
+        wake_in_s=st.sampled_from((None, -TICK_S, LATER_S)),
         problem=st.sampled_from(("", "the model is away")),
     )
     def release(

@@ -35,7 +35,7 @@ async def test_the_samples_are_requests_that_succeed() -> None:
         assert await check_answer(sent) in (200, 202, 303, 409), sent
 
 
-@scale(100)
+@scale(40)
 @given(mutate_requests(REQUESTS))
 def test_any_request_is_answered(sent: Sent) -> None:
     asyncio.run(check_answer(sent))

@@ -331,4 +331,4 @@ class Api(RuleBasedStateMachine):
 
 
 def test_whatever_people_do_the_api_keeps_every_promise() -> None:
-    run_state_machine_as_test(Api, settings=scale(15, steps=40))
+    run_state_machine_as_test(Api, settings=scale(8, steps=40))

@@ -1,6 +1,7 @@
 """Who may call, and a real server in a process of its own; started itself, this is the server."""
 
 import asyncio
+import gc
 import hmac
 import json
 import os
@@ -24,8 +25,9 @@ import typer
 from typer.testing import CliRunner
 
 from agent.engine import Call
-from agent.engine.http import mount
-from agent.engine.http.server import create_app
+from agent.engine.http import mount, service
+from agent.engine.http import server as http_server
+from agent.engine.http.server import create_app, listen
 from agent.engine.http.tokens import Tokens
 from agent.engine.llms.scripted import ScriptedLLM
 from agent.engine.log.errors import Misconfigured
@@ -49,6 +51,23 @@ SCRIPT = (
 )
 
 server = pytest.mark.server
+
+
+async def test_a_collection_of_garbage_leaves_out_what_was_there_at_the_start(
+    ports: Ports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen: list[int] = []
+
+    async def serve(_: Any) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    monkeypatch.setattr(http_server._Server, "serve", serve)
+    gc.unfreeze()
+    try:
+        await listen(App(ports, LocalRunner(ports)), Tokens.parse(f"ana:{GOOD}"), "127.0.0.1", 0)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 0
 
 
 def test_a_token_names_its_actor() -> None:

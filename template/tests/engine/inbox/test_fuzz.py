@@ -17,7 +17,7 @@ async def test_the_samples_are_requests_that_succeed() -> None:
         assert await check_answer(sent, inbox.serve) in (200, 303), sent
 
 
-@scale(60)
+@scale(30)
 @given(mutate_requests(REQUESTS))
 def test_any_request_is_answered(sent: Sent) -> None:
     asyncio.run(check_answer(sent, inbox.serve))

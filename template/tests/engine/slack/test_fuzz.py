@@ -85,7 +85,7 @@ async def test_the_samples_are_taken(sample: bytes, office: Office, store: Reuse
     assert await check_answer(office, store, *write(sample)) == 200
 
 
-@scale(60)
+@scale(30)
 @given(sample=mutate_json(SAMPLES))
 async def test_any_payload_is_answered(sample: bytes, office: Office, store: ReusedStore) -> None:
     await check_answer(office, store, *write(sample))

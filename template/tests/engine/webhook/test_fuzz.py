@@ -63,7 +63,7 @@ async def test_the_samples_are_recorded(there: Sender, store: ReusedStore) -> No
     assert await check_answer(there, store, "crm", sign_standard(ticket)) == 202
 
 
-@scale(60)
+@scale(30)
 @given(body=BODIES, name=st.sampled_from(("github", "crm", "builds")))
 async def test_any_body_is_answered(
     body: bytes, name: str, there: Sender, store: ReusedStore
@@ -73,7 +73,7 @@ async def test_any_body_is_answered(
     await check_answer(there, store, name, request)
 
 
-@scale(60)
+@scale(30)
 @given(headers=st.dictionaries(st.sampled_from(HEADERS), VALUES.map(clean), max_size=3))
 async def test_any_headers_are_answered(
     headers: dict[str, Any], there: Sender, store: ReusedStore

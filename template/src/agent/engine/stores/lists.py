@@ -10,10 +10,10 @@ from ..log.thread import Thread
 
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
-    "{running}, coalesce(problem, ''), "
-    "CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL AND wake_at > {claimed} "
-    "THEN wake_at END"
+    "{running}, coalesce(problem, ''), CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL "
+    "AND wake_at > threads.created THEN wake_at END"
 )
+"""A claimed thread has a `wake_at` before it was created, and keeps it if it is due at once."""
 EVENT = "type, data, actor, key, seq, at"
 WIDTH = 11
 """Number of columns of a summary."""
@@ -69,8 +69,6 @@ class Dialect:
     """Where the tables are, with a dot."""
     running: str
     """Condition: somebody holds the lease of the thread."""
-    claimed: str
-    """What `wake_at` is while a thread is claimed, and after that if it is due at once."""
     says: str
     """Condition: the first message of the thread contains the parameter `text`, or matches the
     `pattern` made of it."""
@@ -108,7 +106,7 @@ def write_list(dialect: Dialect, which: Which, *, waits: bool) -> str:
     ]
     names = ("first", "after", "limit", "text", "pattern", "asked", "before", *_list_values(which))
     marks = {name: dialect.value.format(name) for name in names}
-    marks |= {"running": dialect.running, "claimed": dialect.claimed, "schema": dialect.schema}
+    marks |= {"running": dialect.running, "schema": dialect.schema}
     return " UNION ALL ".join(queries).format(**marks)
 
 

@@ -137,7 +137,7 @@ class MemoryStore:
             case "running" | "stalled":
                 fits = state.status == "running" and bool(running) == (which.status == "running")
             case "finished":
-                fits = state.ended is not None
+                fits = state.status in ("finished", "cancelled")
             case "":
                 fits = True
         asked = not which.asked or bool(state.wait and state.wait.admits(which.asked))

@@ -80,7 +80,6 @@ LISTS = Dialect(
     value="%({})s",
     schema="agent.",
     running="coalesce(lease_until > clock_timestamp(), false)",
-    claimed="'epoch'",
     says="""EXISTS (SELECT FROM agent.events first
         WHERE first.thread_id = threads.id AND first.seq = 1
         AND first.data->>'text' ILIKE {pattern})""",

@@ -69,7 +69,6 @@ LISTS = Dialect(
     value=":{}",
     schema="main.",
     running=HELD,
-    claimed="0",
     says="""EXISTS (SELECT 1 FROM events first WHERE first.thread_id = threads.id AND first.seq = 1
         AND instr(lower(json_extract(first.data, '$.text')), lower({text})) > 0)""",
     asks="""EXISTS (SELECT 1 FROM events asked, json_each(asked.data, '$.audience') named
