@@ -175,6 +175,13 @@ def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
 # -- the fold --
 
 
+def test_a_thread_has_the_keys_of_its_events() -> None:
+    thread = make_thread(make_message(), STEP, make_result(2))
+    assert thread.has("result:2")
+    assert not thread.has("result:3")
+    assert not thread.has(None)
+
+
 LIMITS = Limits(steps=10, errors=3, tokens=1000)
 CHARGE: CallJson = {"intent": "charge", "amount": 500}
 EDITED: CallJson = {"intent": "charge", "amount": 400}
@@ -222,6 +229,11 @@ SUPERSEDED: dict[str, tuple[list[Event], str, str]] = {
     "a cancelled thread": ([make_event("cancelled", "ana")], "ana", "think"),
     "a thread cancelled while a tool ran": (
         [STEP, make_start(2), make_event("cancelled", "ana")],
+        "ana",
+        "recover",
+    ),
+    "a thread cancelled while a doubt was open": (
+        [STEP, make_start(2), make_pause("in_doubt", call=CHARGE), make_event("cancelled", "ana")],
         "ana",
         "recover",
     ),
@@ -318,6 +330,29 @@ def test_an_edit_replaces_the_call() -> None:
     assert thread.state.step.approved_by == "ana"
 
 
+@pytest.mark.parametrize("verdict", ["approve", "edit", "retry", "expired"])
+def test_a_verdict_where_no_call_is_open_closes_the_wait_and_nothing_else(verdict: str) -> None:
+    asked = make_pause("approval", call=CHARGE, escalate=["bob"])
+    state = make_thread(make_message(), asked, make_answer(2, verdict, call=EDITED)).state
+    assert (state.wait, state.step, state.escalated) == (None, None, False)
+
+
+def test_a_call_that_was_open_at_a_limit_is_still_open_after_it() -> None:
+    log = [make_message(), STEP, make_start(2), make_pause("limit"), make_answer(4, "continue")]
+    assert word_after(*log) == "recover"
+
+
+def test_approvals_for_the_thread_add_up_and_end_with_a_stop() -> None:
+    scope = {"intent": "charge", "values": {}}
+    log = [make_message()]
+    for wait in (3, 6):
+        approved = make_answer(wait, "approve", standing=scope)
+        log += [STEP, make_pause("approval", call=CHARGE), approved]
+    assert [given.seq for given in make_thread(*log).state.standing] == [4, 7]
+    log += [make_pause("limit"), make_answer(8, "stop")]
+    assert make_thread(*log).state.standing == ()
+
+
 def test_stop_ends_the_thread_until_the_next_message() -> None:
     stopped = make_thread(*waiting("limit"), make_answer(5, "stop"))
     assert stopped.state.status == "cancelled"
@@ -377,6 +412,7 @@ DISCARDED = make_event("discarded", tokens={"input": 100, "output": 1})
         ([make_step("done"), make_event("finished", message="bye"), make_message()], (0, 0, 0)),
         ([make_event("step", call=CHARGE)], (1, 0, 0)),
         ([make_event("step", call=CHARGE, tokens={"input": 7, "cached": 5})], (1, 0, 7)),
+        ([make_event("step", call=CHARGE, tokens={"output": 7})], (1, 0, 7)),
     ],
 )
 def test_budgets_count_since_the_last_word_of_a_person(
@@ -387,6 +423,21 @@ def test_budgets_count_since_the_last_word_of_a_person(
 
 
 # Who, and where to.
+
+
+def test_the_people_of_a_thread_are_those_who_took_part_or_were_asked() -> None:
+    asked = make_pause("question", "bob", "anyone", "owner")
+    log = [make_message(), make_message(actor="cron:nightly"), asked]
+    assert make_thread(*log).state.people == {"ana", "bob"}
+    fork = make_event("forked", "eve", thread="t", seq=3)
+    assert make_thread(*log, fork).state.people == {"eve"}
+
+
+def test_the_title_is_the_first_text_on_one_line() -> None:
+    facts = make_event("message", "system", facts={"tags": ["v1"]})
+    log = [facts, make_message("two\nlines"), make_message("more")]
+    assert make_thread(facts).state.title == ""
+    assert make_thread(*log).state.title == "two lines"
 
 
 def test_a_thread_begins_with_nothing_spent() -> None:
@@ -447,6 +498,27 @@ def test_a_wait_that_is_closed_while_it_is_sent_is_closed_for_those_who_see_it(
     )
 
 
+def test_what_closed_a_wait_is_shown_beside_what_else_is_to_be_shown() -> None:
+    ended = [make_message(), make_event("finished", message="bye"), make_message()]
+    asked, answer, seen = make_pause("limit"), make_answer(4, "stop"), make_delivery(4, **RECEIPT)
+    assert make_thread(*ended, asked, answer, seen).state.outbox == (2, 5)
+    assert make_thread(*ended, asked, seen, answer).state.outbox == (2, 6)
+
+
+def test_a_receipt_for_something_else_is_none_for_the_open_wait() -> None:
+    ended = [make_message(), make_event("finished", message="bye"), make_message()]
+    receipt = [make_pause("limit"), make_delivery(2, **RECEIPT), make_answer(4, "continue")]
+    assert make_thread(*ended, *receipt).state.outbox == ()
+
+
+def test_a_reminder_of_a_closed_wait_is_none_of_the_open_one() -> None:
+    answered = [make_message(), make_pause("question"), make_answer(2, "answer")]
+    late = make_event("reminded", "system", wait=2)
+    wait = make_thread(*answered, make_pause("question"), late).state.wait
+    assert wait is not None
+    assert wait.reminder == 0
+
+
 def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> None:
     log = [
         make_message(),
@@ -468,6 +540,7 @@ def test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original() -> Non
         ([make_event("finished", message="bye")], (2,)),
         ([make_event("finished", message="bye"), make_delivery(2, error="gone")], ()),
         ([make_event("finished", message="bye"), make_message()], (2,)),
+        ([make_event("finished", message="bye")] * 2, (2, 3)),
         ([make_event("finished", message="bye"), make_message(), make_pause("question")], (2, 4)),
         (
             [
@@ -677,6 +750,12 @@ def test_only_a_person_gives_a_thread_a_new_budget(actor: str, person: bool) -> 
 )
 def test_a_wait_admits_whom_it_names(audience: tuple[str, ...], admitted: bool) -> None:
     assert OPEN_WAIT._replace(audience=audience).admits("ana") is admitted
+
+
+def test_a_wait_that_says_nothing_has_no_text_and_no_audience() -> None:
+    wait = make_thread(make_message(), make_event("paused", kind="timer")).state.wait
+    assert wait is not None
+    assert (wait.text, wait.audience) == ("", ())
 
 
 def test_a_wait_knows_when_it_is_over() -> None:
