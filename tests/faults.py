@@ -803,7 +803,7 @@ FAULTS = [
     Fault(
         "a job's wait is not the result of its tool",
         "loop/tool_calls.py",
-        "        elif wait and not late and _is_running(newest.state, step):\n",
+        "        elif wait and _is_running(newest.state, step):\n",
         "        elif False:\n",
         "loop/test_tool_calls.py::test_a_tool_may_wait_for_what_becomes_its_result",
     ),

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from agent.engine import Action, Ask, Call, Finish, Limits, Run, Step, Thread, Wait
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import NobodyKnown, Refused
-from agent.engine.log.events import CallJson, make_event
+from agent.engine.log.events import CallJson, compute_digest, make_event
 from agent.engine.log.state import Standing
 from agent.engine.loop.api import cancel, fork, resume, revoke
 from agent.engine.loop.clock import keep_time
@@ -118,16 +118,43 @@ class Policy:
         ("Put x there", "Put x there"),
         ("two\nlines \u2028of it", "two lines of it"),
         ("", "Put"),
+        (None, "Put"),
     ],
 )
 async def test_an_approval_is_asked_for_in_the_words_of_the_policy(
-    title: str, text: str, store: MemoryStore, world: World
+    title: str | None, text: str, store: MemoryStore, world: World
 ) -> None:
     policy = Policy(store, world, put("x"))
     policy.run = {"approvers": ("ana",), "title": title}
     wait = (await policy.start()).state.wait
     assert wait is not None
     assert wait.text == text
+
+
+@pytest.mark.parametrize(("intent", "text"), [("issue_refund", "Issue refund"), ("_", "_")])
+async def test_an_intent_is_spelled_out_where_the_policy_has_no_words(
+    intent: str, text: str, store: MemoryStore, world: World
+) -> None:
+    class Odd(Step):
+        intent: Literal["issue_refund", "_"]
+
+    run = Run(lambda step, call: None, approvers=("ana",))
+    model = Says({"intent": intent})
+    ports = build_ports(store, model, world, steps=JsonSteps(Odd), decide=lambda *_: run)
+    wait = (await advance(ports, await store_thread(store, make_message()))).state.wait
+    assert wait is not None
+    assert wait.text == text
+
+
+async def test_a_question_says_how_urgent_it_is_and_how_it_may_be_answered(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(store, world, ASK)
+    policy.ask = {"urgency": "high", "format": "multiple_choice", "choices": ("a", "b")}
+    wait = (await policy.start()).state.wait
+    assert wait is not None
+    asked = {"urgency": "high", "format": "multiple_choice", "choices": ["a", "b"]}
+    assert wait.data["options"] == asked
 
 
 @pytest.mark.parametrize(
@@ -251,6 +278,19 @@ async def test_whoever_it_escalates_to_is_asked_once_the_time_is_over(
     assert policy.calls == ([("x", "head")] if wait.kind == "approval" else [])
 
 
+async def test_those_of_the_policy_are_asked_where_it_escalates_to_nobody_today(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    policy = Policy(store, world, put("x"))
+    policy.run = {"approvers": ("bob",), "expires_s": 60, "escalate": ("head",)}
+    thread = await policy.start()
+    clock.tick(61)
+    policy.run = {"approvers": ("ana",)}
+    wait = (await policy.go_on(await keep_time(policy.ports, thread))).state.wait
+    assert wait is not None
+    assert wait.audience == ("ana",)
+
+
 @pytest.mark.parametrize("make", [lambda **who: Ask("?", **who), lambda **who: Run(print, **who)])
 def test_an_escalation_needs_its_time(make: Any) -> None:
     with pytest.raises(ValueError, match="escalate needs expires_s"):
@@ -310,6 +350,7 @@ async def test_the_policy_has_to_offer_it_and_the_digest_covers_its_scope(
         await policy.approve(thread, standing=True)
     assert thread.state.wait is not None
     once = thread.state.wait.data["digest"]
+    assert once == compute_digest(put("x"))
     policy.run = STANDING
     other = Policy(MemoryStore(), world, put("x"))
     other.run = STANDING

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from agent.engine import Call, blocking
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused, ThreadNotFound, ToolError, Unavailable
-from agent.engine.log.events import CallJson, make_event
+from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.thread import Thread, idempotency_key
 from agent.engine.loop.actions import Action, Ask, Effect, Finish, Run, Wait
 from agent.engine.loop.api import append_message, cancel, launch, report, resume
@@ -535,8 +535,11 @@ async def test_an_unclear_outcome_is_for_a_person_only_where_repeating_does_harm
     thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
     assert thread.event(4).type == follows
     if effect == "once":
-        assert thread.state.status == "waiting:in_doubt"
-        assert "OSError: reset" in thread.event(4).data["text"]
+        wait = thread.state.wait
+        assert wait is not None
+        assert (wait.kind, wait.data["call"], wait.data["step"]) == ("in_doubt", CALL, 2)
+        assert wait.data["idempotency_key"] == thread.event(3).data["idempotency_key"]
+        assert "OSError: reset" in wait.text
     else:
         assert not thread.event(4).data["definite"]
 
@@ -573,10 +576,29 @@ async def test_a_start_without_a_result_is_settled_by_what_a_repetition_would_do
     thread = await advance(ports, await store.load("t"))
     assert thread.event(starts + 3).type == after
     assert len(tool.keys) == (after == "tool_started")
+    if starts == MAX_STARTS:
+        assert f"{MAX_STARTS} times" in str(thread.event(starts + 3).data)
     if after == "tool_failed":
         assert not thread.event(starts + 3).data["definite"]
     else:
         assert thread.state.errors == 0
+
+
+async def test_two_runners_give_a_call_up_once(store: MemoryStore, world: World) -> None:
+    ports = agent_with(store, world, Tool(), DONE, effect="read")
+    starts = [make_start(2)] * MAX_STARTS
+    thread = await store_thread(store, make_message(), make_step(**CALL), *starts)
+    for _ in range(2):
+        ended = await advance(ports, thread)
+    assert list_types(ended).count("tool_failed") == 1
+
+
+async def test_a_call_that_was_started_and_is_no_call_today_is_put_to_a_person(
+    store: MemoryStore, world: World
+) -> None:
+    ports = build_ports(store, Says(), world, decide=lambda step, thread: Finish("never mind"))
+    thread = await store_thread(store, make_message(), make_step(**CALL), make_start(2))
+    assert (await advance(ports, thread)).state.status == "waiting:in_doubt"
 
 
 async def test_a_call_that_is_run_again_has_the_same_key_and_the_model_never_hears_of_it(
@@ -712,6 +734,7 @@ async def test_of_two_results_the_first_counts_and_the_other_is_recorded_and_sho
         ("result:2", "second"),
         ("late:3", "first"),
     ]
+    assert {each.actor for each in results} == {"agent"}
     assert thread.state.settled.count(thread.state.settled[0]) == 1
 
 
@@ -732,6 +755,25 @@ async def test_a_result_that_comes_after_somebody_gave_up_is_recorded_and_never_
     assert "it did work" in model.prompts[0].blocks[-1]
     assert thread.state.status == "finished"
     assert thread.state.settled == ()
+
+
+@pytest.mark.parametrize("answer", [JOB, OSError("reset")], ids=["a job", "unclear"])
+@pytest.mark.parametrize("later", [[], [make_step(**DONE)]], ids=["nothing", "another call"])
+async def test_a_call_that_was_given_up_while_it_ran_asks_nobody_any_more(
+    answer: Any, later: list[Event], store: MemoryStore, world: World
+) -> None:
+    tool = Tool(answer)
+    ports = agent_with(store, world, tool, DONE)
+
+    async def given_up() -> None:
+        tool.meanwhile = None
+        await advance(ports, await store.load("t"))
+        await store.append(await resume(ports, "t", 4, "abort", actor="ana"), *later)
+
+    tool.meanwhile = given_up
+    thread = await advance(ports, await store_thread(store, make_message(), make_step(**CALL)))
+    assert thread.state.status == "finished"
+    assert list_types(thread).count("paused") == 1
 
 
 async def test_a_result_that_comes_after_a_read_was_given_up_is_recorded(
@@ -794,11 +836,12 @@ async def test_an_unclear_outcome_asks_nobody_once_the_thread_was_cancelled(
     assert "paused" not in list_types(thread)
 
 
+@pytest.mark.parametrize("effect", EFFECTS)
 async def test_a_reopened_thread_has_not_forgotten_a_call_whose_outcome_is_unknown(
-    store: MemoryStore, world: World
+    effect: Effect, store: MemoryStore, world: World
 ) -> None:
     tool = Tool()
-    ports = agent_with(store, world, tool)
+    ports = agent_with(store, world, tool, effect=effect)
     await store_thread(
         store, make_message(), make_step(**CALL), make_start(2), make_event("cancelled", "ana")
     )

@@ -203,7 +203,7 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         kind, data = "tool_finished", {"output": wait.text if wait else outcome.output}
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
-        elif wait and not late and _is_running(newest.state, step):
+        elif wait and _is_running(newest.state, step):
             people = _resolve_or_owner(ports, newest, wait.audience)
             asked = {"text": wait.text, "audience": people, "kind": wait.kind, "call": call}
             job = {"job": idempotency_key(newest)}
