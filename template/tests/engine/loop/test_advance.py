@@ -8,13 +8,13 @@ import pytest
 
 from agent.engine.context.window import Prompt, Prompts
 from agent.engine.log.errors import Conflict, Misconfigured, ToolError, Unavailable
-from agent.engine.log.events import CallJson, Event, make_event
+from agent.engine.log.events import MAX_TEXT, CallJson, Event, make_event
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
-from agent.engine.loop.advance import MAX_DELIVERIES
+from agent.engine.loop.advance import MAX_DELIVERIES, escalate
 from agent.engine.loop.api import append_message, cancel, launch, resume
 from agent.engine.loop.compaction import render_next_prompt
-from agent.engine.loop.ports import Reply
+from agent.engine.loop.ports import Delivery, Reply
 from agent.engine.stores.memory import MemoryStore
 
 from ..domain import (
@@ -24,6 +24,7 @@ from ..domain import (
     advance,
     build_ports,
     list_types,
+    make_failure,
     make_message,
     make_result,
     make_start,
@@ -52,6 +53,22 @@ async def test_it_goes_on_until_there_is_nothing_to_do_but_wait(
         "delivered",
     ]
     assert await advance(ports, thread) == thread
+
+
+async def test_a_step_and_what_it_comes_to_are_one_append(world: World) -> None:
+    class Noting(MemoryStore):
+        appended: list[list[str]]
+
+        async def append(self, thread: Thread, *events: Event) -> Thread:
+            self.appended.append([each.type for each in events])
+            return await super().append(thread, *events)
+
+    store = Noting()
+    store.appended = []
+    ports = build_ports(store, Says(LOOK, DONE), world)
+    await advance(ports, await store_thread(store, make_message()))
+    steps = [["step", "tool_started"], ["tool_finished"], ["step", "finished"]]
+    assert store.appended == [["message"], *steps, ["delivered"]]
 
 
 async def test_what_it_returns_is_what_is_stored(store: MemoryStore, world: World) -> None:
@@ -94,6 +111,7 @@ async def test_the_system_prompt_is_filled_in_once_for_a_thread(
     assert {prompt.system for prompt in model.prompts} == {"You serve ana no. 1\\u200b."}
     assert asked == ["ana"]
     assert thread.event(2).data["variables"] == {"customer": "ana no. 1\\u200b"}
+    assert (thread.event(2).actor, thread.event(2).data["source"]) == ("system", "prefetch")
     hashes = {each.data["prompt_sha"] for each in thread.events if each.type == "step"}
     assert hashes == {model.prompts[0].sha}
     assert render_next_prompt(ports.default, thread).system == model.prompts[0].system
@@ -222,6 +240,48 @@ async def test_where_a_machine_started_the_thread_anyone_may_decide(
     assert thread.state.wait.audience == ("anyone",)
 
 
+async def test_a_thread_whose_runners_died_is_put_to_a_person_with_the_reason(
+    store: MemoryStore, world: World
+) -> None:
+    ports = build_ports(store, Says(), world)
+    asked = await escalate(ports, await store_thread(store, make_message()), "3 runs died")
+    wait = asked.state.wait
+    assert wait is not None
+    assert (wait.text, wait.audience) == ("Go on? 3 runs died.", ("ana",))
+    assert wait.data["limit"] == "crashes"
+
+
+@pytest.mark.parametrize(
+    ("events", "limits"),
+    [
+        (
+            [make_step("look"), make_failure(2), make_step("look"), make_result(4)],
+            Limits(steps=2),
+        ),
+        ([make_event("invalid_step", output="?")], Limits(errors=1)),
+    ],
+    ids=["it was overcome", "it has no words"],
+)
+async def test_a_limit_names_no_error_where_there_is_none(
+    events: list[Event], limits: Limits, store: MemoryStore, world: World
+) -> None:
+    ports = build_ports(store, Says(), world, limits=limits)
+    wait = (await advance(ports, await store_thread(store, make_message(), *events))).state.wait
+    assert wait is not None
+    assert "error" not in wait.data
+
+
+@pytest.mark.parametrize(("size", "kind"), [(MAX_TEXT, "step"), (MAX_TEXT + 1, "invalid_step")])
+async def test_a_reply_has_a_length_that_can_be_stored_and_costs_what_it_costs(
+    size: int, kind: str, store: MemoryStore, world: World
+) -> None:
+    ports = build_ports(store, Says(json.dumps({"next_step": ASK}).ljust(size), ASK), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert thread.event(2).type == kind
+    assert thread.event(2).tokens == {"input": 10, "output": 5}
+    assert ("too long" in thread.event(2).data.get("error", "")) is (kind == "invalid_step")
+
+
 # Somebody is faster.
 
 
@@ -329,11 +389,24 @@ async def test_facts_are_fetched_once_before_the_first_decision(
 
     model = Says("what?", ASK, DONE)
     ports = build_ports(store, model, world, prefetch=prefetch)
-    await advance(ports, await store_thread(store, make_message("deploy")))
+    found = (await advance(ports, await store_thread(store, make_message("deploy")))).event(2)
+    assert (found.actor, found.data) == (
+        "system",
+        {"source": "prefetch", "facts": {"tags": ["v1"]}},
+    )
     await launch(ports, "t", "v1", actor="ana", delivery="2", source="user")
     await advance(ports, await store.load("t"))
     assert asked == ["deploy"]
     assert model.prompts[0].blocks[1] == "<tags>\n - v1\n</tags>"
+
+
+async def test_nothing_is_fetched_once_the_model_has_decided(
+    store: MemoryStore, world: World
+) -> None:
+    decided = [make_message(), make_step("look", at="x"), make_result(2)]
+    ports = build_ports(store, Says(DONE), world, prefetch=lambda thread: {"tags": ["v1"]})
+    thread = await advance(ports, await store_thread(store, *decided))
+    assert list_types(thread).count("message") == 1
 
 
 @pytest.mark.parametrize(
@@ -478,6 +551,22 @@ async def test_after_so_many_tries_it_is_delivered_with_its_error(
     assert len(shown.tried) == MAX_DELIVERIES
 
 
+async def test_whom_a_delivery_reached_is_recorded_though_others_were_not(
+    store: MemoryStore, world: World
+) -> None:
+    class Half:
+        async def notify(self, thread: Thread, event: Event) -> Delivery:
+            away = Unavailable("bob has no address")
+            return Delivery(reached={"test": ["ana"]}, problem=away)
+
+    ports = build_ports(store, Says(ASK), world, notifier=Half())
+    await store_thread(store, make_message())
+    await deliver_until_it_is_given_up(ports)
+    last = (await store.load("t")).events[-1]
+    how = {"ref": 3, "error": "bob has no address", "reached": {"test": ["ana"]}}
+    assert (last.actor, last.data) == ("agent", how)
+
+
 async def test_a_delivery_has_its_tries_whatever_failed_before_it(
     store: MemoryStore, world: World
 ) -> None:
@@ -585,6 +674,14 @@ async def test_a_request_that_costs_too_much_asks(store: MemoryStore, world: Wor
     assert [event.data["price"] for event in thread.events if event.type == "step"] == [price] * 2
     thread = await advance(ports, await resume(ports, "t", wait.seq, "continue", actor="ana"))
     assert (thread.state.status, thread.state.cost) == ("finished", 1.0)
+
+
+async def test_a_price_may_have_no_currency(store: MemoryStore, world: World) -> None:
+    price = {"input": 100_000.0, "output": 0.0}
+    ports = build_ports(store, Says(LOOK), world, price=price, limits=Limits(cost=1.0))
+    wait = (await advance(ports, await store_thread(store, make_message()))).state.wait
+    assert wait is not None
+    assert wait.text == "Go on? It cost 1.0000 of 1.0000."
 
 
 async def test_a_model_without_a_price_costs_nothing(store: MemoryStore, world: World) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import PromptTooLong
+from agent.engine.log.events import Event, make_event
 from agent.engine.loop.advance import MAX_COMPACTIONS
 from agent.engine.loop.ports import Reply
 from agent.engine.stores.memory import MemoryStore
@@ -25,6 +26,9 @@ from ..domain import (
 
 DONE = {"intent": "done", "message": "bye"}
 SUMMARY = {"intent": "summarize", "summary": "much was looked at"}
+
+
+INVALID = make_event("invalid_step", error="?", output="hm")
 
 
 class Small:
@@ -72,6 +76,16 @@ async def test_a_question_for_a_summary_that_is_too_long_as_well_becomes_lines(
     assert thread.state.status in ("finished", "waiting:limit")
     assert list_types(thread).count("compacted") <= MAX_COMPACTIONS
     assert any("look around" in block for block in model.last), "what people said stays"
+
+
+@pytest.mark.parametrize(("events", "shortened"), [([], False), ([INVALID], True)])
+async def test_two_blocks_can_be_shortened_and_one_cannot(
+    events: list[Event], shortened: bool, store: MemoryStore, world: World
+) -> None:
+    model = Small(len(events))
+    thread = await store_thread(store, make_message(), *events)
+    thread = await advance(build_ports(store, model, world), thread)
+    assert ("compacted" in list_types(thread)) is shortened
 
 
 async def test_what_cannot_be_shortened_is_asked_about(store: MemoryStore, world: World) -> None:

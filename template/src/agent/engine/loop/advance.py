@@ -201,7 +201,7 @@ async def _fill(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread | Non
     if agent.variables is None or any(find_values(past) is not None for past in thread.events):
         return None
     outcome = await attempt(agent.variables, thread, timeout_s=PREFETCH_S)
-    if outcome.error is not None or not isinstance(outcome.output, dict):
+    if not isinstance(outcome.output, dict):
         found = outcome.error or f"it returned {outcome.output!r}, not values by name"
         raise Misconfigured(f"variables of the agent {agent.name!r} failed: {found}")
     values = {name: clean(str(value)) for name, value in outcome.output.items()}
