@@ -25,7 +25,7 @@ import pytest
 
 ENGINE = Path("src/agent/engine").resolve()
 TESTS = tuple(f"tests/engine/{folder}" for folder in ("log", "loop", "context", "simulation"))
-"""Those that are to see a mutant. Tests of what is built on these modules are about other things."""
+"""Those that have to see a mutant. What is built on these modules is tested for other things."""
 OPTIONS = ("-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:faulthandler")
 OURS = ("agent", "tests")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
