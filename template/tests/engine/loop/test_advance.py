@@ -645,6 +645,7 @@ async def test_a_missing_case_is_an_error_the_model_sees_and_never_a_spin(
     )
     assert thread.state.status == "finished"
     assert "no case for 'unhandled'" in model.prompts[1].blocks[-1]
+    assert thread.event(3).data["definite"]
 
 
 async def test_a_policy_may_refuse_a_call_with_words_for_the_model(

@@ -64,6 +64,23 @@ async def test_a_strict_message_is_refused_by_another_agent_s_conversation(
     assert (await store.load("t")).state.version == 1
 
 
+async def test_a_strict_message_begins_a_conversation_and_goes_on_with_it(ports: Ports) -> None:
+    for delivery in "12":
+        to: dict[str, Any] = {"delivery": delivery, "agent": "second", "strict": True}
+        thread = await launch(ports, "t", "hello", **to, **SENT)
+    assert thread.state.version == 2
+
+
+async def test_a_conversation_that_names_no_agent_is_with_the_default_one(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, make_message())
+    thread = await launch(ports, "t", "hello", delivery="1", agent="first", strict=True, **SENT)
+    assert thread.state.version == 2
+    with pytest.raises(Refused, match="with the agent 'first', not 'second'"):
+        await launch(ports, "t", "hello", delivery="2", agent="second", strict=True, **SENT)
+
+
 async def test_an_agent_that_is_not_there_starts_nothing(ports: Ports, store: MemoryStore) -> None:
     with pytest.raises(AgentGone, match=r"no agent 'third' in app\.py: first, second"):
         await launch(ports, "t", "hello", delivery="1", agent="third", **SENT)

@@ -81,10 +81,21 @@ class Shaky(MemoryStore):
         return words.pop(0) if words else ""
 
 
+class Redacting(Shaky):
+    """Keeps no word that anybody wrote."""
+
+    async def append(self, thread: Thread, *events: Event) -> Thread:
+        words = {"text": "***", "reason": "***"}
+        kept = [{name: words.get(name, each.data[name]) for name in each.data} for each in events]
+        redacted = [replace(each, data=data) for each, data in zip(events, kept, strict=True)]
+        return await super().append(thread, *redacted)
+
+
+@pytest.mark.parametrize("kind", [Shaky, Redacting])
 @pytest.mark.parametrize(
     "act",
     [
-        lambda ports: cancel(ports, "t", actor="ana"),
+        lambda ports: cancel(ports, "t", actor="ana", reason="enough"),
         lambda ports: resume(ports, "t", 2, "answer", actor="ana", text="yes"),
         lambda ports: rate(ports, "t", 3, "good", actor="ana"),
         lambda ports: append_message(ports, "t", "hi", actor="ana", delivery="d", source="test"),
@@ -92,10 +103,10 @@ class Shaky(MemoryStore):
     ids=["cancel", "answer", "rate", "message"],
 )
 async def test_a_request_is_recognized_though_the_store_s_answer_was_lost(
-    act: Callable[[Ports], Awaitable[Thread]], world: World
+    act: Callable[[Ports], Awaitable[Thread]], kind: type[Shaky], world: World
 ) -> None:
     """It was stored, so the second attempt neither fails nor is stored again."""
-    store = Shaky(append=["", "lost"])
+    store = kind(append=["", "lost"])
     pause = make_pause("question")
     before = await store_thread(store, make_message(), pause, make_step("look"))
     done = await act(build_ports(store, Says(), world))
@@ -358,6 +369,7 @@ async def test_a_message_reopens_a_thread(status: str, ports: Ports, store: Memo
     thread = await append_message(ports, "t", "more", actor="bob", delivery="2", source="user")
     assert thread.state.status == "running"
     assert thread.state.owner == "ana"
+    assert thread.events[-1].data == {"text": "more", "source": "user"}
 
 
 async def test_a_message_by_id_needs_a_thread(ports: Ports) -> None:
@@ -498,6 +510,14 @@ async def test_an_edit_that_would_be_cut_is_refused(ports: Ports, store: MemoryS
 CLOSED: dict[str, tuple[list[Event], str]] = {
     "answered": ([make_answer(3, "approve", "bob")], "already closed: approve by bob"),
     "expired": ([make_answer(3, "expired", "system")], "already closed: expired by system"),
+    "answered, and another one after it": (
+        [
+            make_answer(3, "reject", "bob"),
+            make_pause("question"),
+            make_answer(5, "answer"),
+        ],
+        "already closed: reject by bob",
+    ),
     "superseded": ([make_message("no")], "not waiting"),
     "cancelled": ([make_event("cancelled", "ana")], "not waiting"),
     "replaced": (
@@ -698,6 +718,7 @@ async def test_cancelling_ends_a_thread_once(ports: Ports, store: MemoryStore) -
     await asking(store)
     thread = await cancel(ports, "t", actor="ana", reason="enough")
     assert (thread.state.status, thread.state.wait, thread.state.outbox) == ("cancelled", None, ())
+    assert thread.events[-1].data == {"reason": "enough"}
     assert await cancel(ports, "t", actor="ana", reason="enough") == thread
     with pytest.raises(Refused, match="cancelled already"):
         await cancel(ports, "t", actor="ana", reason="too late")
@@ -780,6 +801,33 @@ async def test_a_fork_begins_at_an_event_of_its_thread(
     await store_thread(store, *DONE_ONCE)
     with pytest.raises(Refused, match="not one of the events 1 to 4"):
         await fork(ports, "t", at, actor="bob", delivery="1")
+
+
+async def test_nothing_is_left_of_a_thread_that_begins_with_an_open_step(
+    ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, make_step(**CALL))
+    with pytest.raises(Refused, match="nothing is left of the thread before event 1"):
+        await fork(ports, "t", 1, actor="bob", delivery="1")
+
+
+async def test_a_person_rates_a_step(ports: Ports, store: MemoryStore) -> None:
+    await store_thread(store, *DONE_ONCE)
+    for rating in ("good", "bad"):
+        rated = (await rate(ports, "t", 2, rating, actor="bob", text="hm")).events[-1]
+        assert (rated.type, rated.actor) == ("rated", "bob")
+        assert rated.data == {"step": 2, "rating": rating, "text": "hm"}
+
+
+@pytest.mark.parametrize(
+    ("step", "rating", "why"), [(2, "fine", "good or bad"), (1, "good", "event 1 is not a step")]
+)
+async def test_a_rating_is_good_or_bad_and_of_a_step(
+    step: int, rating: str, why: str, ports: Ports, store: MemoryStore
+) -> None:
+    await store_thread(store, *DONE_ONCE)
+    with pytest.raises(Refused, match=why):
+        await rate(ports, "t", step, rating, actor="bob")
 
 
 @pytest.mark.parametrize("way", ["resume", "cancel", "fork"])

@@ -152,6 +152,15 @@ async def test_an_edit_is_shown_and_kept_and_run_in_its_final_form(
     assert [ORDER.write(order) for order in shop.orders] == [shown.call]
 
 
+@pytest.mark.parametrize("approvers", [(), ("anyone",)])
+async def test_an_edit_goes_to_a_call_that_needs_no_approval_or_anyone_s(
+    approvers: tuple[str, ...], shop: Shop
+) -> None:
+    shop.approvers = approvers
+    await ask(shop.ports)
+    assert (await preview(shop.ports, CALL)).call == CALL
+
+
 async def test_what_an_edit_leaves_out_is_what_the_shape_says(shop: Shop) -> None:
     await ask(shop.ports)
     assert (await preview(shop.ports, {"name": "leek"})).call == {

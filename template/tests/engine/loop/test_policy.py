@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.engine import Action, Call, Finish, Run, Thread
-from agent.engine.loop.api import resume
+from agent.engine.loop.api import preview_edit, resume
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 
@@ -82,6 +82,17 @@ async def test_decide_sees_the_log_up_to_its_step_whenever_it_is_asked(
     ports = build_ports(store, Says(CHARGE, DONE), world, decide=policy.decide)
     thread = await advance(ports, await store_thread(store, make_message()))
     await advance(ports, await approve(ports, thread, "ana"))
+    assert [[each.type for each in seen.events] for seen in policy.seen] == [["message"]] * 2
+
+
+async def test_decide_sees_the_same_log_when_a_call_is_edited(
+    store: MemoryStore, world: World
+) -> None:
+    policy = Policy(world, "owner")
+    ports = build_ports(store, Says(CHARGE), world, decide=policy.decide)
+    wait = (await advance(ports, await store_thread(store, make_message()))).state.wait
+    assert wait is not None
+    await preview_edit(ports, "t", wait.seq, CHARGE, actor="ana")
     assert [[each.type for each in seen.events] for seen in policy.seen] == [["message"]] * 2
 
 

@@ -11,7 +11,9 @@ from agent.engine.log.errors import ModelRefused, Unavailable
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import resume
+from agent.engine.loop.clock import keep_time
 from agent.engine.loop.ports import Ports, Reply, Sent
+from agent.engine.loop.record import format_reason
 from agent.engine.people.waiting import list_waits
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -65,6 +67,25 @@ async def run(ports: Ports, seconds: float = 0.1) -> None:
     await asyncio.sleep(seconds)
     working.cancel()
     await asyncio.wait({working})
+
+
+@pytest.mark.parametrize(
+    ("why", "text"),
+    [
+        ("it broke.", "It broke."),
+        ("two\nlines", "Two lines."),
+        ("see x_", "See x_."),
+        ("openai:gpt is away", "openai:gpt is away."),
+    ],
+)
+def test_a_reason_is_a_sentence_on_one_line(why: str, text: str) -> None:
+    assert format_reason(why) == text
+
+
+def test_a_long_reason_is_cut_and_still_one_line() -> None:
+    text = format_reason("all of it broke " * 1000)
+    assert "characters cut" in text
+    assert "\n" not in text
 
 
 async def test_what_waiting_does_not_mend_is_asked(store: MemoryStore, world: World) -> None:
@@ -218,6 +239,18 @@ async def test_another_cause_is_another_notice_and_needs_another_word(
     await resume(ports, "a", wait.seq, "continue", actor="ana")
     await run(ports)
     assert list_types(await store.load("b")).count("resumed") == 0
+
+
+async def test_a_release_is_for_what_stopped_before_it(
+    store: MemoryStore, world: World, clock: Clock
+) -> None:
+    ports = build_ports(store, Model(None), world)
+    stopped = await store_thread(store, make_message(), make_pause("limit", cause="no key"))
+    await store.release_cause("no key", "ana")
+    assert await keep_time(ports, stopped) == stopped
+    clock.tick(1)
+    await store.release_cause("no key", "ana")
+    assert (await keep_time(ports, stopped)).state.wait is None
 
 
 async def test_stopping_a_thread_releases_no_other(

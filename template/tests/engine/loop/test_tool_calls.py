@@ -251,6 +251,19 @@ async def test_a_job_whose_tool_died_is_not_lost_while_a_person_is_asked(
     assert tool.keys == tool.keys[:1] * 2
 
 
+async def test_a_report_waits_while_its_call_has_to_be_approved_again(
+    store: MemoryStore, world: World
+) -> None:
+    doubt = [make_start(2), make_pause("in_doubt", call=CALL), make_answer(4, "retry")]
+    asked = make_pause("approval", "bob", call=CALL)
+    thread = await store_thread(store, make_message(), make_step(**CALL), *doubt, asked)
+    ports = agent_with(store, world, Tool(JOB))
+    with pytest.raises(Unavailable, match="has not returned yet"):
+        await report(ports, idempotency_key(thread), "all green", actor="hook:ci")
+    with pytest.raises(Refused):
+        await report(ports, "t.none", "all green", actor="hook:ci")
+
+
 async def test_a_job_of_a_thread_that_was_cancelled_is_refused(
     store: MemoryStore, world: World
 ) -> None:

@@ -135,7 +135,7 @@ async def preview_edit(
     """
     thread = await keep_time(ports, await ports.store.load(thread_id))
     waiting = find_open_wait(thread, wait)
-    check_answer(waiting, "edit", actor, waiting.data.get("digest", ""))
+    check_answer(waiting, "edit", actor, "")
     edited = check_edit(ports, thread, waiting, call, actor)
     return Preview(edited, compute_digest(edited))
 
@@ -227,8 +227,8 @@ async def fork(ports: Ports, thread_id: str, at: int, *, actor: str, delivery: s
     if not 1 <= at <= origin.state.version:
         raise Refused(f"{at} is not one of the events 1 to {origin.state.version}")
     events = origin.events[:at]
-    while (step := Thread("", events).state.step) or (not events):
-        if not events or step is None or step.seq == 1:
+    while step := Thread("", events).state.step:
+        if step.seq == 1:
             raise Refused(f"nothing is left of the thread before event {at}")
         events = events[: step.seq - 1]
     forked = make_event("forked", actor, f"forked:{thread_id}", thread=thread_id, seq=at)
