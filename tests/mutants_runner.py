@@ -30,6 +30,7 @@ OPTIONS = ("-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:faulthand
 OURS = ("agent", "tests")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 AT_ONCE = 2
+BROKEN = 2
 PATIENCE_S = 20.0
 """A test that takes so much longer than without the mutant never ends."""
 OTHERS_S = 30.0
@@ -134,8 +135,10 @@ class Tests:
                 running[self.start(self.jobs[number], group)] = number, group
             process, status = os.wait()
             number, group = running.pop(process)
-            if status or group == 1:
-                result = {"number": number, "red": bool(status)}
+            outcome = os.waitstatus_to_exitcode(status)
+            assert outcome != BROKEN, f"this program failed with mutant {number}"
+            if outcome or group == 1:
+                result = {"number": number, "red": outcome != 0}
                 print(json.dumps(result), file=self.results, flush=True)
             else:
                 waiting.append((number, 1))
@@ -145,11 +148,11 @@ class Tests:
         """Run tests with a mutant in a process of their own, which fails if one of them does."""
         if process := os.fork():
             return process
-        red = True
+        outcome = BROKEN
         try:
-            red = self.is_red(Mutated(job), find_tests(job, self.traced)[group])
+            outcome = int(self.is_red(Mutated(job), find_tests(job, self.traced)[group]))
         finally:
-            os._exit(red)
+            os._exit(outcome)
 
     def is_red(self, mutated: Mutated, tests: Seconds) -> bool:
         if not tests:
