@@ -44,6 +44,21 @@ BROUGHT: dict[str, tuple[list[Event], list[tuple[int, Any, str]]]] = {
         ],
         [(5, "ok", "tool")],
     ),
+    "an edited call of another shape": (
+        [
+            make_message(),
+            make_step("put", value="x"),
+            make_pause("approval", call={"intent": "put", "value": "x"}),
+            make_answer(3, "edit", call={"intent": "put", "value": "y"}),
+            make_result(2),
+        ],
+        [],
+    ),
+    "a report on a wait that is not there": (
+        [make_message(), charge(7), make_answer(9, "done")],
+        [],
+    ),
+    "the end of a timer": ([charge(7), make_pause("timer"), make_answer(2, "done")], []),
     "a person who confirms it": (
         [
             make_message(),

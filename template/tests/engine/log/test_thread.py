@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import pytest
 from agent.engine.log.events import (
     DECISIONS,
     FACTS,
+    MAX_BITS,
     MAX_DEPTH,
     MAX_TEXT,
     CallJson,
@@ -99,6 +101,8 @@ def test_no_event_is_both_a_fact_and_a_decision() -> None:
         (b"\xff", "b'\\xff'"),
         ({}, {}),
         (10**30, 10**30),
+        (2**MAX_BITS - 1, 2**MAX_BITS - 1),
+        (2**MAX_BITS, hex(2**MAX_BITS)),
     ],
 )
 def test_data_becomes_json(value: Any, kept: Any) -> None:
@@ -132,8 +136,31 @@ def test_what_is_too_big_is_cut_once_and_then_stays_as_it_is(value: Any) -> None
     assert cap_event(kept) == kept
 
 
-def test_an_event_has_a_bound_whatever_it_is_given() -> None:
-    many = cap_event(make_event("tool_finished", output=["x" * 1000] * 10_000))
+@pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"in": inner}])
+def test_what_is_nested_too_deep_is_cut_with_a_note(wrap: Callable[[Any], Any]) -> None:
+    fits: Any = "deep"
+    for _ in range(MAX_DEPTH):
+        fits = wrap(fits)
+    assert make_safe(fits) == fits
+    assert "[cut: nested too deep]" in json.dumps(make_safe(wrap(fits)))
+
+
+def test_a_text_is_cut_where_it_stands_and_what_is_beside_it_stays() -> None:
+    kept = cap_event(make_event("message", text=["x" * 150_000, "beside"])).data["text"]
+    assert (len(kept[0]) <= MAX_TEXT, kept[1]) == (True, "beside")
+    long = dict.fromkeys("abc", "x" * 90_000)
+    kept = cap_event(make_event("message", text=long)).data["text"]
+    assert [*kept] == [*long]
+    assert all("characters cut" in text for text in kept.values())
+    many = {str(number): "x" * 20_000 for number in range(25)}
+    kept = cap_event(make_event("message", text=many)).data["text"]
+    assert [*kept] == ["cut"]
+    assert len(kept["cut"]) <= MAX_TEXT
+
+
+@pytest.mark.parametrize("output", [["x" * 1000] * 10_000, ["x" * 90_000] * 3])
+def test_an_event_has_a_bound_whatever_it_is_given(output: list[str]) -> None:
+    many = cap_event(make_event("tool_finished", output=output))
     assert len(json.dumps(many.data)) <= 2 * MAX_TEXT + 1000
     assert "characters cut" in json.dumps(many.data, ensure_ascii=False)
 
@@ -170,6 +197,18 @@ def test_a_digest_is_that_of_one_call_only(other: dict[str, Any]) -> None:
     call = {"intent": "charge", "amount": 1}
     assert compute_digest(call) == compute_digest({"amount": 1, "intent": "charge"})
     assert compute_digest(call) != compute_digest(other)
+
+
+def test_a_digest_is_that_of_one_scope_only() -> None:
+    call, scope = {"intent": "charge", "amount": 1}, {"amount": 1}
+    others = [(call, None), (call, {"amount": 2}), (call | {"amount": 2}, scope)]
+    assert all(compute_digest(*other) != compute_digest(call, scope) for other in others)
+
+
+def test_a_digest_is_the_same_in_every_version_of_the_code() -> None:
+    call = {"intent": "charge", "amount": 1}
+    assert compute_digest(call) == "f77af919d783876205e02f5fa03559d3"
+    assert compute_digest(call, {"amount": 1}) == "073f30c339f85d6c8ab383a43c1e94ba"
 
 
 # -- the fold --

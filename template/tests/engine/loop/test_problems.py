@@ -264,8 +264,8 @@ async def test_stopping_a_thread_releases_no_other(
     wait = (await store.load("a")).state.wait
     assert wait
     await resume(ports, "a", wait.seq, "stop", actor="ana")
-    await run(ports)
-    assert (await store.load("b")).state.status == "waiting:limit"
+    await keep_time(ports, await store.load("b"))
+    assert "resumed" not in list_types(await store.load("b"))
 
 
 async def test_what_passes_by_itself_is_listed_and_goes_on(
