@@ -46,7 +46,7 @@ class Name(NamedTuple):
 
 class Mutant(NamedTuple):
     name: Name
-    lines: range
+    line: int
     text: str
     """The whole module."""
 
@@ -89,7 +89,7 @@ def list_mutants(file: str, text: str) -> list[Mutant]:
         for change in _list_changes(node)
     ]
     made = dict.fromkeys(_apply(file, text, where, change) for where, change in changes)
-    return sorted(filter(_is_python, made), key=lambda mutant: mutant.lines[0])
+    return sorted(filter(_is_python, made), key=lambda mutant: mutant.line)
 
 
 def _walk(node: ast.AST, where: str) -> Iterator[tuple[ast.AST, str]]:
@@ -207,7 +207,7 @@ def _apply(file: str, text: str, where: str, change: Change) -> Mutant:
     changed = head + change.new.encode() + tail
     old, new = (" ".join(part.decode().split()) for part in (b"".join(lines[start:end]), changed))
     mutated = b"".join([*lines[:start], changed, *lines[end:]]).decode()
-    return Mutant(Name(file, where, old, new), range(start + 1, end + 1), mutated)
+    return Mutant(Name(file, where, old, new), start + 1, mutated)
 
 
 def _is_python(mutant: Mutant) -> bool:

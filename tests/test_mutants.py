@@ -47,10 +47,7 @@ def run(agent: Agent, *arguments: str, given: str = "") -> str:
 
 def find_survivors(agent: Agent, trace: Path, mutants: Sequence[Mutant]) -> list[Name]:
     """Return the mutants that turn no test of the agent red."""
-    jobs = [
-        {"file": each.name.file, "text": each.text, "lines": [each.lines[0], each.lines[-1]]}
-        for each in mutants
-    ]
+    jobs = [{"file": each.name.file, "line": each.line, "text": each.text} for each in mutants]
     ran = run(agent, "try", str(trace), given=json.dumps(jobs))
     tried = [json.loads(line) for line in ran.splitlines()]
     assert len(tried) == len(mutants)
@@ -68,12 +65,11 @@ def test_a_mutant_turns_a_test_red_unless_it_is_listed(
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("file", ["log/state.py", "loop/advance.py"])
-def test_a_module_that_nothing_was_changed_in_turns_no_test_red(
-    file: str, agent: Agent, trace: Path
-) -> None:
-    text = (ENGINE / file).read_text("utf-8")
-    unchanged = Mutant(Name(file, "", "", ""), range(1, text.count("\n")), text)
+@pytest.mark.parametrize("line", [1, 150], ids=["the module", "a function"])
+def test_what_was_not_changed_turns_no_test_red(line: int, agent: Agent, trace: Path) -> None:
+    """Tried as a mutant of the module, which is imported anew, and of one of its functions."""
+    text = (ENGINE / "log/thread.py").read_text("utf-8")
+    unchanged = Mutant(Name("log/thread.py", "", "", ""), line, text)
     assert find_survivors(agent, trace, [unchanged]) == [unchanged.name]
 
 
