@@ -399,6 +399,22 @@ async def test_an_output_that_is_hard_to_keep_stops_no_thread(
     assert thread.state.status == "finished"
 
 
+class Odd:
+    """A value that no JSON has."""
+
+    def __str__(self) -> str:
+        return "odd"
+
+
+@pytest.mark.parametrize(
+    ("make", "output"), [(circular, "[[...]]"), (lambda: {"a": Odd()}, {"a": "odd"})]
+)
+async def test_an_output_that_is_no_json_is_kept_as_text(
+    make: Callable[[], Any], output: Any
+) -> None:
+    assert (await attempt(make, timeout_s=5)).output == output
+
+
 async def test_a_tool_may_be_sync_async_or_return_something_to_await() -> None:
     async def later() -> str:
         return "async"
@@ -418,6 +434,16 @@ async def test_a_tool_that_takes_too_long_has_an_unclear_outcome() -> None:
     outcome = await attempt(never, timeout_s=0)
     assert "within 0 s" in str(outcome.error)
     assert not outcome.definite
+
+
+async def test_a_tool_that_fails_when_its_time_is_over_says_why() -> None:
+    async def stubborn() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ValueError("odd") from None
+
+    assert (await attempt(stubborn, timeout_s=0)).error == "ValueError: odd"
 
 
 @pytest.mark.parametrize(
@@ -503,6 +529,20 @@ async def test_so_many_sync_tools_run_at_once_and_those_that_hang_are_replaced(
     assert running == 4
     assert (await attempt(lambda: "back", timeout_s=5)).output == "back"
     end.set()
+
+
+async def test_an_async_tool_needs_no_free_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def now() -> str:
+        return "now"
+
+    monkeypatch.setattr(blocking, "MOST", 1)
+    end = threading.Event()
+    hanging = asyncio.create_task(attempt(end.wait, 10, timeout_s=10))
+    await asyncio.sleep(0)
+    assert (await attempt(now, timeout_s=10)).output == "now"
+    assert not hanging.done()
+    end.set()
+    await hanging
 
 
 async def test_a_sync_tool_that_runs_out_of_items_is_a_tool_that_failed() -> None:
