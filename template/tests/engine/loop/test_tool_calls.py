@@ -436,14 +436,22 @@ async def test_a_tool_that_takes_too_long_has_an_unclear_outcome() -> None:
     assert not outcome.definite
 
 
-async def test_a_tool_that_fails_when_its_time_is_over_says_why() -> None:
-    async def stubborn() -> None:
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise ValueError("odd") from None
+async def fail_when_stopped() -> None:
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        raise ValueError("odd") from None
 
-    assert (await attempt(stubborn, timeout_s=0)).error == "ValueError: odd"
+
+async def test_a_tool_that_fails_when_its_time_is_over_says_why() -> None:
+    assert (await attempt(fail_when_stopped, timeout_s=0)).error == "ValueError: odd"
+
+
+async def test_a_tool_that_fails_when_its_call_is_cancelled_has_an_outcome() -> None:
+    calling = asyncio.create_task(attempt(fail_when_stopped, timeout_s=60))
+    await asyncio.sleep(0)
+    calling.cancel()
+    assert (await calling).error == "ValueError: odd"
 
 
 @pytest.mark.parametrize(
