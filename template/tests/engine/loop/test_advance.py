@@ -91,6 +91,13 @@ async def test_each_step_records_what_it_cost_who_said_it_and_under_which_prompt
     }
 
 
+async def test_a_step_records_how_it_was_asked_for(store: MemoryStore, world: World) -> None:
+    reply = Reply(json.dumps({"next_step": DONE}), {}, format="json_object: no schema")
+    ports = build_ports(store, Says(reply), world)
+    thread = await advance(ports, await store_thread(store, make_message()))
+    assert thread.event(2).data["format"] == "json_object: no schema"
+
+
 CUSTOMERS = Prompts("You serve {customer}.", "What next?")
 
 

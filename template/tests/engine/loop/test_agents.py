@@ -15,7 +15,7 @@ from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
 
 from ..conftest import Clock
-from ..domain import Direct, Says, World, build_agent, make_message, store_thread
+from ..domain import Direct, Says, World, build_agent, make_message, make_thread, store_thread
 
 BYE = {"intent": "done", "message": "bye"}
 SENT: dict[str, Any] = {"actor": "ana", "source": "user"}
@@ -46,6 +46,23 @@ async def test_a_thread_that_names_none_is_the_default_agent_s(
     done = (await advance(ports, await store_thread(store, make_message()))).thread
     assert done.state.status == "finished"
     assert ports.get_agent(done).name == "first"
+
+
+@pytest.mark.parametrize(
+    ("named", "found"), [({}, "first"), ({"agent": "second"}, "second"), ({"agent": "third"}, None)]
+)
+def test_the_agent_of_a_thread_is_found_or_is_gone(
+    named: dict[str, Any], found: str | None, ports: Ports
+) -> None:
+    agent = ports.find_agent(make_thread(make_message(**named)))
+    assert (agent.name if agent else None) == found
+
+
+def test_an_agent_may_choose_its_model_for_each_thread(ports: Ports) -> None:
+    chooses = replace(ports.default, choose=lambda thread: {"model": f"for {thread.id}"})
+    thread = make_thread(make_message())
+    assert chooses.for_thread(thread).model == "for t"
+    assert ports.default.for_thread(thread) is ports.default
 
 
 async def test_a_conversation_stays_with_its_agent(ports: Ports, store: MemoryStore) -> None:
