@@ -201,12 +201,12 @@ def find_tests(mutated: Mutated, traced: dict[str, Any]) -> list[Seconds]:
 
     Those of its line come first, and quick ones before slow ones. They are not all: Python 3.11
     does not trace a coroutine further into which an error was thrown. What runs only when it is
-    imported has the tests of its module.
+    imported has all tests.
     """
     lines = traced["lines"][mutated.file]
     of_line, function = lines.get(str(mutated.line), []), mutated.find_function()
     found = {test for line in function for test in lines.get(str(line), ())}
-    tests = found or {test for each in lines.values() for test in each}
+    tests = found or traced["seconds"].keys()
     seconds = {test: traced["seconds"][test] for test in tests if test}
     near, far, far_s = Seconds(), Seconds(), 0.0
     for test in sorted(seconds, key=lambda each: (each not in of_line, seconds[each], each)):
