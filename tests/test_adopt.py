@@ -339,6 +339,14 @@ def test_it_answers_as_small_as_can_be_and_calls_it_as_the_project_is_called(
     }  # fmt: skip
 
 
+def test_the_help_says_so(run: Run) -> None:
+    told = " ".join(run("adopt", "--help").out.split())
+    assert "What it serves, beside the command line. [default: none]" in told
+    assert "What else the repository should have. [default: none]" in told
+    assert "Name of the project. [default: the project's]" in told
+    assert "Which agent it starts with. [default: deploy]" in told
+
+
 @pytest.mark.slow
 def test_in_a_terminal_only_the_sample_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "product"
@@ -707,6 +715,10 @@ def test_without_a_commit_it_could_not_be_taken_back(
 
 @pytest.mark.usefixtures("adopted")
 def test_a_second_agent_is_refused(run: Run) -> None:
+    assert run("../my-agent", "--yes", "--no-install").code == 0
+    again = run("adopt", "../my-agent")
+    assert again.code == 2
+    assert "my-agent has an agent.\n" in again.err
     ran = run("adopt")
     assert ran.code == 2
     assert "product has an agent.\nIts newest version: create-12-factor-agent update\n" in ran.err
@@ -724,6 +736,16 @@ def test_a_package_of_a_larger_repository_gets_one(make: Make, run: Run) -> None
     }
     assert run("update", "--abort", "--project", "packages/shop").code == 0
     assert files(path / "packages/shop").keys() == UV_SRC.keys() | {"src/shop/new.py"}
+
+
+def test_the_change_of_another_project_is_not_undone(make: Make, run: Run) -> None:
+    path = make(UV_SRC | {f"packages/inner/{name}": text for name, text in UV_SRC.items()})
+    assert run("adopt", "packages/inner").code == 0
+    commit(path, {})
+    assert run("adopt").code == 0
+    assert run("update", "--abort", "--project", "packages/inner/src").code == 2
+    assert run("update", "--abort", "--project", "src").code == 0
+    assert git(path, "status", "--short") == ""
 
 
 def test_a_folder_nobody_may_write_to_is_told(

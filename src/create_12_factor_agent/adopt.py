@@ -95,14 +95,8 @@ def _check_ready(host: Host) -> Tree:
 
     Returns: its last commit.
     """
-    file = host.path / ANSWERS
-    if "adopted: true" in host.text(ANSWERS):
-        raise UsageError(f"{host.path} has an agent.", f"Its newest version: {source.NAME} update")
-    if os.path.lexists(file):
-        problem = f"{file} is there: the project was made from another template."
-        raise UsageError(
-            problem, "Adopt in a folder of its own, such as a package beside this one."
-        )
+    if os.path.lexists(host.path / ANSWERS):
+        raise _answered(host.path)
     git.check_installed()
     if git.run(host.path, "rev-parse", "--verify", "HEAD").returncode:
         commit = "git init && git add --all && git commit --message 'Before the agent'"
@@ -110,6 +104,17 @@ def _check_ready(host: Host) -> Tree:
         raise UsageError(problem, f"Run: {commit}")
     publish.check_whole(host.path)
     return _committed(host.path)
+
+
+def _answered(path: Path) -> UsageError:
+    """Say what an answers file in the project means."""
+    try:
+        project.at(path)
+    except UsageError:
+        problem = f"{path / ANSWERS} is there: the project was made from another template."
+        hint = "Adopt in a folder of its own, such as a package beside this one."
+        return UsageError(problem, hint)
+    return UsageError(f"{path} has an agent.", f"Its newest version: {source.NAME} update")
 
 
 def _committed(path: Path) -> Tree:

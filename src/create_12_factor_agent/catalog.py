@@ -67,10 +67,10 @@ class Question:
             raise self._unknown(given)
         return given
 
-    def flag(self) -> inspect.Parameter:
-        """Return this question as a parameter of a Typer command."""
+    def flag(self, default: str = "") -> inspect.Parameter:
+        """Return this question as a parameter of a Typer command, with the default that it has."""
         option = typer.Option(
-            help=f"{self.help}. [default: {self.default}]",
+            help=f"{self.help}. [default: {default or self.default}]",
             metavar="|".join(self._words()) or "TEXT",
             show_default=False,
             autocompletion=lambda: list(self._words()),
@@ -110,13 +110,13 @@ def questions(text: str = "") -> tuple[Question, ...]:
     return tuple(
         _question(name, entry)
         for name, entry in _entries(text).items()
-        if not name.startswith("_") and entry.get("when", True) and entry.get("ask", True)
+        if not name.startswith("_") and entry.get("when", True) is True
     )
 
 
 def unasked() -> frozenset[str]:
     """Return what an answers file may hold that nobody is asked for."""
-    return frozenset(name for name, entry in _entries("").items() if _is_unasked(entry))
+    return frozenset(name for name, entry in _entries("").items() if _is_conditional(entry))
 
 
 def seeds(text: str) -> tuple[str, ...]:
@@ -141,23 +141,39 @@ def with_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     A question that has no choice yet gets none.
     """
+    return _with_flags(command, {})
+
+
+def with_smallest_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the same flags, with the defaults of an agent in a project."""
+    named = dict.fromkeys(("project_name", "description"), "the project's")
+    return _with_flags(command, {**minimal(), **named})
+
+
+def _with_flags(
+    command: Callable[..., None], defaults: Mapping[str, Answer]
+) -> Callable[..., None]:
     signature = inspect.signature(command)
     path, *fixed, _ = signature.parameters.values()
-    flags = [one.flag() for one in questions() if one.choices or not one.several]
+    asked = [one for one in questions() if one.choices or not one.several]
+    flags = [one.flag(_shown(defaults.get(one.name, ""))) for one in asked]
     command.__signature__ = signature.replace(  # type: ignore[attr-defined] # inspect reads it
         parameters=[path, *flags, *fixed]
     )
     return command
 
 
-def _is_unasked(entry: object) -> bool:
-    return isinstance(entry, dict) and entry.get("ask") is False
+def _shown(answer: Answer) -> str:
+    return (",".join(answer) or NONE) if isinstance(answer, list) else answer
+
+
+def _is_conditional(entry: object) -> bool:
+    """Return whether an answer is stored under a condition: such a question is never asked."""
+    return isinstance(entry, dict) and isinstance(entry.get("when"), str)
 
 
 def _question(name: str, entry: dict[str, Any]) -> Question:
-    default = entry["default"]
-    if isinstance(default, list):
-        default = ",".join(default) or NONE
+    default = _shown(entry["default"])
     return Question(
         name=name,
         help=entry["help"],

@@ -69,7 +69,7 @@ Abort = Annotated[
 
 
 @app.command()
-@catalog.with_flags
+@catalog.with_smallest_flags
 def adopt(
     path: Annotated[
         Path, typer.Argument(help="The folder of its pyproject.toml.", show_default="where you are")

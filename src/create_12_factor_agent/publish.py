@@ -52,7 +52,7 @@ def check_whole(project: Path) -> None:
 
 
 def changed(start: Path) -> Path | None:
-    """Return the folder at `start` or above with a change to be finished or undone, if any.
+    """Return the project that `start` is in, if it has a change to be finished or undone.
 
     An agent that is half brought in has no answers file yet.
     """
@@ -62,6 +62,8 @@ def changed(start: Path) -> Path | None:
             return None
         if journal.read(folder):
             return folder
+        if (folder / ANSWERS).is_file():
+            return None
     return None
 
 
