@@ -25,7 +25,7 @@ import typer
 from typer.testing import CliRunner
 
 from agent.engine import Call
-from agent.engine.http import mount, service
+from agent.engine.http import mount
 from agent.engine.http import server as http_server
 from agent.engine.http.server import create_app, listen
 from agent.engine.http.tokens import Tokens

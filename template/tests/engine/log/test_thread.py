@@ -214,11 +214,10 @@ def test_a_digest_is_the_same_in_every_version_of_the_code() -> None:
 # -- the fold --
 
 
-def test_a_thread_has_the_keys_of_its_events() -> None:
+def test_a_thread_finds_an_event_by_its_key() -> None:
     thread = make_thread(make_message(), STEP, make_result(2))
-    assert thread.has("result:2")
-    assert not thread.has("result:3")
-    assert not thread.has(None)
+    assert thread.find("result:2") == thread.events[2]
+    assert thread.find("result:3") is None
 
 
 LIMITS = Limits(steps=10, errors=3, tokens=1000)

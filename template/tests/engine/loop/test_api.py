@@ -109,7 +109,10 @@ async def test_a_request_is_recognized_though_the_store_s_answer_was_lost(
     store = kind(append=["", "lost"])
     pause = make_pause("question")
     before = await store_thread(store, make_message(), pause, make_step("look"))
-    done = await act(build_ports(store, Says(), world))
+    ports = build_ports(store, Says(), world)
+    if kind is Redacting:
+        ports = replace(ports, redact=lambda _: "***")
+    done = await act(ports)
     assert done.state.version == before.state.version + 1
     assert await store.load("t") == done
 

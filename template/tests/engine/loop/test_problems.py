@@ -241,18 +241,6 @@ async def test_another_cause_is_another_notice_and_needs_another_word(
     assert list_types(await store.load("b")).count("resumed") == 0
 
 
-async def test_a_release_is_for_what_stopped_before_it(
-    store: MemoryStore, world: World, clock: Clock
-) -> None:
-    ports = build_ports(store, Model(None), world)
-    stopped = await store_thread(store, make_message(), make_pause("limit", cause="no key"))
-    await store.release_cause("no key", "ana")
-    assert await keep_time(ports, stopped) == stopped
-    clock.tick(1)
-    await store.release_cause("no key", "ana")
-    assert (await keep_time(ports, stopped)).state.wait is None
-
-
 async def test_stopping_a_thread_releases_no_other(
     store: MemoryStore, world: World, clock: Clock
 ) -> None:

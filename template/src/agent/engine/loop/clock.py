@@ -4,7 +4,6 @@ from typing import Any
 
 from ..log.errors import Conflict
 from ..log.events import make_event
-from ..log.state import OpenWait
 from ..log.thread import Thread
 from .ports import Ports
 
