@@ -493,7 +493,7 @@ def test_a_version_that_may_be_too_old_is_told(make: Make, run: Run) -> None:
     text = UV_SRC["pyproject.toml"].replace('"httpx>=0.27"', '"typer>=0.9", "rich>=14"')
     make(UV_SRC | {"pyproject.toml": text})
     ran = run("adopt")
-    assert "In place of what may be too old: typer>=0.9.\n" in ran.err
+    assert "In place of typer>=0.9, which is not enough.\n" in ran.err
     assert '"typer>=0.20",\n' in ran.err
     assert '"rich' not in ran.err
 
@@ -897,7 +897,7 @@ def test_what_the_project_has_in_another_version_is_left_to_its_owner(
     log = tool(make(UV_SRC | {"pyproject.toml": text}), "uv", "", monkeypatch)
     ran = run("adopt", "--apply")
     assert ran.code == 3
-    assert "In place of what may be too old: typer>=0.9.\n" in ran.err
+    assert "In place of typer>=0.9, which is not enough.\n" in ran.err
     assert log.read_text().startswith("add rich>=14\n")
 
 

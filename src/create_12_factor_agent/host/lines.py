@@ -44,13 +44,13 @@ class Section:
     is_there: Callable[[str], bool]
     """Whether the project has one of them already."""
     instead: Mapping[str, str] = field(default_factory=dict)
-    """What the project has in the place of one, and is too old."""
+    """What the project has in the place of one, and is too old or lacks an extra."""
 
     def only(self, keep: Callable[[str], bool]) -> Lines | None:
         """Return the lines that are to be kept; None where there is none."""
         kept = tuple(item for item in self.lines.lines if keep(item))
         old = ", ".join(self.instead[item] for item in kept if item in self.instead)
-        why = f"In place of what may be too old: {old}." if old else self.lines.why
+        why = f"In place of {old}, which is not enough." if old else self.lines.why
         return replace(self.lines, lines=kept, why=why) if kept else None
 
 

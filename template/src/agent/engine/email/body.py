@@ -1,12 +1,11 @@
 """Reads the body of a mail: its text, the mails attached to it, and the names of other files."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .decoding import decode_charset, decode_content
 from .head import FAILURES, BrokenMail, decode_words
 from .html import convert_html
-from .mime import Part, split_mail
+from .mime import Part, is_file, split_mail, walk_leaves
 
 MAX_TEXT = 400_000
 """Bytes of the texts that are read; the log keeps less."""
@@ -38,10 +37,10 @@ class _Reader:
         self._left = MAX_TEXT
 
     def read(self, mail: Part) -> Body:
-        leaves = list(_walk_leaves(mail))
+        leaves = list(walk_leaves(mail))
         texts = (self._join_texts(leaves, kind) for kind in ("text/plain", "text/html"))
         text = next(filter(str.strip, texts), "")
-        attached = [(leaf, self._read_attached(leaf)) for leaf in leaves if _is_file(leaf)]
+        attached = [(leaf, self._read_attached(leaf)) for leaf in leaves if is_file(leaf)]
         mails = [one for _, inner in attached for one in inner.forwarded]
         files = [
             name
@@ -63,7 +62,7 @@ class _Reader:
 
     def _join_texts(self, leaves: list[Part], kind: str) -> str:
         """Join the text of one kind: some programs put pictures between its parts."""
-        parts = (leaf for leaf in leaves if leaf.kind == kind and not _is_file(leaf))
+        parts = (leaf for leaf in leaves if leaf.kind == kind and not is_file(leaf))
         return "\n".join(self._read_text(part) for part in parts if self._left > 0)
 
     def _read_text(self, part: Part) -> str:
@@ -72,22 +71,6 @@ class _Reader:
         text = decode_charset(content, part.fields.get_content_charset("us-ascii"))
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return convert_html(text) if part.kind == "text/html" else text
-
-
-def _walk_leaves(part: Part) -> Iterator[Part]:
-    if not part.kind.startswith("multipart/"):
-        yield part
-    else:
-        for inner in part.parts:
-            yield from _walk_leaves(inner)
-
-
-def _is_file(part: Part) -> bool:
-    """Say whether a part is an attachment; a picture inside the text is not."""
-    fields = part.fields
-    named = bool(fields.get_filename()) and "Content-ID" not in fields
-    attached = fields.get_content_disposition() == "attachment"
-    return attached or named or part.kind.startswith("message/")
 
 
 def _name_file(part: Part) -> str:

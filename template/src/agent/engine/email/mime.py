@@ -42,6 +42,23 @@ def split_mail(raw: bytes) -> Part:
     return _Splitter(raw).split(0, len(raw), 0)
 
 
+def walk_leaves(part: Part) -> Iterator[Part]:
+    """Yield the parts that have content, in the order of the mail."""
+    if not part.kind.startswith("multipart/"):
+        yield part
+    else:
+        for inner in part.parts:
+            yield from walk_leaves(inner)
+
+
+def is_file(part: Part) -> bool:
+    """Say whether a part is an attachment; a picture inside the text is not."""
+    fields = part.fields
+    named = bool(fields.get_filename()) and "Content-ID" not in fields
+    attached = fields.get_content_disposition() == "attachment"
+    return attached or named or part.kind.startswith("message/")
+
+
 class _Splitter:
     def __init__(self, raw: bytes) -> None:
         self._raw = raw

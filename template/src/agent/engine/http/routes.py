@@ -8,27 +8,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from ..log.events import Event, cap_event, make_event
 from ..log.state import OpenWait
-from ..log.thread import Thread
 from ..loop import api
 from ..loop.deletion import find_end, forget
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
-from ..redaction import redact_event
 from . import views, wire
 from .pages import get_root
 from .problems import describe_header, document_errors
-from .service import (
-    Actor,
-    ApiRoute,
-    Delivery,
-    LastEventId,
-    Loaded,
-    Running,
-    Service,
-    is_caller,
-)
+from .recorded import report_message, report_recorded
+from .service import Actor, ApiRoute, Delivery, LastEventId, Loaded, Running, is_caller
 from .stream import stream_events
 
 SOURCE = "http"
@@ -76,7 +65,7 @@ async def launch(
         strict=body.agent is not None,
     )
     response.headers["Location"] = f"{get_root(request)}/threads/{thread.id}"
-    return _find_message(service, thread, delivery, body.text)
+    return report_message(service, thread, delivery, body.text)
 
 
 @router.post(
@@ -91,7 +80,7 @@ async def add_message(
     thread = await api.append_message(
         ports, thread.id, body.text, actor=name, delivery=delivery, source=SOURCE
     )
-    return _find_message(service, thread, delivery, body.text)
+    return report_message(service, thread, delivery, body.text)
 
 
 @router.get("/threads", response_description="The threads that changed last.")
@@ -139,7 +128,7 @@ async def answer(
     """
     given = body.model_dump()
     thread = await api.resume(service.app.ports, thread.id, wait, actor=name, **given)
-    return _report_recorded(service, thread, thread.find(f"answer:{wait}"))
+    return report_recorded(service, thread, thread.find(f"answer:{wait}"))
 
 
 @router.post(
@@ -166,7 +155,7 @@ async def revoke(thread: Loaded, approval: Seq, service: Running, name: Actor) -
     ports = service.app.ports
     await check_act(ports, thread, name, "write")
     thread = await api.revoke(ports, thread.id, approval, actor=name)
-    return _report_recorded(service, thread, thread.find(f"revoked:{approval}"))
+    return report_recorded(service, thread, thread.find(f"revoked:{approval}"))
 
 
 @router.post(
@@ -181,7 +170,7 @@ async def rate(
     given = body.model_dump()
     await check_act(service.app.ports, thread, name, "write")
     thread = await api.rate(service.app.ports, thread.id, step, actor=name, **given)
-    return _report_recorded(service, thread)
+    return report_recorded(service, thread)
 
 
 @router.post(
@@ -194,7 +183,7 @@ async def cancel(
     ports, reason = service.app.ports, body.reason if body else ""
     await check_act(ports, thread, name, "cancel")
     thread = await api.cancel(ports, thread.id, actor=name, reason=reason)
-    return _report_recorded(service, thread, find_end(thread))
+    return report_recorded(service, thread, find_end(thread))
 
 
 @router.delete(
@@ -238,20 +227,3 @@ async def follow(
     seen, check = max(query.after, last_event_id), partial(is_caller, request, service, name)
     async for sent in stream_events(service, thread, name, seen, check):
         yield sent
-
-
-def _find_message(service: Service, thread: Thread, delivery: str, text: str) -> views.Recorded:
-    """Find the message of a delivery, perhaps an earlier one, and check that it says this."""
-    said = thread.find(f"in:{delivery}")
-    meant = redact_event(make_event("message", text=text), service.app.ports.redact)
-    if said and said.data["text"] != cap_event(meant).data["text"]:
-        raise HTTPException(422, "this Idempotency-Key came with another text before")
-    return _report_recorded(service, thread, said)
-
-
-def _report_recorded(
-    service: Service, thread: Thread, recorded: Event | None = None
-) -> views.Recorded:
-    """Name the event of a request, which may have been sent before; else the last one."""
-    service.app.runner.wake(thread.id)
-    return views.Recorded(id=thread.id, seq=(recorded or thread.events[-1]).seq)
