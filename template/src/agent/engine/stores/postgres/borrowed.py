@@ -85,7 +85,7 @@ class _Blocking:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        with self._connection.transaction():
+        with self._connection.transaction():  # a savepoint: it waits for no other transaction
             yield
 
 
