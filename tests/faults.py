@@ -2535,7 +2535,7 @@ FAULTS = [
         "loop/api.py",
         "    return await append_once(ports, await ports.store.load(thread_id), stop, find_end)",
         "    return await append_fact(ports.store, await ports.store.load(thread_id), stop)",
-        "loop/test_api.py::test_a_request_is_recognized_though_the_store_s_answer_was_lost[cancel]",
+        "loop/test_api.py::test_a_request_is_recognized_though_the_store_s_answer_was_lost[cancel-Shaky]",
     ),
     Fault(
         "a person's own answer is refused when they send it again",

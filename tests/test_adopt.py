@@ -1209,6 +1209,7 @@ def test_a_repository_of_its_own_has_none_of_this(newest: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("host", [name for name in HOSTS if name != "uv, no package"])
 def test_a_wheel_of_the_project_has_both(run: Run, tmp_path: Path, host: str) -> None:
     path = tmp_path / "product"
@@ -1258,7 +1259,10 @@ pythonpath = ["."]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("files", [UV_SRC, APP], ids=["package", "app"])
+@pytest.mark.parametrize(
+    "files",
+    [pytest.param(UV_SRC, id="package"), pytest.param(APP, id="app", marks=pytest.mark.nightly)],
+)
 def test_the_tests_of_both_run(run: Run, tmp_path: Path, files: dict[str, str]) -> None:
     path = tmp_path / "product"
     lock = {"uv.lock": APP["uv.lock"]}

@@ -421,11 +421,12 @@ def test_a_program_of_one_s_own_starts_an_agent_as_it_says(extended: Agent) -> N
     worker = subprocess.Popen(
         ["bash", "-c", f"exec {work}"], cwd=extended.path, env=extended.environment | OWNER,
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )  # fmt: skip
     try:
         printed, again = in_shell(extended, start), in_shell(extended, start)
     finally:
-        worker.kill()
+        os.killpg(worker.pid, signal.SIGKILL)
         worker.wait()
     assert printed == again
     assert outputs(recipe)[0] in printed
