@@ -615,7 +615,7 @@ def test_a_job_whose_agent_dies_in_the_tool_and_in_the_wait_is_one_job(
         signed = signature(report, here.given["BUILDS_WEBHOOK_SECRET"])
         first, again = (json.loads(here.says(f"curl -s {url} {signed}")) for _ in range(2))
         assert first.keys() == {"id", "seq"}
-        assert again == {"ignored": "already closed: done by hook:builds"}
+        assert again == first
         here.shows("resumed", "step", "finished")
         server.shutdown()
     assert Builds.orders == [key, key]
