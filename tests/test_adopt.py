@@ -304,7 +304,7 @@ def files(path: Path) -> dict[str, bytes]:
 
 
 def lines(ran: Ran) -> dict[str, str]:
-    """Return what belongs into files of the project, by file and place."""
+    """Return what belongs in files of the project, by file and place."""
     return {f"{one['file']}, {one['place']}": one["text"] for one in json.loads(ran.out)["lines"]}
 
 
@@ -374,7 +374,7 @@ def test_git_says_what_it_ignores(make: Make, run: Run) -> None:
     assert "git ignores src/agent/engine/loop.py: add it with git add --force." in run("adopt").err
 
 
-# -- what belongs into the project's own files -----------------------------------------------
+# -- what belongs in the project's own files -----------------------------------------------
 
 NEEDED = '"openai>=2,<4",\n"typer>=0.20",\n"rich>=14",'
 NEW_DEV = '[dependency-groups]\ndev = [\n    "pytest>=8.4",\n    "anyio>=4.12",\n]'

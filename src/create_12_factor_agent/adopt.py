@@ -41,7 +41,7 @@ class Plan:
     """What its owner should know of where it comes from."""
 
     def lines(self) -> list[Lines]:
-        """Return what belongs into files of the project, as they are now."""
+        """Return what belongs in files of the project, as they are now."""
         return needs.missing(facts.read(self.host.path), self.alone)
 
     def lacks_requirements(self) -> bool:

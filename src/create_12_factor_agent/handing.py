@@ -1,6 +1,6 @@
 """What a change of the agent hands over to the owner of the project that it is a part of.
 
-Files of the project are nobody else's to change: what belongs into them is told line by line.
+Only its owner changes files of the project. What belongs in them is printed line by line.
 """
 
 import os

@@ -66,7 +66,7 @@ def adopted(
     listed(LEFT_OUT, map(_meaning, plan.host_files))
     for note in notes:
         say(f"Note: {note}", style="yellow")
-    _pasted("What belongs into your own files, which this program never changes:", left)
+    _pasted("What belongs in your own files, which this program never changes:", left)
     if not dry_run:
         pages(plan.answers, plan.files)
         demo = f"{plan.host.runs}agent demo"

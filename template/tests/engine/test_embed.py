@@ -64,6 +64,17 @@ async def test_an_agent_that_does_not_exist_is_named_with_those_that_do() -> Non
         await embed.launch("sales", "help", actor="ana")
 
 
+@pytest.mark.parametrize("name", ["", " ", "agent", "system", "anyone", "owner"])
+async def test_nobody_acts_in_the_name_of_the_engine(name: str) -> None:
+    thread = await embed.launch("", "hello", actor="ana")
+    with pytest.raises(Misconfigured, match="name a person"):
+        await embed.launch("", "hello", actor=name)
+    with pytest.raises(Misconfigured, match="name a person"):
+        await embed.resume(thread.id, 2, "expired", actor=name)
+    with pytest.raises(Misconfigured, match="name a person"):
+        await embed.cancel(thread.id, actor=name)
+
+
 async def test_a_conversation_stays_with_its_agent() -> None:
     await embed.launch("deploy", "hello", "order:17", actor="ana")
     with pytest.raises(Refused, match="with the agent 'deploy', not 'support'"):

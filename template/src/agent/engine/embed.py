@@ -23,6 +23,7 @@ from .loop.ports import Ports
 from .loop.store import Store
 from .main import build
 from .people.access import check_reader, list_names
+from .people.identity import RESERVED
 from .redaction import redact_store
 from .runners.app import App, no_model
 from .runners.shared import find_shared, share
@@ -30,15 +31,17 @@ from .runners.shared import find_shared, share
 __all__ = ["cancel", "follow", "launch", "read", "resume", "threads"]
 
 SOURCE = "program"
+_WORDS = (*RESERVED, "agent", "system")
+"""What the log calls others than people and machines of yours."""
 
 
 async def launch(
     agent: str,
     text: str,
-    conversation: str = "",
+    conversation: str | None = None,
     *,
     actor: str,
-    delivery: str = "",
+    delivery: str | None = None,
     connection: object = None,
 ) -> Thread:
     """Start a thread with a message, or continue the one of its conversation.
@@ -53,11 +56,11 @@ async def launch(
     Raises:
         Refused: the conversation is with another agent.
         Forgotten: this very message was for a thread that was deleted.
-        Misconfigured: there is no such agent, or the connection is of no use here.
+        Misconfigured: there is no such agent, `actor` is nobody, or the connection is of no use.
         StoreFailed: your transaction has failed and has to be rolled back.
         Unavailable: the store is away; whether the message was stored is unknown.
     """
-    app = _open()
+    app = _open_for(actor)
     if agent and agent not in app.ports.agents:
         raise Misconfigured(f"there is no agent {agent!r} in app.py: {', '.join(app.ports.agents)}")
     delivery = f"{SOURCE}:{delivery or uuid4().hex}"
@@ -110,7 +113,7 @@ async def resume(
     standing: bool = False,
 ) -> Thread:
     """Answer a wait for a person, as `loop.api.resume` does. Raises as it does."""
-    app = _open()
+    app = _open_for(actor)
     given: dict[str, Any] = {"text": text, "digest": digest, "call": call, "standing": standing}
     thread = await api.resume(app.ports, thread_id, wait, verdict, actor=actor, **given)
     app.runner.wake(thread_id)
@@ -119,7 +122,7 @@ async def resume(
 
 async def cancel(thread_id: str, *, actor: str, reason: str = "") -> Thread:
     """End a thread, as `loop.api.cancel` does. Raises as it does."""
-    app = _open()
+    app = _open_for(actor)
     thread = await api.cancel(app.ports, thread_id, actor=actor, reason=reason)
     app.runner.wake(thread_id)
     return thread
@@ -149,6 +152,12 @@ def _open() -> App:
         return found
     settings.load()
     return share(build(no_model))
+
+
+def _open_for(actor: str) -> App:
+    if not actor.strip() or actor in _WORDS:
+        raise Misconfigured(f"actor={actor!r} is a word of the log, or nobody: name a person")
+    return _open()
 
 
 async def _borrow(ports: Ports, connection: object) -> Ports:

@@ -193,4 +193,4 @@ def _extract_mail(body: bytes) -> bytes:
     if not isinstance(raw, str):
         how = "Let Postmark include the raw email content."
         raise HTTPException(422, f"RawEmail is missing. {how}")
-    return _LONE.sub("\ufffd", raw).encode("utf-8", "surrogateescape")
+    return _LONE.sub("?", raw).encode("utf-8", "surrogateescape")
