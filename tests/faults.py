@@ -1089,7 +1089,7 @@ FAULTS = [
         "http/server.py",
         'ws="none"',
         'ws="auto"',
-        "http/test_server.py::test_nobody_gets_a_websocket",
+        "http/test_server.py::test_a_websocket_is_refused",
     ),
     Fault(
         "half-open connections keep others out",
@@ -1723,7 +1723,7 @@ FAULTS = [
         "http/host.py",
         "            raise HTTPException(500, BROKEN) from None",
         '            return "ana"',
-        "http/test_embedded.py::test_an_actor_that_fails_lets_nobody_in_and_only_the_log_says_how",
+        "http/test_embedded.py::test_a_failing_actor_refuses_the_request_and_only_the_log_says_why",
     ),
     Fault(
         "a page's stream goes on for somebody else",
@@ -1731,7 +1731,7 @@ FAULTS = [
         ".name == name",
         '.name != ""',
         "inbox/test_embedded.py::"
-        "test_a_page_s_stream_ends_when_somebody_else_or_nobody_is_signed_in[fastapi-bob]",
+        "test_a_page_s_stream_ends_when_its_reader_is_not_signed_in_any_more[fastapi-bob]",
     ),
     Fault(
         "a stream of the API goes on for somebody else",
@@ -2701,7 +2701,7 @@ FAULTS = [
         "embed.py",
         "    if not actor.strip() or actor in _WORDS:\n",
         "    if False:\n",
-        "test_embed.py::test_nobody_acts_in_the_name_of_the_engine[system]",
+        "test_embed.py::test_a_program_cannot_act_under_a_reserved_name[system]",
     ),
     Fault(
         "a launch is stored though its transaction is rolled back",

@@ -671,7 +671,7 @@ OTHER_TEMPLATE = {".copier-answers.yml": "_src_path: gh:else/where\n"}
 @pytest.mark.parametrize(
     ("there", "problem", "hint"),
     [
-        ({"README.md": ""}, "There is no pyproject.toml in", "create-12-factor-agent my-agent"),
+        ({"README.md": ""}, "has no pyproject.toml.", "create-12-factor-agent my-agent"),
         ({"pyproject.toml": "[project\n"}, "pyproject.toml cannot be read: ", "Correct it."),
         ({"pyproject.toml": SOON}, "'soon' is not a range", "Correct it."),
         (UV_SRC | OTHER_TEMPLATE, "was made from another template", "a folder of its own"),
@@ -693,7 +693,7 @@ def test_a_folder_that_is_not_there_is_told(make: Make, run: Run) -> None:
     make(UV_SRC)
     ran = run("adopt", "nowhere")
     assert ran.code == 2
-    assert ran.err.startswith("Error: There is no folder ")
+    assert "does not exist." in ran.err
 
 
 @pytest.mark.usefixtures("small")
@@ -707,7 +707,7 @@ def test_without_a_commit_it_could_not_be_taken_back(
     ran = run("adopt", "product")
     assert ran.code == 2
     assert (
-        "is in no git repository with a commit to come back to.\nRun: git init && git add"
+        "is not in a git repository with a commit to return to.\nRun: git init && git add"
         in ran.err
     )
     assert files(path).keys() == UV_SRC.keys()

@@ -33,7 +33,7 @@ class Plan:
     answers: Mapping[str, Any]
     files: Mapping[str, File]
     host_files: tuple[str, ...]
-    """The project has these where the agent would: left out, for ever."""
+    """The project has these where the agent would: left out from now on."""
     alone: Alone
     """The same agent in a repository of its own."""
     commit: str
@@ -100,7 +100,7 @@ def _check_ready(host: Host) -> Tree:
     git.check_installed()
     if git.run(host.path, "rev-parse", "--verify", "HEAD").returncode:
         commit = "git init && git add --all && git commit --message 'Before the agent'"
-        problem = f"{host.path} is in no git repository with a commit to come back to."
+        problem = f"{host.path} is not in a git repository with a commit to return to."
         raise UsageError(problem, f"Run: {commit}")
     publish.check_whole(host.path)
     return _committed(host.path)

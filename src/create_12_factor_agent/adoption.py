@@ -9,10 +9,8 @@ import typer
 from . import adopt, finish, outcome, report, terminal
 from .adopt import Plan
 from .catalog import Answer, unasked
-from .errors import STOPPED, UserError
+from .errors import LEFT, STOPPED, UserError
 from .host.needs import unnamed
-
-LEFT = 3
 
 _ADD = {
     "uv": (("add",), ("add", "--dev")),

@@ -115,7 +115,7 @@ def questions(text: str = "") -> tuple[Question, ...]:
 
 
 def unasked() -> frozenset[str]:
-    """Return what an answers file may hold that nobody is asked for."""
+    """Return the answers that a file may hold and that are never asked for."""
     return frozenset(name for name, entry in _entries("").items() if _is_conditional(entry))
 
 

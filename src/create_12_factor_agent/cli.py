@@ -31,7 +31,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.command(
-    epilog=f"In a project that you have: adopt. In an agent's repository: {', '.join(OTHERS[1:])}."
+    epilog=f"In an existing project: adopt. In an agent's repository: {', '.join(OTHERS[1:])}."
 )
 @catalog.with_flags
 def create(

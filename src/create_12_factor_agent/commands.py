@@ -86,9 +86,9 @@ def adopt(
     as_json: Json = False,
     **flags: str | list[str] | None,
 ) -> None:
-    """Bring an agent into a Python project that you have; none of its files is changed.
+    """Add an agent to an existing Python project, without changing its files.
 
-    What no flag answers is as small as can be: one model, SQLite, terminal only.
+    By default the agent is minimal: one model, SQLite, terminal only.
     """
     stored = answering.read(answers) if answers else {}
     flagged = {name: answer for name, answer in flags.items() if answer is not None}

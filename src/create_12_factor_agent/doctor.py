@@ -91,7 +91,7 @@ def _current(owned: project.Project) -> Finding:
 
 
 def _handed_over(owned: project.Project) -> Finding:
-    """Tell which lines of the agent its project lacks, in what installs and starts it."""
+    """Report the lines for the agent that the files of its project lack."""
     try:
         host = facts.read(owned.path)
         with history.since(owned.src_path, owned.commit, newest=False) as past:
@@ -102,9 +102,9 @@ def _handed_over(owned: project.Project) -> Finding:
     if not left:
         return Finding("project", "good", "it has every line of the agent")
     files = ", ".join(sorted({one.file for one in left}))
-    told = [f"{one.file}, {one.place}:\n{one.why or ''}\n{one.text}" for one in left]
+    lines = [f"{one.file}, {one.place}:\n{one.why or ''}\n{one.text}" for one in left]
     return Finding("project", "note", f"Lines of the agent are missing in {files}.",
-                   "\n".join(told).replace("\n\n", "\n"))  # fmt: skip
+                   "\n".join(lines).replace("\n\n", "\n"))  # fmt: skip
 
 
 def _unset(path: Path) -> Iterator[Finding]:

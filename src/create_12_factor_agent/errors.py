@@ -4,6 +4,8 @@ UserError         it did not work; exit code 1, or STOPPED where a signal ended 
 └── UsageError    it was asked for wrongly; exit code 2
 """
 
+LEFT = 3
+"""The exit code where it is done, and something is left to the owner."""
 STOPPED = 130
 """The exit code after Ctrl-C; after another signal the program ends as shells expect it."""
 

@@ -37,15 +37,15 @@ def left_out(host: Host, committed: Tree, names: Iterable[str], alone: Alone) ->
 
 
 def _refused(problems: Mapping[str, str], own: Iterable[str]) -> UsageError:
-    told = [f"{place}: {why}" for place, why in sorted(problems.items())]
-    told += [f"{name}: yours would stay, and the agent's be left out" for name in own]
+    lines = [f"{place}: {why}" for place, why in sorted(problems.items())]
+    lines += [f"{name}: yours would stay, and the agent's be left out" for name in own]
     head = "Nothing was changed, because this is in the way:"
-    problem = told[0] if len(told) == 1 else "\n  ".join([head, *told])
+    problem = lines[0] if len(lines) == 1 else "\n  ".join([head, *lines])
     return UsageError(problem, "Change that, then try again: code of yours is never overwritten.")
 
 
 def _taken(folder: Path, committed: Tree, name: str) -> str:
-    """Return what stands where a file would go: itself, or what is no folder above it."""
+    """Return what is in the way of a file: one of its name, or one in the place of its folder."""
     for place in [str(one) for one in reversed(PurePosixPath(name).parents[:-1])]:
         path = folder / place
         if path.is_symlink() or (path.exists() and not path.is_dir()):

@@ -23,9 +23,8 @@ from . import (
     terminal,
 )
 from .catalog import Answer, Question
-from .errors import STOPPED, UsageError, UserError
+from .errors import LEFT, STOPPED, UsageError, UserError
 
-LEFT_TO_MERGE = 3
 THREADS = "data/threads.db"
 """Where threads are, unless `SQLITE_PATH` says otherwise."""
 
@@ -46,7 +45,7 @@ class Wanted:
 def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: str = "") -> None:
     """Change the repository that `folder` is in: other parts by `choose`, or another version.
 
-    That is `to`, or the newest. Exits with LEFT_TO_MERGE where something is left to the owner.
+    That is `to`, or the newest. Exits with LEFT where something is left to the owner.
 
     Raises: UserError, and the repository is as it was.
     """
@@ -69,7 +68,7 @@ def carry_out(folder: Path, wanted: Wanted, choose: Choose | None = None, to: st
     outcome.changed(done, notes, dry_run=wanted.dry_run, as_json=wanted.as_json)
     left = done.conflicts or done.missed or (done.lost and choose is None) or _has_lines(done)
     if left and not wanted.dry_run:
-        raise typer.Exit(LEFT_TO_MERGE)
+        raise typer.Exit(LEFT)
 
 
 def resume(folder: Path, *, as_json: bool) -> None:
@@ -80,7 +79,7 @@ def resume(folder: Path, *, as_json: bool) -> None:
     change = publish.resume(_changed(folder))
     outcome.resumed(change, as_json=as_json)
     if not change.is_merged:
-        raise typer.Exit(LEFT_TO_MERGE)
+        raise typer.Exit(LEFT)
 
 
 def abort(folder: Path, *, discard: bool, as_json: bool) -> None:

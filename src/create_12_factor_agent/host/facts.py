@@ -55,11 +55,11 @@ def read(folder: Path) -> Host:
     """
     path = folder.resolve()
     if not path.is_dir():
-        raise UsageError(f"There is no folder {path}.", "Name the folder of your project.")
+        raise UsageError(f"The folder {path} does not exist.", "Name the folder of your project.")
     file = path / PYPROJECT
     if not file.is_file():
         new = f"To make a repository of its own instead: {source.NAME} my-agent"
-        raise UsageError(f"There is no {PYPROJECT} in {path}.", f"Name a Python project. {new}")
+        raise UsageError(f"{path} has no {PYPROJECT}.", f"Name a Python project. {new}")
     try:
         facts = tomllib.loads(file.read_text("utf-8"))
     except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:

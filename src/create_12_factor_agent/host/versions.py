@@ -55,7 +55,7 @@ def limited(given: str, needed: str) -> str:
 def is_enough(own: str, needed: str) -> bool:
     """Return whether what is required is never older than what is needed, extras included.
 
-    Where one of them cannot be read, nobody is bothered.
+    A requirement that cannot be read counts as enough.
     """
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.version import Version

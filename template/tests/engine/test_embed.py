@@ -65,7 +65,7 @@ async def test_an_agent_that_does_not_exist_is_named_with_those_that_do() -> Non
 
 
 @pytest.mark.parametrize("name", ["", " ", "agent", "system", "anyone", "owner"])
-async def test_nobody_acts_in_the_name_of_the_engine(name: str) -> None:
+async def test_a_program_cannot_act_under_a_reserved_name(name: str) -> None:
     thread = await embed.launch("", "hello", actor="ana")
     with pytest.raises(Misconfigured, match="name a person"):
         await embed.launch("", "hello", actor=name)

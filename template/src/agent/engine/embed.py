@@ -32,7 +32,7 @@ __all__ = ["cancel", "follow", "launch", "read", "resume", "threads"]
 
 SOURCE = "program"
 _WORDS = (*RESERVED, "agent", "system")
-"""What the log calls others than people and machines of yours."""
+"""Names that the log uses for the engine and for audiences."""
 
 
 async def launch(
@@ -56,7 +56,8 @@ async def launch(
     Raises:
         Refused: the conversation is with another agent.
         Forgotten: this very message was for a thread that was deleted.
-        Misconfigured: there is no such agent, `actor` is nobody, or the connection is of no use.
+        Misconfigured: the agent is not in app.py, `actor` is empty or reserved, or the
+            connection cannot be used.
         StoreFailed: your transaction has failed and has to be rolled back.
         Unavailable: the store is away; whether the message was stored is unknown.
     """
@@ -156,7 +157,7 @@ def _open() -> App:
 
 def _open_for(actor: str) -> App:
     if not actor.strip() or actor in _WORDS:
-        raise Misconfigured(f"actor={actor!r} is a word of the log, or nobody: name a person")
+        raise Misconfigured(f"actor={actor!r} is empty or reserved: name a person")
     return _open()
 
 

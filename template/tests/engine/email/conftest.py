@@ -8,17 +8,23 @@ from typing import Any
 
 import pytest
 
+from agent.engine import email
 from agent.engine.email.intake import Intake
 from agent.engine.email.quota import read_most
 from agent.engine.email.senders import Senders
 from agent.engine.email.stamp import Stamp
+from agent.engine.http.server import create_app
+from agent.engine.http.tokens import Tokens
 from agent.engine.loop.ports import Ports
 from agent.engine.runners.app import App
 
 from ..domain import Asleep
+from ..http.conftest import TOKENS, Caller, caller
 from .mail_servers import Outbox, configure, listen
 
 ADDRESS = "agent@example.org"
+KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
+PASSWORD = "1b4d1fcff2ab3c4d5e6f"
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +78,14 @@ async def wait_until(true: Callable[[], object]) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it never became true")
+
+
+@pytest.fixture
+async def provider(
+    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Caller]:
+    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
+    monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
+    tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
+    async with caller(create_app(App(ports, runner, (email.serve,)), tokens)) as client:
+        yield client

@@ -1,28 +1,22 @@
 """Whatever arrives as a mail: it is recorded or ignored for a reason, and what is kept is valid."""
 
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agent.engine import email
 from agent.engine.email.head import BrokenMail
 from agent.engine.email.intake import Intake
 from agent.engine.email.providers import MAILGUN, POSTMARK
-from agent.engine.http.server import create_app
-from agent.engine.http.tokens import Tokens
-from agent.engine.loop.ports import Ports
-from agent.engine.runners.app import App
 
 from ..conftest import Clock
-from ..domain import Asleep
 from ..examples import given, scale
 from ..fuzz.checking import ReusedStore, check_all_stored
 from ..fuzz.mutation import mutate, mutate_json, read_samples
-from ..http.conftest import TOKENS, Caller, caller
-from .test_providers import KEY, PASSWORD, build_form, build_multipart, sign_form
+from ..http.conftest import Caller
+from .conftest import PASSWORD
+from .test_providers import build_form, build_multipart, sign_form
 
 MAILS = read_samples(Path(__file__).parent / "corpus", "*.eml")
 TYPES = [b"multipart/form-data; boundary=xyz", b"multipart/form-data; boundary*0*=utf-8''x",
@@ -33,17 +27,6 @@ FORMS = [build_form(sign_form(MAILS[1])), build_multipart(sign_form(MAILS[1]))]
 @pytest.fixture
 def store(clock: Clock) -> ReusedStore:
     return ReusedStore(clock, clock.uptime)
-
-
-@pytest.fixture
-async def provider(
-    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Caller]:
-    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
-    monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
-    tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
-    async with caller(create_app(App(ports, runner, (email.serve,)), tokens)) as client:
-        yield client
 
 
 @pytest.mark.parametrize("raw", MAILS)

@@ -28,24 +28,11 @@ from agent.engine.runners.app import App
 
 from ..domain import Asleep
 from ..http.conftest import TOKENS, Caller, caller
-from .conftest import read_logs, write_mail
+from .conftest import KEY, PASSWORD, read_logs, write_mail
 from .imap_servers import run_pymap
 
-KEY = "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
-PASSWORD = "1b4d1fcff2ab3c4d5e6f"
 ODD_FORM = "multipart/form-data; boundary*=a; boundary*0=b"
 """Its parameter is given in two ways that exclude each other."""
-
-
-@pytest.fixture
-async def provider(
-    ports: Ports, runner: Asleep, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Caller]:
-    monkeypatch.setenv("EMAIL_MAILGUN_KEY", KEY)
-    monkeypatch.setenv("EMAIL_POSTMARK_PASSWORD", PASSWORD)
-    tokens = Tokens.parse(f"ana:{TOKENS['ana']}")
-    async with caller(create_app(App(ports, runner, (email.serve,)), tokens)) as client:
-        yield client
 
 
 def sign_form(raw: bytes, late_s: int = 0, key: str = KEY) -> dict[str, bytes]:

@@ -24,7 +24,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent.engine import embed, main
-from agent.engine.http import stream
 from agent.engine.http.pages import FORMS
 from agent.engine.http.problems import BROKEN
 from agent.engine.http.service import Service
@@ -49,8 +48,8 @@ from ..domain import (
     store_thread,
 )
 from .access import LISTS, OF_A_THREAD, OF_NO_THREAD, begin_anas, build_town, list_routes, send
-from .conftest import TOKENS, Caller, Follow, bearer, begin, following_of, until
-from .hosts import KINDS, ORIGIN, SIGN_IN, find_csrf, host_of, visitor, who
+from .conftest import TOKENS, Caller, bearer, begin, until
+from .hosts import KINDS, ORIGIN, SIGN_IN, check_end_of_stream, find_csrf, host_of, visitor, who
 
 CALL: CallJson = {"intent": "charge", "amount": 500}
 APPROVE = {"do": "approve", "digest": compute_digest(CALL)}
@@ -205,7 +204,7 @@ async def test_the_address_to_sign_in_is_a_path_of_the_application_or_a_url(
         assert (await stranger.get("/")).headers["location"] == led
 
 
-async def test_nobody_has_a_token_or_a_session_of_ours(
+async def test_tokens_and_sessions_of_ours_do_not_count(
     host: Starlette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_TOKENS", f"ana:{TOKENS['ana']}")
@@ -227,11 +226,11 @@ async def test_nobody_has_a_token_or_a_session_of_ours(
         (" ana", "not a name"),
         ("ana\n", "not a name"),
         ("a" * 256, "not a name"),
-        ("anyone", "names nobody"),
-        ("owner", "names nobody"),
-        ("agent", "names nobody"),
-        ("system", "names nobody"),
-        ("hook:builds", "names nobody"),
+        ("anyone", "a reserved name"),
+        ("owner", "a reserved name"),
+        ("agent", "a reserved name"),
+        ("system", "a reserved name"),
+        ("hook:builds", "a reserved name"),
         ("slack:U1", "a channel or trigger"),
         ("support", "a team"),
         (7, "of the type int"),
@@ -254,7 +253,7 @@ async def test_a_name_that_is_no_person_s_is_refused_and_the_log_says_why(
     assert why in caplog.text
 
 
-async def test_an_actor_that_fails_lets_nobody_in_and_only_the_log_says_how(
+async def test_a_failing_actor_refuses_the_request_and_only_the_log_says_why(
     ports: Ports, runner: Asleep, store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(_: Request) -> str:
@@ -447,18 +446,7 @@ async def test_a_list_has_what_its_reader_may_read(
 async def test_a_stream_ends_when_the_request_is_not_the_person_s_any_more(
     becomes: str | None, host: Starlette, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "REST_S", 0.01)
-    thread = await store_thread(store, make_message("hi", "ana"), make_pause("question", "anyone"))
-    follow: Follow = following_of(host, monkeypatch)  # type: ignore[arg-type]
-    at = {"path": "/agent/threads/{}/events", "cookie": "sid=ana", "Authorization": ""}
-    async with follow("t", **at) as (follower, request):
-        assert [(await follower.next())["id"] for _ in range(2)] == [1, 2]
-        assert not request.done()
-        host.state.people = {"ana": becomes} if becomes else {}
-        await store.append(thread, make_message("secret", "ana"))
-        await asyncio.wait_for(request, 2)
-        rest = [follower._chunks.get_nowait() for _ in range(follower._chunks.qsize())]
-        assert "secret" not in "".join(rest)
+    await check_end_of_stream("/agent/threads/{}/events", becomes, host, store, monkeypatch)
 
 
 # -- its addresses ---------------------------------------------------------------------------
@@ -734,7 +722,7 @@ def test_an_open_stream_does_not_hold_up_the_server_of_the_application() -> None
         assert "Traceback" not in said + server.stderr.read()
 
 
-async def test_a_signal_that_nobody_handles_still_ends_the_process(host: Starlette) -> None:
+async def test_a_signal_without_a_handler_still_ends_the_process(host: Starlette) -> None:
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         async with up(host):

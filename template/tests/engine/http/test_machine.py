@@ -42,9 +42,9 @@ from ..simulation.policy import JOBS, LIMITS, PEOPLE, VERDICTS, Directory, make_
 from ..simulation.ports import DONE, JOB_S, REPLIES, WRONG
 from ..simulation.reading import Reading
 
-ADMIN, NOBODY = "dana", "mallory"
-"""Who may read and delete everything, and who has a token that nobody has."""
-CALLERS = st.sampled_from(("ana", "bob", ADMIN, "ana", "bob", ADMIN, NOBODY))
+ADMIN, STRANGER = "dana", "mallory"
+"""Who may read and delete everything, and a caller with an unknown token."""
+CALLERS = st.sampled_from(("ana", "bob", ADMIN, "ana", "bob", ADMIN, STRANGER))
 KEYS = st.sampled_from(("k1", "k2"))
 WHICH = st.integers(0, 11)
 """Which thread of those that there are; the last number is of none."""
@@ -127,7 +127,7 @@ class Api(RuleBasedStateMachine):
         documented = self.api.openapi()["paths"][path][method.lower()]["responses"]
         assert str(answer.status_code) in documented, answer.text
         assert answer.status_code < 500, answer.text
-        assert (answer.status_code == 401) == (name == NOBODY)
+        assert (answer.status_code == 401) == (name == STRANGER)
         self.check_secrets(name, answer.text, how.get("thread_id", ""))
         return answer
 
@@ -155,7 +155,7 @@ class Api(RuleBasedStateMachine):
             assert thread_id not in self.gone
             found: dict[str, Any] = answer.json()
             return found
-        if name != NOBODY:
+        if name != STRANGER:
             known = thread_id in self.readings and self.may_read(name, thread_id)
             assert not known or thread_id in self.gone
             gone = name == ADMIN and thread_id in self.gone
@@ -287,7 +287,7 @@ class Api(RuleBasedStateMachine):
     def cancel(self, name: str, which: int) -> None:
         self.ask(name, "POST", "/threads/{thread_id}/cancel", thread_id=self.find(which))
 
-    @rule(name=st.sampled_from((ADMIN, ADMIN, "ana", NOBODY)), which=WHICH)
+    @rule(name=st.sampled_from((ADMIN, ADMIN, "ana", STRANGER)), which=WHICH)
     def delete(self, name: str, which: int) -> None:
         thread_id = self.find(which)
         answer = self.ask(name, "DELETE", "/threads/{thread_id}", thread_id=thread_id)

@@ -106,10 +106,10 @@ def test_nobody_else_has_a_name(given: str) -> None:
         ("ana:make one with: openssl rand -hex 32", "placeholder"),
         ("ana:change-me-change-me-0123", "placeholder"),
         ("ana:YOUR-TOKEN-0123456789ab", "placeholder"),
-        (f"anyone:{GOOD}", "names nobody"),
-        (f"owner:{GOOD}", "names nobody"),
-        (f"system:{GOOD}", "names nobody"),
-        (f"agent:{GOOD}", "names nobody"),
+        (f"anyone:{GOOD}", "a reserved name"),
+        (f"owner:{GOOD}", "a reserved name"),
+        (f"system:{GOOD}", "a reserved name"),
+        (f"agent:{GOOD}", "a reserved name"),
         (f"ana:{GOOD},bob:{GOOD}", "entry 2: another name has this token"),
     ],
 )
@@ -302,7 +302,7 @@ def test_a_thread_outlives_its_servers_and_its_stream_loses_nothing(
 
 
 @server
-def test_nobody_gets_a_websocket(serve: Callable[[], Server]) -> None:
+def test_a_websocket_is_refused(serve: Callable[[], Server]) -> None:
     """Its connection would not count towards the limit, and no route has one."""
     running = serve()
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"}

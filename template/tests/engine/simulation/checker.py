@@ -40,7 +40,7 @@ class Checker:
     forks: int = 0
     """How many requests to copy a thread were made."""
     released: set[tuple[str, int]] = field(default_factory=set)
-    """Waits whose cause somebody continued: nobody has to answer them."""
+    """Waits whose cause a person continued: they close without an answer."""
     broken: asyncio.Event = field(default_factory=asyncio.Event)
     problems: list[str] = field(default_factory=list)
     threads: dict[str, Reading] = field(default_factory=lambda: defaultdict(Reading))

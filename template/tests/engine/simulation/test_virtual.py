@@ -23,7 +23,7 @@ def test_a_world_in_which_nothing_can_happen_any_more_is_an_error() -> None:
         run_virtually(asyncio.Event().wait())
 
 
-def test_a_tool_that_is_not_async_goes_on_though_nobody_waits_for_it() -> None:
+def test_a_blocking_tool_goes_on_after_its_call_was_cancelled() -> None:
     happened = list[str]()
 
     async def work(step: Any, call: Any) -> None:

@@ -45,7 +45,7 @@ def mount(
     """Serve the agents of `app.py`, or those of `application`, below `prefix`.
 
     `actor(request)` names the person, as `people.toml` and `approvers=` do; a sync function is
-    called in a thread. Whoever opens a page without being signed in is led to
+    called in a thread. People who open a page without being signed in are led to
     `<sign_in_url>?next=<path>`. Threads run in this process while it is up, unless `run` is False:
     then another one has to, such as `agent worker`.
 

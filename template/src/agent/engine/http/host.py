@@ -39,7 +39,7 @@ _SECRET = re.compile(r"[\w-]{43}", re.ASCII)
 log = logging.getLogger(__name__)
 
 ActorOf = Callable[[Request], Awaitable[str | None] | str | None]
-"""Returns the name of whoever is signed in, None for nobody. It may raise an `HTTPException`."""
+"""Returns the name of the person who is signed in, or None. It may raise an `HTTPException`."""
 
 
 class HostSignIn:
@@ -48,7 +48,7 @@ class HostSignIn:
         if url is not None and not re.match(r"/(?!/)|https?://", url):
             raise Misconfigured(f"sign_in_url={url!r} is neither a path such as /login nor a URL")
         self.router: APIRouter | None = None
-        why = "Another site sent it, or nobody can have the name that the application gives."
+        why = "Another site sent it, or the name that the application gives cannot be used."
         refused = document_errors(403)[403] | {"description": why}
         self.described: dict[str, Any] = {"responses": {403: refused}}
         self._actor = actor
@@ -87,7 +87,7 @@ class HostSignIn:
         return None if name is None else str(name)
 
     def _refuse(self, request: Request) -> HTTPException:
-        """Lead whoever opens a page to sign in, and tell whoever sent a form that it is lost."""
+        """Return a redirect to sign in; for a form, an error that says that it was not sent."""
         if request.method not in _SAFE:
             lost = "You are not signed in any more, so nothing was done."
             return HTTPException(401, f"{lost} Sign in, go back to the form, and send it again.")
@@ -126,7 +126,7 @@ def _find_problem(directory: Directory, name: object) -> str:
     if not 0 < len(name) <= MAX_NAME or name != name.strip() or not name.isprintable():
         return "not a name"
     if is_reserved(name):
-        return "a word of the log and names nobody"
+        return "a reserved name"
     if ":" in name:
         return "what a channel or trigger calls somebody"
     return "a team" if is_team(directory, name) else ""

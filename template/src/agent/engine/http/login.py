@@ -25,7 +25,7 @@ from .tries import Tries
 
 COOKIE = "agent_session"
 SESSION_S = 7 * 86_400
-"""How long nobody has to sign in again."""
+"""How long a person stays signed in."""
 
 _OWN_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
 """A path of this server, whatever a browser makes of `//`, backslashes and tabs."""
@@ -51,11 +51,15 @@ class TokenSignIn:
         name = self.tokens.find_name(given.credentials)
         if name is None:
             known = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-            raise HTTPException(401, "nobody has this token", known)
+            raise HTTPException(401, "unknown token; ask whoever runs this agent for one", known)
         return name
 
     async def find_session(self, request: Request) -> Session:
-        """Return who is signed in; anybody else is sent to sign in, and told what was not sent."""
+        """Return who is signed in.
+
+        Raises:
+            HTTPException: a redirect to the page to sign in, which says if a form was not sent.
+        """
         session = await self._find_kept(get_service(request), request.cookies.get(COOKIE, ""))
         if session is None:
             unsent = {} if request.method == "GET" else {"unsent": "1"}

@@ -41,7 +41,7 @@ STATUSES = {
 }
 _MEANINGS = {
     400: "A header is missing or not usable, or the body is not JSON.",
-    401: "Nobody is signed in, or nobody has the token.",
+    401: "Not signed in, or the token is unknown.",
     403: "Only administrators may do this.",
     404: "No such thread, or no such agent.",
     410: "The thread was deleted.",

@@ -36,10 +36,10 @@ class SignIn(Protocol):
     """What `include_router` is given, so that the schema of the API describes it."""
 
     async def find_caller(self, request: Request) -> str:
-        """Return who calls the API. Raises HTTPException if that is nobody, or not certain."""
+        """Return who calls the API. Raises HTTPException if the request does not prove it."""
 
     async def find_session(self, request: Request) -> Session:
-        """Return who looks at a page. Raises HTTPException, perhaps to where one signs in."""
+        """Return who looks at a page. Raises HTTPException, which may redirect to sign in."""
 
 
 @dataclass

@@ -79,7 +79,7 @@ def hash_token(token: str) -> bytes:
 
 
 def is_reserved(name: str) -> bool:
-    """Say whether a name is a word of the log, or a machine's, and so nobody's."""
+    """Say whether the log uses a name for an audience or a machine."""
     return name in RESERVED or not is_person(name)
 
 
@@ -98,7 +98,7 @@ def _find_problem(name: str, token: str) -> str:
     if not (name and token):
         return "it is not name:token"
     if is_reserved(name):
-        return f"{name!r} is a word of the log and names nobody"
+        return f"{name!r} is a reserved name"
     if is_placeholder(token):
         return f"the token of {name!r} is a placeholder"
     weak = _count_bytes(token) < MIN_BYTES or _is_row(token)

@@ -62,7 +62,8 @@ async def append_once(
 ) -> Thread:
     """Append a fact that `make` refuses once it is stored, and accept the same request again.
 
-    Whoever did not learn that their request was stored repeats it, and gets the answer to it.
+    A client that did not learn that its request was stored sends it again, and gets the same
+    answer.
     """
     try:
         return await append_fact(ports.store, thread, make)

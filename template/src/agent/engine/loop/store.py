@@ -124,8 +124,8 @@ class Store(Protocol):
         """
 
     async def find_release(self, thread_id: str) -> str:
-        """Return who continued another thread with the cause that this one waits for; "" for
-        nobody since it began to wait."""
+        """Return who continued another thread with the same cause since this one began to wait, or
+        ""."""
 
     async def announce(self, worker: Worker, ttl_s: float) -> None:
         """Store that a process runs threads, for `ttl_s` seconds; 0 ends it."""

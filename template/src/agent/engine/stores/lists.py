@@ -172,8 +172,10 @@ def find_cause(thread: Thread) -> str:
 
 
 def find_continued(thread: Thread, events: Sequence[Event]) -> tuple[str, str]:
-    """Return the cause that one of the new events of a thread continues for all threads, and the
-    name of whoever continues it; "" if none does."""
+    """Return the cause that one of the new events continues for all threads, and who continues it.
+
+    Both are "" if none does.
+    """
     for event in events:
         continues = event.type == "resumed" and event.data.get("verdict") == "continue"
         if continues and "released_by" not in event.data:

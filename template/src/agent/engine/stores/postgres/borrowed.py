@@ -1,6 +1,6 @@
-"""Works on a connection of somebody else, in the transaction that they began.
+"""Works on a connection of the caller, in the transaction that is open there.
 
-Whether it is committed is their decision. Each write has a savepoint, so that a conflict with
+The caller commits it or rolls it back. Each write has a savepoint, so that a conflict with
 another process does not fail their transaction.
 """
 
@@ -35,7 +35,7 @@ class Borrowed(Database):
         """`connection` is one of psycopg 3, asynchronous or not.
 
         Raises:
-            Misconfigured: it is of another kind, closed, or in no transaction.
+            Misconfigured: it is of another kind, closed, or has no open transaction.
             StoreFailed: its transaction has failed.
         """
         super().__init__("")
@@ -126,7 +126,7 @@ def _wrap(connection: object) -> _Plain | _Blocking:
     if connection.closed:
         raise Misconfigured("the connection is closed")
     if connection.autocommit and status == TransactionStatus.IDLE:
-        raise Misconfigured("the connection is in no transaction: begin one first")
+        raise Misconfigured("the connection has no open transaction: begin one first")
     if isinstance(connection, AsyncConnection):
         return _Plain(connection)
     return _Blocking(connection)
