@@ -181,6 +181,7 @@ def build_agent(llm: LLM, world: World, **changes: Any) -> BoundAgent:
         "llm": llm,
         "steps": STEPS,
         "summaries": SUMMARIES,
+        "bind_shape": JsonSteps,
         "decide": make_decide(world),
         "prompts": Prompts("You are a test.", "What next?", "In short?"),
         "limits": Limits(steps=20, errors=3, tokens=10_000),

@@ -12,6 +12,7 @@ from typing import Any
 
 from agent.engine import Call
 from agent.engine.context.window import Prompt, Prompts
+from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused, ToolError, Unavailable
 from agent.engine.log.events import Event
 from agent.engine.log.state import VERDICTS, Limits
@@ -110,6 +111,7 @@ class Play:
             llm=self.think,
             steps=STEPS,
             summaries=SUMMARIES,
+            bind_shape=JsonSteps,
             decide=self.decide,
             prompts=Prompts("You are a test.", "What next?", "In short?"),
             prefetch=lambda thread: {"facts": "x"},

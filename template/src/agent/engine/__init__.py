@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .log.events import Event
     from .log.state import Limits
     from .log.thread import Thread
-    from .loop.actions import Action, Ask, Call, Finish, Run, Wait
+    from .loop.actions import Action, Ask, Call, Delegate, Finish, Run, Wait
     from .loop.agent import Agent
     from .loop.steps import Step
     from .options import ModelOptions
@@ -22,6 +22,7 @@ __all__ = [
     "Agent",
     "Ask",
     "Call",
+    "Delegate",
     "Event",
     "Finish",
     "Limits",
@@ -39,6 +40,7 @@ _HOMES = {
     "Agent": "loop.agent",
     "Ask": "loop.actions",
     "Call": "loop.actions",
+    "Delegate": "loop.actions",
     "Event": "log.events",
     "Finish": "loop.actions",
     "Limits": "log.state",

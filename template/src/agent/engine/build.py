@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from math import isfinite
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from .models import Models
 from .options import ModelOptions
 from .people.access import list_readers
 from .people.identity import PeopleFile
-from .people.names import check_names
+from .people.names import check_agents, check_names
 from .people.routing import Routing
 from .prices import Prices
 from .redaction import Redact, guard_redact, redact_store
@@ -61,6 +61,7 @@ class Application:
         notifier = Routing({**parts.channels(), **self.channels})
         for name, agent in self.agents.items():
             check_names(self.directory, name, agent.decide, agent.responsible)
+            check_agents(self.agents, agent.decide)
         redact = guard_redact(self.redact) if self.redact else str
         ports = Ports(parts.store(names, self.store), notifier, agents, self.directory, redact)
         ports.store.list_readers = partial(list_readers, ports)
@@ -85,6 +86,7 @@ class Application:
             **bound,
             steps=steps,
             summaries=JsonSteps(Summarize),
+            bind_shape=cache(JsonSteps),
             decide=agent.decide,
             prompts=_prompts(agent.prompts),
             prefetch=agent.prefetch,
@@ -106,4 +108,4 @@ def _prompts(prompts: Path | str) -> Prompts:
         raise Misconfigured(f"{str(prompts / 'system.md')!r} is missing: it is the agent's prompt")
     own = {file.name: file.read_text("utf-8") for file in prompts.glob("*.md")}
     compact = own.get("compact.md") or COMPACT.read_text("utf-8")
-    return Prompts(own["system.md"], own.get("next_step.md", NEXT_STEP), compact)
+    return Prompts(own["system.md"], own.get("next_step.md", NEXT_STEP), compact, own)

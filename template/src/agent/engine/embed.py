@@ -156,7 +156,7 @@ def _open() -> App:
 
 
 def _open_for(actor: str) -> App:
-    if not actor.strip() or actor in _WORDS:
+    if not actor.strip() or actor.partition(":")[0] in _WORDS:
         raise Misconfigured(f"actor={actor!r} is empty or reserved: name a person")
     return _open()
 

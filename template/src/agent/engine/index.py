@@ -51,6 +51,8 @@ class Summary:
     """Why it cannot continue now; "" if it can."""
     next_try: datetime | None = None
     """When it is retried without anybody's action."""
+    parent: str = ""
+    """The thread that delegated its task to this one."""
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ def test_a_question_is_answered_at_the_terminal(
         ("limit", "[c]ontinue, [s]top, [l]ater:", "s", "cancelled"),
         ("limit", "[c]ontinue, [s]top, [l]ater:", "c", "finished"),
         ("in_doubt", "[a]bort, [h]appened, [r]etry, [l]ater:", "h", "finished"),
-        ("job", "[d]one, [l]ater:", "d", "finished"),
+        ("job", "[d]one, [f]ailed, [l]ater:", "d", "finished"),
     ],
 )
 def test_every_kind_of_wait_has_its_words(

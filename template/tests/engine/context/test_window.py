@@ -202,6 +202,7 @@ def test_what_happened_has_a_block(case: tuple[list[Event], str]) -> None:
 SILENT = {
     "tool_started": "the step and its result say it",
     "paused": "the step before it says it, and the answer after it",
+    "consulted": "the result of the tool says what came of it",
     "delivered": "it is between the program and a person",
     "discarded": "it was never said",
     "finished": "the step before it says it",
@@ -231,6 +232,7 @@ ANSWERED: dict[tuple[str, str], tuple[str, str]] = {
     ("approval", "reject"): ("human_response", "approved: false"),
     ("approval", "expired"): ("human_response", "nobody answered in time: approval?"),
     ("job", "done"): ("charge_result", "response: so be it"),
+    ("job", "failed"): ("error", "charge failed: so be it"),
     ("job", "expired"): ("human_response", "nobody answered in time: job?"),
     ("timer", "done"): ("charge_result", "the time has come"),
     ("limit", "continue"): ("human_response", "response: so be it"),
@@ -428,8 +430,8 @@ def test_every_result_stands_after_its_call(thread: Thread) -> None:
 
 
 def test_the_prompt_of_the_day_has_its_name() -> None:
-    def name(*words: str) -> str:
-        return render_prompt(make_thread(make_message()), Prompts(*words)).sha
+    def name(system: str, ask: str) -> str:
+        return render_prompt(make_thread(make_message()), Prompts(system, ask)).sha
 
     assert name("You are a test.", "What next?") == name("You are a test.", "What next?")
     assert len({name("You are a test.", ""), name("You are", " a test."), name("", "")}) == 3

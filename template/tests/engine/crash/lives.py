@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from agent.engine.context.window import Prompts
+from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Refused
 from agent.engine.log.events import CallJson
 from agent.engine.log.state import Limits
@@ -126,6 +127,7 @@ class Life:
             steps=case.steps,
             decide=watched_tools(case.decide, world, moments, case.jobs),
             summaries=SUMMARIES,
+            bind_shape=JsonSteps,
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )

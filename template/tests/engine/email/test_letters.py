@@ -81,7 +81,7 @@ def test_a_reminder_is_a_mail_of_its_own_in_the_thread_of_the_first(
         ("question", "Answer on this page. A reply answers the question."),
         ("approval", "does not approve. A reply withdraws the request: the agent reads it"),
         ("limit", "A reply lets the agent go on, with what you write."),
-        ("job", "report it on this page. The agent reads a reply once this is answered."),
+        ("job", "that it failed, report it on this page. The agent reads a reply once"),
         ("in_doubt", "report it on this page. The agent reads a reply once this is answered."),
     ],
 )

@@ -157,6 +157,8 @@ async def test_a_thread_shows_its_status_its_wait_and_its_events(
         "version": 1,
         "agent": "test",
         "owner": "ana",
+        "parent": "",
+        "children": [],
         "wait": None,
         "standing": [],
         "problem": "",
@@ -261,6 +263,7 @@ async def test_a_wait_is_listed_with_everything_needed_to_answer(
         "limit": None,
         "error": None,
         "idempotency_key": None,
+        "child": None,
         "expires_at": "2027-01-01T12:00:00Z",
     }
     assert (await ana.get("/threads/t")).json()["wait"] == listed["t"]

@@ -311,6 +311,7 @@ AFTER: dict[tuple[str, str], str] = {
     ("approval", "reject"): "think",
     ("approval", "expired"): "think",
     ("job", "done"): "think",
+    ("job", "failed"): "think",
     ("job", "expired"): "think",
     ("timer", "done"): "think",
     ("limit", "continue"): "think",

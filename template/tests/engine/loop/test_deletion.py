@@ -6,7 +6,8 @@ from agent.engine.log.errors import Conflict, Forgotten, Refused
 from agent.engine.log.events import Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import cancel, launch
-from agent.engine.loop.deletion import find_conversation, forget
+from agent.engine.loop.conversations import find_conversation
+from agent.engine.loop.deletion import forget
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
 

@@ -9,7 +9,7 @@ import pytest
 
 from agent.engine.log.errors import Misconfigured
 from agent.engine.people.identity import PeopleFile
-from agent.engine.people.names import check_names
+from agent.engine.people.names import check_agents, check_names
 
 FILE = """
 [ana]
@@ -136,3 +136,20 @@ def test_a_team_is_made_of_people(member: str, folder: Path) -> None:
     (folder / "people.toml").write_text(f'[ana]\ncli = "ana"\n[teams]\n{teams}\n')
     with pytest.raises(Misconfigured, match=f"'{member}' of 'leads' is not a person"):
         PeopleFile().find_members("ana")
+
+
+@pytest.mark.parametrize(
+    "code", ["Delegate('helper', task='x')", "Delegate(agent='helper', task=step.reason)", "1"]
+)
+def test_an_agent_that_is_delegated_to_has_to_exist(code: str, write: Write) -> None:
+    check_agents(["test", "helper"], write(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["Delegate('helper', task='x')", "actions.Delegate(task='x', agent='helper')",
+     "Delegate('test' if step else 'helper', '')"],
+)  # fmt: skip
+def test_an_agent_that_does_not_exist_is_named_with_its_line(code: str, write: Write) -> None:
+    with pytest.raises(Misconfigured, match=r"control_flow.py:2: app.py has no agent 'helper'"):
+        check_agents(["test"], write(code))

@@ -115,6 +115,7 @@ def test_the_values_of_a_prompt_are_no_facts() -> None:
         ),
         ("in_doubt", "abort", "asked ana what happened", "gave up on charge", "unknown outcome"),
         ("job", "done", "started waiting for a job", "reported the job as done", "job"),
+        ("job", "failed", "started waiting for a job", "reported the job as failed", "job"),
         ("timer", "done", "started a timer", "ended the timer", "timer"),
         (
             "question",

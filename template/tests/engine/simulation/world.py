@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from agent.engine.context.window import Prompts
+from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import AgentError
 from agent.engine.log.thread import Thread
 from agent.engine.loop.api import name_thread
@@ -83,6 +84,7 @@ class World:
             llm=lambda prompt, _: self.model.answer(process, prompt),
             steps=STEPS,
             summaries=SUMMARIES,
+            bind_shape=JsonSteps,
             decide=make_decide(tools.find),
             prompts=Prompts("You are a test.", "What next?", IN_SHORT),
             prefetch=prefetch,

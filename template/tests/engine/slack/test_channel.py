@@ -97,7 +97,7 @@ async def test_an_approval_shows_the_exact_call_and_mentions_who_is_asked(
             make_pause("in_doubt", call=CALL),
             ["It went through", "It did not go through: run it again", "Give up"],
         ),
-        (make_pause("job"), ["It is done…"]),
+        (make_pause("job"), ["It is done…", "It failed…"]),
         (make_pause("timer"), ["Go on"]),
     ],
 )

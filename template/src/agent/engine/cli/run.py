@@ -12,6 +12,7 @@ from .. import settings
 from ..log.errors import AgentError, Refused
 from ..log.thread import Thread
 from ..loop.api import name_thread
+from ..loop.conversations import find_waiting
 from ..loop.ports import BoundAgent, Ports
 from ..loop.store import Store
 from ..people.identity import find_local_user
@@ -73,7 +74,7 @@ async def run(
         except AgentError as error:
             error.add_note(kept)
             raise
-    raise typer.Exit(_report_end(ended, screen, again))
+    raise typer.Exit(_report_end(await find_waiting(store, ended), screen, again))
 
 
 def _report_end(thread: Thread, screen: Screen, again: str) -> int:

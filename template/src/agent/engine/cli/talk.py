@@ -22,7 +22,7 @@ from ..people.cards import explain_message
 from ..people.words import describe_event, format_call, format_value, shorten
 from ..runners.app import App
 from .edits import show_edit
-from .format import mark_lines
+from .format import mark_lines, shorten_id
 from .screen import Screen
 from .waits import Answer, Asked, describe_wait, give_answer
 
@@ -57,13 +57,31 @@ class Talk:
 
     async def go_on(self, thread: Thread) -> Thread:
         """Run a thread until it has ended or a wait is left open, and return it."""
+        thread = await self._run(thread)
+        if thread.state.wait is None:
+            self.screen.write(_format_end(thread))
+        return thread
+
+    async def _run(self, thread: Thread) -> Thread:
+        """Run a thread together with the child that it waits for."""
         while True:
             thread = await self._follow(thread)
-            if thread.state.wait is None:
-                self.screen.write(_format_end(thread))
+            if child := thread.state.child:
+                if not await self._run_child(thread, child):
+                    return thread
+            elif not (wait := thread.state.wait) or not await self._settle(thread, wait):
                 return thread
-            if not await self._settle(thread, thread.state.wait):
-                return thread
+
+    async def _run_child(self, parent: Thread, child_id: str) -> bool:
+        """Return False if a wait of the child is left open."""
+        child = await self.app.ports.store.load(child_id)
+        name = f"{child.state.agent}, thread {shorten_id(child_id)}"
+        self.screen.say(f"  {name}:", "dim")
+        ended = await self._run(child)
+        if ended.state.wait:
+            return False
+        self.screen.say(f"  {name}, is {ended.state.status}.", "dim")
+        return (await self.app.ports.store.load(parent.id)).state.child != child_id
 
     async def converse(self, thread: Thread) -> Thread:
         """Run a thread, and what the person says next, until they have nothing to say."""

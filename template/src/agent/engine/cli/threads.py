@@ -4,7 +4,7 @@ People name a thread by any unique beginning of its id.
 """
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -20,6 +20,7 @@ from ..log.errors import AgentError, ThreadNotFound
 from ..log.events import Event, make_safe
 from ..log.thread import Thread
 from ..loop import api
+from ..loop.delegate import list_children
 from ..loop.ports import Ports
 from ..loop.store import Store, find_summary
 from ..people.cards import format_scope
@@ -38,15 +39,20 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="Any unique beginning of a
 async def threads(
     ctx: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many, last changed first.")] = 20,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="Put the threads that one delegated to below it.")
+    ] = False,
 ) -> None:
     """List threads, last changed first."""
     ports, screen = ctx.obj(no_model).ports, Screen()
     store, several = ports.store, len(ports.agents) > 1
     now, rows = await store.now(), []
-    for row in await store.threads(limit=limit):
+    found = [(row, 0) for row in await store.threads(limit=limit)]
+    for row, depth in _sort_tree([row for row, _ in found]) if tree else found:
         names = (row.agent or ports.default.name,) if several else ()
         about = (format_time(row.updated, now), row.owner, shorten(row.problem or row.title, 60))
-        rows.append((shorten_id(row.id), *names, _format_status(row, ports), *about))
+        name = f"{'  ' * depth}{shorten_id(row.id)}"
+        rows.append((name, *names, _format_status(row, ports), *about))
     if rows:
         names = ("AGENT",) if several else ()
         screen.table(("ID", *names, "STATUS", "CHANGED", "FROM", "ABOUT"), rows)
@@ -104,7 +110,12 @@ async def _show_log(
     agent = f" ({name})" if len(ports.agents) > 1 else ""
     cost = str(Bill.of(app.prices, thread.events))
     facts = "; ".join(filter(None, (status, format_tokens(thread), cost and f"cost: {cost}")))
-    screen.say(f"Thread {thread.id}{agent}: {facts}\n")
+    screen.say(f"Thread {thread.id}{agent}: {facts}")
+    if thread.state.parent:
+        screen.say(f"Delegated by: {format_command('show', shorten_id(thread.state.parent))}")
+    for child in list_children(thread):
+        screen.say(f"Delegated to: {format_command('show', shorten_id(child))}")
+    screen.say()
     end = min(before - 1, len(thread.events)) if before else len(thread.events)
     if first := max(0, end - limit):
         earlier = format_command("show", shorten_id(thread.id), f"--before {first + 1}")
@@ -188,6 +199,21 @@ async def iterate_ids(store: Store) -> AsyncIterator[str]:
     while ids := await store.ids(last):
         for last in ids:  # the next query starts after the last id
             yield last
+
+
+def _sort_tree(rows: list[Summary]) -> Iterator[tuple[Summary, int]]:
+    """Yield each thread with the number of threads above it, its children below it."""
+    listed = {row.id for row in rows}
+
+    def descend(row: Summary, depth: int) -> Iterator[tuple[Summary, int]]:
+        yield row, depth
+        for each in rows:
+            if each.parent == row.id:
+                yield from descend(each, depth + 1)
+
+    for row in rows:
+        if row.parent not in listed:
+            yield from descend(row, 0)
 
 
 async def _load_newest(store: Store) -> Thread:

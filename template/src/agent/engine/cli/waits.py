@@ -87,7 +87,10 @@ def list_answers(thread_id: str, wait: OpenWait) -> list[str]:
         "question": ("'TEXT'",),
         "limit": ("continue", "stop"),
         "in_doubt": ("happened", "retry", "abort"),
+        "job": ("done", "failed"),
     }
+    if child := wait.data.get("child"):
+        return [format_command("show", shorten_id(child))]
     return [format_command("answer", name, word) for word in known.get(wait.kind, ("done",))]
 
 

@@ -20,7 +20,7 @@ Block = tuple[str, Any] | tuple[str, Any, int]
 MAX_WORDS = MAX_BLOCK // 4
 """Characters of one message that stays word for word behind a summary."""
 
-_SILENT = ("paused", "reminded", "delivered", "discarded", "revoked", "rated")
+_SILENT = ("paused", "reminded", "delivered", "discarded", "revoked", "rated", "consulted")
 """Events that say nothing of what became of a call."""
 
 Render = Callable[[Event, Thread], str | None]
@@ -82,6 +82,11 @@ def _describe_answer(event: Event, wait: dict[str, Any]) -> Block:
             return f"{wait['call']['intent']}_result", {"confirmed": True, **said}
         case "abort":
             return "error", f"{wait['call']['intent']} was given up, outcome unknown"
+        case "failed":
+            return (
+                "error",
+                f"{wait.get('call', {}).get('intent', 'it')} failed: {data.get('text', '')}",
+            )
         case "done":
             tag = f"{wait['call']['intent']}_result" if "call" in wait else "wait_result"
             return tag, "the time has come" if event.actor == "system" else said

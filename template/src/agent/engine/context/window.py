@@ -31,6 +31,8 @@ class Prompts:
     """May have markers, such as `{customer}`; see `Agent.variables`."""
     next_step: str
     compact: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Every file of the folder, by name; see `Call.ask_model`."""
 
     def fill(self, values: Mapping[str, str]) -> str:
         """Return the system prompt with the values in place of their markers."""

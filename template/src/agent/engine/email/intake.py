@@ -8,7 +8,7 @@ from ..log.errors import Forgotten, Refused, ThreadNotFound
 from ..log.events import make_event
 from ..log.thread import Thread
 from ..loop import api
-from ..loop.deletion import find_conversation
+from ..loop.conversations import find_conversation, find_open_parent
 from ..people.access import check_act, check_reader
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
@@ -65,7 +65,7 @@ class Intake:
         try:
             launched = await api.launch(
                 self.app.ports,
-                thread_id,
+                thread.id if thread else thread_id,
                 text,
                 actor=actor,
                 delivery=format_delivery(head.id),
@@ -93,9 +93,10 @@ class Intake:
         """Return the thread of a conversation; None if there is none yet, or it was deleted."""
         store = self.app.ports.store
         try:
-            return await store.load(await find_conversation(store, thread_id))
+            thread = await store.load(await find_conversation(store, thread_id))
         except ThreadNotFound:
             return None
+        return await find_open_parent(store, thread)
 
     async def _find_refusal(self, thread: Thread | None, person: str) -> str:
         """Return why the thread takes no more mails, or none of this person; else ""."""

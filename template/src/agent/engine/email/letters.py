@@ -36,7 +36,7 @@ _HOW = {
     "question": "Answer on this page.",
     "approval": "Decide on this page. A reply does not approve.",
     "limit": "Decide on this page.",
-    "job": "If you know that it is done, report it on this page.",
+    "job": "If you know that it is done, or that it failed, report it on this page.",
     "in_doubt": "Check what happened, then report it on this page.",
 }
 _TEXTS = {"finished": "message", "notice": "text"}
@@ -81,7 +81,8 @@ def _write_headers(stamp: Stamp, thread: Thread, event: Event, address: str) -> 
     mail["To"] = address
     theirs, subject = read_home(thread)
     seen = list_received(thread, event) if address == theirs else []
-    about = f"Re: {clean(subject)}" if subject and seen else _write_subject(event)
+    continues = bool(seen or thread.state.parent)
+    about = f"Re: {clean(subject)}" if subject and continues else _write_subject(event)
     again = event.type == "reminded"
     mail["Subject"] = f"Reminder: {about}" if again else about
     if event.at:
@@ -90,7 +91,7 @@ def _write_headers(stamp: Stamp, thread: Thread, event: Event, address: str) -> 
     first = [stamp.make_message_id(thread.id, _read_wait(event))] if again else []
     if answered := [*seen, *first]:
         mail["In-Reply-To"] = answered[-1]
-    root = stamp.make_message_id(thread.id, 0)
+    root = stamp.make_message_id(thread.state.parent or thread.id, 0)
     mail["References"] = " ".join([root, *seen[:1], *seen[1:][-8:], *first])
     mail["Auto-Submitted"] = "auto-replied"
     mail["X-Auto-Response-Suppress"] = "All"

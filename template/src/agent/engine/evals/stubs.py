@@ -9,7 +9,7 @@ from ..log.errors import ToolError
 from ..log.events import CallJson
 from ..log.thread import Thread
 from ..loop import outcome
-from ..loop.actions import Action, Call, Run, Tool
+from ..loop.actions import Action, Call, Run, Task, Tool
 from ..loop.ports import BoundAgent
 from .cases import Stub
 from .match import find_difference
@@ -27,7 +27,7 @@ class Stubs:
 
     def decide(self, step: Any, thread: Thread) -> Action:
         """Decide as the agent does, but run no tool of its own."""
-        action = self._agent.decide(step, thread)
+        action = self._agent.choose_action(step, thread)
         if isinstance(action, Run):
             return replace(action, tool=self._replace(action.tool))
         return action
@@ -42,6 +42,8 @@ class Stubs:
                 raise ToolError("the case has no result for this call")
             if stub.error is not None:
                 raise ToolError(stub.error)
+            if stub.run and isinstance(tool, Task):
+                raise ToolError("no other agent is started here: the case has to say its output")
             return await outcome.call(tool, step, call) if stub.run else stub.output
 
         return result

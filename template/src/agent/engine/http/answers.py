@@ -19,7 +19,7 @@ from .wire import MAX_TEXT
 _WAYS = {
     "limit": ("continue", "stop"),
     "in_doubt": ("happened", "retry", "abort"),
-    "job": ("done",),
+    "job": ("done", "failed"),
     "timer": ("done",),
 }
 

@@ -10,7 +10,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from ..log.state import OpenWait
 from ..loop import api
-from ..loop.deletion import find_end, forget
+from ..loop.deletion import forget
+from ..loop.record import find_end
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender
 from . import views, wire

@@ -9,6 +9,7 @@ from ..index import Summary
 from ..log.events import CallJson
 from ..log.state import VERDICTS, OpenWait, Standing
 from ..log.thread import Thread
+from ..loop.delegate import list_children
 from ..prices import Bill
 from ..runners.app import App
 
@@ -61,7 +62,9 @@ class EventView(_View):
     data: dict[str, Any]
 
 
-_FIELDS = ("options", "call", "digest", "standing", "limit", "error", "idempotency_key")
+_FIELDS = (
+    "options", "call", "digest", "standing", "limit", "error", "idempotency_key", "child"
+)  # fmt: skip
 """What a wait shows of its `paused` event."""
 
 
@@ -89,6 +92,8 @@ class WaitView(_View):
     """The last error before the limit."""
     idempotency_key: str | None
     """Of a call whose outcome is unknown: the other system may know it."""
+    child: str | None
+    """The thread whose end is waited for."""
     expires_at: datetime | None
 
     @classmethod
@@ -129,6 +134,10 @@ class ThreadView(_View):
     """Who started it."""
     agent: str
     """Whose thread it is."""
+    parent: str
+    """The thread that delegated its task to this one; empty if none did."""
+    children: list[str]
+    """The threads that this one delegated to, oldest first."""
     wait: WaitView | None
     standing: list[StandingView]
     """The approvals that hold for the whole thread."""
@@ -150,6 +159,8 @@ class ThreadView(_View):
             version=state.version,
             owner=state.owner,
             agent=state.agent or app.ports.default.name,
+            parent=state.parent,
+            children=list_children(thread),
             wait=WaitView.of(thread.id, state.wait) if state.wait else None,
             standing=[StandingView.of(each) for each in state.standing],
             problem=row.problem if row else "",
@@ -165,6 +176,8 @@ class SummaryView(_View):
     status: str
     agent: str
     """Whose thread it is."""
+    parent: str
+    """The thread that delegated its task to this one; empty if none did."""
     version: int
     created: datetime
     updated: datetime

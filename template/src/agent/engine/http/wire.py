@@ -21,7 +21,17 @@ Text = Annotated[str, Safe, Field(max_length=MAX_TEXT)]
 Said = Annotated[Text, Field(min_length=1, examples=["deploy the backend to staging"])]
 Name = Annotated[str, Safe, Field(min_length=1, max_length=255)]
 Verdict = Literal[
-    "answer", "approve", "reject", "edit", "done", "continue", "stop", "happened", "retry", "abort"
+    "answer",
+    "approve",
+    "reject",
+    "edit",
+    "done",
+    "failed",
+    "continue",
+    "stop",
+    "happened",
+    "retry",
+    "abort",
 ]
 
 

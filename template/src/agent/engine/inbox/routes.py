@@ -27,6 +27,7 @@ from ..http.stream import stream_events
 from ..log.errors import Refused
 from ..log.thread import Thread
 from ..loop import api
+from ..loop.delegate import list_children
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.access import check_act, check_sender, list_names
@@ -224,6 +225,7 @@ async def _render_page(
         title=format_title(thread),
         reader=name,
         path=pages.get_root(request) + build_thread_path(thread.id),
+        children=list_children(thread),
         groups=list_groups(thread, name, before),
         before=before,
         form=answers.Form.of(ports, thread, wait, name, given, preview) if wait else None,

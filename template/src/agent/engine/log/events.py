@@ -19,7 +19,7 @@ CallJson = dict[str, Any]
 
 FACTS = frozenset(
     "message resumed reminded revoked tool_finished tool_failed delivered cancelled forked "
-    "discarded rated".split()
+    "discarded rated consulted".split()
 )
 DECISIONS = frozenset("step invalid_step tool_started paused finished compacted".split())
 
@@ -57,6 +57,16 @@ class Event:
     def cost(self) -> float:
         """The cost of these tokens by the price that was recorded with them; 0.0 without one."""
         return compute_cost(self.tokens, self.data.get("price"))
+
+    @property
+    def spent(self) -> tuple[int, float]:
+        """Tokens and cost that count to the limits: those of a reply, or of a whole child thread,
+        which ended with it."""
+        match self.data.get("spent"):
+            case {"tokens": int(tokens), "cost": int(cost) | float(cost)}:
+                return tokens, float(cost)
+        counts = self.tokens
+        return counts.get("input", 0) + counts.get("output", 0), self.cost
 
 
 def make_event(

@@ -17,7 +17,7 @@ Word = Literal["deliver", "think", "act", "recover", "escalate", "idle"]
 VERDICTS: dict[str, frozenset[str]] = {
     "question": frozenset({"answer"}),
     "approval": frozenset({"approve", "reject", "edit"}),
-    "job": frozenset({"done"}),
+    "job": frozenset({"done", "failed"}),
     "timer": frozenset({"done"}),
     "limit": frozenset({"continue", "stop"}),
     "in_doubt": frozenset({"happened", "retry", "abort"}),
@@ -120,6 +120,10 @@ class State(NamedTuple):
     """Who started the thread."""
     title: str = ""
     """How it began, on one line."""
+    parent: str = ""
+    """The thread that delegated its task to this one; empty if none did."""
+    children: tuple[str, ...] = ()
+    """The threads that it delegated to and that have reported no end, oldest first."""
     people: frozenset[str] = frozenset()
     """Who took part, or was asked."""
     reply_to: str = "poll:"
@@ -145,6 +149,11 @@ class State(NamedTuple):
     """Nobody answered about the open step in time, so those of `escalate` are asked."""
 
     @property
+    def child(self) -> str:
+        """The thread that the open wait is for; "" for none."""
+        return str(self.wait.data.get("child", "")) if self.wait else ""
+
+    @property
     def status(self) -> str:
         """`waiting:<kind>`, `running`, `finished`, `cancelled` or `empty`."""
         return f"waiting:{self.wait.kind}" if self.wait else self.ended or "running"
@@ -158,9 +167,11 @@ class State(NamedTuple):
 
     def close_wait(self, wait: OpenWait, by: Event) -> "State":
         """Let those who were shown a wait know what closed it, or remember it until they were."""
-        if wait.shown:
-            return self._replace(outbox=(*self.outbox, by.seq))
-        return self._replace(closed=(wait.seq, by.seq))
+        return self.send(by.seq) if wait.shown else self._replace(closed=(wait.seq, by.seq))
+
+    def send(self, seq: int) -> "State":
+        """Add an event to the outbox."""
+        return self if seq in self.outbox else self._replace(outbox=(*self.outbox, seq))
 
 
 def _read_time(at: str | None) -> datetime | None:

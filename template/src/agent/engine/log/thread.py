@@ -80,13 +80,19 @@ class Thread:
 def reduce(state: State, event: Event) -> State:
     """Return the state after `event`; who was shown a wait will be shown what closed it."""
     after = _add_people(_apply(state, event), event)
-    return after.close_wait(state.wait, event) if state.wait and not after.wait else after
+    after = after.close_wait(state.wait, event) if state.wait and not after.wait else after
+    if after.ended == state.ended or after.ended not in ("finished", "cancelled"):
+        return after
+    # Its parent is sent its end, and its children that it was cancelled.
+    concerns = after.parent or (after.children and after.ended == "cancelled")
+    return after.send(event.seq) if concerns else after
 
 
 def _add_people(state: State, event: Event) -> State:
     if event.actor == "agent" and event.type != "paused":
         return state
     named = {event.actor, *event.data.get("audience", ())} - state.people
+    named |= {state.owner} - state.people if state.version == 1 else set()
     people = {name for name in named if is_person(name) and name not in ("anyone", "owner")}
     return state._replace(people=state.people | people) if people else state
 
@@ -95,9 +101,11 @@ def _apply(state: State, event: Event) -> State:
     data = event.data
     mine = state.step and state.step.seq == data.get("step") and not data.get("late")
     state = state._replace(version=event.seq)
-    if counts := event.tokens:
-        spent = state.tokens + counts.get("input", 0) + counts.get("output", 0)
-        state = state._replace(tokens=spent, cost=state.cost + event.cost)
+    if "tokens" in data or "spent" in data:
+        tokens, cost = event.spent
+        state = state._replace(tokens=state.tokens + tokens, cost=state.cost + cost)
+    if "child" in data:
+        state = _apply_child(state, event)
     match event.type:
         case "message":
             return _apply_message(state, event)
@@ -114,7 +122,7 @@ def _apply(state: State, event: Event) -> State:
             return close(state, errors=state.errors + 1)
         case "paused":
             wait = OpenWait.of(event)
-            sent = () if _reads_itself(state, wait) else (event.seq,)
+            sent = () if "child" in data or _reads_itself(state, wait) else (event.seq,)
             return state._replace(wait=wait, outbox=(*_forget(state), *sent))
         case "reminded" if state.wait and state.wait.seq == data["wait"]:
             sent = () if _reads_itself(state, state.wait) else (event.seq,)
@@ -132,22 +140,34 @@ def _apply(state: State, event: Event) -> State:
     return state
 
 
+def _apply_child(state: State, event: Event) -> State:
+    """Keep the child that a call starts among the children, until its end was reported."""
+    child = str(event.data["child"])
+    if event.type == "paused" or (event.type == "tool_started" and child in state.children):
+        return state
+    if event.type == "tool_started":
+        return state._replace(children=(*state.children, child))
+    return state._replace(children=tuple(each for each in state.children if each != child))
+
+
 def _apply_end(state: State, event: Event) -> State:
     match event.type:
         case "finished":
             ended = _close(state)
-            outbox = ended.outbox if _reads_itself(state) else (*ended.outbox, event.seq)
-            return ended._replace(ended="finished", outbox=outbox)
+            ended = ended._replace(ended="finished")
+            return ended if _reads_itself(state) else ended.send(event.seq)
         case "cancelled":
             return _drop(state, ended="cancelled")
     wait = state.wait and state.wait._replace(shown=False)
     people = frozenset[str]()
-    fork = state._replace(outbox=(), wait=wait, closed=(0, 0))
+    fork = state._replace(outbox=(), wait=wait, closed=(0, 0), parent="", children=())
     return fork._replace(owner=event.actor, reply_to="poll:", people=people)
 
 
 def _apply_message(state: State, event: Event) -> State:
     wait, step, first = state.wait, state.step, not state.owner
+    if "to" in event.data:  # it answers a question of a child, which is sent it
+        return _reset_counts(state, event).send(event.seq)
     if wait:
         keeps = wait.kind in ("job", "in_doubt") or (
             wait.kind == "question" and not wait.admits(event.actor)
@@ -156,8 +176,10 @@ def _apply_message(state: State, event: Event) -> State:
     elif step and not step.starts and not step.approved_by:
         state = _close(state)
     if first:
-        agent, reply_to = event.data.get("agent", ""), event.data.get("reply_to", state.reply_to)
-        state = state._replace(agent=agent, owner=event.actor, reply_to=reply_to)
+        data = event.data
+        agent, reply_to = data.get("agent", ""), data.get("reply_to", state.reply_to)
+        owner, parent = data.get("owner", event.actor), data.get("parent", "")
+        state = state._replace(agent=agent, owner=owner, reply_to=reply_to, parent=parent)
     if not state.title and "text" in event.data:
         state = state._replace(title=" ".join(str(event.data["text"]).split())[:MAX_TITLE])
     return _reset_counts(state, event)._replace(ended=None)
@@ -185,6 +207,8 @@ def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
             return answered._replace(step=step._replace(starts=0, approved_by=by))
         case "happened" | "done":
             return _settle(answered)
+        case "failed":
+            return _settle(answered, errors=answered.errors + 1)
         case "continue":
             return answered
         case "stop":
@@ -194,8 +218,10 @@ def _apply_answer(state: State, wait: OpenWait, event: Event) -> State:
 
 def _apply_delivery(state: State, ref: int, receipt: object) -> State:
     delivered = state._replace(outbox=_remove(state.outbox, ref))
+    if ref == state.closed[1]:
+        return delivered._replace(closed=(0, 0))
     if receipt and ref == state.closed[0]:  # it was closed while it was sent
-        return delivered._replace(outbox=(*delivered.outbox, state.closed[1]), closed=(0, 0))
+        return delivered._replace(closed=(0, 0)).send(state.closed[1])
     if receipt and delivered.wait and delivered.wait.seq == ref:
         return delivered._replace(wait=delivered.wait._replace(shown=True))
     return delivered

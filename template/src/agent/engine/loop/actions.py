@@ -1,13 +1,39 @@
-"""What `decide` may answer: `Run` a tool, `Ask` a person, `Wait` for something, or `Finish`."""
+"""What `decide` may answer: `Run` a tool, `Delegate` to another agent, `Ask` a person, `Wait` for
+something, or `Finish`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Protocol, TypeVar
 
 from ..log.thread import Thread
 
+if TYPE_CHECKING:
+    from .steps import Step
+
+Shape = TypeVar("Shape", bound="Step")
+
 Effect = Literal["read", "idempotent", "once"]
 """What running a tool a second time would do: nothing, nothing with the same key, or harm."""
+
+
+class AskModel(Protocol):
+    async def __call__(self, prompt: str, shape: type[Shape], **values: Any) -> Shape:
+        """Ask the model of the agent, and return its answer as a `Step` of class `shape`.
+
+        `prompt` is a file of the agent's prompts, such as `classify.md`, or the text itself. Each
+        of `values` is a block below it. An answer is recorded with its tokens, which count to the
+        limits, and a tool that is run again gets the recorded one.
+
+        Raises:
+            ModelUnavailable: no answer now.
+            ModelRefused: asking again does not help.
+            InvalidStep: no answer had the shape.
+        """
+
+
+class _NoModel:
+    async def __call__(self, prompt: str, shape: type[Shape], **values: Any) -> Shape:
+        raise NotImplementedError("this call has no model: Call(…, ask_model=…) gives it one")
 
 
 @dataclass(frozen=True)
@@ -21,6 +47,8 @@ class Call:
     """Who approved the call, or said to run it again; empty where nobody was asked."""
     thread: Thread
     """What happened so far."""
+    ask_model: AskModel = field(default=_NoModel(), compare=False)
+    """`await call.ask_model(prompt, Shape)`, in an async tool: a decision inside plain code."""
 
 
 Tool = Callable[[Any, Call], Any | Awaitable[Any]]
@@ -65,6 +93,57 @@ class Run(_Asks):
 
 
 @dataclass(frozen=True)
+class Task:
+    """What stands in the place of a tool in a `Run` that a `Delegate` was made into."""
+
+    agent: str
+    text: str
+    timeout_s: float | None = None
+
+    def __call__(self, step: Any, call: Call) -> NoReturn:
+        raise TypeError("the engine starts the agent; nothing else can")
+
+
+@dataclass(frozen=True)
+class Delegate(_Asks):
+    """Factor 10: give a task to another agent of `app.py`, and go on with its result.
+
+    The other agent works in a thread of its own, a child of this one, which has the same owner and
+    asks its people where this one does. However often the call is run, there is one child.
+    """
+
+    agent: str
+    """Its name in `app.py`."""
+    task: str
+    """The first message of the child: all it knows of this thread."""
+    approvers: tuple[str, ...] = ()
+    """Who may approve this call; see `Run`."""
+    title: str = ""
+    """What the call does, on one line; the intent in words if empty."""
+    timeout_s: float | None = None
+    """How long the result may take. Then this agent goes on without it; the child is not stopped,
+    and its result is recorded when it comes."""
+    expires_s: float | None = None
+    """How long the approval may take; then `escalate` is asked, or the call is rejected."""
+    remind_s: float | None = None
+    """After how long without an approval people are notified once more."""
+    escalate: tuple[str, ...] = ()
+    """Who may approve the call once the time is over."""
+
+    def as_run(self) -> Run:
+        """Return it as a call that the engine runs."""
+        return Run(
+            Task(self.agent, self.task, self.timeout_s),
+            effect="idempotent",
+            approvers=self.approvers,
+            title=self.title,
+            expires_s=self.expires_s,
+            remind_s=self.remind_s,
+            escalate=self.escalate,
+        )
+
+
+@dataclass(frozen=True)
 class Ask(_Asks):
     """Ask a person a question, and go on with the answer."""
 
@@ -104,4 +183,6 @@ class Finish:
     message: str
 
 
-Action = Run | Ask | Wait | Finish
+Plain = Run | Ask | Wait | Finish
+"""What the engine acts on: a `Delegate` becomes a `Run`."""
+Action = Plain | Delegate

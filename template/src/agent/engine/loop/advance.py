@@ -19,13 +19,15 @@ from ..log.errors import (
     Misconfigured,
     ModelRefused,
     PromptTooLong,
+    Unavailable,
 )
 from ..log.events import MAX_TEXT, Event, make_event
 from ..log.state import find_limit, plan
 from ..log.thread import Thread
 from .compaction import compact
+from .delegate import deliver_to_family
 from .outcome import attempt
-from .ports import CHARGE, BoundAgent, Ports
+from .ports import CHARGE, BoundAgent, Delivery, Ports
 from .record import append_fact, format_reason, make_notice, make_wait
 from .tool_calls import Planned, act, plan_action, recover, run_planned
 
@@ -214,13 +216,21 @@ async def _fill(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread | Non
 async def _deliver(
     ports: Ports, thread: Thread, postponed: dict[int, AgentError], tries: int
 ) -> Thread:
-    """Notify people of one event; what fails is postponed, and after so many tries given up."""
+    """Notify people of one event; what fails is postponed, and after so many tries given up.
+
+    What a parent or a child has to know is never given up.
+    """
     ref = next(ref for ref in thread.state.outbox if ref not in postponed)
     event = make_notice(ports, thread, thread.event(ref))
     cause = event.data.get("cause", "")
     if cause and not await ports.store.claim_notice(cause, NOTICE_S, f"{thread.id}:{ref}"):
         return await record_delivery(ports, thread, ref, same_as="another thread with this cause")
-    delivery = await ports.notifier.notify(thread, event)
+    try:
+        concerns_people = await deliver_to_family(ports, thread, event)
+    except Unavailable as error:
+        postponed[ref] = error
+        return thread
+    delivery = await ports.notifier.notify(thread, event) if concerns_people else Delivery()
     if delivery.problem and tries < MAX_DELIVERIES:
         postponed[ref] = delivery.problem
         return thread

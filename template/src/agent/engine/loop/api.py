@@ -5,7 +5,7 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid5
 
@@ -14,9 +14,9 @@ from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .clock import keep_time
-from .deletion import NAMESPACE, find_conversation, find_end
+from .conversations import NAMESPACE, find_conversation, find_open_parent, find_question
 from .ports import Ports
-from .record import append_fact, append_once
+from .record import append_fact, append_once, find_end
 from .verdicts import check_answer, check_edit, find_open_wait
 
 
@@ -53,11 +53,11 @@ async def launch(
     where = {"source": source, "reply_to": reply_to, "agent": name}
     said = make_event("message", actor, f"in:{delivery}", text=text, **where)
 
-    def start(thread: Thread) -> Event:
+    async def start(thread: Thread) -> Event:
         known = thread.state.agent or ports.default.name
         if strict and thread.events and known != name:
             raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
-        return said
+        return await _address(ports, thread, said)
 
     while True:
         try:
@@ -69,9 +69,20 @@ async def launch(
 async def append_message(
     ports: Ports, thread_id: str, text: str, *, actor: str, delivery: str, source: str
 ) -> Thread:
-    """Append a message to a thread that exists. Raises ThreadNotFound."""
+    """Append a message to a thread that exists, or for a child that has ended to its parent.
+
+    Raises:
+        ThreadNotFound: no such thread.
+    """
     said = make_event("message", actor, f"in:{delivery}", text=text, source=source)
-    return await append_fact(ports.store, await ports.store.load(thread_id), lambda _: said)
+    thread = await find_open_parent(ports.store, await ports.store.load(thread_id))
+    return await append_fact(ports.store, thread, lambda newest: _address(ports, newest, said))
+
+
+async def _address(ports: Ports, thread: Thread, said: Event) -> Event:
+    """Return a message with the child whose question it answers, if there is one."""
+    to = await find_question(ports.store, thread, said.actor) if thread.state.child else ""
+    return replace(said, data=said.data | {"to": to}) if to else said
 
 
 async def resume(

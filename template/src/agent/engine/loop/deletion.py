@@ -1,48 +1,22 @@
-"""Deletes threads, and names the threads that continue their conversations."""
+"""Deletes threads, each together with its children."""
 
-import json
-from uuid import NAMESPACE_URL, uuid5
+from contextlib import suppress
 
-from ..index import hash_delivery
-from ..log.errors import Conflict, Forgotten, Refused
+from ..log.errors import Conflict, Refused, ThreadNotFound
 from ..log.events import Event, make_event
 from ..log.thread import Thread
+from .delegate import find_end_of, list_children, report_end
 from .ports import Ports
-from .record import append_once
-from .store import Store
-
-NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
-"""Namespace of thread ids."""
-
-
-async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
-    """Return the id of the current thread of a conversation, given the id of its first thread.
-
-    Each deleted thread is followed by one with a new id. Idempotency keys begin with the thread's
-    id, so a key of a deleted thread is never used again.
-
-    Raises:
-        Forgotten: the message with the key `key` was sent to a deleted thread.
-    """
-    while (received := await store.find_deliveries(thread_id)) is not None:
-        if hash_delivery(key) in received:
-            raise Forgotten(f"the thread {thread_id!r} was deleted, and this message was for it")
-        thread_id = str(uuid5(NAMESPACE, json.dumps([thread_id, "next"])))
-    return thread_id
-
-
-def find_end(thread: Thread) -> Event | None:
-    """Return the last event that began or ended a request."""
-    ends = ("message", "finished", "cancelled")
-    return next((past for past in reversed(thread.events) if past.type in ends), None)
+from .record import append_once, find_end
 
 
 async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
-    """Delete a thread that has ended. `cancelling` first cancels a thread that waits.
+    """Delete a thread that has ended, and its children. `cancelling` first cancels what waits.
 
     Raises:
         ThreadNotFound: no such thread.
-        Refused: the thread runs, waits, or got a new event at the same time.
+        Refused: the thread or a child runs, waits, or got a new event at the same time.
+        Unavailable: its parent cannot be notified of the end now.
     """
     thread = await ports.store.load(thread_id)
     if thread.state.wait and not cancelling:
@@ -57,6 +31,12 @@ async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool =
             return make_event("cancelled", actor, reason="deleted")
 
         thread = await append_once(ports, thread, end, find_end)
+    for child in list_children(thread):
+        with suppress(ThreadNotFound):
+            await forget(ports, child, actor=actor, cancelling=cancelling)
+    thread = await ports.store.load(thread_id)  # a child that is deleted reports its end
+    if thread.state.parent:
+        await report_end(ports, thread, find_end_of(thread))
     try:
         await ports.store.forget(thread)
     except Conflict as error:

@@ -13,7 +13,7 @@ from ..log.errors import AgentGone, Unavailable
 from ..log.events import CallJson, Event
 from ..log.state import Limits
 from ..log.thread import Thread
-from .actions import Action
+from .actions import Action, Delegate, Plain
 from .agent import May, Readers
 from .store import Store
 
@@ -147,6 +147,8 @@ class BoundAgent:
     steps: Steps
     summaries: Steps
     """Its one step is `steps.Summarize`."""
+    bind_shape: Callable[[Any], Steps]
+    """Returns the steps of one shape, for `Call.ask_model`."""
     decide: Callable[[Any, Thread], Action]
     prompts: Prompts
     prefetch: Callable[[Thread], Any] | None = None
@@ -160,6 +162,11 @@ class BoundAgent:
     """Of its model in `prices.toml`; None if it has none."""
     choose: Callable[[Thread], Mapping[str, Any]] | None = None
     """Returns `model`, `llm` and `price` for a thread, if the owner chooses them."""
+
+    def choose_action(self, step: Any, thread: Thread) -> Plain:
+        """Ask `decide`; a task for another agent is returned as a call that the engine runs."""
+        action = self.decide(step, thread)
+        return action.as_run() if isinstance(action, Delegate) else action
 
     def for_thread(self, thread: Thread) -> "BoundAgent":
         """Return the agent with the model of a thread."""

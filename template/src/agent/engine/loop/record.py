@@ -76,6 +76,12 @@ async def append_once(
         raise
 
 
+def find_end(thread: Thread) -> Event | None:
+    """Return the last event that began or ended a request."""
+    ends = ("message", "finished", "cancelled")
+    return next((past for past in reversed(thread.events) if past.type in ends), None)
+
+
 def _is_stored_as(ports: Ports, made: Event, known: Event) -> bool:
     said = {name: ports.redact(made.data[name]) for name in _SAID.intersection(made.data)}
     stored = cap_event(replace(made, data=made.data | said))

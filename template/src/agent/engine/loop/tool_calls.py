@@ -13,7 +13,9 @@ from ..log.errors import Conflict, InvalidStep, NobodyKnown, ToolError
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
-from .actions import Action, Ask, Call, Finish, Run, Wait
+from .actions import Ask, Call, Finish, Plain, Run, Task, Wait
+from .consult import bind_model
+from .delegate import ChildWait, check_task, describe_start, start_child
 from .outcome import Outcome, attempt
 from .ports import BoundAgent, Ports
 from .record import (
@@ -34,6 +36,7 @@ class Planned:
 
     event: Event
     """To be appended: the start of the tool, a wait, the end, or why it is refused."""
+    agent: BoundAgent | None = None
     run: Run | None = None
     """The tool to call, once its start is in the log."""
     step: Any = None
@@ -48,7 +51,7 @@ async def plan_action(ports: Ports, agent: BoundAgent, thread: Thread) -> Planne
     """
     step = _open(thread)
     try:
-        typed, action = _decide(agent, thread, step)
+        typed, action = _decide(ports, agent, thread, step)
     except (InvalidStep, ToolError) as error:
         return Planned(make_event("tool_failed", step=step.seq, error=str(error), definite=True))
     match action:
@@ -66,7 +69,7 @@ async def plan_action(ports: Ports, agent: BoundAgent, thread: Thread) -> Planne
             approver = _find_approver(ports, thread, step, action, call)
             if approver is None:
                 return Planned(await _ask_approval(ports, thread, action, call))
-            return Planned(_make_start(thread, approver), action, typed, approver)
+            return Planned(_make_start(thread, approver, action), agent, action, typed, approver)
 
 
 async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
@@ -77,19 +80,24 @@ async def act(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
 
 async def run_planned(ports: Ports, thread: Thread, planned: Planned) -> Thread:
     """Call the tool whose start is the last event of a thread, if there is one to be called."""
-    if planned.run is None:
+    if planned.run is None or planned.agent is None:
         return thread
-    action, call = planned.run, Call(idempotency_key(thread), planned.approver, thread)
-    outcome = await attempt(action.tool, planned.step, call, timeout_s=action.timeout_s)
+    action, ask_model = planned.run, bind_model(ports, planned.agent, thread)
+    call = Call(idempotency_key(thread), planned.approver, thread, ask_model)
+    if isinstance(action.tool, Task):
+        outcome = await start_child(ports, thread, action.tool)
+    else:
+        outcome = await attempt(action.tool, planned.step, call, timeout_s=action.timeout_s)
     if action.effect == "once" and not outcome.definite:
         return await _doubt(ports, thread, list_approvers(thread, action), str(outcome.error))
     return await _report(ports, thread, thread.state.version, outcome)
 
 
-def _make_start(thread: Thread, approver: str) -> Event:
-    by = {"approved_by": approver} if approver else {}
+def _make_start(thread: Thread, approver: str, action: Run) -> Event:
+    about = {"approved_by": approver} if approver else {}
+    about |= describe_start(thread, action.tool) if isinstance(action.tool, Task) else {}
     key = idempotency_key(thread)
-    return make_event("tool_started", step=_open(thread).seq, idempotency_key=key, **by)
+    return make_event("tool_started", step=_open(thread).seq, idempotency_key=key, **about)
 
 
 async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJson) -> Event:
@@ -119,18 +127,19 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     stopped = any(event.type == "cancelled" for event in later)
     why = "the process stopped before it reported a result"
     try:
-        typed, action = _decide(agent, thread, step)
+        typed, action = _decide(ports, agent, thread, step)
     except (InvalidStep, ToolError) as error:
         return await _doubt(ports, thread, (), f"{why}, and today {error}")
     named = list_approvers(thread, action) if isinstance(action, Run) else ()
-    if not isinstance(action, Run) or action.effect == "once" or stopped:
+    unclear = not isinstance(action, Run) or action.effect == "once" or stopped
+    if not isinstance(action, Run) or (unclear and not isinstance(action.tool, Task)):
         return await _doubt(ports, thread, named, why)
     approver = _find_approver(ports, thread, step, action, agent.steps.write(typed))
     if approver is None:
         why = f"{why}, and {step.approved_by or 'nobody'} may not approve it today"
         return await _doubt(ports, thread, named, why)
     if step.starts < MAX_STARTS:
-        again = Planned(_make_start(thread, approver), action, typed, approver)
+        again = Planned(_make_start(thread, approver, action), agent, action, typed, approver)
         return await run_planned(ports, await ports.store.append(thread, again.event), again)
     why = f"{why}, {step.starts} times"
     if action.effect == "idempotent":
@@ -148,21 +157,23 @@ def _open(thread: Thread) -> OpenStep:
     return thread.state.step
 
 
-def _decide(agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Any, Action]:
+def _decide(ports: Ports, agent: BoundAgent, thread: Thread, step: OpenStep) -> tuple[Any, Plain]:
     """Ask the owner's policy, which knows the log up to the step: its answer stays the same."""
     typed = agent.steps.validate(step.call)
     try:
-        action = agent.decide(typed, thread.before(step.seq))
+        action = agent.choose_action(typed, thread.before(step.seq))
     except (InvalidStep, ToolError):
         raise
     except Exception as error:
         raise InvalidStep(f"decide() failed: {type(error).__name__}: {error}") from error
-    if not isinstance(action, Action):
+    if not isinstance(action, Plain):
         raise InvalidStep(f"decide() has no case for {step.call['intent']!r}")
     if isinstance(action, Run) and action.standing:
         call = agent.steps.write(typed)
         if wrong := [name for name in action.standing if name not in call]:
             raise InvalidStep(f"standing names {wrong[0]!r}, which the call does not have")
+    if isinstance(action, Run) and isinstance(action.tool, Task):
+        check_task(ports, thread, action.tool)
     return typed, action
 
 
@@ -204,9 +215,12 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
         if outcome.error is not None:
             kind, data = "tool_failed", {"error": outcome.error, "definite": outcome.definite}
         elif wait and _is_running(newest.state, step):
-            people = _resolve_or_owner(ports, newest, wait.audience)
-            asked = {"text": wait.text, "audience": people, "kind": wait.kind, "call": call}
-            job = {"job": idempotency_key(newest)}
+            asked = {"text": wait.text, "kind": wait.kind, "call": call}
+            job: dict[str, Any] = {"job": idempotency_key(newest)}
+            if isinstance(wait, ChildWait):
+                job |= {"child": wait.child, "audience": wait.audience}
+            else:
+                job |= {"audience": _resolve_or_owner(ports, newest, wait.audience)}
             times = await compute_times(ports.store, expires_at=wait.seconds)
             kind, data = "paused", asked | job | times
         unique = f"late:{start}" if late else key

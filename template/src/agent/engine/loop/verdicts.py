@@ -44,7 +44,7 @@ def check_edit(
     before = thread.before(thread.state.step.seq) if thread.state.step else thread
     try:
         step = agent.steps.validate({"intent": intent, **call})
-        action = agent.decide(step, before)
+        action = agent.choose_action(step, before)
         named = list_approvers(thread, action) if isinstance(action, Run) else ()
         needed = resolve_audience(ports, thread, named)
     except AgentError as error:

@@ -53,7 +53,9 @@ class Span:
 def derive_spans(thread: Thread, event: Event) -> Iterator[Span]:
     """Yield the spans that an event of the thread ended."""
     match event.type:
-        case "step" | "invalid_step" | "discarded" | "compacted" if "tokens" in event.data:
+        case "step" | "invalid_step" | "discarded" | "compacted" | "consulted" if (
+            "tokens" in event.data
+        ):
             yield _build_chat(thread, event)
         case "tool_finished" | "tool_failed" | "paused" if step := _find_step(thread, event):
             yield _build_tool(thread, step, event)

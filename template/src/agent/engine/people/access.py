@@ -12,7 +12,7 @@ from ..log.errors import Refused, ThreadNotFound
 from ..log.state import is_person
 from ..log.thread import Thread
 from ..loop.agent import Act
-from ..loop.deletion import find_conversation
+from ..loop.conversations import find_conversation
 from ..loop.outcome import attempt
 from ..loop.ports import Ports
 

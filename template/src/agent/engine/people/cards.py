@@ -34,6 +34,7 @@ BUTTONS = {
     "retry": "It did not go through: run it again",
     "abort": "Give up",
     "done": "It is done",
+    "failed": "It failed",
 }
 """What each verdict says on a button."""
 
@@ -116,6 +117,8 @@ def explain_message(wait: OpenWait | None, reader: str) -> str:
             return "A message lets the agent go on, with what you write."
         case "timer":
             return "A message ends the waiting."
+        case "job" if wait and "child" in wait.data:
+            return "A message answers a question of the agent it waits for, or is read afterwards."
         case "job" | "in_doubt":
             return "The agent reads a message once this is answered."
     return ""

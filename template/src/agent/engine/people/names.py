@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,22 @@ from .identity import RESERVED
 
 _ARGUMENTS = ("approvers", "audience", "escalate")
 """The arguments of actions that name people."""
+
+
+def check_agents(agents: Collection[str], decide: Callable[..., Any]) -> None:
+    """Check the agents that `decide` delegates to, those written out in its module.
+
+    Raises:
+        Misconfigured: there is no such agent.
+    """
+    path, tree = _parse(decide)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "Delegate":
+            named = [each.value for each in node.keywords if each.arg == "agent"]
+            for name in _list_texts((node.args or named or [node])[0]):
+                if name.value not in agents:
+                    place, known = f"{Path(path).name}:{name.lineno}", ", ".join(agents)
+                    raise Misconfigured(f"{place}: app.py has no agent {name.value!r}: {known}")
 
 
 def check_names(
@@ -42,15 +58,20 @@ def _explain(name: str) -> str:
 
 def _list_names(decide: Callable[..., Any]) -> Iterator[tuple[str, str]]:
     """Return each name that is written out, and where."""
-    try:
-        path = inspect.getsourcefile(decide) or ""
-        tree = ast.parse(Path(path).read_text("utf-8"))
-    except (TypeError, OSError, ValueError, SyntaxError):
-        return
+    path, tree = _parse(decide)
     for node in ast.walk(tree):
         if isinstance(node, ast.keyword) and node.arg in _ARGUMENTS:
             for name in _list_texts(node.value):
                 yield str(name.value), f"{Path(path).name}:{name.lineno}"
+
+
+def _parse(decide: Callable[..., Any]) -> tuple[str, ast.Module]:
+    """Return the file and the syntax of the module of a function; an empty one if there is none."""
+    try:
+        path = inspect.getsourcefile(decide) or ""
+        return path, ast.parse(Path(path).read_text("utf-8"))
+    except (TypeError, OSError, ValueError, SyntaxError):
+        return "", ast.Module([], [])
 
 
 def _list_texts(node: ast.expr) -> Iterator[ast.Constant]:

@@ -64,6 +64,14 @@ def describe_event(thread: Thread, event: Event) -> Sentence:
             return Sentence(who, f"forked thread {data['thread']} after event {data['seq']}")
         case "discarded":
             return Sentence(who, "discarded a reply because the thread changed meanwhile")
+        case "consulted" if "call" in data:
+            return Sentence(
+                who, "asked the model inside the tool, which answered", call=data["call"]
+            )
+        case "consulted":
+            return Sentence(
+                who, "asked the model inside the tool", data["error"], more=data["output"]
+            )
         case "compacted":
             return Sentence(who, f"summarized the events up to {data['upto']}", more=data["text"])
     return Sentence(who, event.type, data)
@@ -127,6 +135,8 @@ def _describe_request(event: Event) -> str:
     audience = event.data.get("audience", ("anyone",))
     asked = "asked" if "anyone" in audience else f"asked {' or '.join(audience)}"
     match event.data["kind"]:
+        case "job" if "child" in event.data:
+            return f"started waiting for {audience[0].partition(':')[2]}"
         case "approval":
             return f"{asked} for approval"
         case "limit":
@@ -155,6 +165,7 @@ _ANSWERS = {
     "edit": "edited and approved",
     "reject": "rejected {intent}",
     "done": "reported the job as done",
+    "failed": "reported the job as failed",
     "continue": "decided to go on",
     "stop": "decided to stop",
     "happened": "confirmed that {intent} went through",
@@ -183,6 +194,8 @@ def _describe_answer(thread: Thread, event: Event) -> Sentence:
 
 def _describe_delivery(thread: Thread, event: Event) -> Sentence:
     error, shown = event.data.get("error", ""), _find(thread, event.data["ref"])
+    if passed := _describe_family(thread, shown):
+        return Sentence(event.actor, passed, error)
     past = reversed(thread.events[: shown.seq])
     wait = next((each.seq for each in past if each.type == "paused"), 0)
     noun, reached = _name_wait(thread, wait), event.data.get("reached") or {}
@@ -197,6 +210,18 @@ def _describe_delivery(thread: Thread, event: Event) -> Sentence:
     return Sentence(
         event.actor, did if not error or ways else f"could not notify anybody {of}", error
     )
+
+
+def _describe_family(thread: Thread, shown: Event) -> str:
+    """Say what a delivery to the parent or to a child of a thread was; "" for one to people."""
+    if "to" in shown.data:
+        return "passed the message on to the thread whose question it answers"
+    if shown.type == "finished" and thread.state.parent:
+        return "reported the result to the thread that delegated it"
+    closes = shown.seq > 0 and thread.before(shown.seq).state.wait
+    if shown.type == "cancelled" and not closes:
+        return "notified the other threads of the cancellation"
+    return ""
 
 
 def _name_wait(thread: Thread, wait: int) -> str:

@@ -18,6 +18,7 @@ from ..log.state import Word, plan
 from ..log.thread import Thread
 from ..loop.advance import Advanced, advance, escalate, record_delivery
 from ..loop.clock import keep_time
+from ..loop.delegate import concerns_family
 from ..loop.ports import Ports
 from ..loop.store import Claim, Store
 from .presence import announce
@@ -194,13 +195,16 @@ async def advance_claimed(
 ) -> Advanced:
     """Advance a thread, unless too many runners have died of it.
 
-    Then what killed them is given up if it is a delivery; otherwise a person is asked.
+    Then what killed them is given up if it is a delivery to people; otherwise a person is asked.
+    What another thread has to know is never given up.
     """
     word = find_work(ports, thread)
     if claim.crashes < MAX_CRASHES or word == "idle":
         return await advance(ports, thread, claim.attempts, stopping)
     last = thread.events[-1]
     why = f"its process died {claim.crashes} times after event {last.seq} ({last.type})"
+    if word == "deliver" and concerns_family(thread, thread.event(thread.state.outbox[0])):
+        return await advance(ports, thread, claim.attempts, stopping)
     if word == "deliver":
         return Advanced(await record_delivery(ports, thread, thread.state.outbox[0], error=why))
     return Advanced(await escalate(ports, thread, why))

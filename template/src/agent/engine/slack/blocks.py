@@ -37,6 +37,7 @@ _VERDICTS = {
     "retry": "{} decided to run it again",
     "abort": "Given up by {}",
     "done": "Reported by {}",
+    "failed": "Reported as failed by {}",
     "expired": "Expired: nobody answered in time",
 }
 

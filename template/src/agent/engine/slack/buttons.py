@@ -21,7 +21,7 @@ MAX_OPTIONS = 100
 
 _WAYS: dict[str, tuple[tuple[str, str], ...]] = {
     "approval": ((PRESS, "approve"), (FORM, "reject"), (FORM, "edit")),
-    "job": ((FORM, "done"),),
+    "job": ((FORM, "done"), (FORM, "failed")),
     "timer": ((PRESS, "done"),),
     "limit": ((PRESS, "continue"), (PRESS, "stop")),
     "in_doubt": ((PRESS, "happened"), (PRESS, "retry"), (PRESS, "abort")),

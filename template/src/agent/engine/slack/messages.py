@@ -13,7 +13,7 @@ from ..log.events import Event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop.api import append_message, launch, name_thread
-from ..loop.deletion import find_conversation
+from ..loop.conversations import find_conversation
 from ..people.access import check_act, check_reader, check_sender
 from ..people.identity import choose_agent, resolve_person
 from ..runners.app import App
@@ -119,7 +119,7 @@ class Messages:
 
 def _describe_effect(before: OpenWait | None, written: Event) -> str:
     """Return what a message did to the wait that was open before it; "" if that is plain."""
-    if before is None or before.kind == "timer":
+    if before is None or before.kind == "timer" or "to" in written.data:
         return ""
     if before.kind in _NOTES:
         return _NOTES[before.kind]

@@ -11,11 +11,11 @@ from ..log.thread import Thread
 SUMMARY = (
     "threads.id, status, agent, owner, title, version, threads.created, threads.updated, "
     "{running}, coalesce(problem, ''), CASE WHEN problem > '' AND wait IS NULL AND holder IS NULL "
-    "AND wake_at > threads.created THEN wake_at END"
+    "AND wake_at > threads.created THEN wake_at END, coalesce(parent, '')"
 )
 """A claimed thread has a `wake_at` before it was created, and keeps it if it is due at once."""
 EVENT = "type, data, actor, key, seq, at"
-WIDTH = 11
+WIDTH = 12
 """Number of columns of a summary."""
 ID, UPDATED = 0, 7
 """Columns that identify and sort the rows."""
@@ -147,6 +147,7 @@ def write_thread(thread: Thread) -> dict[str, Any]:
         "agent": state.agent,
         "owner": state.owner,
         "title": state.title,
+        "parent": state.parent or None,
         "wait": state.wait.seq if state.wait else None,
         "problem": find_problem(thread) or None,
         "cause": find_cause(thread) or None,

@@ -246,4 +246,4 @@ def _summarize(row: _Row, running: bool) -> Summary:
     rests = row.problem and not state.wait and row.holder is None
     next_try = datetime.fromtimestamp(row.wake_at, UTC) if rests and row.wake_at else None
     times = (row.created, row.updated)
-    return Summary(row.thread.id, *now_is, *times, running, row.problem, next_try)
+    return Summary(row.thread.id, *now_is, *times, running, row.problem, next_try, state.parent)

@@ -87,10 +87,10 @@ class SqlStore(Follows):
         return choose_rows(await self._fetch(query, slow=bool(which.text), **values), limit)
 
     def _read_summary(self, row: Sequence[Any]) -> Summary:
-        *about, created, updated, running, problem, wake_at = row[:WIDTH]
+        *about, created, updated, running, problem, wake_at, parent = row[:WIDTH]
         times = [self._read_time(created), self._read_time(updated)]
         next_try = self._read_time(wake_at) if wake_at else None
-        columns: list[Any] = [*about, *times, bool(running), problem, next_try]
+        columns: list[Any] = [*about, *times, bool(running), problem, next_try, parent]
         return Summary(*columns)
 
     async def ids(self, after: str = "", limit: int = 1000) -> list[str]:

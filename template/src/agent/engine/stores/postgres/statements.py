@@ -17,10 +17,10 @@ APPEND = """
 """
 BEGIN = """
     INSERT INTO agent.threads (
-        id, version, status, agent, owner, title, wait, problem, cause, created, updated,
+        id, version, status, agent, owner, title, parent, wait, problem, cause, created, updated,
         wake_at)
-    SELECT %(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(wait)s, %(problem)s,
-        %(cause)s, clock_timestamp(), clock_timestamp(),
+    SELECT %(id)s, %(version)s, %(status)s, %(agent)s, %(owner)s, %(title)s, %(parent)s, %(wait)s,
+        %(problem)s, %(cause)s, clock_timestamp(), clock_timestamp(),
         CASE WHEN %(due)s THEN clock_timestamp() END
     WHERE NOT EXISTS (SELECT FROM agent.forgotten WHERE thread_id = %(id)s)
     ON CONFLICT DO NOTHING RETURNING false
@@ -69,7 +69,7 @@ USAGE = f"""
     FROM agent.threads JOIN agent.events ON thread_id = threads.id
     WHERE (%(since)s::timestamptz IS NULL OR at >= %(since)s
             AND (updated >= %(since)s OR status = 'running'))
-        AND type IN ('step', 'invalid_step', 'discarded', 'compacted')
+        AND type IN ('step', 'invalid_step', 'discarded', 'compacted', 'consulted')
         AND json_typeof(data->'tokens') = 'object' AND seq > coalesce((
             SELECT max(seq) FROM agent.events forked
             WHERE forked.thread_id = threads.id AND forked.type = 'forked'), 0)

@@ -14,10 +14,10 @@ APPEND = """
 """
 INSERT = """
     INSERT INTO threads (
-        id, version, status, agent, owner, title, wait, problem, cause, created, updated,
+        id, version, status, agent, owner, title, parent, wait, problem, cause, created, updated,
         wake_at)
-    SELECT :id, :version, :status, :agent, :owner, :title, :wait, :problem, :cause, :now, :now,
-        :wake_at
+    SELECT :id, :version, :status, :agent, :owner, :title, :parent, :wait, :problem, :cause, :now,
+        :now, :wake_at
     WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE thread_id = :id)
 """
 COUNT = """
@@ -58,7 +58,7 @@ USAGE = """
         total(json_extract(data, '$.tokens.output'))
     FROM threads JOIN events ON thread_id = threads.id
     WHERE (:since IS NULL OR at >= :since AND (updated >= :since OR status = 'running'))
-        AND type IN ('step', 'invalid_step', 'discarded', 'compacted')
+        AND type IN ('step', 'invalid_step', 'discarded', 'compacted', 'consulted')
         AND json_type(data, '$.tokens') = 'object' AND seq > coalesce((
             SELECT max(seq) FROM events forked
             WHERE forked.thread_id = threads.id AND forked.type = 'forked'), 0)

@@ -1,0 +1,56 @@
+"""Names the threads that continue a conversation, and finds the one that a message is for."""
+
+import json
+from contextlib import suppress
+from uuid import NAMESPACE_URL, uuid5
+
+from ..index import hash_delivery
+from ..log.errors import Forgotten, ThreadNotFound
+from ..log.thread import Thread
+from .store import Store
+
+NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/humanlayer/12-factor-agents")
+"""Namespace of thread ids."""
+
+
+async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
+    """Return the id of the current thread of a conversation, given the id of its first thread.
+
+    Each deleted thread is followed by one with a new id. Idempotency keys begin with the thread's
+    id, so a key of a deleted thread is never used again.
+
+    Raises:
+        Forgotten: the message with the key `key` was sent to a deleted thread.
+    """
+    while (received := await store.find_deliveries(thread_id)) is not None:
+        if hash_delivery(key) in received:
+            raise Forgotten(f"the thread {thread_id!r} was deleted, and this message was for it")
+        thread_id = str(uuid5(NAMESPACE, json.dumps([thread_id, "next"])))
+    return thread_id
+
+
+async def find_open_parent(store: Store, thread: Thread) -> Thread:
+    """Return the thread that a message to `thread` is for: that of a child that has ended is for
+    its parent, which has its result."""
+    with suppress(ThreadNotFound):
+        while thread.state.ended in ("finished", "cancelled") and thread.state.parent:
+            thread = await store.load(thread.state.parent)
+    return thread
+
+
+async def find_waiting(store: Store, thread: Thread) -> Thread:
+    """Return the thread below `thread` whose wait holds it up: itself, or a descendant."""
+    while thread.state.child:
+        thread = await store.load(thread.state.child)
+    return thread
+
+
+async def find_question(store: Store, thread: Thread, actor: str) -> str:
+    """Return the thread below `thread` with an open question for `actor`; "" if there is none."""
+    with suppress(ThreadNotFound):
+        while thread.state.child:
+            thread = await store.load(thread.state.child)
+            wait = thread.state.wait
+            if wait and wait.kind == "question" and wait.admits(actor):
+                return thread.id
+    return ""
