@@ -2,13 +2,15 @@
 
 A moment lies just before or just after an append, a lease, a question to the model, a tool or a
 delivery. For each of them one process runs the scenario up to that moment and is killed there
-by SIGKILL. Another process then does everything again from the beginning, as a sender, a worker
+by SIGKILL, unless no file has changed since the moment before: then nobody can tell the two
+apart. Another process then does everything again from the beginning, as a sender, a worker
 and a person would after a crash. Nobody repairs anything.
 
 This module knows no agent: `tests/<agent>/test_kills.py` says what is run and what is counted.
 """
 
 import asyncio
+import hashlib
 import inspect
 import multiprocessing
 import os
@@ -88,8 +90,8 @@ def sweep(scenario: Scenario, folder: Path) -> Any:
     """
     calm = _Life(scenario, folder / "calm")
     _live_together([calm])
-    expected, moments = calm.ending(), calm.moments.passed()
-    lives = [_Life(scenario, folder / str(number), number) for number in range(1, len(moments) + 1)]
+    expected = calm.ending()
+    lives = [_Life(scenario, folder / str(number), number) for number in calm.moments.distinct()]
     for first in range(0, len(lives), AT_ONCE):
         some = lives[first : first + AT_ONCE]
         _live_together(some, ends=-signal.SIGKILL)
@@ -105,11 +107,31 @@ class Moments:
     def __init__(self, log: Path, fatal: int = 0) -> None:
         self._log = log
         self._fatal = fatal
+        self._calm = not fatal
 
     def passed(self) -> list[str]:
         return self._log.read_text("utf-8").splitlines() if self._log.exists() else []
 
+    def distinct(self) -> list[int]:
+        """Return the numbers of the moments of a run that nobody killed, one for each state of
+        its files; each moment after a tool is among them."""
+        names, states = self.passed(), self._states.read_text("utf-8").splitlines()
+        before = ["", *states]
+        return [
+            number
+            for number, (name, state) in enumerate(zip(names, states, strict=True), 1)
+            if state != before[number - 1] or name.startswith("ran ")
+        ]
+
+    @property
+    def _states(self) -> Path:
+        return self._log.with_name(f"{self._log.name}-states")
+
     def __call__(self, name: str) -> None:
+        if self._calm:
+            state = hash_files(self._log.parent, self._log.name)
+            with self._states.open("a", encoding="utf-8") as states:
+                states.write(f"{state}\n")
         with self._log.open("a", encoding="utf-8") as log:
             log.write(f"{name}\n")
         self.happens(name, self.passed())
@@ -124,6 +146,16 @@ class Moments:
         self(before)
         yield
         self(after)
+
+
+def hash_files(folder: Path, apart: str) -> str:
+    """Return a hash of all files below a folder, without those whose name begins with `apart`."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and not file.name.startswith(apart) and not file.name.endswith("-shm"):
+            digest.update(f"{file}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 class Hasty(Connected):

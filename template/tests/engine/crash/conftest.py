@@ -24,6 +24,7 @@ import pytest
 
 from agent.engine.log.errors import Refused
 from agent.engine.log.thread import Thread
+from agent.engine.loop.delegate import list_children
 from agent.engine.loop.ports import Ports
 
 from ..sweep import FORKS
@@ -88,7 +89,8 @@ class Lab:
     def to_the_end(self, happens: dict[str | int, str], lives_at_most: int) -> None:
         """Live the whole life again and again, a minute later each time, until it ends well."""
         for number in range(lives_at_most):
-            code = self.lives(lives.whole, happens=happens, later_s=60.0 * number)
+            calm = lives_at_most == 1
+            code = self.lives(lives.whole, happens=happens, later_s=60.0 * number, calm=calm)
             if code == 0:
                 return
             if code != KILLED:
@@ -142,6 +144,11 @@ class Lab:
 
     def thread(self, thread_id: str = THREAD) -> Thread:
         return self.with_agent(lambda ports: ports.store.load(thread_id))
+
+    def child(self) -> Thread:
+        """Return the thread that the first one delegated to."""
+        (child_id,) = list_children(self.thread())
+        return self.thread(child_id)
 
     def status(self) -> str:
         return self.thread().state.status

@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,15 +17,16 @@ from agent.engine.log.events import CallJson
 from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api, record
-from agent.engine.loop.actions import Action
+from agent.engine.loop.actions import Action, Delegate
 from agent.engine.loop.clock import keep_time
+from agent.engine.loop.delegate import list_children
 from agent.engine.loop.ports import BoundAgent, Ports, Steps
 from agent.engine.people.identity import AnyName
 from agent.engine.runners import local
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.sqlite import schema as sqlite_schema
 
-from ..domain import STEPS, SUMMARIES, Direct, World, advance, make_decide
+from ..domain import STEPS, SUMMARIES, Direct, Look, World, advance, make_decide
 from ..sweep import WatchedModel
 from .moments import (
     Ledger,
@@ -46,6 +47,11 @@ PROMPTS = Prompts("You are a test.", "What next?")
 _decide = make_decide(World(":memory:"))
 
 
+def _delegate(step: Any, thread: Thread) -> Any:
+    """Have another agent look."""
+    return Delegate("child", step.at) if isinstance(step, Look) else _decide(step, thread)
+
+
 def _broken(step: Any, thread: Thread) -> Action:
     raise KeyError("a mistake in the owner's switch")
 
@@ -58,6 +64,10 @@ class Case:
     decide: Callable[[Any, Thread], Any] = _decide
     jobs: bool = False
     """Its tools wait for somebody who reports."""
+    child: tuple[CallJson, ...] = ()
+    """What the model of the agent `child` says."""
+    cancels: bool = False
+    """Whoever is asked cancels the first thread instead."""
 
 
 LOOK: CallJson = {"intent": "look", "at": "the door"}
@@ -73,13 +83,23 @@ SWEPT = {
     "job": Case([PUT, CHARGE, DONE], jobs=True),
 }
 
-CASES = SWEPT | {
-    "charge": Case([CHARGE, DONE]),
-    "put": Case([PUT, DONE]),
-    "leave": Case([PUT, CHARGE_A_LOT, DONE]),
-    "done": Case([DONE]),
-    "broken": Case([DONE], decide=_broken),
+FAMILIES = {
+    "family": Case([LOOK, DONE], decide=_delegate, child=(PUT, ASK, DONE)),
+    "cancelled family": Case([LOOK, DONE], decide=_delegate, child=(ASK, DONE), cancels=True),
 }
+"""One thread delegates to another."""
+
+CASES = (
+    SWEPT
+    | FAMILIES
+    | {
+        "charge": Case([CHARGE, DONE]),
+        "put": Case([PUT, DONE]),
+        "leave": Case([PUT, CHARGE_A_LOT, DONE]),
+        "done": Case([DONE]),
+        "broken": Case([DONE], decide=_broken),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -102,13 +122,15 @@ class Life:
     scripts: tuple[str, ...] = ()
     """Schema changes that its code knows more; then it passes each statement of SQL too."""
     log: str = "moments.log"
+    calm: bool = False
+    """It is alone, so that it may read the files at each moment: that ends its locks on them."""
 
     def listens(self, pid: int | None) -> Path:
         """The file that is there as soon as a worker can be told to stop."""
         return self.folder / f"listens.{pid}"
 
     def moments(self) -> Moments:
-        return Moments(self.folder / self.log, self.happens)
+        return Moments(self.folder / self.log, self.happens, self.calm)
 
     def ports(self) -> Ports:
         case, moments = CASES[self.case], self.moments()
@@ -131,7 +153,10 @@ class Life:
             prompts=PROMPTS,
             limits=Limits(steps=40, errors=3, tokens=10_000),
         )
-        return Ports(store, Direct(LedgerChannel(world, moments)), {"test": agent}, AnyName())
+        model = WatchedModel(Script([*case.child]), moments)
+        decide = watched_tools(_decide, world, moments, jobs=False)
+        agents = {"test": agent, "child": replace(agent, name="child", llm=model, decide=decide)}
+        return Ports(store, Direct(LedgerChannel(world, moments)), agents, AnyName())
 
     def runner(self, ports: Ports) -> LocalRunner:
         return LocalRunner(ports, lease_s=self.lease_s, poll_s=0.05)
@@ -164,8 +189,25 @@ async def whole(ports: Ports, life: Life) -> None:
     """Send the message, run the thread, answer what it asks, until it is over."""
     runner = life.runner(ports)
     await send(ports)
-    while (thread := await runner.finish(THREAD)).state.wait:
-        await answer(ports, thread, Ledger(life.folder / "world.db"))
+    while (thread := await _finish(runner, ports)).state.wait:
+        if CASES[life.case].cancels:
+            await api.cancel(ports, THREAD, actor="ana")
+            await runner.finish(THREAD)
+        else:
+            await answer(ports, thread, Ledger(life.folder / "world.db"))
+    for child in list_children(await ports.store.load(THREAD)):
+        await runner.finish(child)
+
+
+async def _finish(runner: LocalRunner, ports: Ports) -> Thread:
+    """Run the thread and the child it waits for; return the one that somebody has to answer."""
+    while True:
+        thread = await runner.finish(THREAD)
+        if not thread.state.child:
+            return thread
+        child = await runner.finish(thread.state.child)
+        if child.state.wait:
+            return child
 
 
 @a_life

@@ -38,9 +38,10 @@ PATIENCE_S = 20.0
 
 
 class Moments(sweep.Moments):
-    def __init__(self, log: Path, happens: Mapping[str | int, str]) -> None:
+    def __init__(self, log: Path, happens: Mapping[str | int, str], calm: bool = False) -> None:
         super().__init__(log)
         self._happens = happens
+        self._calm = calm
 
     def happens(self, name: str, passed: list[str]) -> None:
         first = passed.count(name) == 1

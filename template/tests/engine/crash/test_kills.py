@@ -25,8 +25,7 @@ SEED = int(os.environ.get("CRASH_SEED", "12"))
 
 @pytest.mark.parametrize("case", SWEPT)
 def test_a_run_killed_once_at_any_moment_ends_as_if_it_had_not_been(case: str, lab: Labs) -> None:
-    moments = _undisturbed(lab(case))
-    for number, name in enumerate(moments, 1):
+    for number, name in _undisturbed(lab(case)):
         run = lab(case)
         run.to_the_end({number: "kill"}, lives_at_most=2)
         _check(run, f"killed once, at moment {number}, {name!r}")
@@ -36,17 +35,55 @@ def test_a_run_killed_once_at_any_moment_ends_as_if_it_had_not_been(case: str, l
 def test_a_run_killed_up_to_eight_times_ends_as_if_it_had_not_been(seed: int, lab: Labs) -> None:
     chance = random.Random(seed)
     case = chance.choice(sorted(SWEPT))
-    moments = range(1, int(1.5 * len(_undisturbed(lab(case)))))
+    calm = lab(case)
+    _undisturbed(calm)
+    moments = range(1, int(1.5 * len(calm.passed())))
     kills = sorted(chance.sample(moments, chance.randint(2, 8)))
     run = lab(case)
     run.to_the_end(dict.fromkeys(kills, "kill"), lives_at_most=9)
     _check(run, f"CRASH_SEED={seed}: killed at moments {kills}")
 
 
-def _undisturbed(run: Lab) -> list[str]:
+def test_a_parent_and_its_child_killed_once_at_any_moment_end_as_if_they_had_not_been(
+    lab: Labs,
+) -> None:
+    for number, name in _undisturbed(lab("family")):
+        run = lab("family")
+        run.to_the_end({number: "kill"}, lives_at_most=2)
+        _check(run, f"killed once, at moment {number}, {name!r}")
+        _check_child(run)
+
+
+def test_a_cancellation_reaches_the_child_whenever_its_process_is_killed(lab: Labs) -> None:
+    calm = lab("cancelled family")
+    calm.to_the_end({}, lives_at_most=1)
+    moments, first = calm.passed(), calm.passed().index("appended cancelled")
+    for number in filter(lambda each: each >= first, calm.life().moments().distinct()):
+        run = lab("cancelled family")
+        run.to_the_end({number: "kill"}, lives_at_most=2)
+        parent, child = run.thread(), run.child()
+        statuses = (parent.state.status, child.state.status)
+        assert statuses == ("cancelled", "cancelled"), f"{moments[number - 1]}\n{run.story()}"
+        assert [past.data["end"] for past in parent.events if "end" in past.data] == [
+            child.state.version - 1
+        ], run.story()
+
+
+def _check_child(run: Lab) -> None:
+    parent, child = run.thread(), run.child()
+    assert run.with_agent(lambda ports: ports.store.ids()) == sorted([parent.id, child.id])
+    types = Counter(event.type for event in child.events)
+    assert types["message"] == types["finished"] == 1, run.story()
+    results = [past for past in parent.events if "end" in past.data]
+    assert [past.type for past in results] == ["resumed"], run.story()
+
+
+def _undisturbed(run: Lab) -> list[tuple[int, str]]:
+    """Return the moments of a run that differ for the next process, with their names."""
     run.to_the_end({}, lives_at_most=1)
     _check(run, "not killed at all")
-    return run.passed()
+    names = run.passed()
+    return [(number, names[number - 1]) for number in run.life().moments().distinct()]
 
 
 def _check(run: Lab, how: str) -> None:
@@ -85,7 +122,7 @@ def _happened(run: Lab) -> Counter[str]:
 def _wanted(run: Lab) -> Counter[str]:
     """Every tool of the case that changes the world, as often as the model called it."""
     case = CASES[run.case]
-    steps = map(case.steps.validate, case.calls)
+    steps = map(case.steps.validate, [*case.calls, *case.child])
     orders = [(step.intent, case.decide(step, Thread("none"))) for step in steps]
     return Counter(
         intent for intent, order in orders if isinstance(order, Run) and order.effect != "read"

@@ -10,7 +10,13 @@ from agent.engine.log.state import Limits
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
 from agent.engine.loop.advance import advance as run
-from agent.engine.loop.delegate import MAX_DEPTH, list_children, start_child
+from agent.engine.loop.delegate import (
+    MAX_DEPTH,
+    find_end_of,
+    list_children,
+    report_end,
+    start_child,
+)
 from agent.engine.loop.deletion import forget
 from agent.engine.loop.ports import Ports
 from agent.engine.stores.memory import MemoryStore
@@ -84,6 +90,13 @@ async def test_what_the_children_of_a_child_spent_counts_too(family: Family) -> 
     parent = await family.start()
     assert parent.state.status == "finished"
     assert outcome(parent)["spent"]["tokens"] == 45
+
+
+async def test_an_end_is_reported_once(family: Family) -> None:
+    parent, child = await family.start(), await family.child()
+    for _ in range(2):
+        await report_end(family.ports, child, find_end_of(child))
+    assert (await family.store.load("t")).state.version == parent.state.version
 
 
 async def test_a_second_call_of_the_same_task_is_another_child(family: Family) -> None:

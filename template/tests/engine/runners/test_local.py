@@ -14,7 +14,7 @@ import pytest
 from agent.engine import Call
 from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Unavailable
-from agent.engine.log.events import CallJson, Event
+from agent.engine.log.events import CallJson, Event, make_event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Finish, Run
 from agent.engine.loop.advance import MAX_DELIVERIES
@@ -451,6 +451,21 @@ async def test_a_delivery_that_kills_its_runners_is_given_up_and_opens_no_second
     waits = [each for each in (await store.load("t")).events if each.type == "paused"]
     assert len(waits) <= 1
     assert await store.claim("anybody", 30) is None
+
+
+async def test_what_a_parent_has_to_know_is_never_given_up(
+    store: WatchedStore, world: World, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_: object) -> None:
+        raise Poison
+
+    ports = build_ports(store, poison, world)
+    await store_thread(
+        store, make_message(parent="p", owner="ana"), make_event("finished", message="x")
+    )
+    monkeypatch.setattr("agent.engine.loop.delegate._describe_end", die)
+    await crash_runners(ports, store, clock, 3 * MAX_CRASHES)
+    assert (await store.load("t")).state.outbox == (2,)
 
 
 # Stopping

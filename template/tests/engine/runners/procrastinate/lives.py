@@ -26,12 +26,12 @@ from agent.engine.context.window import Prompt
 from agent.engine.log.errors import Refused, ThreadNotFound, Unavailable
 from agent.engine.log.thread import Thread
 from agent.engine.loop import api
-from agent.engine.loop.actions import Action, Ask, Finish, Run
+from agent.engine.loop.actions import Action, Ask, Delegate, Finish, Run
 from agent.engine.loop.ports import Ports, Reply
 from agent.engine.runners.procrastinate.runner import ProcrastinateRunner
 from agent.engine.stores.postgres import PostgresStore
 
-from ...domain import Charge, Done, Put, World, advance, build_ports
+from ...domain import Charge, Done, Look, Put, World, advance, build_ports
 from ...stores.postgres.server import Server
 
 T = TypeVar("T")
@@ -40,6 +40,7 @@ HOUR = 3600.0
 PATIENCE_S = 30.0
 KILLED = -signal.SIGKILL
 THREAD = "the thread"
+LOOK = {"intent": "look", "at": "the door"}
 PUT = {"intent": "put", "value": "a lamp"}
 CHARGE = {"intent": "charge", "amount": 7}
 CHARGE_A_LOT = {"intent": "charge", "amount": 500}
@@ -57,6 +58,8 @@ class Life:
     folder: Path
     calls: tuple[dict[str, Any], ...]
     """The steps of the model, one after the other."""
+    child: tuple[dict[str, Any], ...] = ()
+    """Those of the agent `child`, to which LOOK delegates."""
     happens: Mapping[str, str] = field(default_factory=dict)
     """What happens at a moment, once: `kill`, `stop` or `hold`; every time: `poison`."""
     clock_s: float = 0.0
@@ -83,13 +86,17 @@ class Life:
 
     def ports(self) -> Ports:
         world = World(self.folder / "world.db")
-        return build_ports(PostgresStore(self.url), self._says, world, decide=self._decide(world))
+        policy = self._decide(world)
+        return build_ports(
+            PostgresStore(self.url), self._says, world, decide=policy, also=("child",)
+        )
 
     async def _says(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
         self.moment("thinking")
-        intents = {call["intent"] for call in self.calls}
+        calls = self.child if prompt.blocks[0].startswith("<agent_message>") else self.calls
+        intents = {call["intent"] for call in calls}
         said = sum(block.partition(">")[0][1:] in intents for block in prompt.blocks)
-        call = self.calls[min(said, len(self.calls) - 1)]
+        call = calls[min(said, len(calls) - 1)]
         return Reply(json.dumps({"next_step": call}), {"input": 1, "output": 1})
 
     def _decide(self, world: World) -> Callable[[Any, Thread], Action]:
@@ -109,6 +116,8 @@ class Life:
                 case Charge(amount=amount):
                     leave = ("ana", "bob") if amount > 100 else ()
                     return Run(watched(world.charge), approvers=leave, expires_s=HOUR)
+                case Look(at=task):
+                    return Delegate("child", task)
                 case Done(message=message):
                     return Finish(message)
             return Ask("What?")
@@ -295,6 +304,9 @@ class Lab:
             return await send(ports, thread_id, delivery)
 
         self.do(hinted)
+
+    def list_ids(self) -> list[str]:
+        return self.do(lambda ports: ports.store.ids())
 
     def answer(self, thread_id: str) -> None:
         """Answer the open wait, as a person who looks at the world."""

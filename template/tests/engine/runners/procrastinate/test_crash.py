@@ -7,6 +7,7 @@ anything. All clocks except the database's are wrong by an hour.
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from .lives import (
     DONE,
     HOUR,
     KILLED,
+    LOOK,
     PUT,
     THREAD,
     Lab,
@@ -84,6 +86,36 @@ def test_many_kills_lose_nothing_and_repeat_nothing(lab: Labs) -> None:
         assert types.count("message") == types.count("finished") == 1, types
     assert len(run.keys("put")) == len(set(run.keys("put"))) == len(threads)
     assert len(run.keys("charge")) == len(set(run.keys("charge"))) == len(threads)
+
+
+def test_kills_of_workers_neither_lose_nor_double_a_child(lab: Labs) -> None:
+    run, chance = lab(LOOK, DONE), random.Random(7)
+    run.life = replace(run.life, child=(PUT, CHARGE, DONE))
+    parents = [f"parent {number}" for number in range(4)]
+    workers = run.workers()
+    for parent in parents:
+        run.send(parent)
+    for kill in range(8):
+        victim = workers.pop(chance.randrange(4))
+        victim.join(chance.uniform(0.02, 0.2))
+        if kill == 4:
+            run.crash()
+        victim.kill()
+        assert run.ended(victim) == KILLED
+        run.restart()
+        workers += run.workers(1)
+    deadline = time.monotonic() + 30
+    while any(run.status(name) != "finished" for name in parents):
+        assert time.monotonic() < deadline, [run.types(name) for name in run.list_ids()]
+        for name in run.list_ids():
+            run.answer(name)
+    run.stop(*workers)
+    assert len(run.list_ids()) == 2 * len(parents)
+    for name in run.list_ids():
+        types = run.types(name)
+        assert types.count("message") == types.count("finished") == 1, types
+    for tool in ("put", "charge"):
+        assert len(run.keys(tool)) == len(set(run.keys(tool))) == len(parents)
 
 
 def test_a_worker_that_stalls_in_a_tool_past_its_lease_still_reports_the_result(
