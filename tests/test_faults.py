@@ -102,4 +102,11 @@ def fits(fault: Fault) -> bool:
     code = TEMPLATE / "src/agent/engine" / fault.file
     test = TEMPLATE / "tests/engine" / fault.red.partition("::")[0]
     applies = code.is_file() and code.read_text("utf-8").count(fault.old) == 1
-    return applies and test.is_file()
+    name = fault.red.rpartition("::")[2].partition("[")[0]
+    return applies and test.is_file() and (name.endswith(".py") or f"def {name}(" in written())
+
+
+@cache
+def written() -> str:
+    """Return the text of all tests of the engine."""
+    return "\n".join(file.read_text("utf-8") for file in (TEMPLATE / "tests").rglob("*.py"))

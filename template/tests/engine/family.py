@@ -50,6 +50,9 @@ DONE = {"intent": "done", "message": "the child's result"}
 END = {"intent": "done", "message": "all done"}
 
 
+STEPS = JsonSteps(Hand | Question | Done)
+
+
 class Family:
     """A parent and a child with a script each, in one store."""
 
@@ -60,9 +63,8 @@ class Family:
 
     def add(self, name: str, *replies: Any, **changes: Any) -> None:
         self.models[name] = Says(*replies)
-        steps = JsonSteps(Hand | Question | Done)
         agent = build_agent(
-            self.models[name], self._world, name=name, steps=steps, decide=decide, **changes
+            self.models[name], self._world, name=name, steps=STEPS, decide=decide, **changes
         )
         self.ports = replace(self.ports, agents={**self.ports.agents, name: agent})
 

@@ -36,9 +36,12 @@ from ..domain import (
     make_step,
     store_thread,
 )
+from ..family import ASK, DONE, END, HAND, Family
 from .conftest import ADDRESS, read_logs, write_mail
 from .forwards import FORWARDS, REPLIES
 from .mail_servers import SECRET, Outbox
+
+HOME = "email:ana@example.org?subject=Deploy+it"
 
 
 async def test_a_mail_starts_a_thread_and_replies_continue_it(
@@ -306,6 +309,45 @@ async def test_a_mail_answers_a_question_from_elsewhere(
     }
     await intake.take_mail(write_mail("blue", "bob@example.org", 9, **answer))
     assert (await store.load("t")).state.wait is None
+
+
+async def test_a_reply_to_the_mail_of_a_child_is_for_the_child_until_it_ends(
+    outbox: Outbox, store: MemoryStore, world: World, intake: Intake
+) -> None:
+    channel = EmailChannel.from_env()
+    assert channel
+    home = Family(store, world, channel)
+    home.add("parent", HAND, END, END)
+    home.add("child", ASK, DONE)
+    await store_thread(store, make_message(actor="ana", reply_to=HOME, agent="parent"))
+    await home.settle()
+    asked = outbox.mails[0]
+    assert asked["Subject"] == "Re: Deploy it"
+    reply = {"in_reply_to": asked["Message-ID"], "references": asked["References"]}
+    await intake.take_mail(write_mail("the left one", number=7, **reply))
+    assert (await home.settle()).state.status == "finished"
+    ended = await home.child()
+    assert ended.last_message == "the left one"
+    await intake.take_mail(write_mail("and now?", number=8, **reply))
+    assert (await home.settle()).last_message == "and now?"
+    assert await home.child() == ended
+    assert len(await store.ids()) == 2
+
+
+async def test_a_reply_to_the_mails_of_a_parent_answers_the_question_of_its_child(
+    outbox: Outbox, store: MemoryStore, world: World, intake: Intake
+) -> None:
+    channel = EmailChannel.from_env()
+    assert channel
+    home = Family(store, world, channel)
+    home.add("parent", HAND, END)
+    home.add("child", ASK, DONE)
+    await store_thread(store, make_message(actor="ana", reply_to=HOME, agent="parent"))
+    await home.settle()
+    root = {"references": str(outbox.mails[0]["References"]).split()[0]}
+    await intake.take_mail(write_mail("the left one", number=7, **root))
+    assert (await home.settle()).state.status == "finished"
+    assert "the left one" in [past.data.get("text") for past in (await home.child()).events]
 
 
 @pytest.fixture

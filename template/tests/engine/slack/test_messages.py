@@ -11,7 +11,9 @@ from agent.engine.log.errors import Misconfigured
 from agent.engine.log.events import make_event
 from agent.engine.log.thread import Thread
 
+from .. import family
 from ..domain import Town, World, list_types, make_message, make_pause
+from ..family import HAND
 from .office import (
     Open,
     build_event,
@@ -166,6 +168,21 @@ async def test_a_reply_is_a_message_and_never_approves(
     notes = [message["text"] for message in office.slack.ours("C1")[1:]]
     assert [note in text for text in notes] == ([True] if note else [])
     assert world.effects("charge") == []
+
+
+async def test_a_reply_in_the_thread_answers_the_question_of_a_child(open_office: Open) -> None:
+    says = (HAND, family.ASK, family.DONE, family.END)
+    office = open_office(*says, steps=family.STEPS, decide=family.decide, also=("child",))
+    parent = await office.mention()
+    child = await office.settle(parent.state.child)
+    root = parent.state.reply_to.partition("/")[2]
+    assert office.slack.ours("C1")[-1]["thread_ts"] == root
+    posted = len(office.slack.ours("C1"))
+    await office.hear(office.slack.says("C1", "the left one", thread_ts=root))
+    await office.settle(parent.id)
+    assert (await office.settle(child.id)).last_message == "the left one"
+    assert (await office.settle(parent.id)).state.status == "finished"
+    assert [one["text"] for one in office.slack.ours("C1")[posted:]] == ["all done"]
 
 
 async def test_a_reply_to_a_message_that_is_gone_starts_a_thread(open_office: Open) -> None:
