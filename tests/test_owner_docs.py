@@ -375,6 +375,18 @@ def test_a_second_agent_is_added_and_takes_the_place_of_the_sample_as_it_says(
     assert "I will remember the milk." in ran
 
 
+def test_a_task_is_delegated_as_it_says(extended: Agent) -> None:
+    printed = follow_and_run(extended, "delegate")
+    assert re.search(r"^└─ \w+ +rollback +finished ", printed, re.MULTILINE)
+    checks(extended, "check")
+
+
+def test_a_tool_asks_the_model_as_it_says(extended: Agent) -> None:
+    printed = follow_and_run(extended, "ask-model")
+    assert "asked the model inside the tool, which answered risk(" in printed
+    checks(extended, "check")
+
+
 def test_a_case_is_captured_as_it_says(extended: Agent) -> None:
     left = in_shell(extended, "uv run agent run 'deploy the latest backend'", code=WAITING)
     (thread,) = set(re.findall(r"--thread (\w+)", left))

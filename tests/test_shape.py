@@ -19,7 +19,7 @@ ENGINE = AGENT / "engine"
 OURS = ROOT / "src"
 
 CORE = ("log", "context", "loop")
-CORE_LINES = 1742
+CORE_LINES = 2075
 """Of code, in these folders together; see docs/decisions.md for what counts."""
 
 MEDIAN = 90
@@ -34,7 +34,7 @@ LONG: dict[str, str] = {}
 ADAPTER_LINES = 92
 """Of code in an adapter of a model; what they share stands beside them."""
 
-FILES, FEWEST_FILES, FEWEST_LINES = 229, 175, 8848
+FILES, FEWEST_FILES, FEWEST_LINES = 232, 178, 9280
 """Files of the default agent; files, and lines of code, of the smallest. Without docs; see
 docs/decisions.md for what decides them."""
 

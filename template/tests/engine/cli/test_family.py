@@ -53,7 +53,7 @@ def test_children_are_listed_below_their_parent(desk: Desk, family: Family) -> N
     now(family.start())
     (child,) = [row.id for row in now(desk.store.threads()) if row.parent]
     shown = desk.agent("threads", "--tree").stdout.splitlines()
-    assert [line[:4] for line in shown[1:]] == ["t   ", f"  {child[:2]}"]
+    assert [line.split("  ")[0] for line in shown[1:]] == ["t", f"└─ {child[:8]}"]
 
 
 def test_a_child_without_its_parent_in_the_list_stands_alone(desk: Desk, family: Family) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from agent.engine.build import _prompts
 from agent.engine.context.window import Prompts
+from agent.engine.llms.scripted import Line, ScriptedLLM
 from agent.engine.log.events import Event
 from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Call, Run
@@ -24,6 +25,7 @@ from ..domain import (
     list_types,
     make_decide,
     make_message,
+    rebind,
     store_thread,
 )
 
@@ -193,3 +195,23 @@ async def test_an_answer_is_not_lost_when_somebody_writes_meanwhile(
     ports = make_ports(store, world, LOOK, ANGRY, DONE, tool=interrupted)
     thread = await advance(ports, await store_thread(store, make_message()))
     assert list_types(thread)[3:6] == ["message", "consulted", "tool_finished"]
+
+
+async def test_a_script_answers_the_questions_of_a_tool(store: MemoryStore, world: World) -> None:
+    ports = make_ports(store, world)
+    script = ScriptedLLM(Line(LOOK, replies=(ANGRY,)), Line(DONE))
+    thread = await advance(rebind(ports, llm=script), await store_thread(store, make_message()))
+    assert [past.data["call"] for past in consulted(thread)] == [ANGRY]
+    assert thread.state.status == "finished"
+
+
+async def test_a_script_without_a_reply_says_where_it_belongs(
+    store: MemoryStore, world: World
+) -> None:
+    ports = rebind(make_ports(store, world), llm=ScriptedLLM(Line(LOOK), Line(DONE)))
+    thread = await advance(ports, await store_thread(store, make_message()))
+    failure = next(past for past in thread.events if past.type == "tool_failed")
+    assert (
+        "no reply to question 1 of the tool of step 1: add it to `replies`"
+        in (failure.data["error"])
+    )

@@ -51,7 +51,7 @@ async def threads(
     for row, depth in _sort_tree([row for row, _ in found]) if tree else found:
         names = (row.agent or ports.default.name,) if several else ()
         about = (format_time(row.updated, now), row.owner, shorten(row.problem or row.title, 60))
-        name = f"{'  ' * depth}{shorten_id(row.id)}"
+        name = f"└{'─' * depth} {shorten_id(row.id)}" if depth else shorten_id(row.id)
         rows.append((name, *names, _format_status(row, ports), *about))
     if rows:
         names = ("AGENT",) if several else ()

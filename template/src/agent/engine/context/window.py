@@ -59,6 +59,8 @@ class Prompt:
     """How many steps, valid or not, the thread took before."""
     thread_id: str = ""
     """For a provider that sends requests with one cache to one server."""
+    question: int = 0
+    """Which question of a tool it is, from 1 in each run; 0 where the next step is asked for."""
 
     @property
     def sha(self) -> str:

@@ -16,7 +16,7 @@ from ..log.errors import Misconfigured, ModelRefused
 from ..log.events import CallJson
 from ..loop.ports import Reply
 
-_KEYS = {"expect", "answers"}
+_KEYS = {"expect", "answers", "replies"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Line:
     """A call, or the raw text of a reply that is wrong on purpose."""
     expect: str = ""
     """Text that the prompt must contain by now."""
+    replies: tuple[CallJson, ...] = ()
+    """What is answered to the questions of its tool, one after the other."""
 
 
 class ScriptedLLM:
@@ -46,22 +48,28 @@ class ScriptedLLM:
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Read `{"step": …, "expect": …}` from a JSON Lines file. Raises Misconfigured.
+        """Read `{"step": …, "expect": …, "replies": […]}` from a JSON Lines file.
 
         In the script of a demo, the line `{"task": …}` and `answers` are not for the model.
+
+        Raises:
+            Misconfigured: the file cannot be read, or a line is something else.
         """
         lines = []
         entries = (entry for entry in read_lines(Path(path)) if "task" not in entry)
         for place, entry in enumerate(entries, 1):
             match entry:
                 case {"step": dict() | str() as step, **rest} if rest.keys() <= _KEYS:
-                    lines.append(Line(step, str(rest.get("expect", ""))))
+                    replies = tuple(rest.get("replies", ()))
+                    lines.append(Line(step, str(rest.get("expect", "")), replies))
                 case _:
                     problem = f'step {place} of the script is not a {{"step": …}}'
                     raise add_path(Misconfigured(problem), path)
         return cls(*lines, path=path)
 
     async def __call__(self, prompt: Prompt, schema: dict[str, Any]) -> Reply:
+        if prompt.question:
+            return self._reply(prompt)
         place = prompt.decisions
         if place >= len(self._lines):
             steps = f"has {len(self._lines)} steps, and this thread needs another one"
@@ -71,6 +79,15 @@ class ScriptedLLM:
             missing = f"step {place + 1} expects {line.expect!r} in the prompt"
             raise self._refuse(f"the script does not fit this thread: {missing}")
         said = line.step if isinstance(line.step, str) else json.dumps({"next_step": line.step})
+        return Reply(said, tokens={}, model="scripted")
+
+    def _reply(self, prompt: Prompt) -> Reply:
+        """Answer a question that a tool asks."""
+        replies = self._lines[prompt.decisions - 1].replies
+        if prompt.question > len(replies):
+            asks = f"question {prompt.question} of the tool of step {prompt.decisions}"
+            raise self._refuse(f"the script has no reply to {asks}: add it to `replies`")
+        said = json.dumps({"next_step": replies[prompt.question - 1]})
         return Reply(said, tokens={}, model="scripted")
 
     def _refuse(self, problem: str) -> ModelRefused:

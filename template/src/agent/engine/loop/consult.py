@@ -6,6 +6,7 @@ a question it has asked before, and the model is not asked twice.
 
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from ..context.blocks import render_block
@@ -33,6 +34,7 @@ def bind_model(ports: Ports, agent: BoundAgent, thread: Thread) -> AskModel:
         for _ in range(MAX_TRIES):
             name = _hash_question(question, steps)
             asked[name] += 1
+            question = replace(question, question=asked.total())
             key = f"consulted:{step.seq}:{name}:{asked[name]}"
             reply = thread.find(key)
             if reply is None:
@@ -71,13 +73,14 @@ def _write_question(
         raise Misconfigured(f"the agent {agent.name!r} has no prompt {prompt!r}: {known}")
     system = agent.prompts.files.get(prompt, prompt)
     blocks = tuple(render_block(name, value) for name, value in values.items())
-    return Prompt(system, blocks, 0, ASK, thread_id=thread.id)
+    decisions = sum(past.type in ("step", "invalid_step") for past in thread.events)
+    return Prompt(system, blocks, 0, ASK, decisions=decisions, thread_id=thread.id)
 
 
 def _add_error(question: Prompt, reply: Event) -> Prompt:
     said = {"error": reply.data["error"], "output": reply.data["output"]}
     blocks = (*question.blocks, render_block("invalid_step", said))
-    return Prompt(question.system, blocks, len(question.blocks), ASK, thread_id=question.thread_id)
+    return replace(question, blocks=blocks, seen=len(question.blocks))
 
 
 def _hash_question(question: Prompt, steps: Steps) -> str:

@@ -64,14 +64,8 @@ def describe_event(thread: Thread, event: Event) -> Sentence:
             return Sentence(who, f"forked thread {data['thread']} after event {data['seq']}")
         case "discarded":
             return Sentence(who, "discarded a reply because the thread changed meanwhile")
-        case "consulted" if "call" in data:
-            return Sentence(
-                who, "asked the model inside the tool, which answered", call=data["call"]
-            )
         case "consulted":
-            return Sentence(
-                who, "asked the model inside the tool", data["error"], more=data["output"]
-            )
+            return _describe_question(event)
         case "compacted":
             return Sentence(who, f"summarized the events up to {data['upto']}", more=data["text"])
     return Sentence(who, event.type, data)
@@ -129,6 +123,13 @@ def _describe_tool(thread: Thread, event: Event) -> Sentence:
         return Sentence(intent, f"returned{late}", data["output"])
     unsure = "" if data.get("definite") else ", outcome unknown"
     return Sentence(intent, f"failed{late}{unsure}", data["error"])
+
+
+def _describe_question(event: Event) -> Sentence:
+    data, did = event.data, "asked the model inside the tool"
+    if "call" in data:
+        return Sentence(event.actor, f"{did}, which answered", call=data["call"])
+    return Sentence(event.actor, did, data["error"], more=data["output"])
 
 
 def _describe_request(event: Event) -> str:
