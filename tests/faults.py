@@ -190,14 +190,14 @@ FAULTS = [
     ),
     Fault(
         "a standing approval outlives its thread",
-        "log/thread.py",
+        "log/fold.py",
         "return _apply_end(state._replace(standing=()), event)",
         "return _apply_end(state, event)",
         "loop/test_approvals.py::test_it_ends_with_the_thread",
     ),
     Fault(
         "a standing approval outlives a fork",
-        "log/thread.py",
+        "log/fold.py",
         "return _apply_end(state._replace(standing=()), event)",
         "return _apply_end(state, event)",
         "loop/test_approvals.py::test_a_fork_has_none",
@@ -219,7 +219,7 @@ FAULTS = [
     ),
     Fault(
         "a call that nobody approved in time runs",
-        "log/thread.py",
+        "log/fold.py",
         'case "expired" if step and wait.data.get("escalate"):',
         'case "expired" if step:',
         "loop/test_approvals.py::"
@@ -227,7 +227,7 @@ FAULTS = [
     ),
     Fault(
         "others who are asked are not notified where the thread is followed",
-        "log/thread.py",
+        "log/fold.py",
         'return state.reply_to.startswith("poll:") and (wait is None or wait.admits(state.owner))',
         'return state.reply_to.startswith("poll:")',
         "log/test_thread.py::test_nobody_is_notified_who_follows_the_thread_anyway"
@@ -295,21 +295,21 @@ FAULTS = [
     # -- what a message does --
     Fault(
         "a message supersedes nothing",
-        "log/thread.py",
+        "log/fold.py",
         "        state = state if keeps else _drop(state)",
         "        state = state",
         "log/test_thread.py::test_a_message_supersedes_what_a_person_may_change_their_mind_about",
     ),
     Fault(
         "a message does not supersede a call that was not started",
-        "log/thread.py",
+        "log/fold.py",
         "    elif step and not step.starts and not step.approved_by:",
         "    elif False:",
         "loop/test_advance.py::test_an_old_version_is_looked_at_again_before_anything_is_decided",
     ),
     Fault(
         "a retry is forgotten when a message comes first",
-        "log/thread.py",
+        "log/fold.py",
         "step._replace(starts=0, approved_by=by)",
         "replace(step, starts=0)",
         "loop/test_tool_calls.py::test_a_retry_is_not_forgotten_when_a_message_comes_first",
@@ -449,7 +449,7 @@ FAULTS = [
     ),
     Fault(
         "a closed wait stays in the outbox",
-        "log/thread.py",
+        "log/fold.py",
         "return _remove(_remove(state.outbox, wait.seq), wait.reminder) if wait else",
         "return",
         "loop/test_advance.py::test_a_closed_wait_is_not_shown_any_more",
@@ -810,7 +810,7 @@ FAULTS = [
     ),
     Fault(
         "a late result closes a job",
-        "log/thread.py",
+        "log/fold.py",
         ' and not data.get("late")\n',
         "\n",
         "loop/test_tool_calls.py::test_a_second_start_that_comes_late_closes_no_job",
@@ -824,7 +824,7 @@ FAULTS = [
     ),
     Fault(
         "what is said runs a tool that waits again",
-        "log/thread.py",
+        "log/fold.py",
         '    reported = state.wait and "job" in state.wait.data\n',
         "    reported = False\n",
         "loop/test_tool_calls.py::"
@@ -846,7 +846,7 @@ FAULTS = [
     ),
     Fault(
         "a job's result is no certain outcome",
-        "log/thread.py",
+        "log/fold.py",
         '        case "happened" | "done":\n',
         '        case "happened":\n',
         "loop/test_tool_calls.py::"
@@ -862,7 +862,7 @@ FAULTS = [
     ),
     Fault(
         "a fork answers in the original's conversation",
-        "log/thread.py",
+        "log/fold.py",
         "state.wait._replace(shown=False)",
         "state.wait",
         "log/test_thread.py::test_what_closes_a_wait_of_a_fork_is_told_to_nobody_in_the_original",
@@ -1073,7 +1073,7 @@ FAULTS = [
     # -- the inbox --
     Fault(
         "a wait that is closed while it is sent stays open for those who see it",
-        "log/thread.py",
+        "log/fold.py",
         "    if receipt and ref == state.closed[0]:  # it was closed while it was sent\n",
         "    if False:\n",
         "log/test_thread.py::test_a_wait_that_is_closed_while_it_is_sent_is_closed_for_those_who_see_it",
@@ -2762,7 +2762,7 @@ FAULTS = [
     ),
     Fault(
         "a fork of a child reports to the parent of its origin",
-        "log/thread.py",
+        "log/fold.py",
         'closed=(0, 0), parent="", children=())',
         "closed=(0, 0))",
         f"{DELEGATE}::test_a_fork_of_a_child_reports_to_nobody",

@@ -15,8 +15,9 @@ from agent.engine.context.window import Prompt, Prompts, render_prompt
 from agent.engine.llms.output import JsonSteps
 from agent.engine.log.errors import Unavailable
 from agent.engine.log.events import DECISIONS, FACTS, CallJson, Event, make_event
+from agent.engine.log.fold import reduce
 from agent.engine.log.state import VERDICTS, State, plan
-from agent.engine.log.thread import Thread, reduce
+from agent.engine.log.thread import Thread
 from agent.engine.loop.actions import Action, Ask, Run
 from agent.engine.loop.api import launch, resume
 from agent.engine.loop.ports import Ports, Reply

@@ -25,6 +25,7 @@ from agent.engine.log.events import (
     make_event,
     make_safe,
 )
+from agent.engine.log.fold import reduce
 from agent.engine.log.state import (
     VERDICTS,
     Limits,
@@ -35,7 +36,7 @@ from agent.engine.log.state import (
     is_person,
     plan,
 )
-from agent.engine.log.thread import Thread, idempotency_key, reduce
+from agent.engine.log.thread import Thread, idempotency_key
 from agent.engine.loop.actions import Wait
 
 from ..domain import (

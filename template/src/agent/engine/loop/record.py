@@ -177,3 +177,15 @@ def _find_members(ports: Ports, name: str) -> tuple[str, ...]:
     raise NobodyKnown(
         f"{name!r} is asked, but is not a person or team in people.toml; add the name there"
     )
+
+
+def resolve_or_owner(ports: Ports, thread: Thread, audience: tuple[str, ...]) -> list[str]:
+    """Ask the owner where nobody is known by a name: the tool ran, and its wait must be kept."""
+    with suppress(NobodyKnown):
+        return resolve_audience(ports, thread, audience)
+    return resolve_audience(ports, thread, ("owner",))
+
+
+def spell_out(intent: str) -> str:
+    """Return an intent as words: `issue_refund` is "Issue refund"."""
+    return intent.replace("_", " ").strip().capitalize() or intent

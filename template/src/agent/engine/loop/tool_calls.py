@@ -5,11 +5,10 @@ A start without a result is a runner that died or stalled: what may be repeated 
 same key; of what may not, a person is asked.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..log.errors import Conflict, InvalidStep, NobodyKnown, ToolError
+from ..log.errors import Conflict, InvalidStep, ToolError
 from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import OpenStep, State
 from ..log.thread import Thread, idempotency_key
@@ -25,6 +24,8 @@ from .record import (
     list_approvers,
     make_wait,
     resolve_audience,
+    resolve_or_owner,
+    spell_out,
 )
 
 MAX_STARTS = 3
@@ -104,7 +105,7 @@ async def _ask_approval(ports: Ports, thread: Thread, action: Run, call: CallJso
     scope = {name: call[name] for name in action.standing}
     data: dict[str, Any] = {"call": call, "digest": compute_digest(call, scope)}
     data |= {"standing": scope} if scope else {}
-    title = " ".join(str(action.title or "").split()) or _spell_out(call["intent"])
+    title = " ".join(str(action.title or "").split()) or spell_out(call["intent"])
     return await _ask(ports, thread, action, "approval", title, **data)
 
 
@@ -145,11 +146,6 @@ async def recover(ports: Ports, agent: BoundAgent, thread: Thread) -> Thread:
     if action.effect == "idempotent":
         return await _doubt(ports, thread, named, why)
     return await _report(ports, thread, 0, Outcome(error=why, definite=False))
-
-
-def _spell_out(intent: str) -> str:
-    """Return an intent as words: `issue_refund` is "Issue refund"."""
-    return intent.replace("_", " ").strip().capitalize() or intent
 
 
 def _open(thread: Thread) -> OpenStep:
@@ -220,20 +216,13 @@ async def _report(ports: Ports, thread: Thread, start: int, outcome: Outcome) ->
             if isinstance(wait, ChildWait):
                 job |= {"child": wait.child, "audience": wait.audience}
             else:
-                job |= {"audience": _resolve_or_owner(ports, newest, wait.audience)}
+                job |= {"audience": resolve_or_owner(ports, newest, wait.audience)}
             times = await compute_times(ports.store, expires_at=wait.seconds)
             kind, data = "paused", asked | job | times
         unique = f"late:{start}" if late else key
         return make_event(kind, "agent", unique, step=step, start=start, late=late, **data)
 
     return await append_fact(ports.store, thread, result)
-
-
-def _resolve_or_owner(ports: Ports, thread: Thread, audience: tuple[str, ...]) -> list[str]:
-    """Ask the owner where nobody is known by a name: the tool ran, and its wait must be kept."""
-    with suppress(NobodyKnown):
-        return resolve_audience(ports, thread, audience)
-    return resolve_audience(ports, thread, ("owner",))
 
 
 def _is_running(state: State, step: int) -> bool:
@@ -244,7 +233,7 @@ def _is_running(state: State, step: int) -> bool:
 async def _doubt(ports: Ports, thread: Thread, approvers: tuple[str, ...], why: str) -> Thread:
     """Ask a person what became of the open step, unless that is known or asked by now."""
     step = _open(thread)
-    title = f"Did this go through: {_spell_out(step.call['intent'])}? {format_reason(why)}"
+    title = f"Did this go through: {spell_out(step.call['intent'])}? {format_reason(why)}"
     about: dict[str, Any] = {"call": step.call, "step": step.seq}
     while thread.state.step and thread.state.step.seq == step.seq:
         if thread.state.wait or thread.state.ended:

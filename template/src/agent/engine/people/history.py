@@ -3,7 +3,8 @@
 from typing import Any
 
 from ..log.events import Event
-from ..log.thread import Thread, reduce
+from ..log.fold import reduce
+from ..log.thread import Thread
 
 
 def find_wait(thread: Thread, event: Event) -> Event:
