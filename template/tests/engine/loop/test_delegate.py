@@ -395,6 +395,16 @@ async def test_a_child_whose_parent_is_gone_ends_in_peace(family: Family, clock:
     assert (await family.store.load(child.id)).state.outbox == ()
 
 
+async def test_a_child_that_its_parent_never_started_reports_to_nobody(family: Family) -> None:
+    family.add("parent", END)
+    parent = await family.start()
+    claims = make_message("do it", agent="child", parent="t", owner="ana")
+    await store_thread(family.store, claims, thread_id="forged")
+    await family.settle_all()
+    assert (await family.store.load("forged")).state.outbox == ()
+    assert (await family.store.load("t")).state.version == parent.state.version
+
+
 # -- what cannot be delegated --
 
 

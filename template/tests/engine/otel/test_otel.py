@@ -303,6 +303,19 @@ async def test_a_span_uses_the_names_of_the_conventions(run: Sequence[ReadableSp
     }
 
 
+async def test_the_spans_of_a_parent_and_its_child_name_the_other_thread(
+    store: MemoryStore, exporter: InMemorySpanExporter
+) -> None:
+    start = make_event("tool_started", step=2, idempotency_key="k", child="c")
+    pause = make_event("paused", kind="job", text="", audience=[], step=2, start=3, child="c")
+    await store_thread(store, make_message(), make_step("look", at="x"), start, pause)
+    first = make_message(parent="t", owner="ana")
+    await store_thread(store, first, make_event("finished", message="x"), thread_id="c")
+    named = [dict(span.attributes or {}) for span in exporter.get_finished_spans()]
+    assert [each.get("agent.child.conversation.id") for each in named] == [None, "c", None, None]
+    assert [each.get("agent.parent.conversation.id") for each in named] == [None, None, None, "t"]
+
+
 async def test_a_span_holds_no_text_of_the_log(run: Sequence[ReadableSpan]) -> None:
     assert [span.name for span in run if SECRET in span.to_json()] == []
 

@@ -108,7 +108,9 @@ async def report_end(ports: Ports, child: Thread, end: Event) -> None:
     def report(parent: Thread) -> Event:
         if any(_is_report(past, about) for past in parent.events):
             raise Refused("it was reported before")
-        wait, step, start = parent.state.wait, parent.state.step, _find_start(parent, child.id)
+        if (start := _find_start(parent, child.id)) is None:
+            raise Refused("it was delegated by another thread")
+        wait, step = parent.state.wait, parent.state.step
         if wait and parent.state.child == child.id:
             data = {"wait": wait.seq, "verdict": verdict, "text": text}
             return make_event("resumed", wait.audience[0], f"answer:{wait.seq}", **data, **about)
@@ -163,7 +165,8 @@ async def _cancel_children(ports: Ports, parent: Thread, event: Event) -> None:
     """Cancel what a cancelled thread delegated, including what is about to be started."""
     for child_id in parent.state.children:
         with suppress(Refused, ThreadNotFound):
-            await _create(ports, parent, _find_start(parent, child_id))
+            if start := _find_start(parent, child_id):
+                await _create(ports, parent, start)
             why = event.data.get("reason") or event.data.get("text") or ""
             reason = f"the thread that delegated this was cancelled{': ' * bool(why)}{why}"
             await api.cancel(ports, child_id, actor=event.actor, reason=reason)
@@ -173,9 +176,10 @@ def _is_report(event: Event, about: dict[str, Any]) -> bool:
     return all(event.data.get(name) == about[name] for name in ("child", "end"))
 
 
-def _find_start(thread: Thread, child_id: str) -> Event:
+def _find_start(thread: Thread, child_id: str) -> Event | None:
+    """Return the event that started a child; None where the log does not have it."""
     started = (past for past in thread.events if past.type == "tool_started")
-    return next(past for past in started if past.data.get("child") == child_id)
+    return next((past for past in started if past.data.get("child") == child_id), None)
 
 
 def _is_end(event: Event) -> bool:

@@ -63,6 +63,7 @@ def derive_spans(thread: Thread, event: Event) -> Iterator[Span]:
         turn, agent = find_turn(thread, event.seq), thread.state.agent
         first, previous = thread.event(turn.seq), find_previous(thread, turn.seq)
         status = {"agent.status": _describe_status(event)}
+        status |= {"agent.parent.conversation.id": thread.state.parent}
         yield Span("invoke_agent", turn, first, event, status, previous=previous, agent=agent)
 
 
@@ -93,6 +94,8 @@ def _build_tool(thread: Thread, step: Event, event: Event) -> Span:
         "gen_ai.tool.type": "function",
         "gen_ai.tool.call.id": str(step.seq),
     }
+    if child := first.data.get("child"):
+        attributes["agent.child.conversation.id"] = child
     error = "" if event.type == "tool_finished" else event.data.get("kind", event.type)
     turn, agent = find_turn(thread, first.seq), thread.state.agent
     return Span("execute_tool", turn, first, event, attributes, error, agent=agent)
