@@ -95,14 +95,8 @@ def test_who_edited_nothing_gets_what_is_made_today(
     }
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(kind, marks=[] if kind == "rename" else [pytest.mark.nightly])
-        for kind in drill.EDITS
-        if kind != "nothing"
-    ],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("kind", [kind for kind in drill.EDITS if kind != "nothing"])
 def test_its_own_tests_pass_after_the_longest_way(updated: Updated, full: Agent, kind: str) -> None:
     project, _, told = updated(releases.FIRST, kind)
     drill.merge(project, told["conflicts"])

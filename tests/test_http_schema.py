@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import ROOT, Agent
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
 ROUTES = 14
 

@@ -2,6 +2,9 @@
 
 A process that runs tests has one environment for all the variants it gets: uv brings it to what
 each declares, and a package that none of it brings is missing. `--random N` draws N more variants.
+
+By day the tests of the engine run in the agents that have all parts between them, and in the
+smallest; at night in all.
 """
 
 import re
@@ -42,8 +45,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     killing = metafunc.function is test_its_crash_and_server_tests_pass
     wanted = variants.whole() if killing else rows(metafunc.config)
-    names = [f"{variants.name(answers)}:" for answers in wanted]
-    metafunc.parametrize("answers", wanted, ids=names, indirect=True)
+    most = wanted if killing else [*variants.whole(), variants.SMALLEST]
+    engine = metafunc.function is test_the_tests_of_its_engine_pass
+    metafunc.parametrize(
+        "answers",
+        [
+            pytest.param(
+                answers,
+                id=f"{variants.name(answers)}:",
+                marks=[pytest.mark.nightly] if engine and answers not in most else [],
+            )
+            for answers in wanted
+        ],
+        indirect=True,
+    )
 
 
 @pytest.fixture(scope="session")

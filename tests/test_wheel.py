@@ -104,6 +104,7 @@ def test_a_release_makes_adds_and_updates_offline(published: Published, tmp_path
     assert f"uvx {source.NAME}@latest" in behind.stderr
 
 
+@pytest.mark.nightly
 def test_plain_copier_updates_what_a_release_made(
     published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +126,7 @@ def test_plain_copier_updates_what_a_release_made(
     assert ours == theirs
 
 
+@pytest.mark.nightly
 def test_what_came_from_a_fork_is_updated_from_the_fork(
     published: Published, tmp_path: Path
 ) -> None:
@@ -186,6 +188,7 @@ def test_a_shallow_clone_makes_a_wheel_that_names_the_release_it_lacks(
     assert f"uvx {source.NAME}@latest" in updated.stderr
 
 
+@pytest.mark.nightly
 def test_a_clone_without_tags_makes_a_wheel_that_records_its_commit(
     published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

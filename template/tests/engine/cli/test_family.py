@@ -1,13 +1,17 @@
 """Threads that one delegated to, as somebody at the terminal meets them."""
 
+from pathlib import Path
+
 import pytest
 
+from agent.engine.cli.admin import export_threads, import_threads
 from agent.engine.cli.dialog import ask_answer
 from agent.engine.cli.talk import Talk
 from agent.engine.log.thread import Thread
 from agent.engine.people.poll import PollChannel
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
+from agent.engine.stores.memory import MemoryStore
 
 from ..family import ASK, DONE, END, HAND, Family
 from .conftest import Desk, Typist, now
@@ -69,3 +73,21 @@ def test_the_logs_of_both_name_each_other(desk: Desk, family: Family) -> None:
     assert f"Delegated to: agent show {child[:8]}" in desk.agent("show", "t").stderr
     below = desk.agent("show", child).stderr
     assert "Delegated by: agent show t" in below
+
+
+def test_a_family_is_moved_as_a_whole_and_goes_on(
+    desk: Desk, family: Family, tmp_path: Path
+) -> None:
+    now(family.start())
+    now(export_threads(desk.store, tmp_path / "all.jsonl"))
+    moved = Family(MemoryStore(), desk.world, PollChannel())
+    moved.add("parent", END)
+    moved.add("child", DONE)
+
+    async def move() -> Thread:
+        lines = (tmp_path / "all.jsonl").read_text("utf-8").splitlines()
+        assert await import_threads(moved.store, lines) == (2, 0)
+        await moved.said("the left one")
+        return await moved.settle()
+
+    assert now(move()).state.status == "finished"
