@@ -2782,6 +2782,13 @@ FAULTS = [
         f"{DELEGATE}::test_an_answer_in_the_conversation_of_the_parent_reaches_the_question",
     ),
     Fault(
+        "a message opens a child again that has ended",
+        "loop/api.py",
+        "        if parent and thread.state.ended and not known:\n",
+        "        if False:\n",
+        f"{DELEGATE}::test_a_child_that_has_ended_is_not_opened_again",
+    ),
+    Fault(
         "a tool that is run again asks the model again",
         "loop/consult.py",
         "            reply = thread.find(key)\n",

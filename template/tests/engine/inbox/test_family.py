@@ -56,7 +56,7 @@ async def test_a_message_on_the_page_of_the_parent_answers_the_child(
     assert (await family.settle()).state.status == "finished"
 
 
-async def test_the_page_of_a_child_that_has_ended_says_whom_a_message_is_for(
+async def test_the_page_of_a_child_that_has_ended_says_where_to_write(
     api: FastAPI, family: Family
 ) -> None:
     await family.start()
@@ -65,7 +65,8 @@ async def test_the_page_of_a_child_that_has_ended_says_whom_a_message_is_for(
     child = (await family.child()).id
     async with caller(api) as client:
         ana = await Browser(client).sign_in("ana")
-        assert "is for the thread that delegated this one" in await ana.get(f"/inbox/{child}")
-        sent = {"text": "and now?", "do": "message", "seen": ""}
-        assert (await ana.send(f"/inbox/{child}", **sent)).status_code == 303
-    assert (await family.store.load("t")).last_message == "and now?"
+        assert "Write to the thread that delegated it." in await ana.get(f"/inbox/{child}")
+        refused = await ana.send(f"/inbox/{child}", text="and now?", do="message", seen="")
+    assert refused.status_code == 409
+    assert "write to the one that delegated it, t" in refused.text
+    assert "and now?" in refused.text

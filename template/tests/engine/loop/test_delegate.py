@@ -323,14 +323,25 @@ async def test_what_does_not_answer_a_child_s_question_waits_its_turn(family: Fa
     assert "hurry up" in " ".join(family.models["parent"].prompts[-1].blocks)
 
 
-async def test_a_message_to_a_child_that_has_ended_is_for_its_parent(family: Family) -> None:
-    await family.start()
-    child = await family.child()
-    family.add("parent", END)
-    await family.said("and now?", to=child.id)
-    parent = await family.settle()
-    assert "and now?" in [past.data.get("text") for past in parent.events]
-    assert (await family.child()).state.version == child.state.version
+async def test_a_message_that_is_sent_again_to_a_child_that_has_ended_is_accepted(
+    family: Family,
+) -> None:
+    await waiting(family)
+    child = (await family.child()).id
+    await family.said("the left one", to=child)
+    await family.settle()
+    assert (await family.said("the left one", to=child)).state.ended == "finished"
+
+
+async def test_a_child_that_has_ended_is_not_opened_again(family: Family) -> None:
+    parent, child = await family.start(), await family.child()
+    with pytest.raises(Refused, match="write to the one that delegated it, t"):
+        await family.said("and now?", to=child.id)
+    await family.settle()
+    assert [(await family.child()).state.version, (await family.store.load("t")).state.version] == [
+        child.state.version,
+        parent.state.version,
+    ]
 
 
 async def test_nobody_can_report_in_the_name_of_a_child(family: Family) -> None:

@@ -56,7 +56,7 @@ def _describe_news(thread: Thread, problem: str) -> str:
 
 def _explain_message(thread: Thread) -> str:
     if thread.state.ended and thread.state.parent:
-        return "A message is for the thread that delegated this one, which has the result."
+        return "This thread has ended. Write to the thread that delegated it."
     if thread.state.ended:
         return "A message opens the thread again."
     return "The agent reads a message before it goes on."

@@ -14,7 +14,7 @@ from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .clock import keep_time
-from .conversations import NAMESPACE, find_conversation, find_open_parent, find_question
+from .conversations import NAMESPACE, find_conversation, find_question
 from .ports import Ports
 from .record import append_fact, append_once, find_end
 from .verdicts import check_answer, check_edit, find_open_wait
@@ -69,14 +69,21 @@ async def launch(
 async def append_message(
     ports: Ports, thread_id: str, text: str, *, actor: str, delivery: str, source: str
 ) -> Thread:
-    """Append a message to a thread that exists, or for a child that has ended to its parent.
+    """Append a message to a thread that exists.
 
     Raises:
         ThreadNotFound: no such thread.
+        Refused: it was delegated and has ended; its parent has the result.
     """
     said = make_event("message", actor, f"in:{delivery}", text=text, source=source)
-    thread = await find_open_parent(ports.store, await ports.store.load(thread_id))
-    return await append_fact(ports.store, thread, lambda newest: _address(ports, newest, said))
+
+    async def address(thread: Thread) -> Event:
+        parent, known = thread.state.parent, thread.find(f"in:{delivery}")
+        if parent and thread.state.ended and not known:
+            raise Refused(f"this thread has ended; write to the one that delegated it, {parent}")
+        return await _address(ports, thread, said)
+
+    return await append_fact(ports.store, await ports.store.load(thread_id), address)
 
 
 async def _address(ports: Ports, thread: Thread, said: Event) -> Event:
