@@ -2776,7 +2776,7 @@ FAULTS = [
     ),
     Fault(
         "an answer to a question of a child stays with the parent",
-        "loop/api.py",
+        "loop/conversations.py",
         "thread, said.actor) if thread.state.child else",
         "thread, said.actor) if False else",
         f"{DELEGATE}::test_an_answer_in_the_conversation_of_the_parent_reaches_the_question",

@@ -19,7 +19,7 @@ ENGINE = AGENT / "engine"
 OURS = ROOT / "src"
 
 CORE = ("log", "context", "loop")
-CORE_LINES = 2080
+CORE_LINES = 2090
 """Of code, in these folders together; see docs/decisions.md for what counts."""
 
 MEDIAN = 90

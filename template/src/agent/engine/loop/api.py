@@ -5,7 +5,7 @@ one fact and returns; none runs the loop. Pausing needs no call: the loop return
 """
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid5
 
@@ -14,7 +14,7 @@ from ..log.events import CallJson, Event, compute_digest, make_event
 from ..log.state import is_person
 from ..log.thread import Thread, idempotency_key
 from .clock import keep_time
-from .conversations import NAMESPACE, find_conversation, find_question
+from .conversations import NAMESPACE, address, find_conversation
 from .ports import Ports
 from .record import append_fact, append_once, find_end
 from .verdicts import check_answer, check_edit, find_open_wait
@@ -57,7 +57,7 @@ async def launch(
         known = thread.state.agent or ports.default.name
         if strict and thread.events and known != name:
             raise Refused(f"this conversation is with the agent {known!r}, not {name!r}")
-        return await _address(ports, thread, said)
+        return await address(ports.store, thread, said)
 
     while True:
         try:
@@ -77,19 +77,13 @@ async def append_message(
     """
     said = make_event("message", actor, f"in:{delivery}", text=text, source=source)
 
-    async def address(thread: Thread) -> Event:
+    async def check(thread: Thread) -> Event:
         parent, known = thread.state.parent, thread.find(f"in:{delivery}")
         if parent and thread.state.ended and not known:
             raise Refused(f"this thread has ended; write to the one that delegated it, {parent}")
-        return await _address(ports, thread, said)
+        return await address(ports.store, thread, said)
 
-    return await append_fact(ports.store, await ports.store.load(thread_id), address)
-
-
-async def _address(ports: Ports, thread: Thread, said: Event) -> Event:
-    """Return a message with the child whose question it answers, if there is one."""
-    to = await find_question(ports.store, thread, said.actor) if thread.state.child else ""
-    return replace(said, data=said.data | {"to": to}) if to else said
+    return await append_fact(ports.store, await ports.store.load(thread_id), check)
 
 
 async def resume(

@@ -2,10 +2,12 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from uuid import NAMESPACE_URL, uuid5
 
 from ..index import hash_delivery
 from ..log.errors import Forgotten, ThreadNotFound
+from ..log.events import Event
 from ..log.thread import Thread
 from .store import Store
 
@@ -45,7 +47,13 @@ async def find_waiting(store: Store, thread: Thread) -> Thread:
     return thread
 
 
-async def find_question(store: Store, thread: Thread, actor: str) -> str:
+async def address(store: Store, thread: Thread, said: Event) -> Event:
+    """Return a message for `thread` with the thread below whose question it answers, if any."""
+    to = await _find_question(store, thread, said.actor) if thread.state.child else ""
+    return replace(said, data=said.data | {"to": to}) if to else said
+
+
+async def _find_question(store: Store, thread: Thread, actor: str) -> str:
     """Return the thread below `thread` with an open question for `actor`; "" if there is none."""
     with suppress(ThreadNotFound):
         while thread.state.child:
