@@ -304,6 +304,18 @@ def waiting(kind: str) -> list[Event]:
     return [*before, make_pause(kind, call=CHARGE)]
 
 
+def test_a_thread_without_events_is_empty_and_counts_nothing() -> None:
+    state = Thread("t").state
+    assert (state.version, state.status, state.agent, state.owner) == (0, "empty", "", "")
+    assert (state.title, state.parent, state.reply_to, state.away) == ("", "", "poll:", "")
+    assert (state.steps, state.errors, state.tokens, state.cost) == (0, 0, 0, 0)
+    assert (state.closed, state.escalated) == ((0, 0), False)
+
+
+def test_a_request_may_take_what_the_docs_say() -> None:
+    assert Limits() == Limits(30, 3, 500_000, 100_000, math.inf)
+
+
 AFTER: dict[tuple[str, str], str] = {
     ("question", "answer"): "think",
     ("question", "expired"): "think",
