@@ -2945,4 +2945,47 @@ FAULTS = [
         "json_extract(first.data, '$.text') LIKE {pattern} ESCAPE '\\\\')",
         f"{SQLITE}::test_threads_are_found_by_their_first_message[long]",
     ),
+    # -- tools of MCP servers --
+    Fault(
+        "a tool of an MCP server that changed is called all the same",
+        "mcp/servers.py",
+        "                if not change:",
+        "                if True:",
+        "mcp/test_threads.py::test_a_tool_that_changes_between_the_approval_and_the_call_is_not_called",
+    ),
+    Fault(
+        "an error that an MCP tool reports counts as if nothing had happened",
+        "mcp/servers.py",
+        '            raise CallFailed(f"the tool {tool!r} failed: {read_error(result)}")',
+        '            raise ToolError(f"the tool {tool!r} failed: {read_error(result)}")',
+        "mcp/test_threads.py::test_a_call_that_may_run_once_and_went_wrong_is_doubted",
+    ),
+    Fault(
+        "an MCP server may send as much as it likes",
+        "mcp/traffic.py",
+        "        if self.most < 0:",
+        "        if False:",
+        "mcp/test_calls.py::test_a_call_that_was_sent_and_went_wrong_leaves_the_outcome_open",
+    ),
+    Fault(
+        "an MCP call lacks its idempotency key",
+        "mcp/servers.py",
+        "arguments, meta = list_arguments(step), {KEY: call.key}",
+        "arguments, meta = list_arguments(step), dict[str, str]()",
+        "mcp/test_threads.py::test_a_call_that_may_run_once_and_went_wrong_is_doubted",
+    ),
+    Fault(
+        "a description of an MCP server can end its docstring",
+        "mcp/texts.py",
+        "'\"': \"'\", ",
+        "",
+        "mcp/test_source.py::test_no_text_of_a_server_becomes_code",
+    ),
+    Fault(
+        "an MCP server gets the whole environment",
+        "mcp/connections.py",
+        "get_default_environment() | given",
+        'dict(__import__("os").environ) | given',
+        "mcp/test_calls.py::test_a_command_gets_only_the_variables_that_are_named",
+    ),
 ]

@@ -23,8 +23,8 @@ IMPATIENT = {
 """What makes a test that fails take long: waiting, and looking for the smallest example."""
 
 NIGHTLY = {
-    "cli", "context", "cron", "distributed", "email", "evals", "http", "llms", "otel", "people",
-    "runners", "slack", "stores", "webhook",
+    "cli", "context", "cron", "distributed", "email", "evals", "http", "llms", "mcp", "otel",
+    "people", "runners", "slack", "stores", "webhook",
 }  # fmt: skip
 """Folders whose faults are tried at night only, so that a run stays short."""
 
