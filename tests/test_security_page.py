@@ -129,7 +129,10 @@ def list_commands() -> set[str]:
                 case ast.Assign(targets=[ast.Name(id="COMMANDS")], value=value):
                     found |= {each.id for each in ast.walk(value) if isinstance(each, ast.Name)}
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    found |= {named for each in node.decorator_list for named in _name(each, node)}
+                    named = {name for each in node.decorator_list for name in _name(each, node)}
+                    found |= {
+                        f"mcp {name}" if path.parent.name == "mcp" else name for name in named
+                    }
     groups = re.findall(r"for command in \((.*)\):", (ENGINE / "cli/evals.py").read_text("utf-8"))
     return found | {f"eval {name}" for name in groups[0].split(", ")}
 
@@ -157,7 +160,8 @@ def is_file(name: str) -> bool:
 
 
 def is_route(name: str) -> bool:
-    sources = [TESTS / "http/access.py", ENGINE / "http/metrics.py"]
+    modules = "http/metrics.py", "mcp/endpoint_routes.py"
+    sources = [TESTS / "http/access.py", *(ENGINE / module for module in modules)]
     first = name.split("/")[1]
     return any(f'"/{first}' in path.read_text("utf-8") for path in sources)
 
@@ -173,7 +177,7 @@ def find_wrong(text: str) -> list[str]:
                 known = command in cli.OTHERS and set(parts) <= variants.PARTS.keys()
                 wrong += [] if known else [quoted]
             case ["agent", *words] if words:
-                command = " ".join(words[: 2 if words[0] == "eval" else 1])
+                command = " ".join(words[: 2 if words[0] in ("eval", "mcp") else 1])
                 wrong += [] if command in list_commands() else [command]
             case _ if owned := re.fullmatch(r"(\w+)\((.*=….*)\)", quoted):
                 names = re.findall(r"(\w+)=", owned[2])

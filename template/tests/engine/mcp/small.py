@@ -84,7 +84,7 @@ def answer(plan: Plan, message: Message) -> Iterator[Message]:
         case "initialize":
             version = told.get("version", message["params"]["protocolVersion"])
             info = {"name": "small", "version": "1"}
-            able = {"tools": {}}
+            able: Message = {"tools": {}}
             yield _result(message, protocolVersion=version, capabilities=able, serverInfo=info)
         case "tools/list" if told["mode"] == "endless":
             yield _result(message, tools=[], nextCursor="again")
@@ -97,7 +97,9 @@ def answer(plan: Plan, message: Message) -> Iterator[Message]:
 
 
 def _call(mode: str, message: Message) -> Iterator[Message]:
-    ask = {"jsonrpc": "2.0", "id": "mine"}
+    ask: Message = {"jsonrpc": "2.0", "id": "mine"}
+    said: Any
+    params: Message
     match mode:
         case "text":
             yield _result(message, content=[{"type": "text", "text": "ticket 7"}])

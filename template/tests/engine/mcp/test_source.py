@@ -26,7 +26,7 @@ STRING = {"type": "string"}
 Schema = dict[str, Any]
 
 
-def make_tool(name: str = "put", description: str = "Put it.", **properties: Any) -> Tool:
+def make_tool(name: str = "put", description: Any = "Put it.", **properties: Any) -> Tool:
     required = properties.pop("required", [])
     schema = {"type": "object", "properties": properties, "required": required}
     return Tool(name=name, description=description, input_schema=schema)
@@ -172,7 +172,8 @@ def test_what_is_optional_may_be_left_to_the_server() -> None:
     ["intent", "class", "json", "model_dump", "list", "str", "fooBar", "2nd", "l", "_x", "$y"],
 )
 def test_an_argument_has_the_name_that_the_server_gave_it(name: str, tmp_path: Path) -> None:
-    source = write(make_tool(**{name: STRING, "other": {"type": "array", "items": STRING}}))
+    named: Schema = {name: STRING, "other": {"type": "array", "items": STRING}}
+    source = write(make_tool(**named))
     module = load(source)
     (field,) = [
         field.alias or key

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from ..cli.logs import set_up_logging
 from ..runners.app import Build, no_model
+from ..settings import required_model
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Your name for the server: small letters, digits, _.")
@@ -37,12 +39,28 @@ Env = Annotated[
     list[str] | None,
     typer.Option(metavar="VARIABLE", help="An environment variable for COMMAND; repeatable."),
 ]
+Model = Annotated[str, typer.Option(help="Which model decides; MODEL if left out.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Write without asking.")]
 
 
 def mount(cli: typer.Typer, build: Build) -> None:
     """Add the commands of MCP."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    _mount_client(group, build)
+
+    @group.command()
+    def serve(model: Model = "") -> None:
+        """Be an MCP server over stdin and stdout, and run the threads."""
+        from .serving import serve_stdio
+
+        set_up_logging()
+        asyncio.run(serve_stdio(build(lambda name: model or required_model(name))))
+
+    cli.add_typer(group, name="mcp", help="Use tools of MCP servers, and be one.")
+
+
+def _mount_client(group: typer.Typer, build: Build) -> None:
+    """Add the commands about the tools of others."""
 
     @group.command()
     def add(
@@ -74,5 +92,3 @@ def mount(cli: typer.Typer, build: Build) -> None:
         from .checking import update_server
 
         raise typer.Exit(asyncio.run(update_server(build(no_model), name, tool or [], yes)))
-
-    cli.add_typer(group, name="mcp", help="Use tools of MCP servers, and be one.")
