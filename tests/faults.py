@@ -2988,4 +2988,47 @@ FAULTS = [
         'dict(__import__("os").environ) | given',
         "mcp/test_calls.py::test_a_command_gets_only_the_variables_that_are_named",
     ),
+    # -- the agent as an MCP server --
+    Fault(
+        "a model answers an approval over MCP as if it were a question",
+        "mcp/tools.py",
+        'if wait and wait.seq == request.wait and wait.kind != "question":',
+        "if False:",
+        "mcp/test_serving.py::test_what_a_person_decides_comes_back_with_where",
+    ),
+    Fault(
+        "an MCP client reads threads of others",
+        "mcp/tools.py",
+        "        return await load_readable(self.app.ports, thread_id, actor)",
+        "        return await self.app.ports.store.load(thread_id)",
+        "mcp/test_serving.py::test_a_thread_of_others_is_as_if_it_did_not_exist",
+    ),
+    Fault(
+        "an MCP client reads the log of others",
+        "mcp/serving.py",
+        "        thread = await load_readable(app.ports, name, actor_of(context))",
+        "        thread = await app.ports.store.load(name)",
+        "mcp/test_serving.py::test_a_thread_of_others_is_as_if_it_did_not_exist",
+    ),
+    Fault(
+        "the key of a task over MCP is not a delivery",
+        "mcp/tools.py",
+        'delivery = self.app.ports, f"{SOURCE}:{actor}:{request.key}"',
+        'delivery = self.app.ports, f"{SOURCE}:{actor}:{id(request)}"',
+        "mcp/test_serving.py::test_a_task_is_recorded_once_however_often_it_is_sent",
+    ),
+    Fault(
+        "an MCP client of an old version reads what is broken here",
+        "mcp/serving.py",
+        "            raise MCPError(INTERNAL_ERROR, BROKEN) from None",
+        "            raise",
+        "mcp/test_serving.py::test_a_fault_here_tells_a_client_nothing_about_it",
+    ),
+    Fault(
+        "pages of other sites may call /mcp",
+        "mcp/endpoint_routes.py",
+        '    if "origin" in request.headers:',
+        "    if False:",
+        "mcp/test_endpoint.py::test_a_page_of_another_site_is_refused",
+    ),
 ]
