@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from mcp.types import Tool
 
 from agent.engine import Call, Step
 from agent.engine.log.thread import Thread
 from agent.engine.mcp import Server
-from agent.engine.mcp.connections import connect
 from agent.engine.mcp.digests import fingerprint
 
 from . import small
@@ -30,14 +30,14 @@ class Desk:
     plan: small.Plan
     server: Server
 
-    async def fingerprint(self) -> str:
-        async with connect(self.server) as connection:
-            return fingerprint(connection.tools["create_ticket"])
+    def fingerprint(self) -> str:
+        """Return the fingerprint of the tool as it is now."""
+        return fingerprint(Tool.model_validate(self.plan.read()["tools"][0]))
 
     async def call(self, digest: str = "", **arguments: Any) -> Any:
         """Call the tool as an agent does that added it before."""
         step = CreateTicket(**{"title": "It burns"} | arguments)
-        before = digest or await self.fingerprint()
+        before = digest or self.fingerprint()
         return await self.server.call("create_ticket", before, step, Call("key-1", "", Thread("t")))
 
 

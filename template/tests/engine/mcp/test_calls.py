@@ -74,7 +74,7 @@ async def test_an_error_of_the_tool_leaves_the_outcome_open(desk: Desk) -> None:
 async def test_a_call_that_was_sent_and_went_wrong_leaves_the_outcome_open(
     desk: Desk, mode: str, why: str
 ) -> None:
-    before = await desk.fingerprint()
+    before = desk.fingerprint()
     desk.plan.set(mode=mode)
     started = time.monotonic()
     with pytest.raises(CallFailed, match=why):
@@ -86,7 +86,7 @@ async def test_a_call_that_was_sent_and_went_wrong_leaves_the_outcome_open(
 async def test_a_server_that_hangs_is_given_up_in_time_and_leaves_no_process(
     by_stdio: Desk,
 ) -> None:
-    before = await by_stdio.fingerprint()
+    before = by_stdio.fingerprint()
     by_stdio.plan.set(mode="hang")
     started = time.monotonic()
     outcome = await attempt(lambda: by_stdio.call(before), timeout_s=0.5)
@@ -107,7 +107,7 @@ async def count_processes(word: str) -> int:
 async def test_a_server_that_does_not_respond_was_sent_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await desk.fingerprint()
+    before = desk.fingerprint()
     monkeypatch.setenv("MCP_CONNECT_S", "0.3")
     desk.plan.set(mode="deaf")
     with pytest.raises(ToolError, match=r"'tickets' did not respond within 0\.3 s"):
@@ -151,7 +151,7 @@ async def test_what_a_server_said_before_it_ended_is_in_the_error(by_stdio: Desk
 async def test_a_tool_that_changed_since_it_was_added_is_not_called(
     desk: Desk, changes: dict[str, Any], said: str
 ) -> None:
-    before = await desk.fingerprint()
+    before = desk.fingerprint()
     desk.plan.set(tools=[TICKET | changes])
     with pytest.raises(ToolError, match=f"has changed: {said}. Run `agent mcp update tickets`"):
         await desk.call(before)
@@ -159,7 +159,7 @@ async def test_a_tool_that_changed_since_it_was_added_is_not_called(
 
 
 async def test_a_tool_that_is_gone_is_not_called(desk: Desk) -> None:
-    before = await desk.fingerprint()
+    before = desk.fingerprint()
     desk.plan.set(tools=[])
     with pytest.raises(ToolError, match="is not there any more"):
         await desk.call(before)
@@ -189,7 +189,7 @@ async def test_a_server_with_an_unknown_version_was_sent_nothing(desk: Desk) -> 
 
 @pytest.mark.parametrize("mode", ["elicit", "sample"])
 async def test_what_a_server_asks_for_is_declined(by_stdio: Desk, mode: str) -> None:
-    before = await by_stdio.fingerprint()
+    before = by_stdio.fingerprint()
     by_stdio.plan.set(mode=mode)
     assert await by_stdio.call(before) == "asked"
     (reply,) = [each for each in by_stdio.plan.seen if each.get("id") == "mine"]

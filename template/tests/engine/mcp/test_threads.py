@@ -1,6 +1,5 @@
 """What a thread makes of a call: an approval, a doubt, an error that the model reads."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +25,7 @@ Plugged = Callable[..., Ports]
 @pytest.fixture
 def plugged(by_stdio: Desk, store: MemoryStore, world: World) -> Plugged:
     """Make an agent that calls the tool as it was when this was called."""
-    digest = asyncio.run(by_stdio.fingerprint())
+    digest = by_stdio.fingerprint()
 
     async def create_ticket(step: CreateTicket, call: Any) -> Any:
         return await by_stdio.server.call("create_ticket", digest, step, call)
