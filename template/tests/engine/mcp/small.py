@@ -21,6 +21,8 @@ from typing import Any
 Message = dict[str, Any]
 
 MILLION = 1_000_000
+MODERN = "2026-07-28"
+CACHED = {"ttlMs": 0, "cacheScope": "private"}
 TICKET = {
     "name": "create_ticket",
     "description": "Create a ticket.",
@@ -86,10 +88,12 @@ def answer(plan: Plan, message: Message) -> Iterator[Message]:
             info = {"name": "small", "version": "1"}
             able: Message = {"tools": {}}
             yield _result(message, protocolVersion=version, capabilities=able, serverInfo=info)
+        case "server/discover" if told.get("modern"):
+            yield _result(message, supportedVersions=[MODERN], capabilities={"tools": {}}, **CACHED)
         case "tools/list" if told["mode"] == "endless":
             yield _result(message, tools=[], nextCursor="again")
         case "tools/list":
-            yield _result(message, tools=told["tools"])
+            yield _result(message, tools=told["tools"], **CACHED)
         case "tools/call":
             yield from _call(told["mode"], message)
         case other:
@@ -119,6 +123,13 @@ def _call(mode: str, message: Message) -> Iterator[Message]:
             yield {"jsonrpc": "2.0", "id": message["id"], "result": {"content": "no list"}}
         case "big":
             yield _result(message, content=[{"type": "text", "text": "x" * 50 * MILLION}])
+        case "ask":  # as the newest version has it
+            params = {
+                "message": "Your password?",
+                "requestedSchema": {"type": "object", "properties": {}},
+            }
+            asked = {"password": {"method": "elicitation/create", "params": params}}
+            yield _result(message, resultType="input_required", inputRequests=asked)
         case "flood":
             chatter = {"level": "info", "data": "x" * 1_000}
             note = {"jsonrpc": "2.0", "method": "notifications/message", "params": chatter}
@@ -141,6 +152,7 @@ def _call(mode: str, message: Message) -> Iterator[Message]:
 
 
 def _result(message: Message, **result: Any) -> Message:
+    result = {"resultType": "complete"} | result
     return {"jsonrpc": "2.0", "id": message["id"], "result": result}
 
 

@@ -65,7 +65,7 @@ async def test_an_error_of_the_tool_leaves_the_outcome_open(desk: Desk) -> None:
     ("mode", "why"),
     [
         ("error", r"answered with an error: it broke\\u200b\\x1b\[31m$"),
-        ("garbage", "ValidationError"),
+        ("garbage", "sent something that is not a result of the protocol"),
         ("die", "^during the call, the MCP server 'tickets' (closed the connection|failed)"),
         ("big", "sent more than it may"),
         ("flood", "sent more than it may"),
@@ -196,6 +196,21 @@ async def test_what_a_server_asks_for_is_declined(by_stdio: Desk, mode: str) -> 
     assert "not supported" in reply["error"]["message"]
     (hello,) = [each for each in by_stdio.plan.seen if each.get("method") == "initialize"][-1:]
     assert hello["params"]["capabilities"] == {}
+
+
+async def test_a_server_of_the_newest_version_needs_no_session(desk: Desk) -> None:
+    desk.plan.set(modern=True)
+    assert await desk.call() == "ticket 7"
+    methods = [each["method"] for each in desk.plan.seen]
+    assert methods == ["server/discover", "tools/list", "tools/call"]
+    assert desk.plan.calls[0]["_meta"]["idempotencyKey"] == "key-1"
+
+
+async def test_a_call_that_asks_for_input_is_not_sent_again(desk: Desk) -> None:
+    desk.plan.set(modern=True, mode="ask")
+    with pytest.raises(CallFailed, match="asked for input, which the agent declines"):
+        await desk.call()
+    assert len(desk.plan.calls) == 1
 
 
 async def test_a_token_comes_from_the_environment(

@@ -23,6 +23,7 @@ from mcp.types import (
     RequestParamsMeta,
     Tool,
 )
+from pydantic import ValidationError
 
 from ..blocking import describe
 from ..characters import clean
@@ -115,6 +116,8 @@ def _describe(traffic: Traffic, error: Exception) -> str:
         case MCPError():
             said = f"; it said: {_shorten(traffic.last_words)}" if traffic.last_words else ""
             return f"closed the connection{said}"
+        case ValidationError():
+            return "sent something that is not a result of the protocol"
         case FileNotFoundError() | PermissionError():
             return f"cannot be started: {_shorten(str(cause))}"
         case httpx2.ConnectError() | httpx2.ConnectTimeout():
