@@ -21,7 +21,7 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners"}
 """Where the parts of a question are side by side; another part has a folder of its own."""
 
 BESIDE = {
-    "http": ["nginx.conf"],
+    "http": ["nginx.conf", "src/agent/engine/mcp/endpoint", "tests/engine/mcp/test_endpoint.py"],
     "cron": ["schedules.toml"],
     "webhook": ["webhooks.toml"],
     "docker": ["Dockerfile", ".dockerignore", "compose.yaml"],
