@@ -341,7 +341,7 @@ def test_the_index_names_every_recipe(full: Agent) -> None:
 
 def test_a_tool_its_policy_and_its_prompt_line_are_added_as_it_says(extended: Agent) -> None:
     follow_and_run(extended, "tool")
-    deployed = json.loads(readable(extended.path / "sample/deploy/deployed/staging.json"))
+    deployed = json.loads(readable(extended.path / "data/deployed/staging.json"))
     assert deployed["tag"] == "v1.2.2"
     checks(extended, "check")
 

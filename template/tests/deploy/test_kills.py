@@ -6,6 +6,8 @@ Put your own script, the files that your tools read and your own effects in the 
 import shutil
 from pathlib import Path
 
+from agent.deploy.tools import DEPLOYED
+
 from ..engine.sweep import ROOT, Scenario, sweep
 
 SAMPLE = Path("sample/deploy")
@@ -18,7 +20,7 @@ def copy_sample() -> None:
 
 def deployments() -> dict[str, str]:
     """Return what was deployed where, and under which key."""
-    files = sorted((SAMPLE / "deployed").glob("*.json"))
+    files = sorted(DEPLOYED.glob("*.json"))
     return {file.stem: file.read_text("utf-8") for file in files}
 
 

@@ -3,8 +3,8 @@
 `NextStep` is everything the model may say. A tool is a shape (a `Step` with an `intent`, its
 docstring written to the model) and a function; `control_flow.py` says what each one means.
 
-The sample is the deploy agent of the 12-factor guide, and it plays with files in `sample/deploy/`:
-`list_git_tags` reads `git_tags.json`, `deploy_backend` writes `deployed/<environment>.json`.
+The sample is the deploy agent of the 12-factor guide, and it plays with files: `list_git_tags`
+reads `sample/deploy/git_tags.json`, `deploy_backend` writes `data/deployed/<environment>.json`.
 """
 
 import json
@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ..engine import Call, Step, ToolError
 
-SAMPLE = Path("sample/deploy")
+TAGS = Path("sample/deploy/git_tags.json")
+DEPLOYED = Path("data/deployed")
 
 
 class ListGitTags(Step):
@@ -58,7 +59,7 @@ def list_git_tags(step: ListGitTags, call: Call) -> list[dict[str, Any]]:
 
 def read_tags() -> list[dict[str, Any]]:
     try:
-        tags: list[dict[str, Any]] = json.loads((SAMPLE / "git_tags.json").read_text("utf-8"))
+        tags: list[dict[str, Any]] = json.loads(TAGS.read_text("utf-8"))
     except FileNotFoundError as error:
         raise ToolError(f"{error.filename} is missing; run this in the project's folder") from None
     return tags
@@ -68,7 +69,7 @@ def deploy_backend(step: DeployBackend, call: Call) -> dict[str, Any]:
     """Idempotent: a deployment that carries the key of the last one is that one."""
     if step.tag not in {tag["name"] for tag in read_tags()}:
         raise ToolError(f"there is no tag {step.tag!r}")
-    deployed = SAMPLE / "deployed" / f"{step.environment}.json"
+    deployed = DEPLOYED / f"{step.environment}.json"
     last = json.loads(deployed.read_text("utf-8")) if deployed.exists() else {}
     if last.get("key") != call.key:
         deployed.parent.mkdir(parents=True, exist_ok=True)
