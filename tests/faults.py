@@ -2909,6 +2909,21 @@ FAULTS = [
         "    if False:",
         "http/test_machine.py::test_whatever_people_do_the_api_keeps_every_promise",
     ),
+    Fault(
+        "a heartbeat stands still though the process works",
+        "runners/presence.py",
+        "            with suppress(Misconfigured):\n                _touch(path)\n",
+        "            break\n",
+        "runners/test_presence.py"
+        "::test_a_heartbeat_is_touched_while_the_loop_runs_and_goes_with_the_process",
+    ),
+    Fault(
+        "a disk that failed once stops the heartbeat for good",
+        "runners/presence.py",
+        "            with suppress(Misconfigured):\n                _touch(path)\n",
+        "            _touch(path)\n",
+        "runners/test_presence.py::test_a_heartbeat_goes_on_after_a_disk_that_failed",
+    ),
     # -- stores agree --
     Fault(
         "readers of an old policy keep reading in SQLite",

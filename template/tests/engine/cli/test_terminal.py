@@ -245,18 +245,22 @@ def test_a_worker_runs_what_is_due_until_it_is_told_to_stop(
 ) -> None:
     assert piped(tmp_path, "run", "charge", env=environment(CHARGE)).returncode == 3
     assert piped(tmp_path, "approve", _only(tmp_path)).returncode == 0
+    heartbeat = tmp_path / "heartbeat"
     worker = subprocess.Popen(
-        [*PROGRAM, "worker"], cwd=tmp_path, env=environment(DONE), stderr=subprocess.PIPE, text=True
-    )
+        [*PROGRAM, "worker", "--heartbeat", heartbeat],
+        cwd=tmp_path, env=environment(DONE), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     try:
         deadline = time.monotonic() + PATIENCE_S
         while "finished" not in piped(tmp_path, "threads").stdout:
             assert time.monotonic() < deadline
+        assert heartbeat.exists()
         worker.send_signal(number)
         _, written = worker.communicate(timeout=PATIENCE_S)
     finally:
         worker.kill()
     assert worker.returncode == 0
+    assert not heartbeat.exists()
     assert "Stopped; nothing is lost." in written
     assert "Traceback" not in written
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -16,7 +17,7 @@ from ..loop.conversations import find_waiting
 from ..loop.ports import BoundAgent, Ports
 from ..loop.store import Store
 from ..people.identity import find_local_user
-from ..runners.presence import describe_worker
+from ..runners.presence import beat, describe_worker
 from .dialog import ask_answer
 from .format import format_command, shorten_id
 from .logs import set_up_logging
@@ -89,6 +90,10 @@ async def worker(
     ctx: typer.Context,
     model: Model = "",
     concurrency: Annotated[int, typer.Option(min=1, help="How many threads at once.")] = 16,
+    heartbeat: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Touch this file every 10 seconds, for a probe."),
+    ] = None,
 ) -> None:
     """Run every thread that is due, until stopped.
 
@@ -96,13 +101,14 @@ async def worker(
     """
     app, screen = ctx.obj(lambda name: model or settings.required_model(name)), Screen()
     set_up_logging()
-    working = asyncio.create_task(app.runner.work(concurrency))
-    models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
-    screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, working.cancel)
-    with suppress(asyncio.CancelledError):
-        await working
+    async with beat(heartbeat) if heartbeat else nullcontext():
+        working = asyncio.create_task(app.runner.work(concurrency))
+        models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
+        screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+        with suppress(asyncio.CancelledError):
+            await working
     screen.say("Stopped; nothing is lost.")
 
 
