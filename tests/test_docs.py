@@ -138,7 +138,7 @@ def test_the_flags_and_files_it_names_exist(document: Path, help_: str) -> None:
         "--agent",
         "--for-thread",
     }
-    others |= {"--rated", "--model", "--prompt", "--tree"}  # of an agent
+    others |= {"--rated", "--model", "--prompt", "--tree", "--heartbeat"}  # of an agent
     others |= {"--quiet", "--package", "--message", "--port"}  # of uv, git and uvicorn
     for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - others:
         assert flag in help_, flag

@@ -166,6 +166,7 @@ def test_part_names_are_unique() -> None:
         ({"extra": ["ci"]}, "Dockerfile", ".github/workflows/update.yml"),
         ({"extra": ["docker"]}, ".github", "compose.yaml"),
         ({"extra": ["docker"]}, "docs/ci.md", "compose.yaml"),
+        ({"extra": ["ci"]}, "docs/docker.md", "docs/ci.md"),
         ({}, "*postgres*", "stores/sqlite"),
         ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
         ({"web": "none"}, "engine/http", "engine/cli"),
@@ -234,9 +235,8 @@ def test_what_runs_the_agent_fits_what_it_serves(
     assert f'\nCMD ["{words}"' in told["Dockerfile"]
     composed = yaml.safe_load(told["compose.yaml"])["services"]["agent"]
     served = web != "none"
-    assert {"ports" in composed, "healthcheck" in composed, "EXPOSE" in told["Dockerfile"]} == {
-        served
-    }
+    assert {"ports" in composed, "EXPOSE" in told["Dockerfile"]} == {served}
+    assert ("/healthz" in told["Dockerfile"]) == served
     assert served or not [name for name, text in told.items() if "agent serve" in text]
     assert {"API_TOKENS" in told[".env.example"], "curl" in told["README.md"]} == {served}
     assert ("the [inbox](docs/inbox.md)" in told["README.md"]) == (web == "inbox")
