@@ -257,7 +257,7 @@ def test_help_names_every_question_and_its_choices(run: Run) -> None:
         "--minimal",
         "--trigger cron|email|slack|webhook|none",
         "--sample deploy|assistant",
-        "--extra docker|ci|otel|mcp|engine-tests|none",
+        "--extra docker|kubernetes|ci|otel|mcp|engine-tests|none",
         "--dry-run",
     ):
         assert flag in ran.out
@@ -289,7 +289,8 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 def test_the_shell_completes_choices(tmp_path: Path) -> None:
     words = {"COMP_WORDS": "create-12-factor-agent --extra ", "COMP_CWORD": "2"}
     ran = program(cwd=tmp_path, _CREATE_12_FACTOR_AGENT_COMPLETE="complete_bash", **words)
-    assert ran.stdout.split() == ["docker", "ci", "otel", "mcp", "engine-tests", "none"]
+    choices = ["docker", "kubernetes", "ci", "otel", "mcp", "engine-tests", "none"]
+    assert ran.stdout.split() == choices
 
 
 # -- in a terminal ---------------------------------------------------------------------------

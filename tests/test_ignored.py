@@ -38,7 +38,7 @@ LEFT_OUT = {
     ".gitignore": ("src/agent/app.pyc", "src/agent/app.pyo", ".hypothesis/x", "dist/agent.whl"),
     ".dockerignore": (
         ".git/config", ".github/workflows/check.yml", "docs/http.md", "evals/deploy/cases.jsonl",
-        "tests/deploy/test_tools.py",
+        "kubernetes/base/agent.yaml", "tests/deploy/test_tools.py",
     ),
 }  # fmt: skip
 """Beside what both leave out."""

@@ -86,6 +86,9 @@ LISTS = {
         "compose.yaml", "  agent:", r" {0,2}\S", r"    \w+:", "    mine: 1"
     ),
     "services": Listing("compose.yaml", "services:", r"\S", r"  \w+:", "  mine: {image: mine}"),
+    "manifests": Listing(
+        "kubernetes/base/kustomization.yaml", "resources:", END, r"  - ", "  - mine.yaml"
+    ),
     "volumes": Listing("compose.yaml", "volumes:", r"\S", r"  \w+:", "  mine:"),
 }
 

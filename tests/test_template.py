@@ -21,20 +21,31 @@ FOLDERS = {"llm": "llms", "store": "stores", "runner": "runners"}
 """Where the parts of a question are side by side; another part has a folder of its own."""
 
 BESIDE = {
-    "http": ["nginx.conf", "src/agent/engine/mcp/endpoint", "tests/engine/mcp/test_endpoint.py"],
+    "http": [
+        "nginx.conf",
+        "kubernetes/postgres/worker.yaml",
+        "src/agent/engine/mcp/endpoint",
+        "tests/engine/mcp/test_endpoint.py",
+    ],
     "cron": ["schedules.toml"],
     "webhook": ["webhooks.toml"],
     "docker": ["Dockerfile", ".dockerignore", "compose.yaml"],
+    "kubernetes": ["kubernetes/"],
+    "sqlite": ["kubernetes/base/storage.yaml"],
+    "postgres": ["kubernetes/postgres/"],
     "ci": [".github/workflows/check.yml", ".github/workflows/update.yml"],
     "engine-tests": ["tests/engine/"],
 }
 """What a part brings beside its code, the tests of it and its page."""
 
-WITHOUT_CODE = ("docker", "ci", "engine-tests")
+WITHOUT_CODE = ("docker", "kubernetes", "ci", "engine-tests")
 ALWAYS_THERE = ("sqlite", "local")
 """Parts whose code every agent has, chosen or not."""
 ALWAYS_THERE_IN_PART = ("engine-tests",)
 """Every agent has some of its files, as the contracts of the ports."""
+
+
+SERVER: Answers = {"store": "postgres"}
 
 
 def written(folder: Path, pattern: str = "*") -> list[Path]:
@@ -168,6 +179,11 @@ def test_part_names_are_unique() -> None:
         ({"extra": ["docker"]}, "docs/ci.md", "compose.yaml"),
         ({"extra": ["ci"]}, "docs/docker.md", "docs/ci.md"),
         ({}, "*postgres*", "stores/sqlite"),
+        ({}, "kubernetes*", "Dockerfile"),
+        ({"extra": ["kubernetes"]}, "kubernetes/postgres", "kubernetes/base/storage.yaml"),
+        ({"extra": ["kubernetes"]}, "Dockerfile", "docs/kubernetes.md"),
+        ({"extra": ["kubernetes"], **SERVER}, "storage.yaml", "kubernetes/postgres/worker.yaml"),
+        ({"extra": ["kubernetes"], **SERVER, "web": "none"}, "worker.yaml", "migrate.yaml"),
         ({"store": "postgres"}, "*procrastinate*", "stores/postgres"),
         ({"web": "none"}, "engine/http", "engine/cli"),
         ({"web": "none"}, "nginx.conf", "engine/cli"),
