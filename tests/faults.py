@@ -2910,6 +2910,28 @@ FAULTS = [
         "http/test_machine.py::test_whatever_people_do_the_api_keeps_every_promise",
     ),
     Fault(
+        "a restored thread goes on by itself",
+        "cli/restored.py",
+        "    await escalate(ports, thread, WHY)\n",
+        "",
+        "cli/test_restored.py::test_a_copy_of_any_moment_goes_on_and_repeats_nothing[charge]",
+    ),
+    Fault(
+        "a call that was approved after the backup runs once more",
+        "cli/restored.py",
+        "    if marked:\n",
+        "    if False:\n",
+        "cli/test_restored.py"
+        "::test_an_approval_of_before_is_given_by_its_old_link_and_its_call_is_asked_about",
+    ),
+    Fault(
+        "a call that was started before the backup is started once more by the command",
+        "cli/restored.py",
+        "and not state.step.starts and",
+        "and",
+        "cli/test_restored.py::test_the_command_counts_and_running_it_again_changes_nothing",
+    ),
+    Fault(
         "a heartbeat stands still though the process works",
         "runners/presence.py",
         "            with suppress(Misconfigured):\n                _touch(path)\n",

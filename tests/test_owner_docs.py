@@ -255,6 +255,29 @@ def test_its_map_and_its_table_name_what_is_there(mine: Agent, readme: str) -> N
         assert (mine.path / name.replace("<agent>", "deploy")).exists(), name
 
 
+# -- docs/operating.md -------------------------------------------------------------------------
+
+
+def test_a_backup_is_restored_as_it_says_and_an_old_question_answered(
+    full: Agent, readme: str, tmp_path: Path
+) -> None:
+    agent = full.copy(tmp_path / "my-agent")
+    page = readable(agent.path / "docs/operating.md")
+    back_up, restore, restored = commands(page.partition("## Back up and restore\n")[2])
+    left = in_shell(agent, commands(readme)[1], code=WAITING)
+    approve, again = re.findall(
+        r"^  (uv run agent (?:approve|run) .*?)(?: #.*)?$", left, re.MULTILINE
+    )
+    in_shell(agent, back_up)
+    assert (agent.path / "backup.db").stat().st_mode & 0o077 == 0
+    for _ in range(2):
+        in_shell(agent, approve)
+        assert "v1.2.3" in in_shell(agent, again)
+        in_shell(agent, restore)
+        assert "approvals whose call may have run: 1;" in in_shell(agent, restored)
+    assert "approvals whose call may have run: 0;" in in_shell(agent, restored)
+
+
 # -- docs/factors.md ---------------------------------------------------------------------------
 
 

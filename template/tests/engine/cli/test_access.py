@@ -20,7 +20,7 @@ VERDICTS = {"approve", "reject", "edit", "answer"}
 OF_OPERATORS = {
     *("run", "inbox", "threads", "show", "fork", "cancel", "rate", "revoke", "forget", "costs"),
     *("worker", "serve", "doctor", "demo", "migrate", "reindex", "export", "import"),
-    *("eval", "cron", "jobs", "mcp"),
+    *("eval", "cron", "jobs", "mcp", "restored"),
 }
 """For whoever can start a command, and so can read the database."""
 

@@ -24,6 +24,7 @@ from .doctor import doctor
 from .forget import forget
 from .format import mark_lines
 from .remarks import rate, revoke
+from .restored import restored
 from .run import run, worker
 from .screen import Screen
 from .script import find_scripts
@@ -32,7 +33,7 @@ from .threads import cancel, fork, show, threads
 Mount = Callable[[typer.Typer, Build], None]
 COMMANDS = (
     *(run, inbox, approve, reject, edit, answer, threads, show, rate, revoke, fork, cancel),
-    *(costs, forget, worker, doctor),
+    *(costs, forget, restored, worker, doctor),
 )
 
 
