@@ -608,3 +608,14 @@ async def test_opening_the_file_again_keeps_the_locks_of_this_process(path: Path
     await store.append(thread, make_message("more"))
     assert await count_elsewhere() == "2"
     await store.close()
+
+
+async def test_a_store_that_nobody_closed_closes_its_connections(tmp_path: Path) -> None:
+    """Since Python 3.13, one that is collected while it is open is a warning."""
+    store = SqliteStore(tmp_path / "threads.db")
+    await store.threads()
+    reading = store.database._connected
+    assert reading._db
+    del store
+    gc.collect()
+    assert reading._db is None

@@ -35,6 +35,8 @@ class Database:
         self._connected = Connected(path)
         self._opened = False
         self.writer = Writer(Connected(path))
+        # Since Python 3.13, a connection that nobody closed is a warning.
+        finalize(self, self._connected.close)
         finalize(self, self.writer.stop)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
