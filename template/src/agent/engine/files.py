@@ -17,8 +17,9 @@ def make_private_folder(path: Path) -> None:
 def open_private(path: Path) -> TextIO:
     """Open a new file to write text to; one of this name is deleted first. Raises OSError."""
     path.unlink(missing_ok=True)
-    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    return os.fdopen(opened, "w", encoding="utf-8")
+    binary = getattr(os, "O_BINARY", 0)  # otherwise Windows would add to the ends of lines
+    opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | binary, 0o600)
+    return os.fdopen(opened, "w", encoding="utf-8", newline="\n")
 
 
 def add_path(error: E, path: str | Path) -> E:

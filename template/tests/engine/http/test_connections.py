@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import os
 import resource
+import socket
+from asyncio.trsock import TransportSocket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -19,6 +22,7 @@ from agent.engine.http.connections import (
     Seldom,
     drop_repeated,
     find_most_connections,
+    lengthen_queue,
     limit_connections,
 )
 
@@ -226,3 +230,18 @@ async def test_large_bodies_wait_for_a_place_and_small_ones_do_not(
     held.set()
     assert await first == 200
     assert await post(11) == 200
+
+
+def test_the_queue_of_a_socket_that_is_no_file_is_lengthened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On Windows, the number of a socket is not one of a file, and cannot be duplicated as one."""
+
+    def refuse(_: int) -> int:
+        raise OSError("Bad file descriptor")
+
+    monkeypatch.setattr(os, "dup", refuse)
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listener:
+        lengthen_queue(TransportSocket(listener))  # type: ignore[arg-type]  # as a server has it
+        for _ in range(8):
+            socket.create_connection(listener.getsockname(), timeout=10).close()

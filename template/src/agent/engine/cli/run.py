@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Annotated
@@ -105,11 +106,20 @@ async def worker(
         working = asyncio.create_task(app.runner.work(concurrency))
         models = ", ".join(sorted({agent.model for agent in app.ports.agents.values()}))
         screen.say(f"Running due threads with {models}; Ctrl-C stops after the current steps.")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, working.cancel)
+        stop_on_signals(working.cancel)
         with suppress(asyncio.CancelledError):
             await working
     screen.say("Stopped; nothing is lost.")
+
+
+def stop_on_signals(stop: Callable[[], object]) -> None:
+    """Call `stop` in the event loop on SIGTERM and Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            loop.add_signal_handler(number, stop)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 
 async def _check_workers(store: Store, agent: BoundAgent, model: str, screen: Screen) -> None:

@@ -7,7 +7,6 @@ that whoever sends a whole request gets in. One whose request is being answered 
 
 import asyncio
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -48,7 +47,7 @@ def find_most_connections() -> int:
 
 def lengthen_queue(listener: socket.socket) -> None:
     """Let the system hold more connections than are accepted at a time."""
-    with socket.socket(fileno=os.dup(listener.fileno())) as same:
+    with listener.dup() as same:  # asyncio's own object cannot listen
         same.listen(QUEUE)
 
 
