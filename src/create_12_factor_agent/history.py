@@ -78,7 +78,7 @@ def _fetch(src_path: str, path: Path) -> None:
     quiet = ("--quiet", "--mirror", "--template=")
     _check_fetched(src_path, git.run(Path.cwd(), "clone", *quiet, "--", place, str(path)))
     (path / "info").mkdir(exist_ok=True)
-    (path / "info/attributes").write_text(NO_ATTRIBUTES)
+    (path / "info/attributes").write_text(NO_ATTRIBUTES, "utf-8", newline="\n")
 
 
 def _check_fetched(src_path: str, done: CompletedProcess[bytes]) -> None:

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 
 
 def data(text: str) -> None:
-    """Print what another program would read; a name that is not UTF-8 with escapes."""
-    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
+    """Print what another program would read; what the stream cannot encode with escapes."""
+    encoding = sys.stdout.encoding
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
 def as_json(value: Mapping[str, object]) -> None:
     """Print what another program would read, as JSON."""
-    data(json.dumps(value, indent=2, ensure_ascii=False))
+    is_unicode = sys.stdout.encoding.lower().startswith("utf")  # a pipe of Windows is not
+    data(json.dumps(value, indent=2, ensure_ascii=not is_unicode))
 
 
 def defaults(answers: Mapping[str, object]) -> None:

@@ -64,7 +64,7 @@ class Store:
         alternates.parent.mkdir(exist_ok=True)
         alternates.write_bytes(os.fsencode((repository / objects).resolve()) + b"\n")
         (path / "info").mkdir(exist_ok=True)
-        (path / "info/attributes").write_text(NO_ATTRIBUTES)
+        (path / "info/attributes").write_text(NO_ATTRIBUTES, "utf-8", newline="\n")
         return cls(path)
 
     def add(self, files: Mapping[str, File]) -> dict[str, Entry]:
