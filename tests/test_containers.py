@@ -51,6 +51,8 @@ def images() -> Iterator[Images]:
     folder = Path(tempfile.mkdtemp(prefix="containers-"))
     folder.chmod(0o755)
     yield Images(folder)
+    # The storage of images is mounted on itself.
+    subprocess.run(["umount", folder / "images/overlay"], capture_output=True, check=False)
     shutil.rmtree(folder, ignore_errors=True)
 
 
