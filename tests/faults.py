@@ -2506,8 +2506,8 @@ FAULTS = [
     Fault(
         "an export has the mode of the umask",
         "files.py",
-        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)",
-        "os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)",
+        "os.O_EXCL | binary, 0o600)",
+        "os.O_EXCL | binary, 0o666)",
         "cli/test_admin.py::test_only_the_owner_of_the_process_may_read_an_export",
     ),
     Fault(
