@@ -34,7 +34,7 @@ LONG: dict[str, str] = {}
 ADAPTER_LINES = 92
 """Of code in an adapter of a model; what they share stands beside them."""
 
-FILES, FEWEST_FILES, FEWEST_LINES = 233, 179, 9290
+FILES, FEWEST_FILES, FEWEST_LINES = 233, 179, 9390
 """Files of the default agent; files, and lines of code, of the smallest. Without docs; see
 docs/decisions.md for what decides them."""
 
