@@ -4,7 +4,7 @@ A process that runs tests has one environment for all the variants it gets: uv b
 each declares, and a package that none of it brings is missing. `--random N` draws N more variants.
 
 By day the tests of the engine run in the agents that have all parts between them, and in the
-smallest; at night in all.
+smallest, and processes are killed in the default and the full one; at night in all.
 """
 
 import re
@@ -45,8 +45,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     killing = metafunc.function is test_its_crash_and_server_tests_pass
     wanted = variants.whole() if killing else rows(metafunc.config)
-    most = wanted if killing else [*variants.whole(), variants.SMALLEST]
-    engine = metafunc.function is test_the_tests_of_its_engine_pass
+    most = [*variants.whole()[:2], *([] if killing else [*variants.whole(), variants.SMALLEST])]
+    engine = killing or metafunc.function is test_the_tests_of_its_engine_pass
     metafunc.parametrize(
         "answers",
         [
@@ -93,7 +93,12 @@ def _new(agent: Path, mark: str, known: set[str]) -> list[str]:
         for file, text in texts.items()
         if file.name.startswith("test_") and (not mark or f"mark.{mark}" in text)
     }
-    new = sorted(name for name, runs_again in found.items() if runs_again or name not in known)
+    again_too = not mark  # what kills processes takes long, and differs least
+    new = sorted(
+        name
+        for name, runs_again in found.items()
+        if (runs_again and again_too) or name not in known
+    )
     known.update(found)
     return new
 

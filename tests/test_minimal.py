@@ -37,6 +37,7 @@ def test_no_command_serves_and_a_worker_runs_the_threads(minimal: Agent) -> None
     assert "serve" not in commands
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("check", ["ruff format --check", "ruff check", "mypy", "lint-imports"])
 def test_its_own_checks_pass(minimal: Agent, check: str) -> None:
     minimal.run(f"uv run {check}")

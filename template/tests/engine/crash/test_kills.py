@@ -21,6 +21,7 @@ pytestmark = pytest.mark.crash
 # -- at any moment --
 
 SEED = int(os.environ.get("CRASH_SEED", "12"))
+RUNS = int(os.environ.get("CRASH_RUNS", "10"))
 
 
 @pytest.mark.parametrize("case", SWEPT)
@@ -31,7 +32,7 @@ def test_a_run_killed_once_at_any_moment_ends_as_if_it_had_not_been(case: str, l
         _check(run, f"killed once, at moment {number}, {name!r}")
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + 25))
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
 def test_a_run_killed_up_to_eight_times_ends_as_if_it_had_not_been(seed: int, lab: Labs) -> None:
     chance = random.Random(seed)
     case = chance.choice(sorted(SWEPT))

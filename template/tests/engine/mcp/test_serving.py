@@ -1,5 +1,6 @@
 """The agent as an MCP server: the official client drives it, in the newest version and before."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -16,6 +17,7 @@ from agent.engine.loop.deletion import forget
 from agent.engine.loop.ports import Ports
 from agent.engine.mcp.serving import build_server
 from agent.engine.people.access import list_readers
+from agent.engine.people.poll import PollChannel
 from agent.engine.runners.app import App
 from agent.engine.runners.local import LocalRunner
 from agent.engine.stores.memory import MemoryStore
@@ -33,6 +35,7 @@ from ..domain import (
     rebind,
     store_thread,
 )
+from ..family import ASK, DONE, END, HAND, Family
 
 PUT = {"intent": "put", "value": "x"}
 As = Callable[[str], AbstractAsyncContextManager["Driver"]]
@@ -305,3 +308,25 @@ async def test_a_fault_here_tells_a_client_nothing_about_it(
         assert "secret" not in str(error.value)
         monkeypatch.setattr(store, "load", away)
         assert "rejects a statement" in await ana.fail("status", thread="t")
+
+
+async def test_whoever_waits_for_a_parent_learns_which_child_needs_somebody(
+    store: MemoryStore, world: World, runner: Asleep
+) -> None:
+    family = Family(store, world, PollChannel())
+    family.add("parent", HAND, END)
+    family.add("child", ASK, DONE)
+    store.list_readers = partial(list_readers, family.ports)
+    await family.start()
+    child = (await family.child()).id
+    server = build_server(App(family.ports, runner), lambda _: "ana")
+    async with Client(server) as client:
+        ana = Driver(client)
+        asked = await ana.call("wait_for", thread="t")
+        assert (asked["status"], asked["waiting"]["child"]) == ("waiting:job", child)
+        below = await ana.call("status", thread=child)
+        await ana.call("answer", thread=child, wait=below["waiting"]["wait"], text="that one")
+        settling = asyncio.create_task(family.settle())
+        ended = await ana.call("wait_for", thread="t")
+        await settling
+    assert (ended["status"], ended["result"]) == ("finished", "all done")

@@ -22,9 +22,10 @@ MAIN += "from tests.engine.mcp.test_stdio import build; build_commands(build, mc
 
 def build(model_of: object) -> object:
     """Plug an agent together that has one answer."""
-    from agent.engine import Agent, Finish
+    from agent.engine import Agent, Finish, parts
     from agent.engine.build import Application
     from agent.engine.log.errors import Misconfigured
+    from agent.engine.runners.local import LocalRunner
     from agent.engine.stores.sqlite import SqliteStore
 
     from ..domain import Done
@@ -35,6 +36,7 @@ def build(model_of: object) -> object:
         async def work(self) -> None:
             raise Misconfigured("the database is from tomorrow")
 
+    parts.runner = LocalRunner  # whichever was chosen
     agent = Agent(steps=Done, decide=lambda step, _: Finish(step.message), prompts="A test.")
     application = Application(agents={"test": agent}, store=SqliteStore.from_env)
     app = application.build(model_of)  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ import asyncio
 import json
 import logging
 import os
-import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -38,6 +37,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
+from ..cli.run import stop_on_signals
 from ..index import Which
 from ..log.errors import AgentError, ThreadNotFound
 from ..log.events import cut
@@ -94,8 +94,7 @@ async def serve_stdio(app: App) -> None:
     share(app)
     actor, stopping = find_local_user(), asyncio.Event()
     server = build_server(app, lambda _: actor)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    stop_on_signals(stopping.set)
     work = stopping.wait() if app.runner.elsewhere else app.runner.work()
     serving, working = asyncio.create_task(_speak(server)), asyncio.create_task(work)
     stopped = asyncio.create_task(stopping.wait())

@@ -104,7 +104,7 @@ async def _stop(process: Process) -> None:
         while process.returncode is None:  # noqa: ASYNC110
             await anyio.sleep(0.01)
     with suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
+        if hasattr(os, "killpg") and hasattr(signal, "SIGKILL"):
             os.killpg(process.pid, signal.SIGKILL)  # it leads a group of its own
         else:
             process.kill()

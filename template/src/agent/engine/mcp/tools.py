@@ -14,6 +14,7 @@ from ..log.events import cap_event, make_event
 from ..log.state import OpenWait
 from ..log.thread import Thread
 from ..loop import api
+from ..loop.conversations import find_waiting
 from ..loop.ports import Ports
 from ..loop.store import find_summary
 from ..people.access import check_reader, check_sender, list_names
@@ -60,9 +61,18 @@ class Tools:
         thread = await self._load(request.thread, actor)
         with suppress(TimeoutError):
             async with asyncio.timeout(request.seconds):
-                while thread.state.status == "running":
-                    thread = await self.app.ports.store.grown(thread)
+                await self._wait(thread)
         return await self._describe(await self._load(request.thread, actor), actor)
+
+    async def _wait(self, thread: Thread) -> None:
+        """Return once a thread, with the children it waits for, has ended or needs somebody."""
+        store = self.app.ports.store
+        while True:
+            last = await find_waiting(store, thread)
+            if last.state.wait or (last.id == thread.id and last.state.ended):
+                return
+            await store.grown(thread if last.state.ended else last)
+            thread = await store.load(thread.id)
 
     async def answer(self, request: Answer, actor: str) -> Found:
         thread = await self._load(request.thread, actor)
@@ -119,6 +129,8 @@ async def load_readable(ports: Ports, thread_id: str, actor: str) -> Thread:
 
 def _describe_wait(thread_id: str, wait: OpenWait, actor: str) -> Found:
     asked: Found = {"wait": wait.seq, "kind": wait.kind, "text": wait.text}
+    if child := wait.data.get("child"):
+        return asked | {"for": "the agent of another thread", "child": child}
     if wait.kind != "question":
         return asked | {"for": "a person"} | describe_way(thread_id, wait.seq)
     options = wait.data.get("options") or {}
