@@ -3,8 +3,8 @@
 A process that runs tests has one environment for all the variants it gets: uv brings it to what
 each declares, and a package that none of it brings is missing. `--random N` draws N more variants.
 
-By day the tests of the engine run in the agents that have all parts between them, and in the
-smallest, and processes are killed in the default and the full one; at night in all.
+By day these are the agents that have all parts between them, and the smallest; processes are killed
+in the default and the full one. At night it is all of them.
 """
 
 import re
@@ -45,15 +45,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     killing = metafunc.function is test_its_crash_and_server_tests_pass
     wanted = variants.whole() if killing else rows(metafunc.config)
-    most = [*variants.whole()[:2], *([] if killing else [*variants.whole(), variants.SMALLEST])]
-    engine = killing or metafunc.function is test_the_tests_of_its_engine_pass
+    most = variants.whole()[:2] if killing else [*variants.whole(), variants.SMALLEST]
     metafunc.parametrize(
         "answers",
         [
             pytest.param(
                 answers,
                 id=f"{variants.name(answers)}:",
-                marks=[pytest.mark.nightly] if engine and answers not in most else [],
+                marks=[] if answers in most else [pytest.mark.nightly],
             )
             for answers in wanted
         ],
