@@ -1259,10 +1259,8 @@ pythonpath = ["."]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "files",
-    [pytest.param(UV_SRC, id="package"), pytest.param(APP, id="app", marks=pytest.mark.nightly)],
-)
+@pytest.mark.nightly
+@pytest.mark.parametrize("files", [pytest.param(UV_SRC, id="package"), pytest.param(APP, id="app")])
 def test_the_tests_of_both_run(run: Run, tmp_path: Path, files: dict[str, str]) -> None:
     path = tmp_path / "product"
     lock = {"uv.lock": APP["uv.lock"]}

@@ -105,7 +105,7 @@ def test_its_own_tests_pass_after_the_longest_way(updated: Updated, full: Agent,
     assert ran.returncode == 0, ran.stdout[-4000:]
 
 
-@pytest.mark.parametrize("stops", [0, 2])
+@pytest.mark.parametrize("stops", [0, pytest.param(2, marks=pytest.mark.nightly)])
 def test_who_started_at_a_real_commit_and_edited_nothing_goes_on(
     full: Agent, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stops: int
 ) -> None:
