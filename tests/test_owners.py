@@ -16,8 +16,8 @@ from .owners import Owner, template
 from .owners.template import Releases
 from .plain_git import git
 
-BY_DAY, IN_THE_SUITE, AT_NIGHT = 24, 64, 700
-"""How many owners are drawn. The first 64 have each edit, place, setting and variable once."""
+IN_THE_SUITE, AT_NIGHT = 64, 700
+"""How many owners are drawn. The first have each edit, each place, setting and variable once."""
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +33,7 @@ def check(owner: Owner, releases: Releases, room: Path) -> None:
     shutil.rmtree(room)
 
 
-@pytest.mark.parametrize(
-    "number",
-    [
-        pytest.param(number, marks=[] if number < BY_DAY else [pytest.mark.nightly])
-        for number in range(IN_THE_SUITE)
-    ],
-)
+@pytest.mark.parametrize("number", range(IN_THE_SUITE))
 def test_an_update_of_a_drawn_owner_is_right(
     releases: Releases, tmp_path: Path, number: int
 ) -> None:
