@@ -203,7 +203,7 @@ def test_what_happened_has_a_block(case: tuple[list[Event], str]) -> None:
 SILENT = {
     "tool_started": "the step and its result say it",
     "paused": "the step before it says it, and the answer after it",
-    "consulted": "the result of the tool says what came of it",
+    "consulted": "the result of the tool has the answer",
     "delivered": "it is between the program and a person",
     "discarded": "it was never said",
     "finished": "the step before it says it",

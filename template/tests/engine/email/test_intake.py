@@ -311,16 +311,22 @@ async def test_a_mail_answers_a_question_from_elsewhere(
     assert (await store.load("t")).state.wait is None
 
 
-async def test_a_reply_to_the_mail_of_a_child_is_for_the_child_until_it_ends(
-    outbox: Outbox, store: MemoryStore, world: World, intake: Intake
-) -> None:
+@pytest.fixture
+async def home(outbox: Outbox, store: MemoryStore, world: World) -> Family:
+    """A thread that ana started by mail, and its child, which asks her something."""
     channel = EmailChannel.from_env()
     assert channel
-    home = Family(store, world, channel)
-    home.add("parent", HAND, END, END)
-    home.add("child", ASK, DONE)
+    family = Family(store, world, channel)
+    family.add("parent", HAND, END, END)
+    family.add("child", ASK, DONE)
     await store_thread(store, make_message(actor="ana", reply_to=HOME, agent="parent"))
-    await home.settle()
+    await family.settle()
+    return family
+
+
+async def test_a_reply_to_the_mail_of_a_child_is_for_the_child_until_it_ends(
+    home: Family, outbox: Outbox, store: MemoryStore, intake: Intake
+) -> None:
     asked = outbox.mails[0]
     assert asked["Subject"] == "Re: Deploy it"
     reply = {"in_reply_to": asked["Message-ID"], "references": asked["References"]}
@@ -335,15 +341,8 @@ async def test_a_reply_to_the_mail_of_a_child_is_for_the_child_until_it_ends(
 
 
 async def test_a_reply_to_the_mails_of_a_parent_answers_the_question_of_its_child(
-    outbox: Outbox, store: MemoryStore, world: World, intake: Intake
+    home: Family, outbox: Outbox, intake: Intake
 ) -> None:
-    channel = EmailChannel.from_env()
-    assert channel
-    home = Family(store, world, channel)
-    home.add("parent", HAND, END)
-    home.add("child", ASK, DONE)
-    await store_thread(store, make_message(actor="ana", reply_to=HOME, agent="parent"))
-    await home.settle()
     root = {"references": str(outbox.mails[0]["References"]).split()[0]}
     await intake.take_mail(write_mail("the left one", number=7, **root))
     assert (await home.settle()).state.status == "finished"

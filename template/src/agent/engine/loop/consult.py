@@ -60,7 +60,7 @@ async def _consult(agent: BoundAgent, question: Prompt, steps: Steps, key: str, 
 
 
 async def _record(ports: Ports, thread: Thread, said: Event) -> Event:
-    """Append a reply; return it, or that of another process which was faster."""
+    """Append a reply. If another process has recorded one, return that one instead."""
     grown = await append_fact(ports.store, thread, lambda _: said)
     return grown.find(said.key or "") or said
 

@@ -1,4 +1,4 @@
-"""Names the threads that continue a conversation, and finds the one that a message is for."""
+"""Finds the thread that a message is for: the newest of its conversation, a child or a parent."""
 
 import json
 from contextlib import suppress
@@ -32,8 +32,7 @@ async def find_conversation(store: Store, thread_id: str, key: str = "") -> str:
 
 
 async def find_open_parent(store: Store, thread: Thread) -> Thread:
-    """Return the thread that a message to `thread` is for: that of a child that has ended is for
-    its parent, which has its result."""
+    """Return `thread`, or if it is a child that has ended, the nearest thread above that is not."""
     with suppress(ThreadNotFound):
         while thread.state.ended in ("finished", "cancelled") and thread.state.parent:
             thread = await store.load(thread.state.parent)
@@ -41,14 +40,15 @@ async def find_open_parent(store: Store, thread: Thread) -> Thread:
 
 
 async def find_waiting(store: Store, thread: Thread) -> Thread:
-    """Return the thread below `thread` whose wait holds it up: itself, or a descendant."""
-    while thread.state.child:
-        thread = await store.load(thread.state.child)
+    """Follow the waits for children down, and return the last thread."""
+    with suppress(ThreadNotFound):
+        while thread.state.child:
+            thread = await store.load(thread.state.child)
     return thread
 
 
 async def address(store: Store, thread: Thread, said: Event) -> Event:
-    """Return a message for `thread` with the thread below whose question it answers, if any."""
+    """Return a message for `thread`. If it answers a question of a thread below, it names it."""
     to = await _find_question(store, thread, said.actor) if thread.state.child else ""
     return replace(said, data=said.data | {"to": to}) if to else said
 

@@ -44,9 +44,9 @@ def describe_start(thread: Thread, task: Task) -> dict[str, Any]:
 
 
 async def start_child(ports: Ports, thread: Thread, task: Task) -> Outcome:
-    """Start the child of the call whose start is the last event, and wait for its end.
+    """Start the child of the call whose start is the last event, and return a wait for its end.
 
-    Returns the result at once where the child has ended: the call was run before.
+    If an earlier run of the call started the child and it has ended, return its result.
     """
     start = thread.events[-1]
     try:
@@ -133,7 +133,7 @@ async def report_end(ports: Ports, child: Thread, end: Event) -> None:
 
 
 async def _create(ports: Ports, parent: Thread, start: Event) -> Thread:
-    """Append the first message of a child. It is there after this, whoever was faster."""
+    """Return the child of a call, and append its first message if it does not exist yet."""
     task, state = start.data["task"], parent.state
     message: dict[str, Any] = {"text": task["text"], "source": "agent", "agent": task["agent"]}
     message |= {"reply_to": state.reply_to, "owner": state.owner, "parent": parent.id}

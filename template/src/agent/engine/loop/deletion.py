@@ -11,7 +11,9 @@ from .record import append_once, find_end
 
 
 async def forget(ports: Ports, thread_id: str, *, actor: str, cancelling: bool = False) -> None:
-    """Delete a thread that has ended, and its children. `cancelling` first cancels what waits.
+    """Delete a thread that has ended, and its children.
+
+    With `cancelling`, a thread that waits is cancelled first.
 
     Raises:
         ThreadNotFound: no such thread.
